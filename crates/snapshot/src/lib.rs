@@ -1,1 +1,30 @@
+//! The immutable routing form of one or more gateways.
+//!
+//! `compile` makes a [`Snapshot`] out of ARM documents; the data plane asks it two questions per
+//! request: which listener and route answer this head ([`Snapshot::select`]), and what that route
+//! needs (pools, backend settings, redirects, certificates). Nothing in here changes after it was
+//! built, does I/O, or reads a clock, so that one request sees one configuration from start to end.
+//!
+//! What must never be here: an ARM type, a socket, a lock, a counter, anything that a request writes.
 
+mod hosts;
+mod index;
+mod model;
+mod path;
+mod select;
+mod size;
+mod tls;
+
+pub use hosts::{HostPattern, HostPatternError, HostTable, HostTableBuilder};
+pub use index::{
+    CertificateIndex, EndpointIndex, GatewayIndex, ListenerIndex, PathMapIndex, PoolIndex,
+    RouteIndex, SettingIndex, UpstreamIndex,
+};
+pub use model::{
+    Action, BackendProtocol, BackendSetting, BackendTrust, BackendVerification, Endpoint,
+    EndpointKey, ErrorPage, Gateway, Generation, HostOverride, Listener, Member, PathMap, Pool,
+    Redirect, RedirectTarget, Route, Routing, Scheme, Snapshot, Upstream,
+};
+pub use path::{PathTable, PathTableBuilder, decoded_prefix_length};
+pub use select::{RequestKey, Scratch, Selected};
+pub use tls::{Certificate, CipherSuite, PrivateKey, TlsPolicy, TlsVersion};
