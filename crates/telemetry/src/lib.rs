@@ -1,1 +1,19 @@
+//! What happened: the vocabulary of failures, the record of a request, and the names under which
+//! both are told.
+//!
+//! The data plane writes records, as plain fixed-size values with their texts in a shared arena, so
+//! that a request costs a copy and no allocation; whoever reads them (the access log, counters,
+//! later the diagnosis) does so elsewhere and at leisure.
+//!
+//! What must never be here: an ARM type, a snapshot, an async runtime, a verdict. Failures state
+//! facts; what they mean is for `diagnosis` to say.
 
+mod failure;
+mod labels;
+mod record;
+
+pub use failure::{ErrorInfo, Failure, Phase, Side};
+pub use labels::{LabelId, LabelRegistry, Labels};
+pub use record::{
+    HttpVersion, RecordBatch, RequestRecord, TextSpan, TlsSession, TraceId, UpstreamAttempt,
+};
