@@ -1,1 +1,10 @@
+//! Serves a [`Snapshot`] on real traffic.
+//!
+//! [`Snapshot`]: gatewright_snapshot::Snapshot
 
+mod plane;
+
+pub use plane::{
+    AddressMap, ApplyError, Bound, Dataplane, DataplaneConfig, Mapping, MappingError, NameServers,
+    ServerState, UpstreamState,
+};
