@@ -10,6 +10,11 @@ pub struct LabelId(u32);
 impl LabelId {
     /// For requests that reached no listener: every name is empty.
     pub const NONE: Self = Self(0);
+
+    /// Its place in tables by label; ids are given out densely, from 0.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// What routing decided, by name. Empty where a request did not get that far.
@@ -60,7 +65,7 @@ impl LabelRegistry {
     pub fn resolve(&self, id: LabelId) -> Arc<Labels> {
         let table = self.labels.read().unwrap_or_else(PoisonError::into_inner);
         table
-            .get(id.0 as usize)
+            .get(id.number())
             .map_or_else(|| Arc::clone(&table[0]), Arc::clone)
     }
 }

@@ -8,10 +8,16 @@
 //! What must never be here: an ARM type, a snapshot, an async runtime, a verdict. Failures state
 //! facts; what they mean is for `diagnosis` to say.
 
+mod access_log;
+mod channel;
 mod failure;
 mod labels;
 mod record;
+#[cfg(test)]
+mod samples;
 
+pub use access_log::AccessLogEncoder;
+pub use channel::{Received, RecordReceiver, RecordSender, record_channel};
 pub use failure::{ErrorInfo, Failure, Phase, Side};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use record::{
