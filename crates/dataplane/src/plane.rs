@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_snapshot::{EndpointKey, Scheme, Snapshot};
-use gatewright_telemetry::LabelRegistry;
+use gatewright_telemetry::{LabelRegistry, RecordSender};
 
 pub struct DataplaneConfig {
     /// Threads that serve traffic, each with sockets and connections of its own; at least 1.
@@ -15,7 +15,8 @@ pub struct DataplaneConfig {
     pub address_map: AddressMap,
     pub name_servers: NameServers,
     pub labels: Arc<LabelRegistry>,
-    // pub records: RecordSender  (added when telemetry has it)
+    /// Where the record of every request goes; each worker keeps a clone.
+    pub records: RecordSender,
 }
 
 /// Whom to ask for the addresses of backend names.
