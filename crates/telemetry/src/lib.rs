@@ -15,11 +15,13 @@ mod labels;
 mod record;
 #[cfg(test)]
 mod samples;
+mod totals;
 
-pub use access_log::AccessLogEncoder;
+pub use access_log::{AccessLog, AccessLogEncoder, AccessLogStatus, AccessLogTarget, Rotation};
 pub use channel::{Received, RecordReceiver, RecordSender, record_channel};
 pub use failure::{ErrorInfo, Failure, Phase, Side};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use record::{
     HttpVersion, RecordBatch, RequestRecord, TextSpan, TlsSession, TraceId, UpstreamAttempt,
 };
+pub use totals::RequestTotals;
