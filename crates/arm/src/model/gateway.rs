@@ -139,7 +139,7 @@ wire_object! {
         /// The firewall policy.
         firewall_policy: Option<Reference> => "firewallPolicy";
     }
-    dropped ["tagsTable", "tag"]
+    dropped ["tagsTable"]
 }
 
 /// Says which field of [`Properties`] holds the items of each type.

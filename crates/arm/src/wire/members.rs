@@ -136,6 +136,20 @@ impl<'v> Members<'v> {
         (self.found, self.has_bag)
     }
 
+    /// Whether any of these members was found.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        self.found.iter().any(|(name, _)| names.contains(name))
+    }
+
+    /// Accepts members that stand beside `properties` and says nothing about them.
+    pub(crate) fn ignore(&mut self, names: &[&str]) {
+        for entry in self.entries.iter_mut().filter(|e| !e.in_bag) {
+            entry.used |= names
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(entry.name));
+        }
+    }
+
     /// The pointer of the object itself.
     pub(crate) fn pointer(&self) -> &str {
         &self.pointer

@@ -1,0 +1,131 @@
+//! Bodies recorded from the service: what is read must be written as the service wrote it.
+#![allow(clippy::print_stderr)]
+
+mod common;
+
+use gatewright_arm::{WriteOptions, read_gateways, write};
+use serde_json::Value;
+
+/// The single-quoted `string:` scalars of a YAML recording, unfolded.
+fn quoted_strings(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(start) = line.trim_start().strip_prefix("string: '") else {
+            continue;
+        };
+        let mut folded = start.to_owned();
+        while !ends(&folded) {
+            let Some(next) = lines.next() else { break };
+            match next.trim() {
+                "" => folded.push('\n'),
+                piece => {
+                    if !folded.ends_with('\n') {
+                        folded.push(' ');
+                    }
+                    folded.push_str(piece);
+                }
+            }
+        }
+        out.push(folded.trim_end_matches('\'').replace("''", "'"));
+    }
+    out
+}
+
+fn ends(folded: &str) -> bool {
+    folded.chars().rev().take_while(|c| *c == '\'').count() % 2 == 1
+}
+
+fn is_gateway(value: &Value) -> bool {
+    value.get("type").and_then(Value::as_str) == Some("Microsoft.Network/applicationGateways")
+}
+
+/// Gateways recorded from builds of the service that did not know `enableHttp3` yet.
+fn adapt(written: &mut Value, real: &Value) {
+    let pointer = "/properties/httpListeners";
+    let old = real
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let old: Vec<bool> = old
+        .map(|l| l.pointer("/properties/enableHttp3").is_none())
+        .collect();
+    let listeners = written.pointer_mut(pointer).and_then(Value::as_array_mut);
+    for (listener, old) in listeners.into_iter().flatten().zip(old) {
+        if old
+            && let Some(bag) = listener
+                .pointer_mut("/properties")
+                .and_then(Value::as_object_mut)
+        {
+            bag.shift_remove("enableHttp3");
+        }
+    }
+}
+
+/// Rules that back-references name stand in the order in which the service came to know them,
+/// which no single body tells.
+fn sort_back_references(gateway: &mut Value) {
+    for collection in ["backendAddressPools", "backendHttpSettingsCollection"] {
+        let items = gateway["properties"][collection].as_array_mut();
+        for item in items.into_iter().flatten() {
+            if let Some(rules) = item["properties"].get_mut("requestRoutingRules") {
+                let rules = rules.as_array_mut().expect("a list");
+                rules.sort_by_key(|rule| rule.to_string());
+            }
+        }
+    }
+}
+
+/// What follows the first difference, on both sides.
+fn difference(written: &str, real: &str) -> Option<(String, String)> {
+    let same = written
+        .chars()
+        .zip(real.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let tail = |text: &str| {
+        text.chars()
+            .skip(same.saturating_sub(40))
+            .take(160)
+            .collect()
+    };
+    (written != real).then(|| (tail(written), tail(real)))
+}
+
+#[test]
+fn recorded_gateways_are_written_as_they_were_read() {
+    let Some(folder) = common::shared("recordings") else {
+        return;
+    };
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(entry.path()).expect("a text");
+        for body in quoted_strings(&text) {
+            let Ok(body) = serde_json::from_str::<Value>(&body) else {
+                continue;
+            };
+            let list = body.get("value").and_then(Value::as_array).cloned();
+            for real in list.unwrap_or(vec![body]).iter().filter(|v| is_gateway(v)) {
+                let report = read_gateways(real).expect("readable");
+                assert_eq!(report.warnings, [], "{:?}", entry.path());
+                let mut written = write(&report.gateways[0], &WriteOptions::default());
+                adapt(&mut written, real);
+                // As texts, so that the order of the members is compared too.
+                let mut real = real.clone();
+                sort_back_references(&mut written);
+                sort_back_references(&mut real);
+                let difference = difference(&written.to_string(), &real.to_string());
+                assert_eq!(difference, None, "{:?}", entry.path());
+                compared += 1;
+            }
+        }
+    }
+    assert!(
+        compared > 100,
+        "only {compared} gateways were found in the recordings"
+    );
+}

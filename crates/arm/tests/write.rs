@@ -1,0 +1,106 @@
+//! The writer against a sample that was reviewed by hand, and against itself.
+
+mod common;
+
+use common::{gateway, sample};
+use gatewright_arm::{Shape, WriteOptions, complete, write};
+use serde_json::Value;
+
+const SECRETS: WriteOptions = WriteOptions {
+    secrets: true,
+    shape: Shape::Rest,
+};
+
+#[test]
+fn a_put_body_is_answered_in_the_services_casing_order_and_defaults() {
+    let written = write(
+        &gateway(&sample("contoso-put.json")),
+        &WriteOptions::default(),
+    );
+    let expected = sample("contoso-get.json");
+    // As texts, so that the order of the members counts.
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("JSON");
+    assert_eq!(pretty(&written), pretty(&expected));
+}
+
+#[test]
+fn what_is_written_reads_back_as_it_was() {
+    let mut before = gateway(&sample("contoso-put.json"));
+    complete(&mut before);
+    for shape in [Shape::Rest, Shape::AzureCli] {
+        let written = write(
+            &before,
+            &WriteOptions {
+                secrets: true,
+                shape,
+            },
+        );
+        let mut after = gateway(&written);
+        // Ids, etags and types are the server's: the sample, a PUT body, has none of them.
+        after.id.clone_from(&before.id);
+        assert_eq!(
+            strip(&write(&after, &SECRETS)),
+            strip(&write(&before, &SECRETS))
+        );
+        assert_eq!(
+            after.properties.probes[0].properties,
+            before.properties.probes[0].properties
+        );
+        assert_eq!(after.identity, before.identity);
+        assert_eq!(after.tags, before.tags);
+        let again = gateway(&write(
+            &after,
+            &WriteOptions {
+                secrets: true,
+                shape,
+            },
+        ));
+        assert_eq!(again.properties, after.properties, "{shape:?}");
+    }
+}
+
+fn strip(value: &Value) -> String {
+    value.to_string()
+}
+
+#[test]
+fn secrets_are_written_only_when_asked_for() {
+    let gateway = gateway(&sample("contoso-put.json"));
+    assert!(!format!("{gateway:?}").contains("hunter2"));
+    assert!(
+        !write(&gateway, &WriteOptions::default())
+            .to_string()
+            .contains("hunter2")
+    );
+    assert!(write(&gateway, &SECRETS).to_string().contains("hunter2"));
+}
+
+#[test]
+fn the_azure_cli_shape_is_flat_sorted_and_names_the_group() {
+    let options = WriteOptions {
+        secrets: false,
+        shape: Shape::AzureCli,
+    };
+    let written = write(&gateway(&sample("contoso-put.json")), &options);
+    let listener = written.pointer("/httpListeners/0").expect("a listener");
+    assert_eq!(listener["protocol"], "Http");
+    assert_eq!(listener["resourceGroup"], "contoso");
+    assert_eq!(listener["frontendPort"]["resourceGroup"], "contoso");
+    assert_eq!(written["tags"]["team"], "web");
+    let names: Vec<&String> = listener.as_object().expect("an object").keys().collect();
+    assert!(names.is_sorted(), "{names:?}");
+    assert!(!written.to_string().contains("\"properties\""));
+}
+
+#[test]
+fn the_first_generation_shows_its_own_collections() {
+    let mut document = sample("contoso-put.json");
+    document["properties"]["sku"] = serde_json::json!({ "name": "Standard_Medium" });
+    let properties = &write(&gateway(&document), &WriteOptions::default())["properties"];
+    assert_eq!(properties["sku"]["tier"], "Standard");
+    assert_eq!(
+        properties["authenticationCertificates"],
+        serde_json::json!([])
+    );
+    assert!(properties.get("trustedClientCertificates").is_none());
+}
