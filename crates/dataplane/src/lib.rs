@@ -2,6 +2,7 @@
 //!
 //! [`Snapshot`]: gatewright_snapshot::Snapshot
 
+mod http;
 mod plane;
 
 pub use plane::{
