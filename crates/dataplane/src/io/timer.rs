@@ -1,0 +1,175 @@
+//! Coarse timers: a deadline is a number in a table, and one look per tick finds those that are
+//! over. Setting one costs a store; there is no wheel to insert into, and no clock to read.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How often deadlines are looked at: timers are late by up to two ticks, and never early.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+const NEVER: u64 = u64::MAX;
+
+#[derive(Debug, Default)]
+struct Table {
+    now: u64,
+    /// In ticks; apart from the wakers, so that a look at all of them reads little memory.
+    deadlines: Vec<u64>,
+    wakers: Vec<Option<Waker>>,
+    /// An upper bound that [`Timer::start`] cannot move.
+    limits: Vec<u64>,
+    free: Vec<u32>,
+}
+
+/// The timers of one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Timers(RefCell<Table>);
+
+impl Timers {
+    /// A tick has passed: wakes whoever's deadline is over.
+    pub(crate) fn advance(&self) {
+        let mut due = Vec::new();
+        {
+            let mut table = self.0.borrow_mut();
+            table.now += 1;
+            let table = &mut *table;
+            for (deadline, waker) in table.deadlines.iter().zip(&mut table.wakers) {
+                if *deadline <= table.now {
+                    due.extend(waker.take());
+                }
+            }
+        }
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn timer(self: &Rc<Self>) -> Timer {
+        let mut table = self.0.borrow_mut();
+        let slot = table.free.pop().unwrap_or_else(|| {
+            table.deadlines.push(NEVER);
+            table.limits.push(NEVER);
+            table.wakers.push(None);
+            (table.deadlines.len() - 1) as u32
+        });
+        Timer { timers: Rc::clone(self), slot: slot as usize }
+    }
+}
+
+/// One deadline at a time.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    timers: Rc<Timers>,
+    slot: usize,
+}
+
+impl Timer {
+    /// The deadline is at least `duration` from now; replaces the one before.
+    pub(crate) fn start(&self, duration: Duration) {
+        let mut table = self.timers.0.borrow_mut();
+        let deadline = table.now + ticks(duration);
+        table.deadlines[self.slot] = deadline.min(table.limits[self.slot]);
+    }
+
+    pub(crate) fn stop(&self) {
+        let mut table = self.timers.0.borrow_mut();
+        table.deadlines[self.slot] = table.limits[self.slot];
+    }
+
+    /// No deadline may lie beyond `duration` from now any more, whatever is started later.
+    pub(crate) fn limit(&self, duration: Duration) {
+        let mut table = self.timers.0.borrow_mut();
+        let limit = (table.now + ticks(duration)).min(table.limits[self.slot]);
+        table.limits[self.slot] = limit;
+        let deadline = table.deadlines[self.slot].min(limit);
+        table.deadlines[self.slot] = deadline;
+    }
+
+    /// Lifts the limit, for the next use of the timer.
+    pub(crate) fn unlimit(&self) {
+        self.timers.0.borrow_mut().limits[self.slot] = NEVER;
+    }
+
+    /// Whether the limit is what the deadline ran into.
+    pub(crate) fn is_limit_over(&self) -> bool {
+        let table = self.timers.0.borrow();
+        table.limits[self.slot] <= table.now
+    }
+
+    /// Ready when the deadline is over; otherwise the task is woken then.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut table = self.timers.0.borrow_mut();
+        if table.deadlines[self.slot] <= table.now {
+            return Poll::Ready(());
+        }
+        match &mut table.wakers[self.slot] {
+            Some(waker) => waker.clone_from(context.waker()),
+            empty => *empty = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let mut table = self.timers.0.borrow_mut();
+        table.deadlines[self.slot] = NEVER;
+        table.limits[self.slot] = NEVER;
+        table.wakers[self.slot] = None;
+        table.free.push(self.slot as u32);
+    }
+}
+
+/// Rounded up, and one more because the current tick has already begun.
+fn ticks(duration: Duration) -> u64 {
+    let ticks = duration.as_millis().div_ceil(TICK.as_millis()) + 1;
+    u64::try_from(ticks).unwrap_or(NEVER / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_over(timer: &Timer) -> bool {
+        timer.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn a_timer_is_never_early() {
+        let timers = Rc::new(Timers::default());
+        let timer = timers.timer();
+        timer.start(TICK * 2);
+        for _ in 0..2 {
+            timers.advance();
+            assert!(!is_over(&timer));
+        }
+        timers.advance();
+        assert!(is_over(&timer));
+        timer.stop();
+        assert!(!is_over(&timer));
+    }
+
+    #[test]
+    fn a_limit_bounds_later_starts() {
+        let timers = Rc::new(Timers::default());
+        let timer = timers.timer();
+        timer.limit(TICK);
+        timer.start(TICK * 100);
+        timers.advance();
+        timers.advance();
+        assert!(is_over(&timer) && timer.is_limit_over());
+        timer.unlimit();
+        timer.start(TICK);
+        assert!(!is_over(&timer));
+    }
+
+    #[test]
+    fn slots_are_reused_clean() {
+        let timers = Rc::new(Timers::default());
+        let first = timers.timer();
+        first.start(Duration::ZERO);
+        drop(first);
+        timers.advance();
+        assert!(!is_over(&timers.timer()));
+        assert_eq!(timers.0.borrow().deadlines.len(), 1);
+    }
+}

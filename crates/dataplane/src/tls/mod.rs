@@ -1,0 +1,14 @@
+//! TLS towards clients and towards backends, both on rustls, driven from the exchange's own loop.
+
+mod client;
+mod server;
+mod stream;
+
+pub(crate) use client::{BackendTls, backend_handshake, backend_name};
+pub(crate) use server::{ListenerTls, ListenerTlsError, accept};
+pub(crate) use stream::{TlsFailure, TlsStream};
+
+/// The `error` with which a TLS layer's refusal travels through `std::io`.
+pub(crate) fn as_io(error: rustls::Error) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, error)
+}
