@@ -99,9 +99,12 @@ impl Door {
 
 /// A socket bound to a port of 127.0.0.1, 0 for a free one. If `is_shared`, a second one can be
 /// bound to the same port while the first lives, so that a door changes without letting it go.
+///
+/// Address reuse is for ports of the caller's choosing only, which may have connections of an
+/// earlier process: with it, another process could listen on a port that refuses.
 pub(crate) fn bind(port: u16, is_shared: bool) -> io::Result<Socket> {
     let socket = tcp_socket()?;
-    socket.set_reuse_address(true)?;
+    socket.set_reuse_address(!is_shared)?;
     socket.set_reuse_port(is_shared)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
     Ok(socket)

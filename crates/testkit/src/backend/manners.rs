@@ -113,8 +113,9 @@ pub enum Manners {
     },
 
     // Rude: nobody there.
-    /// Nobody listens. The port is bound all the while, so that nobody else can listen there
-    /// either, and each connect is refused at once.
+    /// Nobody listens. The port is bound all the while, and each connect is refused at once. Nobody
+    /// else can listen there either, if the system chose the port; a port of the caller's choosing
+    /// could be taken by a process that sets SO_REUSEADDR.
     Refused,
     /// A listener whose queue is full and is never emptied: the kernel drops each SYN, and a
     /// connect neither succeeds nor fails. By Linux's rules for full queues; elsewhere unknown.

@@ -233,6 +233,12 @@ impl Backend {
         wait_until(done, patience).await
     }
 
+    /// Waits until `count` TLS handshakes have ended, well or not; `true` if they did in time. A
+    /// client can be through with its part before the backend is with its own.
+    pub async fn wait_for_handshakes(&self, count: usize, patience: Duration) -> bool {
+        wait_until(|| self.shared.log().handshakes.len() >= count, patience).await
+    }
+
     /// Waits until exactly `count` connections are open; `true` if that came in time.
     pub async fn wait_for_open_connections(&self, count: u64, patience: Duration) -> bool {
         wait_until(|| self.open_connections() == count, patience).await
