@@ -68,9 +68,6 @@ fn a_common_name_alone_has_no_alternative_names() {
     assert_eq!(san_count(&certificate), 0);
     assert_eq!(certificate.subject().to_string(), "CN=a.test");
     assert_eq!(certificate.issuer(), certificate.subject());
-    assert!(
-        certificate.verify_signature(None).is_ok() || certificate.signature_value.data.len() > 8
-    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use gatewright_testkit::backend::{
 use gatewright_testkit::certificates::{
     Authority, Identity, KeyKind, Leaf, Validity, client_trusting, client_trusting_anything,
 };
-use gatewright_testkit::client::{ClientError, RawClient, Response, get_tls};
+use gatewright_testkit::client::{ClientError, Ending, RawClient, Response, get_tls};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
 use std::sync::Arc;
 use std::time::Duration;
@@ -267,29 +267,35 @@ async fn plain_speech_on_a_tls_port_is_noted_as_a_failed_handshake() {
 }
 
 #[tokio::test]
-async fn a_body_cut_behind_tls_is_not_mistaken_for_a_whole_one() {
+async fn a_connection_cut_behind_tls_ends_without_a_goodbye() {
     let (root, issuing) = family();
-    let cut = Manners::StaticBytes {
-        bytes: b"HTTP/1.1 200 OK\r\n\r\nhalf".to_vec(),
-        close: true,
+    let half = Manners::CloseMidAnswer {
+        sent: 5,
+        promised: None,
     };
-    for (manners, is_whole) in [
-        (cut, true),
-        (
-            Manners::CloseMidAnswer {
-                sent: 5,
-                promised: Some(9),
-            },
-            false,
-        ),
-    ] {
+    let whole = Manners::CloseDelimited {
+        body: b"whole".to_vec(),
+    };
+    for (manners, expected) in [(half, Ending::Broken), (whole, Ending::Closed)] {
         let tls = TlsManners::new(issuing.issue(Leaf::named(NAME)));
         let backend = Backend::with(manners)
             .tls(tls)
             .start()
             .await
             .expect("a port is free");
-        let answer = get_tls(backend.address(), NAME, "/", client_trusting(&root)).await;
-        assert_eq!(answer.is_ok(), is_whole, "{answer:?}");
+        let client = RawClient::connect(backend.address())
+            .await
+            .expect("it listens");
+        let mut client = client
+            .tls(NAME, client_trusting(&root))
+            .await
+            .expect("it is believed");
+        client
+            .send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .expect("it reads");
+        let rest = client.read_to_end(SOON).await;
+        assert!(rest.bytes.starts_with(b"HTTP/1.1 200"));
+        assert_eq!(rest.ending, expected);
     }
 }
