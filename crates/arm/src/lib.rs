@@ -1,21 +1,42 @@
-//! The API of Azure Application Gateway as types.
+//! The API of Azure Application Gateway as types: resource ids, the property tree, its JSON in
+//! every shape that is met, validation, and the error envelope.
+//!
+//! - [`read_gateways`] reads what the REST API, `az` or PowerShell wrote, as leniently as the
+//!   service, and says what it does not know instead of dropping it in silence.
+//! - [`validate`] gives the service's own verdict, in the service's order and words where those
+//!   are known, and warns of what is legal but useless. Each finding points into the JSON.
+//! - [`write`] writes what the service would answer: its order, casing, defaults, ids and
+//!   back-references. A body recorded from the service reads and writes back byte for byte.
+//!
+//! Promised: no input makes any of this panic; every reading and every list of findings is
+//! bounded; secrets never reach a message, a `Debug` text, or JSON without being asked for.
+//!
+//! Never here: I/O, a clock, asynchronous code, a network, the parsing of certificates, the
+//! routing form of a gateway. What depends on time or on other resources is an argument, or
+//! someone else's work. This crate depends on no other crate of the product.
 
 mod backrefs;
+mod codes;
 mod complete;
 mod diagnostic;
+mod errors;
 mod flatten;
 mod ids;
 pub mod model;
 mod read;
+mod validate;
 mod wire;
 mod write;
 
+pub use codes::OWN_CODES;
 pub use complete::complete;
 pub use diagnostic::{Diagnostic, Severity};
+pub use errors::ArmError;
 pub use ids::{MAX_ID_BYTES, ResourceId, ResourceIdError};
 pub use model::{ApplicationGateway, Item, Reference};
 pub use read::{
     MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadOptions, ReadReport, read_gateways,
     read_gateways_text, read_gateways_with,
 };
+pub use validate::{ApiVersion, ApiVersionError, Context, validate};
 pub use write::{Shape, WriteOptions, write};

@@ -3,7 +3,7 @@
 
 mod common;
 
-use gatewright_arm::{WriteOptions, read_gateways, write};
+use gatewright_arm::{Context, WriteOptions, read_gateways, validate, write};
 use serde_json::Value;
 
 /// The single-quoted `string:` scalars of a YAML recording, unfolded.
@@ -94,7 +94,7 @@ fn difference(written: &str, real: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn recorded_gateways_are_written_as_they_were_read() {
+fn recorded_gateways_are_accepted_and_written_as_they_were_read() {
     let Some(folder) = common::shared("recordings") else {
         return;
     };
@@ -112,6 +112,9 @@ fn recorded_gateways_are_written_as_they_were_read() {
             for real in list.unwrap_or(vec![body]).iter().filter(|v| is_gateway(v)) {
                 let report = read_gateways(real).expect("readable");
                 assert_eq!(report.warnings, [], "{:?}", entry.path());
+                let findings = validate(&report.gateways[0], &Context::default());
+                let refused: Vec<_> = findings.iter().filter(|f| f.is_error()).collect();
+                assert!(refused.is_empty(), "{:?}: {refused:?}", entry.path());
                 let mut written = write(&report.gateways[0], &WriteOptions::default());
                 adapt(&mut written, real);
                 // As texts, so that the order of the members is compared too.

@@ -120,7 +120,7 @@ impl<T> Item<T> {
 
 /// The properties of an [`Item`]: knows the collection that the items live in.
 #[allow(private_bounds)]
-pub trait ChildResource: WireObject {
+pub trait ChildResource: WireObject + 'static {
     /// The collection's name in ids and in JSON, such as `httpListeners`.
     const COLLECTION: &'static str;
     /// The full resource type, as the service writes it into each item.

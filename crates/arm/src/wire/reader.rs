@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::pointer;
+use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// The most findings that one reading keeps; more help nobody and cost memory.
@@ -152,7 +153,7 @@ impl Reader {
             self.dotted(later)
         );
         self.push(Diagnostic::warning(
-            "GW-W-duplicate-member",
+            codes::W_DUPLICATE_MEMBER,
             message,
             earlier,
         ));

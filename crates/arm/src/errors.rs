@@ -1,0 +1,151 @@
+//! The error envelope of Azure Resource Manager, and the HTTP status of each code.
+//!
+//! Source: recorded from the service. Errors of the network provider always have `details`, even
+//! empty; those of the ARM front door have none. Validation errors are all 400.
+
+use serde_json::{Map, Value, json};
+
+use crate::diagnostic::Diagnostic;
+
+/// An error as it is sent to clients: `{"error": {"code", "message", "target"?, "details"?}}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArmError {
+    /// The code, which clients compare.
+    pub code: String,
+    /// The sentence, which people read.
+    pub message: String,
+    /// What the error is about, where it is said.
+    pub target: Option<String>,
+    /// Finer errors; `None` leaves the member out, as the ARM front door does.
+    pub details: Option<Vec<ArmError>>,
+}
+
+impl ArmError {
+    /// An error of the network provider: with `details`, though empty.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        let (code, message) = (code.into(), message.into());
+        Self {
+            code,
+            message,
+            target: None,
+            details: Some(Vec::new()),
+        }
+    }
+
+    /// An error of the ARM front door: without `details`.
+    pub fn front_door(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            details: None,
+            ..Self::new(code, message)
+        }
+    }
+
+    /// Adds a finer error.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Self) -> Self {
+        self.details.get_or_insert_default().push(detail);
+        self
+    }
+
+    /// What the service answers to a document with this finding. What it finds while it parses
+    /// comes wrapped: `InvalidRequestFormat`, with the finding as its detail.
+    pub fn from_finding(finding: &Diagnostic) -> Self {
+        let own = Self::new(finding.code.clone(), finding.message.clone());
+        match finding.code.as_ref() {
+            "InvalidJson"
+            | "InvalidJsonResourceType"
+            | "InvalidJsonReferenceFormat"
+            | "DuplicateResourceName" => {
+                let detail = Self {
+                    details: Some(Vec::new()),
+                    ..own
+                };
+                Self::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
+            }
+            _ => own,
+        }
+    }
+
+    /// The body of the answer.
+    pub fn to_body(&self) -> Value {
+        json!({ "error": self.to_value() })
+    }
+
+    fn to_value(&self) -> Value {
+        let mut out = Map::new();
+        out.insert("code".to_owned(), Value::from(self.code.as_str()));
+        out.insert("message".to_owned(), Value::from(self.message.as_str()));
+        if let Some(target) = &self.target {
+            out.insert("target".to_owned(), Value::from(target.as_str()));
+        }
+        if let Some(details) = &self.details {
+            let details = details.iter().map(Self::to_value).collect();
+            out.insert("details".to_owned(), Value::Array(details));
+        }
+        Value::Object(out)
+    }
+
+    /// The HTTP status that goes with the code; 400 for codes that are not listed, as all errors
+    /// of validation are.
+    pub fn status(&self) -> u16 {
+        let listed = STATUSES.iter().find(|(code, _)| *code == self.code);
+        listed.map_or(400, |(_, status)| *status)
+    }
+}
+
+/// Codes whose status is not 400.
+const STATUSES: &[(&str, u16)] = &[
+    ("AuthorizationFailed", 403),
+    ("LinkedAuthorizationFailed", 403),
+    ("InvalidResourceType", 404),
+    ("NotFound", 404),
+    ("ParentResourceNotFound", 404),
+    ("ResourceGroupNotFound", 404),
+    ("ResourceNotFound", 404),
+    ("DeploymentActive", 409),
+    ("InvalidResourceGroupLocation", 409),
+    ("MissingSubscriptionRegistration", 409),
+    ("ReferencedResourceNotProvisioned", 409),
+    ("ResourceGroupBeingDeleted", 409),
+    ("ScopeLocked", 409),
+    ("PreconditionFailed", 412),
+    ("AnotherOperationInProgress", 429),
+    ("RetryableError", 429),
+    ("RetryableErrorDueToAnotherOperation", 429),
+    ("InternalServerError", 500),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_layers_differ_in_details() {
+        assert_eq!(
+            ArmError::new("NotFound", "gone").to_body().to_string(),
+            r#"{"error":{"code":"NotFound","message":"gone","details":[]}}"#
+        );
+        assert_eq!(
+            ArmError::front_door("ResourceNotFound", "gone")
+                .to_body()
+                .to_string(),
+            r#"{"error":{"code":"ResourceNotFound","message":"gone"}}"#
+        );
+    }
+
+    #[test]
+    fn findings_of_the_parser_come_wrapped_and_others_plain() {
+        let wrapped = ArmError::from_finding(&Diagnostic::error("InvalidJson", "no", "/x"));
+        assert_eq!(wrapped.code, "InvalidRequestFormat");
+        assert_eq!(
+            wrapped.details.as_ref().map(|d| d[0].code.as_str()),
+            Some("InvalidJson")
+        );
+        let plain = ArmError::from_finding(&Diagnostic::error("SubnetIsRequired", "no", "/x"));
+        assert_eq!(
+            (plain.code.as_str(), plain.status()),
+            ("SubnetIsRequired", 400)
+        );
+        assert_eq!(ArmError::new("RetryableError", "wait").status(), 429);
+    }
+}

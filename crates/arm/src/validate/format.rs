@@ -1,0 +1,151 @@
+//! What the service finds while it still parses: names and the form of references.
+
+use std::collections::HashSet;
+
+use super::checker::Checker;
+use crate::model::{ChildResource, Item};
+use crate::wire::pointer::dotted;
+use crate::wire::reader::shorten;
+
+/// Longest name of a resource, in characters (Azure REST API).
+const MAX_NAME_CHARS: usize = 80;
+
+/// A body without any property: the service fails on it.
+pub(crate) fn nothing_at_all(c: &mut Checker<'_>) -> bool {
+    let empty = crate::model::Properties {
+        provisioning_state: c.properties.provisioning_state,
+        ..Default::default()
+    };
+    let nothing = *c.properties == empty;
+    if nothing {
+        let at = c.gateway.source.pointer().to_owned();
+        let finding = ("InternalServerError", "An error occurred.".to_owned());
+        let help = "The gateway has no properties at all.";
+        c.hint(crate::diagnostic::Severity::Error, finding, at, help);
+    }
+    nothing
+}
+
+/// Names: present, well-formed, unique in their collection in any letter case.
+pub(crate) fn names(c: &mut Checker<'_>) {
+    if !is_name(&c.gateway.name) {
+        let at = c.gateway.source.pointer_to("name");
+        invalid_name(c, "", at);
+    }
+    top_level(c);
+    nested(c);
+}
+
+fn top_level(c: &mut Checker<'_>) {
+    use crate::model::*;
+    let p = c.properties;
+    macro_rules! each {
+        ($($type:ty),* $(,)?) => {
+            $(check_collection(c, <$type as GatewayChild>::items(p), "");)*
+        };
+    }
+    each!(
+        GatewayIpConfiguration,
+        SslCertificate,
+        AuthenticationCertificate,
+        TrustedRootCertificate,
+        TrustedClientCertificate,
+        SslProfile,
+        FrontendIpConfiguration,
+        FrontendPort,
+        BackendAddressPool,
+        LoadDistributionPolicy,
+        BackendHttpSettings,
+        BackendSettings,
+        HttpListener,
+        Listener,
+        UrlPathMap,
+        RequestRoutingRule,
+        RoutingRule,
+        AdvancedRoutingMap,
+        AdvancedRoutingConditionSet,
+        Probe,
+        RewriteRuleSet,
+        RedirectConfiguration,
+        PrivateLinkConfiguration,
+        EntraJwtValidationConfig,
+    );
+}
+
+fn nested(c: &mut Checker<'_>) {
+    let p = c.properties;
+    for map in &p.url_path_maps {
+        check_collection(c, &map.properties.path_rules, &c.id_of(map));
+    }
+    for map in &p.advanced_routing_maps {
+        check_collection(c, &map.properties.advanced_routing_rules, &c.id_of(map));
+    }
+    for policy in &p.load_distribution_policies {
+        check_collection(
+            c,
+            &policy.properties.load_distribution_targets,
+            &c.id_of(policy),
+        );
+    }
+    for link in &p.private_link_configurations {
+        check_collection(c, &link.properties.ip_configurations, &c.id_of(link));
+    }
+}
+
+fn check_collection<T: ChildResource>(c: &mut Checker<'_>, items: &[Item<T>], parent: &str) {
+    let parent = if parent.is_empty() {
+        c.id().to_owned()
+    } else {
+        parent.to_owned()
+    };
+    let mut seen = HashSet::new();
+    for item in items {
+        if !is_name(&item.name) {
+            invalid_name(c, &item.name, format!("{}/name", item.pointer()));
+        } else if !seen.insert(item.name.to_ascii_lowercase()) {
+            let message = format!(
+                "Resource {parent} has two child resources with the same name ({}).",
+                item.name
+            );
+            c.error("DuplicateResourceName", message, item.pointer_to("name"));
+        }
+    }
+}
+
+fn invalid_name(c: &mut Checker<'_>, name: &str, pointer: String) {
+    let message = format!(
+        "Resource name {} is invalid. The name can be up to {MAX_NAME_CHARS} characters long. It \
+         must begin with a word character, and it must end with a word character or with '_'. \
+         The name may contain word characters or '.', '-', '_'.",
+        shorten(name)
+    );
+    c.error("InvalidResourceName", message, pointer);
+}
+
+fn is_name(name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    name.chars().count() <= MAX_NAME_CHARS
+        && name.chars().next().is_some_and(word)
+        && name.chars().next_back().is_some_and(word)
+        && name.chars().all(|c| word(c) || matches!(c, '.' | '-'))
+}
+
+/// The form of each reference: an id, of the type that belongs there.
+pub(crate) fn references(c: &mut Checker<'_>) {
+    let mut findings = Vec::new();
+    for link in c.links.iter().filter(|link| !link.is_well_formed()) {
+        let at = format!("{}/id", link.reference.pointer());
+        let path = at.strip_prefix(c.gateway.source.pointer()).unwrap_or(&at);
+        let message = format!(
+            "Reference Id {} is not formatted correctly. The Id is expected to reference a \
+             resource of type {}. Path {}.",
+            shorten(&link.reference.id),
+            link.expected_type(),
+            dotted(path)
+        );
+        findings.push((message, at));
+    }
+    for (message, at) in findings {
+        c.error("InvalidJsonReferenceFormat", message, at);
+    }
+}

@@ -1,0 +1,186 @@
+//! What is legal but useless.
+
+use std::collections::{HashMap, HashSet};
+
+use super::checker::{Checker, MAX_COMPARED};
+use super::hosts;
+use super::listeners::{names_of, socket};
+use crate::codes;
+use crate::diagnostic::Severity;
+use crate::model::{
+    AuthenticationCertificate, BackendAddressPool, BackendHttpSettings, BackendSettings,
+    ChildResource, FrontendPort, GatewayChild, HttpListener, Item, Listener, Probe,
+    RedirectConfiguration, Reference, RequestRoutingRule, RewriteRuleSet, SslCertificate,
+    SslProfile, TrustedClientCertificate, TrustedRootCertificate, UrlPathMap,
+};
+
+pub(crate) fn check(c: &mut Checker<'_>) {
+    let used = c.used();
+    unused_items::<Probe>(c, &used, "probe", codes::W_UNUSED_PROBE);
+    unused_items::<BackendAddressPool>(c, &used, "backend pool", codes::W_UNUSED);
+    unused_items::<BackendHttpSettings>(c, &used, "backend setting", codes::W_UNUSED);
+    unused_items::<BackendSettings>(c, &used, "backend setting", codes::W_UNUSED);
+    unused_items::<UrlPathMap>(c, &used, "path map", codes::W_UNUSED);
+    unused_items::<RedirectConfiguration>(c, &used, "redirect", codes::W_UNUSED);
+    unused_items::<RewriteRuleSet>(c, &used, "rewrite set", codes::W_UNUSED);
+    unused_items::<SslCertificate>(c, &used, "certificate", codes::W_UNUSED);
+    unused_items::<SslProfile>(c, &used, "TLS profile", codes::W_UNUSED);
+    unused_items::<TrustedRootCertificate>(c, &used, "trusted root", codes::W_UNUSED);
+    unused_items::<TrustedClientCertificate>(c, &used, "trusted client chain", codes::W_UNUSED);
+    unused_items::<AuthenticationCertificate>(c, &used, "certificate", codes::W_UNUSED);
+    unused_items::<FrontendPort>(c, &used, "frontend port", codes::W_UNUSED);
+    idle_listeners(c);
+    empty_pools(c);
+    hidden_listeners(c);
+}
+
+fn unused_items<T: GatewayChild>(
+    c: &mut Checker<'_>,
+    used: &HashSet<(&'static str, String)>,
+    what: &str,
+    code: &'static str,
+) {
+    for item in T::items(c.properties) {
+        if used.contains(&(T::COLLECTION, item.name.to_ascii_lowercase())) {
+            continue;
+        }
+        let message = format!("Nothing uses the {what} '{}'.", item.name);
+        if code == codes::W_UNUSED_PROBE {
+            let help = "Without a custom probe a backend setting uses the default probe: name this \
+                        one in its 'probe'.";
+            c.hint(Severity::Warning, (code, message), item.pointer(), help);
+        } else {
+            c.warn(code, message, item.pointer());
+        }
+    }
+}
+
+/// Listeners are also referred to by redirects, so that rules alone count.
+fn idle_listeners(c: &mut Checker<'_>) {
+    let p = c.properties;
+    let http: HashSet<String> = p
+        .request_routing_rules
+        .iter()
+        .filter_map(|rule| rule.properties.http_listener.as_ref())
+        .filter_map(|listener| c.target_name(listener, HttpListener::COLLECTION))
+        .collect();
+    let l4: HashSet<String> = p
+        .routing_rules
+        .iter()
+        .filter_map(|rule| rule.properties.listener.as_ref())
+        .filter_map(|listener| c.target_name(listener, Listener::COLLECTION))
+        .collect();
+    let http_idle = p
+        .http_listeners
+        .iter()
+        .filter(|l| !http.contains(&l.name.to_ascii_lowercase()));
+    let l4_idle = p
+        .listeners
+        .iter()
+        .filter(|l| !l4.contains(&l.name.to_ascii_lowercase()));
+    let idle = http_idle
+        .map(|listener| (&listener.name, listener.pointer()))
+        .chain(l4_idle.map(|listener| (&listener.name, listener.pointer())));
+    for (name, at) in idle {
+        let message = format!("No rule uses listener '{name}': it answers no request.");
+        c.warn(codes::W_IDLE_LISTENER, message, at);
+    }
+}
+
+/// A destination: who sends there, where that is said, and the pool.
+type Destination<'a> = (String, String, &'a Option<Reference>);
+
+fn empty_pools(c: &mut Checker<'_>) {
+    let p = c.properties;
+    let mut destinations: Vec<Destination<'_>> = Vec::new();
+    for rule in &p.request_routing_rules {
+        let at = rule.pointer_to("backendAddressPool");
+        let pool = &rule.properties.backend_address_pool;
+        destinations.push((format!("Rule '{}'", rule.name), at, pool));
+    }
+    for rule in &p.routing_rules {
+        let at = rule.pointer_to("backendAddressPool");
+        let pool = &rule.properties.backend_address_pool;
+        destinations.push((format!("Rule '{}'", rule.name), at, pool));
+    }
+    for map in &p.url_path_maps {
+        let at = map.pointer_to("defaultBackendAddressPool");
+        let pool = &map.properties.default_backend_address_pool;
+        destinations.push((format!("The default of path map '{}'", map.name), at, pool));
+        for rule in &map.properties.path_rules {
+            let at = rule.pointer_to("backendAddressPool");
+            let pool = &rule.properties.backend_address_pool;
+            destinations.push((format!("Path rule '{}/{}'", map.name, rule.name), at, pool));
+        }
+    }
+    for (who, at, pool) in destinations {
+        let Some(pool) = c.resolve::<BackendAddressPool>(pool.as_ref()) else {
+            continue;
+        };
+        let p = &pool.properties;
+        if p.backend_addresses.is_empty() && p.backend_ip_configurations.is_empty() {
+            let message = format!(
+                "{who} sends requests to pool '{}', which has no servers: they are answered with \
+                 502.",
+                pool.name
+            );
+            c.warn(codes::W_EMPTY_POOL, message, at);
+        }
+    }
+}
+
+/// Listeners whose every request goes to a listener that comes before them.
+fn hidden_listeners(c: &mut Checker<'_>) {
+    let mut by_socket: HashMap<(String, i32), Vec<&Item<HttpListener>>> = HashMap::new();
+    for rule in in_order(c).into_iter().take(MAX_COMPARED) {
+        let listener = c.resolve::<HttpListener>(rule.properties.http_listener.as_ref());
+        let Some(listener) = listener else { continue };
+        let p = &listener.properties;
+        let socket = socket(
+            c,
+            p.frontend_ip_configuration.as_ref(),
+            p.frontend_port.as_ref(),
+        );
+        let Some(socket) = socket else { continue };
+        let earlier = by_socket.entry(socket).or_default();
+        let hiding = earlier.iter().find(|other| hides(&other.properties, p));
+        if let Some(other) = hiding {
+            let message = format!(
+                "Listener '{}' gets no request: '{}', whose rule comes first, takes every host of \
+                 it on the same address and port.",
+                listener.name, other.name
+            );
+            let help = "Give the rule of the narrower listener the smaller priority.";
+            let finding = (codes::W_HIDDEN_LISTENER, message);
+            c.hint(Severity::Warning, finding, listener.pointer(), help);
+        }
+        earlier.push(listener);
+    }
+}
+
+/// The rules in the order in which their listeners are tried. Second-generation gateways without
+/// priorities try multi-site listeners first, so that none hides another there.
+fn in_order<'a>(c: &Checker<'a>) -> Vec<&'a Item<RequestRoutingRule>> {
+    let mut rules: Vec<_> = c.properties.request_routing_rules.iter().collect();
+    if c.is_v1() {
+        return rules;
+    }
+    if rules.iter().any(|rule| rule.properties.priority.is_none()) {
+        return Vec::new();
+    }
+    rules.sort_by_key(|rule| rule.properties.priority);
+    rules
+}
+
+fn hides(earlier: &HttpListener, later: &HttpListener) -> bool {
+    let (wide, narrow) = (names_of(earlier), names_of(later));
+    if wide.is_empty() {
+        // Two listeners for any host on one socket are an error of their own.
+        return !narrow.is_empty();
+    }
+    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    !narrow.is_empty()
+        && narrow
+            .iter()
+            .all(|n| wide.iter().any(|w| hosts::covers(w, n) && !same(w, n)))
+}
