@@ -6,12 +6,12 @@ mod common;
 use gatewright_arm::{Context, WriteOptions, read_gateways, validate, write};
 use serde_json::Value;
 
-/// The single-quoted `string:` scalars of a YAML recording, unfolded.
-fn quoted_strings(text: &str) -> Vec<String> {
+/// The single-quoted scalars of a YAML recording that follow `key`, unfolded.
+fn quoted_strings(text: &str, key: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        let Some(start) = line.trim_start().strip_prefix("string: '") else {
+        let Some(start) = line.trim_start().strip_prefix(key) else {
             continue;
         };
         let mut folded = start.to_owned();
@@ -104,7 +104,7 @@ fn recorded_gateways_are_accepted_and_written_as_they_were_read() {
             continue;
         }
         let text = std::fs::read_to_string(entry.path()).expect("a text");
-        for body in quoted_strings(&text) {
+        for body in quoted_strings(&text, "string: '") {
             let Ok(body) = serde_json::from_str::<Value>(&body) else {
                 continue;
             };
@@ -130,5 +130,41 @@ fn recorded_gateways_are_accepted_and_written_as_they_were_read() {
     assert!(
         compared > 100,
         "only {compared} gateways were found in the recordings"
+    );
+}
+
+#[test]
+fn recorded_puts_are_accepted() {
+    let Some(folder) = common::shared("recordings") else {
+        return;
+    };
+    let context = Context {
+        api_version: Some("2023-11-01".parse().expect("a version")),
+        // The recordings are older than the end of TLS 1.0 and 1.1.
+        refuse_old_tls: false,
+        ..Context::default()
+    };
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let Ok(text) = std::fs::read_to_string(entry.path()) else {
+            continue;
+        };
+        for body in quoted_strings(&text, "body: '") {
+            let Ok(body) = serde_json::from_str::<Value>(&body) else {
+                continue;
+            };
+            if body.pointer("/properties/frontendPorts").is_none() {
+                continue;
+            }
+            let report = read_gateways(&body).expect("readable");
+            let findings = validate(&report.gateways[0], &context);
+            let refused: Vec<_> = findings.iter().filter(|f| f.is_error()).collect();
+            assert!(refused.is_empty(), "{:?}: {refused:?}", entry.path());
+            checked += 1;
+        }
+    }
+    assert!(
+        checked > 10,
+        "only {checked} bodies were found in the recordings"
     );
 }

@@ -65,7 +65,7 @@ pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
     let narrow: Vec<u8> = narrow.bytes().map(|b| b.to_ascii_lowercase()).collect();
     // Greedy matching with one point of return, the last '*' of `wide`. A '*' of `narrow` can be
     // taken by a '*' only, a '?' by either.
-    let takes = |w: u8, n: u8| w == n && n != b'*' || w == b'?' && n != b'*';
+    let takes = |w: u8, n: u8| n != b'*' && (w == n || w == b'?');
     let (mut w, mut n) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while let Some(&symbol) = narrow.get(n) {

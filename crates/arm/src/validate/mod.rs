@@ -152,7 +152,7 @@ mod tests {
         let parse = |text: &str| text.parse::<ApiVersion>();
         assert_eq!(parse("2026-03-01"), Ok(ApiVersion::NEWEST));
         assert_eq!(parse("2021-08-01-preview"), Ok(ApiVersion::new(2021, 8, 1)));
-        assert!(parse("2021-08-01") < parse("2022-01-01"));
+        assert!(parse("2021-08-01").unwrap() < parse("2022-01-01").unwrap());
         for text in [
             "",
             "2021-8-1",

@@ -167,7 +167,7 @@ fn is_powershell_text(entry: &Entry<'_>, members: &[&str], dropped: &[&str]) -> 
                 .strip_suffix('s')
                 .is_some_and(|n| n.eq_ignore_ascii_case(stem))
     };
-    is_text && members.iter().chain(dropped).any(|n| singular(n))
+    is_text && members.iter().chain(dropped).any(singular)
 }
 
 /// Reads an object without `properties`.
