@@ -1,1 +1,45 @@
-fn main() {}
+//! The `gatewright` command.
+//!
+//! This crate composes and shows: it turns files and flags into the calls of the other crates, and
+//! what they say into text. It decides nothing about routing, certificates or traffic itself.
+
+mod admin;
+mod bindings;
+mod cli;
+mod client;
+mod commands;
+mod dev_certs;
+mod documents;
+mod findings;
+mod health;
+mod node;
+mod output;
+mod pages;
+mod sentence;
+mod settings;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::start_log(&cli.log);
+    let result = match cli.command {
+        Command::Serve(arguments) => commands::serve::run(*arguments),
+        Command::Validate(arguments) => commands::validate::run(&arguments),
+        Command::Reload(arguments) => commands::reload::run(&arguments),
+        Command::Health(arguments) => commands::health::run(&arguments),
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+    };
+    result.unwrap_or_else(|sentence| {
+        output::error(&sentence);
+        ExitCode::FAILURE
+    })
+}

@@ -37,7 +37,7 @@ pub enum AccessLogTarget {
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ impl AccessLog {
             .spawn(move || writer.run())?;
         Ok(Self {
             shared,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         })
     }
 
@@ -116,11 +116,12 @@ impl AccessLog {
         }
     }
 
-    /// Writes everything that was submitted before, and ends. Takes up to 200 ms longer than the
-    /// writing.
-    pub fn close(mut self) {
+    /// Writes everything that was submitted before, and ends; what is submitted later is dropped.
+    /// Takes up to 200 ms longer than the writing.
+    pub fn close(&self) {
         self.shared.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             // A panic of the writer was printed when it happened.
             let _ = thread.join();
         }

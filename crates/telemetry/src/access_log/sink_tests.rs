@@ -42,7 +42,7 @@ fn closing_writes_everything_that_was_submitted() {
     );
     assert_eq!(sender.dropped(), 0);
     assert_eq!(read_lines(&path).len(), 5_000);
-    assert_eq!(shared.totals.with_class(2), 5_000);
+    assert_eq!(log.totals().with_class(2), 5_000);
 }
 
 #[test]
@@ -69,10 +69,9 @@ fn without_a_target_requests_are_still_counted() {
     let record = refused_request(&mut one);
     one.push(record);
     sender.submit(&mut one);
-    let shared = Arc::clone(&log.shared);
     log.close();
-    assert_eq!(shared.totals.with_class(5), 1);
-    assert_eq!(shared.written.load(Ordering::Relaxed), 0);
+    assert_eq!(log.totals().with_class(5), 1);
+    assert_eq!(log.status().written, 0);
 }
 
 #[test]

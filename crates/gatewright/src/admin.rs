@@ -1,0 +1,176 @@
+//! The node's own API, on a loopback address: `GET /health` and `POST /reload`.
+//!
+//! Nobody signs in. What keeps others out is that only this machine can connect, and what keeps
+//! other people's web pages in this machine's browser out is that the `Host` must be a loopback one
+//! (against names that are made to point here) and that a POST must carry a header which a page of
+//! another origin cannot send unasked.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::health::Board;
+use crate::node::{Applied, Refused};
+use crate::sentence::Sentence;
+
+/// What a POST must carry, with any value.
+pub(crate) const GUARD_HEADER: &str = "X-Gatewright";
+
+/// How many reloads may wait for their turn.
+pub(crate) const WAITING_RELOADS_MAX: usize = 16;
+
+/// Where the node answers a reload.
+pub(crate) type ReloadReply = oneshot::Sender<Result<Applied, Refused>>;
+
+#[derive(Clone)]
+struct Admin {
+    board: Arc<Board>,
+    reloads: mpsc::Sender<ReloadReply>,
+}
+
+/// Binds the admin address.
+///
+/// # Errors
+/// When it cannot be had, with the ways out.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Sentence> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process has it, perhaps another node".to_owned(),
+            _ => error.to_string(),
+        };
+        Sentence::new(format!(
+            "the admin address {address} cannot be had ({why}); give another one with --admin \
+             ADDRESS, or do without with --admin none"
+        ))
+    })
+}
+
+/// Answers on `listener` until the runtime ends.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    board: Arc<Board>,
+    reloads: mpsc::Sender<ReloadReply>,
+) {
+    let router = router(Admin { board, reloads });
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("the admin address does not answer any more: {error}");
+    }
+}
+
+fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/reload", post(reload))
+        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "there is /health and /reload") })
+        .layer(middleware::from_fn(guard))
+        .with_state(admin)
+}
+
+async fn guard(request: Request, next: Next) -> Response {
+    if !is_for_loopback(request.headers()) {
+        let why = "the request's Host is not a loopback address";
+        return refuse(StatusCode::FORBIDDEN, why);
+    }
+    let changes = *request.method() != Method::GET && *request.method() != Method::HEAD;
+    if changes && !request.headers().contains_key(GUARD_HEADER) {
+        let why = "a request that changes something needs the header X-Gatewright: 1";
+        return refuse(StatusCode::FORBIDDEN, why);
+    }
+    next.run(request).await
+}
+
+fn is_for_loopback(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return ip.is_loopback();
+    }
+    let name = host.split(':').next().unwrap_or_default();
+    name.eq_ignore_ascii_case("localhost")
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}
+
+async fn health(State(admin): State<Admin>) -> Json<Value> {
+    Json(admin.board.report())
+}
+
+async fn reload(State(admin): State<Admin>) -> Response {
+    let (reply, answer) = oneshot::channel();
+    if admin.reloads.try_send(reply).is_err() {
+        return refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the node is busy or on its way out",
+        );
+    }
+    match answer.await {
+        Ok(Ok(applied)) => Json(json!({
+            "revision": applied.revision,
+            "diagnostics": applied.findings,
+        }))
+        .into_response(),
+        Ok(Err(refused)) => {
+            let body = json!({
+                "revision": refused.revision,
+                "error": refused.why,
+                "diagnostics": refused.findings,
+            });
+            (StatusCode::CONFLICT, Json(body)).into_response()
+        }
+        Err(_) => refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the node is on its way out",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_hosts_are_for_us() {
+        let is_ours = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            is_for_loopback(&headers)
+        };
+        for host in [
+            "127.0.0.1:9440",
+            "127.0.0.1",
+            "[::1]:9440",
+            "[::1]",
+            "LocalHost:1",
+        ] {
+            assert!(is_ours(host), "{host}");
+        }
+        for host in [
+            "evil.test:9440",
+            "10.0.0.1",
+            "localhost.evil.test",
+            "",
+            "127.0.0.1.nip.io",
+        ] {
+            assert!(!is_ours(host), "{host}");
+        }
+        assert!(!is_for_loopback(&HeaderMap::new()));
+    }
+}

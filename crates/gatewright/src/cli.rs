@@ -1,0 +1,147 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use gatewright_dataplane::Mapping;
+
+use crate::output::Format;
+use crate::settings::{AccessLogPath, AdminAddress, BindRule, CertificateFile, NameServer};
+
+/// An application gateway that runs anywhere, speaks the Azure Application Gateway API, and tells
+/// you why a request failed.
+#[derive(Debug, Parser)]
+#[command(name = "gatewright", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What is logged to standard error: error, warn, info, debug, or a filter per module
+    #[arg(
+        long,
+        global = true,
+        env = "GATEWRIGHT_LOG",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve gateways: what `az network application-gateway show -o json` prints, as it is
+    Serve(Box<ServeArguments>),
+    /// Say what is wrong with gateway files, and serve nothing
+    Validate(ValidateArguments),
+    /// Make a running node read its files again
+    Reload(ReloadArguments),
+    /// Show what a running node serves
+    Health(HealthArguments),
+    /// Serve an example gateway with backends good and bad, to try things on
+    Demo(DemoArguments),
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArguments {
+    /// A gateway's JSON; may be repeated
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) gateway: Vec<PathBuf>,
+    /// Settings in TOML, named like the flags; flags win
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A local stand-in for a backend address; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]=ADDRESS[:PORT]")]
+    pub(crate) map: Vec<Mapping>,
+    /// Added to every frontend port, so that 80 becomes 8080 with 8000
+    #[arg(long, value_name = "N")]
+    pub(crate) port_offset: Option<u16>,
+    /// Where frontends listen: an address for all of them, or FRONTEND=ADDRESS for one
+    /// [default: 0.0.0.0]
+    #[arg(long, value_name = "[FRONTEND=]ADDRESS")]
+    pub(crate) bind: Vec<BindRule>,
+    /// Make development certificates where the file has no private key
+    #[arg(long)]
+    pub(crate) dev_certs: bool,
+    /// A PFX or PEM file for the certificate of this name; a PFX's password comes from
+    /// GATEWRIGHT_CERTIFICATE_PASSWORD or from the password file
+    #[arg(long, value_name = "NAME=FILE[,password-file=PATH]")]
+    pub(crate) certificate: Vec<CertificateFile>,
+    /// Where the access log goes: a file, or - for standard output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) access_log: Option<AccessLogPath>,
+    /// How large the access log's file may grow before it is put aside, in MiB [default: 256]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) access_log_mib: Option<u32>,
+    /// How many access log files that were put aside are kept [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) access_log_kept: Option<u16>,
+    /// Where `health` and `reload` reach this node: a loopback address, or none
+    /// [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS|none")]
+    pub(crate) admin: Option<AdminAddress>,
+    /// Threads that serve traffic [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u16>,
+    /// Tell /Images from /images in path rules
+    #[arg(long)]
+    pub(crate) path_case_sensitive: bool,
+    /// Serve gateways that use features which are not supported yet, without those features
+    #[arg(long)]
+    pub(crate) ignore_unsupported: bool,
+    /// A name server for backend names, instead of the system's; may be repeated
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    pub(crate) dns: Vec<NameServer>,
+    /// Read files again when they change (this is the default)
+    #[arg(long, overrides_with = "no_watch")]
+    pub(crate) watch: bool,
+    /// Read files again only when told to
+    #[arg(long, overrides_with = "watch")]
+    pub(crate) no_watch: bool,
+    /// How long requests may go on after SIGTERM, in seconds [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) drain_timeout: Option<u32>,
+    /// How the ready line is printed [default: text]
+    #[arg(short, long, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    /// The gateways' JSON; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Fail on warnings too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Only warn of features that are not supported yet
+    #[arg(long)]
+    pub(crate) ignore_unsupported: bool,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// The node's admin address [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
+    pub(crate) admin: Option<AdminAddress>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArguments {
+    /// The node's admin address [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
+    pub(crate) admin: Option<AdminAddress>,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// The HTTP port; the HTTPS port is the next free one from 8443
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Where `health` and `reload` reach the demo: a loopback address, or none
+    /// [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS|none")]
+    pub(crate) admin: Option<AdminAddress>,
+}

@@ -1,0 +1,118 @@
+//! Talks to a running node: one request, one answer, over one connection.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::admin::GUARD_HEADER;
+use crate::sentence::Sentence;
+use crate::settings::AdminAddress;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A reload waits for every worker to switch.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Largest answer, in bytes.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A node's answer.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+/// Sends `method path` to the node at `admin`.
+///
+/// # Errors
+/// When no node answers there, or not as one would.
+pub(crate) fn ask(
+    admin: Option<AdminAddress>,
+    method: &str,
+    path: &str,
+) -> Result<Answer, Sentence> {
+    let AdminAddress::At(address) = admin.unwrap_or(AdminAddress::DEFAULT) else {
+        return Err(Sentence::new(
+            "the admin address is `none`, where nobody can be asked",
+        ));
+    };
+    let bytes = exchange(address, method, path).map_err(|error| {
+        Sentence::new(format!(
+            "no node answers at {address} ({error}); start one with `gatewright serve`, or name \
+             its admin address with --admin or GATEWRIGHT_ADMIN"
+        ))
+    })?;
+    parse(&bytes).ok_or_else(|| {
+        Sentence::new(format!(
+            "what answers at {address} is not a Gatewright node; name the node's admin address \
+             with --admin or GATEWRIGHT_ADMIN"
+        ))
+    })
+}
+
+fn exchange(address: SocketAddr, method: &str, path: &str) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{GUARD_HEADER}: 1\r\n\
+         Content-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The answer in `bytes`: a head, and JSON until the end of the connection.
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+    let end = bytes
+        .windows(END_OF_HEAD.len())
+        .position(|window| window == END_OF_HEAD)?;
+    let (head, body) = bytes.split_at(end);
+    let head = std::str::from_utf8(head).ok()?;
+    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let body = serde_json::from_slice(body.get(END_OF_HEAD.len()..)?).ok()?;
+    Some(Answer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_a_status_and_json() {
+        let bytes = b"HTTP/1.1 409 Conflict\r\ncontent-length: 2\r\n\r\n[]";
+        let expected = Answer {
+            status: 409,
+            body: Value::Array(Vec::new()),
+        };
+        assert_eq!(parse(bytes), Some(expected));
+        assert_eq!(parse(b"HTTP/1.1 200 OK\r\n\r\n<html>"), None);
+        assert_eq!(parse(b"SSH-2.0-OpenSSH\r\n\r\n"), None);
+        assert_eq!(parse(b""), None);
+    }
+
+    #[test]
+    fn an_unreachable_node_is_told_with_the_ways_to_reach_one() {
+        let address = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let error = ask(Some(AdminAddress::At(address)), "GET", "/health")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&address.to_string()) && error.contains("--admin"),
+            "{error}"
+        );
+        let error = ask(Some(AdminAddress::Nowhere), "GET", "/health")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`none`"), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! One module for each command.
+
+pub(crate) mod demo;
+pub(crate) mod health;
+pub(crate) mod reload;
+pub(crate) mod serve;
+pub(crate) mod validate;

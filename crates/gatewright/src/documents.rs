@@ -1,0 +1,194 @@
+//! Gateway files: read, judged, and turned into a snapshot.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use gatewright_arm::{
+    ApplicationGateway, Context, Diagnostic, MAX_DOCUMENT_BYTES, ReadError, Severity, validate,
+};
+use gatewright_compile::{Compiled, Options, compile_validated};
+
+use crate::findings::{Finding, Level, has_errors};
+
+/// How standard input is named on the command line.
+const STDIN: &str = "-";
+
+/// One file's gateways, and what was found in it so far.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// As the user named it.
+    pub(crate) file: String,
+    /// Empty when the file could not be read.
+    pub(crate) gateways: Vec<ApplicationGateway>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Document {
+    /// Reads the file at `path`; `-` is standard input. Never fails: what is wrong is
+    /// in the findings.
+    pub(crate) fn load(path: &Path) -> Self {
+        let is_stdin = path.as_os_str() == STDIN;
+        let file = if is_stdin {
+            "stdin".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let bytes = if is_stdin {
+            read_bounded(io::stdin())
+        } else {
+            read_file(path)
+        };
+        match bytes {
+            Ok(bytes) => Self::parse(file, &bytes),
+            Err(error) => {
+                let message = match error.kind() {
+                    io::ErrorKind::NotFound => "there is no such file; name an existing one".into(),
+                    io::ErrorKind::IsADirectory => {
+                        "this is a folder; name the gateway's JSON file in it".into()
+                    }
+                    _ => format!("the file cannot be read: {error}"),
+                };
+                Self::unreadable(file, "GW-E-file", message)
+            }
+        }
+    }
+
+    pub(crate) fn parse(file: String, text: &[u8]) -> Self {
+        match gatewright_arm::read_gateways_text(text) {
+            Ok(report) if report.gateways.is_empty() => {
+                let message = "the document holds no gateway; one is expected".to_owned();
+                Self::unreadable(file, "GW-E-no-gateway", message)
+            }
+            Ok(report) => {
+                let convert = |diagnostic| Finding::from_diagnostic(&file, diagnostic);
+                let findings = report.warnings.into_iter().map(convert).collect();
+                Self {
+                    gateways: report.gateways,
+                    findings,
+                    file,
+                }
+            }
+            Err(ReadError::Invalid(diagnostics)) => {
+                let convert = |diagnostic| Finding::from_diagnostic(&file, diagnostic);
+                let findings = diagnostics.into_iter().map(convert).collect();
+                Self {
+                    gateways: Vec::new(),
+                    findings,
+                    file,
+                }
+            }
+            Err(
+                error @ (ReadError::TooLarge { .. }
+                | ReadError::Malformed { .. }
+                | ReadError::NotAGateway(_)),
+            ) => Self::unreadable(file, "InvalidJson", error.to_string()),
+        }
+    }
+
+    fn unreadable(file: String, code: &str, message: String) -> Self {
+        let finding = Finding::of_file(&file, Level::Error, code, message);
+        Self {
+            file,
+            gateways: Vec::new(),
+            findings: vec![finding],
+        }
+    }
+
+    /// Validates and compiles this document alone, to know what is wrong with it and with no other.
+    /// Stops at the first step with an error: a later one would only say the same in other words.
+    pub(crate) fn check(&mut self, options: &Options) {
+        if has_errors(&self.findings) {
+            return;
+        }
+        let context = Context::default();
+        let validated = self
+            .gateways
+            .iter()
+            .flat_map(|gateway| validate(gateway, &context));
+        self.add(
+            validated
+                .filter(|finding| !is_about_data(finding))
+                .collect(),
+        );
+        if has_errors(&self.findings) {
+            return;
+        }
+        self.add(match compile_validated(&self.gateways, options) {
+            Ok(compiled) => compiled.diagnostics,
+            Err(diagnostics) => diagnostics,
+        });
+    }
+
+    fn add(&mut self, diagnostics: Vec<Diagnostic>) {
+        let convert = |diagnostic| Finding::from_diagnostic(&self.file, diagnostic);
+        let findings: Vec<_> = diagnostics.into_iter().map(convert).collect();
+        self.findings.extend(findings);
+    }
+}
+
+/// Whether it says that a certificate comes without its data. That is for a PUT: a file may leave
+/// the key to `--certificate`, and compiling says so where nothing else gives it.
+fn is_about_data(finding: &Diagnostic) -> bool {
+    matches!(
+        &*finding.code,
+        "ApplicationGatewaySslCertificateDataMustBeSpecified"
+            | "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified"
+    ) && finding.pointer.contains("sslCertificates")
+}
+
+/// All documents in one snapshot, and the findings of all, in the order of the documents.
+///
+/// # Errors
+/// The findings, when one of them is an error.
+pub(crate) fn compile(
+    mut documents: Vec<Document>,
+    options: &Options,
+) -> Result<(Compiled, Vec<Finding>), Vec<Finding>> {
+    for document in &mut documents {
+        document.check(options);
+    }
+    let mut findings = Vec::new();
+    let mut gateways = Vec::new();
+    let files = documents
+        .iter()
+        .map(|document| document.file.as_str())
+        .collect::<Vec<_>>();
+    let files = files.join(", ");
+    for document in documents {
+        findings.extend(document.findings);
+        gateways.extend(document.gateways);
+    }
+    if has_errors(&findings) {
+        return Err(findings);
+    }
+    // Each compiled alone; what is wrong now is between them.
+    compile_validated(&gateways, options).map_or_else(
+        |diagnostics| {
+            let errors = diagnostics
+                .into_iter()
+                .filter(|one| one.severity == Severity::Error);
+            Err(errors
+                .map(|error| Finding::from_diagnostic(&files, error))
+                .collect())
+        },
+        |compiled| Ok((compiled, findings)),
+    )
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    read_bounded(file)
+}
+
+/// One byte more than is taken, so that a longer text is told from one that just fits.
+fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source
+        .take(MAX_DOCUMENT_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,112 @@
+//! What is found in files, and how it is shown.
+
+use std::fmt;
+
+use gatewright_arm::{Diagnostic, Severity};
+use serde::Serialize;
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Error,
+    Warning,
+    /// Worth knowing, and nothing to mend.
+    Note,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One thing that was found, with its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) file: String,
+    pub(crate) severity: Level,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    /// JSON pointer; empty for the document as a whole.
+    pub(crate) pointer: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Finding {
+    /// Something about a file as a whole.
+    pub(crate) fn of_file(file: &str, severity: Level, code: &str, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            severity,
+            code: code.to_owned(),
+            message,
+            pointer: String::new(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn from_diagnostic(file: &str, diagnostic: Diagnostic) -> Self {
+        let severity = match diagnostic.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+        };
+        Self {
+            file: file.to_owned(),
+            severity,
+            code: diagnostic.code.into_owned(),
+            message: diagnostic.message,
+            pointer: diagnostic.pointer,
+            help: diagnostic.help,
+        }
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Level::Error
+    }
+
+    /// Tells it on the log, on one line.
+    pub(crate) fn log(&self) {
+        let help = self.help.as_deref().unwrap_or_default();
+        let gap = if help.is_empty() { "" } else { " " };
+        match self.severity {
+            Level::Error => tracing::error!("{}{gap}{help}", self.headline()),
+            Level::Warning => tracing::warn!("{}{gap}{help}", self.headline()),
+            Level::Note => tracing::info!("{}{gap}{help}", self.headline()),
+        }
+    }
+
+    fn headline(&self) -> String {
+        let Self {
+            file,
+            pointer,
+            code,
+            message,
+            ..
+        } = self;
+        let colon = if pointer.is_empty() { "" } else { ":" };
+        format!(
+            "{file}{colon}{pointer}: {} {code}: {message}",
+            self.severity.as_str()
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    /// `gateway.json:/properties/probes/0: error CODE: sentence`, and the help on a second line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.headline())?;
+        match &self.help {
+            Some(help) => write!(formatter, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn has_errors(findings: &[Finding]) -> bool {
+    findings.iter().any(Finding::is_error)
+}

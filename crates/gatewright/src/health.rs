@@ -1,0 +1,191 @@
+//! What a node knows about itself, and how it tells it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
+use gatewright_snapshot::{Generation, Snapshot};
+use gatewright_telemetry::{AccessLog, RequestTotals};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What a node is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Status {
+    #[default]
+    Starting,
+    Serving,
+    /// On its way out.
+    Draining,
+}
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Everything that `health` tells. The node writes, the admin API reads.
+pub(crate) struct Board {
+    dataplane: Dataplane,
+    access_log: Arc<AccessLog>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    status: Status,
+    /// How many configurations were taken.
+    revision: u64,
+    /// Since when the present configuration is served.
+    since: Option<String>,
+    gateways: Vec<Value>,
+    endpoints: Vec<Bound>,
+    last_reload: Option<Reload>,
+}
+
+struct Reload {
+    at: String,
+    error: Option<String>,
+}
+
+impl Board {
+    pub(crate) fn new(dataplane: Dataplane, access_log: Arc<AccessLog>) -> Self {
+        Self {
+            dataplane,
+            access_log,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that `snapshot` is served now, and returns its revision.
+    pub(crate) fn took(&self, snapshot: &Snapshot, endpoints: Vec<Bound>) -> u64 {
+        let at = now();
+        let mut state = self.state();
+        if state.status == Status::Starting {
+            state.status = Status::Serving;
+        } else {
+            state.last_reload = Some(Reload {
+                at: at.clone(),
+                error: None,
+            });
+        }
+        state.revision += 1;
+        state.since = Some(at);
+        state.gateways = gateways(snapshot);
+        state.endpoints = endpoints;
+        state.revision
+    }
+
+    /// Notes that a reload was refused, and returns the revision that is served on.
+    pub(crate) fn refused(&self, error: String) -> u64 {
+        let mut state = self.state();
+        state.last_reload = Some(Reload {
+            at: now(),
+            error: Some(error),
+        });
+        state.revision
+    }
+
+    pub(crate) fn drains(&self) {
+        self.state().status = Status::Draining;
+    }
+
+    /// Everything, as `GET /health` answers it.
+    pub(crate) fn report(&self) -> Value {
+        let upstreams: Vec<Value> = self.dataplane.upstreams().iter().map(upstream).collect();
+        let log = self.access_log.status();
+        let state = self.state();
+        let last_reload = state.last_reload.as_ref().map(|reload| {
+            json!({ "ok": reload.error.is_none(), "error": reload.error, "at": reload.at })
+        });
+        json!({
+            "status": state.status.as_str(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "revision": state.revision,
+            "since": state.since,
+            "gateways": state.gateways,
+            "endpoints": state.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+            "upstreams": upstreams,
+            "last_reload": last_reload,
+            "connections": self.dataplane.connections(),
+            "requests": requests(self.access_log.totals()),
+            "access_log": {
+                "written": log.written,
+                "lost": log.lost,
+                "dropped": log.dropped,
+                "error": log.error,
+            },
+        })
+    }
+}
+
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    // Every year up to 9999 can be written.
+    now.format(&Rfc3339).unwrap_or_default()
+}
+
+fn gateways(snapshot: &Snapshot) -> Vec<Value> {
+    let generation = |generation| match generation {
+        Generation::V1 => "v1",
+        Generation::V2 => "v2",
+    };
+    let gateways = snapshot.gateways.iter().map(|gateway| {
+        json!({
+            "name": gateway.name,
+            "resource_id": gateway.resource_id,
+            "generation": generation(gateway.generation),
+            "stopped": gateway.stopped,
+        })
+    });
+    gateways.collect()
+}
+
+/// A bound address, as `health` and the ready line show it.
+pub(crate) fn endpoint(bound: &Bound) -> Value {
+    json!({
+        "gateway": bound.endpoint.gateway,
+        "frontend": bound.endpoint.frontend,
+        "port": bound.endpoint.port,
+        "scheme": bound.scheme.as_str(),
+        "address": bound.address.to_string(),
+    })
+}
+
+fn upstream(state: &UpstreamState) -> Value {
+    let servers = state.servers.iter().map(|server| {
+        json!({
+            "member": server.member,
+            "address": server.address.as_ref().map(SocketAddr::to_string),
+        })
+    });
+    json!({
+        "gateway": state.gateway,
+        "pool": state.pool,
+        "setting": state.setting,
+        "servers": servers.collect::<Vec<_>>(),
+    })
+}
+
+fn requests(totals: &RequestTotals) -> Value {
+    let mut by_class = Map::new();
+    for hundreds in 1..=5 {
+        by_class.insert(format!("{hundreds}xx"), totals.with_class(hundreds).into());
+    }
+    let failures: Map<String, Value> = totals
+        .failures()
+        .map(|(failure, count)| (failure.code().to_owned(), count.into()))
+        .collect();
+    json!({ "total": totals.requests(), "by_status": by_class, "by_failure": failures })
+}
