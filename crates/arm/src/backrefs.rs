@@ -1,54 +1,49 @@
 //! Back-references: which items are used by which.
 //!
 //! The service computes them on every answer, ignores what clients send, and omits those that
-//! would be empty (recorded from the service).
+//! would be empty (recorded from the service). Within one back-reference it lists the users in
+//! the order in which it came to know them; no body tells that order, so that ours is the
+//! document's.
 
-use indexmap::IndexMap;
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-use crate::ids::ResourceId;
-use crate::model::{ApplicationGateway, Item, Reference};
+use crate::links::{self, Link, Target};
+use crate::model::ApplicationGateway;
 
-/// Order of a target's back-references on the wire.
-const ORDER: &[&str] = &[
-    "backendHttpSettings",
-    "backendSettings",
-    "frontendIpConfigurations",
-    "httpListeners",
-    "listeners",
-    "requestRoutingRules",
-    "routingRules",
-    "urlPathMaps",
-    "pathRules",
-    "redirectConfiguration",
+/// Order of a target's back-references on the wire, each with the collection of its users.
+const BACK_REFERENCES: &[(&str, &str)] = &[
+    ("backendHttpSettings", "backendHttpSettingsCollection"),
+    ("frontendIpConfigurations", "frontendIPConfigurations"),
+    ("httpListeners", "httpListeners"),
+    ("listeners", "listeners"),
+    ("requestRoutingRules", "requestRoutingRules"),
+    ("routingRules", "routingRules"),
+    ("urlPathMaps", "urlPathMaps"),
+    ("pathRules", "pathRules"),
+    ("redirectConfiguration", "redirectConfigurations"),
 ];
 
-/// The ids that use each target, by target and by the name of the back-reference.
-#[derive(Default)]
-struct Uses(IndexMap<(String, &'static str), Vec<String>>);
+/// The collections whose items show who uses them. Probes, profiles and path maps do not.
+const HOLDERS: &[&str] = &[
+    "authenticationCertificates",
+    "backendAddressPools",
+    "backendHttpSettingsCollection",
+    "backendSettingsCollection",
+    "frontendIPConfigurations",
+    "frontendPorts",
+    "httpListeners",
+    "listeners",
+    "privateLinkConfigurations",
+    "redirectConfigurations",
+    "rewriteRuleSets",
+    "sslCertificates",
+    "trustedRootCertificates",
+];
 
-impl Uses {
-    fn add<'a>(
-        &mut self,
-        user: &str,
-        name: &'static str,
-        targets: impl IntoIterator<Item = &'a Reference>,
-    ) {
-        for target in targets {
-            let Some(id) = target.resource_id() else {
-                continue;
-            };
-            let users = self.0.entry((key(&id), name)).or_default();
-            if users.last().is_none_or(|last| last != user) {
-                users.push(user.to_owned());
-            }
-        }
-    }
-}
-
-fn key(id: &ResourceId) -> String {
-    id.to_string().to_ascii_lowercase()
-}
+/// The ids of the users of each target, by its lower-case id and the name of the back-reference.
+type Uses = HashMap<(String, &'static str), Vec<String>>;
 
 /// Adds the back-references to the written properties of `gateway`, whose id is `own_id`.
 pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway, own_id: &str) {
@@ -59,14 +54,12 @@ pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway,
             .get("id")
             .and_then(Value::as_str)
             .map(str::to_ascii_lowercase);
-        let (Some(id), Some(bag)) = (
-            id,
-            item.get_mut("properties").and_then(Value::as_object_mut),
-        ) else {
+        let bag = item.get_mut("properties").and_then(Value::as_object_mut);
+        let (Some(id), Some(bag)) = (id, bag) else {
             continue;
         };
-        for name in ORDER {
-            let Some(users) = uses.0.get(&(id.clone(), *name)) else {
+        for (name, _) in BACK_REFERENCES {
+            let Some(users) = uses.get(&(id.clone(), *name)) else {
                 continue;
             };
             let list = users
@@ -79,119 +72,34 @@ pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway,
 }
 
 fn collect(gateway: &ApplicationGateway, own_id: &str) -> Uses {
-    let properties = &gateway.properties;
-    let mut uses = Uses::default();
-    each(
-        &properties.http_listeners,
-        own_id,
-        "httpListeners",
-        |id, p| {
-            let targets = [
-                &p.frontend_ip_configuration,
-                &p.frontend_port,
-                &p.ssl_certificate,
-            ];
-            uses.add(id, "httpListeners", targets.into_iter().flatten());
-        },
-    );
-    each(&properties.listeners, own_id, "listeners", |id, p| {
-        let targets = [
-            &p.frontend_ip_configuration,
-            &p.frontend_port,
-            &p.ssl_certificate,
-        ];
-        uses.add(id, "listeners", targets.into_iter().flatten());
-    });
-    each(
-        &properties.request_routing_rules,
-        own_id,
-        "requestRoutingRules",
-        |id, p| {
-            let targets = [
-                &p.http_listener,
-                &p.backend_address_pool,
-                &p.backend_http_settings,
-                &p.rewrite_rule_set,
-                &p.redirect_configuration,
-            ];
-            uses.add(id, "requestRoutingRules", targets.into_iter().flatten());
-        },
-    );
-    each(
-        &properties.routing_rules,
-        own_id,
-        "routingRules",
-        |id, p| {
-            let targets = [&p.listener, &p.backend_address_pool, &p.backend_settings];
-            uses.add(id, "routingRules", targets.into_iter().flatten());
-        },
-    );
-    each(
-        &properties.backend_http_settings_collection,
-        own_id,
-        SETTINGS,
-        |id, p| {
-            uses.add(id, "backendHttpSettings", &p.trusted_root_certificates);
-            uses.add(id, "backendHttpSettings", &p.authentication_certificates);
-        },
-    );
-    each(
-        &properties.redirect_configurations,
-        own_id,
-        "redirectConfigurations",
-        |id, p| {
-            uses.add(id, "redirectConfiguration", &p.target_listener);
-        },
-    );
-    each(
-        &properties.frontend_ip_configurations,
-        own_id,
-        "frontendIPConfigurations",
-        |id, p| {
-            uses.add(
-                id,
-                "frontendIpConfigurations",
-                &p.private_link_configuration,
-            );
-        },
-    );
-    collect_path_maps(gateway, own_id, &mut uses);
+    let mut uses = Uses::new();
+    for link in links::collect(gateway, own_id) {
+        let Some(name) = back_reference(&link) else {
+            continue;
+        };
+        let Some(target) = link.reference.resource_id() else {
+            continue;
+        };
+        let users = uses
+            .entry((target.to_string().to_ascii_lowercase(), name))
+            .or_default();
+        if users.last() != Some(&link.owner) {
+            users.push(link.owner);
+        }
+    }
     uses
 }
 
-const SETTINGS: &str = "backendHttpSettingsCollection";
-
-fn collect_path_maps(gateway: &ApplicationGateway, own_id: &str, uses: &mut Uses) {
-    each(
-        &gateway.properties.url_path_maps,
-        own_id,
-        "urlPathMaps",
-        |id, p| {
-            let targets = [
-                &p.default_backend_address_pool,
-                &p.default_backend_http_settings,
-                &p.default_rewrite_rule_set,
-                &p.default_redirect_configuration,
-            ];
-            uses.add(id, "urlPathMaps", targets.into_iter().flatten());
-            each(&p.path_rules, id, "pathRules", |id, p| {
-                let targets = [
-                    &p.backend_address_pool,
-                    &p.backend_http_settings,
-                    &p.rewrite_rule_set,
-                    &p.redirect_configuration,
-                ];
-                uses.add(id, "pathRules", targets.into_iter().flatten());
-            });
-        },
-    );
-}
-
-fn each<T>(items: &[Item<T>], parent: &str, collection: &str, mut apply: impl FnMut(&str, &T)) {
-    for item in items {
-        apply(
-            &format!("{parent}/{collection}/{}", item.name),
-            &item.properties,
-        );
+/// The name under which the link's target shows its owner, if it does.
+fn back_reference(link: &Link<'_>) -> Option<&'static str> {
+    let Target::Child(target) = link.target else {
+        return None;
+    };
+    if !HOLDERS.contains(&target) {
+        return None;
     }
+    let known = BACK_REFERENCES
+        .iter()
+        .find(|(_, users)| *users == link.kind);
+    known.map(|(name, _)| *name)
 }

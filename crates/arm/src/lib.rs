@@ -22,6 +22,7 @@ mod diagnostic;
 mod errors;
 mod flatten;
 mod ids;
+mod links;
 pub mod model;
 mod read;
 mod validate;

@@ -239,7 +239,8 @@ fn an_unknown_value_of_an_enumeration_is_refused_as_the_service_does() {
 #[test]
 fn other_documents_are_refused_with_a_clear_sentence() {
     let template = json!({
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/\
+                    deploymentTemplate.json#",
         "resources": []
     });
     for (document, sentence) in [

@@ -104,3 +104,24 @@ fn the_first_generation_shows_its_own_collections() {
     );
     assert!(properties.get("trustedClientCertificates").is_none());
 }
+
+#[test]
+fn path_maps_and_their_rules_are_told_apart_in_back_references() {
+    let mut document = sample("contoso-put.json");
+    let maps = document["properties"]["urlPathMaps"].as_array_mut().expect("a list");
+    let mut second = maps[0].clone();
+    second["name"] = Value::from("second");
+    maps.push(second);
+    let written = write(&gateway(&document), &WriteOptions::default());
+    let names = |pointer: &str| -> Vec<String> {
+        let list = written.pointer(pointer).and_then(Value::as_array).expect(pointer);
+        let ids = list.iter().filter_map(|user| user["id"].as_str());
+        ids.filter_map(|id| id.split_once("/urlPathMaps/")).map(|(_, n)| n.to_owned()).collect()
+    };
+    let pools = "/properties/backendAddressPools";
+    assert_eq!(names(&format!("{pools}/0/properties/urlPathMaps")), ["shop", "second"]);
+    assert_eq!(
+        names(&format!("{pools}/1/properties/pathRules")),
+        ["shop/pathRules/images", "second/pathRules/images"]
+    );
+}

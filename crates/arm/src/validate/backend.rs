@@ -39,7 +39,8 @@ pub(crate) fn settings_ports(c: &mut Checker<'_>) {
         if !PORTS.contains(&item.properties.port.unwrap_or(0)) {
             let id = c.id_of(item);
             let message = format!(
-                "Port specified for BackendSettings {id} is not valid. Supported range is [1, 65535]."
+                "Port specified for BackendSettings {id} is not valid. Supported range is [1, \
+                 65535]."
             );
             c.error(codes::E_BACKEND_SETTING, message, item.pointer_to("port"));
         }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::links::{self, Link, Target};
 use super::{ApiVersion, Context};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::links::{self, Link, Target};
 use crate::model::{
     ApplicationGateway, ChildResource, GatewayChild, Item, Properties, Reference, SkuTier,
 };

@@ -165,7 +165,8 @@ fn same_port(c: &mut Checker<'_>) {
         if clash {
             let port = p.frontend_port.as_ref().map_or("", |port| port.id.as_str());
             let message = format!(
-                "Two Http Listeners of Application Gateway {} are using the same Frontend Port {port}.",
+                "Two Http Listeners of Application Gateway {} are using the same Frontend Port \
+                 {port}.",
                 c.id()
             );
             findings.push((message, item.pointer_to("frontendPort")));

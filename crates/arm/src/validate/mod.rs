@@ -11,7 +11,6 @@ mod format;
 mod frontend;
 mod hosts;
 mod limits;
-mod links;
 mod listeners;
 mod paths;
 mod previous;

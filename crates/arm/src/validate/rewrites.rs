@@ -57,7 +57,8 @@ fn rewrite_rule(c: &mut Checker<'_>, set: &Item<RewriteRuleSet>, rule: &RewriteR
         {
             let variable = shorten(variable);
             let fault = format!(
-                "has the condition variable '{variable}': http_req_…, http_resp_… or var_… is right"
+                "has the condition variable '{variable}': http_req_…, http_resp_… or var_… is \
+                 right"
             );
             refuse(fault, format!("{at}/variable"));
         }

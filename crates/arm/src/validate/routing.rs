@@ -130,7 +130,8 @@ fn advanced_map(c: &mut Checker<'_>, map: &Item<AdvancedRoutingMap>) {
         let unique = r.priority.is_some_and(|priority| seen.insert(priority));
         if !unique {
             let message = format!(
-                "Advanced routing rule '{}' must have a priority that no other rule of map '{}' has.",
+                "Advanced routing rule '{}' must have a priority that no other rule of map '{}' \
+                 has.",
                 rule.name, map.name
             );
             c.error(

@@ -324,7 +324,8 @@ fn firewall(c: &mut Checker<'_>) {
 
 fn no_firewall(c: &mut Checker<'_>, at: String) {
     let message = format!(
-        "Application Gateway {} does not support WebApplicationFirewall with the selected SKU tier {}",
+        "Application Gateway {} does not support WebApplicationFirewall with the selected SKU \
+         tier {}",
         c.id(),
         c.tier_name()
     );

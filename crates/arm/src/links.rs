@@ -28,6 +28,8 @@ pub(crate) enum Target {
 pub(crate) struct Link<'a> {
     /// The gateway's collection that the owner is in; empty for the gateway itself.
     pub(crate) collection: &'static str,
+    /// The owner's own collection: another one where the owner is a child of a child.
+    pub(crate) kind: &'static str,
     /// Id of the owner.
     pub(crate) owner: String,
     pub(crate) reference: &'a Reference,
@@ -93,6 +95,7 @@ pub(crate) fn names(p: &Properties) -> Vec<(&'static str, Vec<&str>)> {
 struct Collector<'a> {
     links: Vec<Link<'a>>,
     collection: &'static str,
+    kind: &'static str,
     owner: String,
 }
 
@@ -101,6 +104,7 @@ impl<'a> Collector<'a> {
         self.links
             .extend(references.into_iter().map(|reference| Link {
                 collection: self.collection,
+                kind: self.kind,
                 owner: self.owner.clone(),
                 reference,
                 target,
@@ -123,6 +127,8 @@ impl<'a> Collector<'a> {
         visit: impl Fn(&mut Self, &'a T),
     ) {
         for item in items {
+            // A visit may go into children, which leave their own collection behind.
+            self.kind = T::COLLECTION;
             self.owner = format!("{parent}/{}/{}", T::COLLECTION, item.name);
             visit(self, &item.properties);
         }
@@ -145,6 +151,7 @@ pub(crate) fn collect<'a>(gateway: &'a ApplicationGateway, id: &str) -> Vec<Link
     let mut c = Collector {
         links: Vec::new(),
         collection: "",
+        kind: "",
         owner: id.to_owned(),
     };
     c.outside(FIREWALL_POLICY, &p.firewall_policy);

@@ -1,0 +1,412 @@
+//! Rules of the gateway as a whole, and of what is useless in it.
+
+use super::*;
+
+#[test]
+fn sku_rules() {
+    expect(vec![
+        (
+            "GW-E-capacity-missing",
+            "/sku/capacity",
+            vec![("/autoscaleConfiguration", json!(null))],
+        ),
+        (
+            "GW-E-capacity-range",
+            "/sku/capacity",
+            vec![("/sku/capacity", json!(126))],
+        ),
+        (
+            "GW-W-capacity-ignored",
+            "/sku/capacity",
+            vec![("/sku/capacity", json!(2))],
+        ),
+        (
+            "GW-E-autoscale-bounds",
+            "/autoscaleConfiguration/minCapacity",
+            vec![("/autoscaleConfiguration/minCapacity", json!(null))],
+        ),
+        (
+            "GW-E-autoscale-bounds",
+            "/autoscaleConfiguration/maxCapacity",
+            vec![("/autoscaleConfiguration/minCapacity", json!(11))],
+        ),
+        (
+            "GW-E-reserved-capacity",
+            "/reservedCapacity",
+            vec![("/reservedCapacity", json!(1))],
+        ),
+    ]);
+    let codes = |findings: &[Diagnostic]| -> Vec<String> {
+        findings.iter().map(|f| f.message.clone()).collect()
+    };
+    let v1 = [(
+        "/sku",
+        json!({ "name": "Standard_Medium", "tier": "Standard", "capacity": 2 }),
+    )];
+    let messages = codes(&check(&v1, &put())).join("\n");
+    for feature in [
+        "Priority",
+        "Identity",
+        "Autoscaling",
+        "RewriteRuleSets",
+        "Listeners",
+    ] {
+        assert!(
+            messages.contains(&format!("does not support {feature} for")),
+            "{feature}"
+        );
+    }
+    assert!(messages.contains("retired on 28 April 2026"));
+    let basic = [(
+        "/sku",
+        json!({ "name": "Basic", "tier": "Basic", "capacity": 3 }),
+    )];
+    let messages = codes(&check(&basic, &put())).join("\n");
+    for part in [
+        "does not support URL Rewrite for the selected SKU tier Basic. Supported SKU tiers are \
+         Standard_v2,WAF_v2.",
+        "does not support Autoscaling for",
+        "For specified sku-tier Basic, property BackendSettingsCollection or Listeners or \
+         RoutingRules is not supported.",
+        "Supported range is [1, 2]",
+    ] {
+        assert!(messages.contains(part), "{part} is not in {messages}");
+    }
+    let waf = json!({ "enabled": true, "firewallMode": "Detection", "ruleSetType": "OWASP",
+                      "ruleSetVersion": "3.0", "maxRequestBodySizeInKb": 129 });
+    let changes = [
+        ("/sku", json!({ "name": "WAF_v2", "tier": "WAF_v2" })),
+        ("/webApplicationFirewallConfiguration", waf),
+    ];
+    let message = first(
+        &changes,
+        &put(),
+        "GW-E-firewall",
+        "/properties/webApplicationFirewallConfiguration/maxRequestBodySizeInKb",
+    );
+    assert_eq!(
+        message,
+        "MaxRequestBodySizeInKb 129 is out of range, it should be within 8 and 128"
+    );
+}
+
+#[test]
+fn limits_name_the_number_and_the_maximum() {
+    let pool = |i: usize| json!({ "name": format!("p{i}") });
+    let pools: Vec<Value> = (0..101).map(pool).collect();
+    let findings = check(&[("/backendAddressPools", json!(pools))], &put());
+    let limit = findings
+        .iter()
+        .find(|f| f.code.ends_with("LimitReached"))
+        .expect("a limit");
+    assert_eq!(
+        limit.code,
+        "ApplicationGatewayBackendAddressPoolLimitReached"
+    );
+    assert_eq!(
+        limit.message,
+        "The number of BackendAddressPools exceeds the maximum allowed value. \
+        The number of BackendAddressPools is 101 and the maximum allowed is 100."
+    );
+    let servers: Vec<Value> = (0..6)
+        .map(|i| json!({ "ipAddress": format!("10.0.0.{i}") }))
+        .collect();
+    let changes = [
+        (
+            "/sku",
+            json!({ "name": "Basic", "tier": "Basic", "capacity": 1 }),
+        ),
+        (
+            "/backendAddressPools/0/properties/backendAddresses",
+            json!(servers),
+        ),
+    ];
+    let findings = check(&changes, &put());
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.code == "ApplicationGatewayBackendServersPerPoolLimitReached")
+    );
+}
+
+#[test]
+fn tls_rules() {
+    let custom = |kind: &str, min: &str| {
+        json!({ "policyType": kind, "minProtocolVersion": min,
+        "cipherSuites": ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"] })
+    };
+    let old = "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy";
+    expect(vec![
+        (
+            old,
+            "/sslPolicy",
+            vec![("/sslPolicy", custom("Custom", "TLSv1_1"))],
+        ),
+        (
+            "GW-E-tls-policy",
+            "/sslPolicy/policyName",
+            vec![("/sslPolicy/policyName", json!(null))],
+        ),
+        (
+            "GW-E-tls-policy",
+            "/sslPolicy/cipherSuites",
+            vec![(
+                "/sslPolicy",
+                json!({ "policyType": "CustomV2", "minProtocolVersion": "TLSv1_2" }),
+            )],
+        ),
+        (
+            "GW-E-tls-policy",
+            "/sslPolicy/minProtocolVersion",
+            vec![("/sslPolicy", custom("Custom", "TLSv1_3"))],
+        ),
+        (
+            "GW-E-tls-policy",
+            "/sslPolicy",
+            vec![(
+                "/sslProfiles",
+                json!([{ "name": "p", "properties":
+             { "sslPolicy": custom("Custom", "TLSv1_2") } }]),
+            )],
+        ),
+    ]);
+    assert_eq!(
+        check(
+            &[(
+                "/sslPolicy",
+                json!({ "disabledSslProtocols": ["TLSv1_0", "TLSv1_1"] })
+            )],
+            &put()
+        ),
+        []
+    );
+    let none = [("/sslPolicy", json!(null))];
+    assert_eq!(check(&none, &put()), []);
+    let before = Context {
+        api_version: Some("2022-05-01".parse().expect("a version")),
+        ..put()
+    };
+    first(&none, &before, old, "/properties/sslPolicy");
+    let lenient = Context {
+        refuse_old_tls: false,
+        ..before
+    };
+    let findings = check(&none, &lenient);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].code, "GW-W-tls-deprecated");
+}
+
+#[test]
+fn certificates_must_have_data_unless_the_service_has_it() {
+    let certificate = "/sslCertificates/0/properties";
+    let code = "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified";
+    let bare = [(certificate, json!({}))];
+    let at = format!("/properties{certificate}/data");
+    first(&bare, &put(), code, &at);
+    first(&bare, &Context::default(), code, &at);
+    // An answer of the service that is put again.
+    let answered = [(certificate, json!({ "provisioningState": "Succeeded" }))];
+    assert_eq!(check(&answered, &put()), []);
+    assert_eq!(
+        check(
+            &[(certificate, json!({ "publicCertData": "x" }))],
+            &Context::default()
+        ),
+        []
+    );
+    let previous = gateway(&sample("contoso-put.json"));
+    let known = Context {
+        previous: Some(&previous),
+        ..put()
+    };
+    assert_eq!(check(&bare, &known), []);
+    first(
+        &[(
+            "/sslCertificates/-",
+            json!({ "name": "new", "properties":
+             { "provisioningState": "Succeeded" } }),
+        )],
+        &known,
+        code,
+        "/properties/sslCertificates/2/properties/data",
+    );
+    expect(vec![
+        (
+            code,
+            "/trustedRootCertificates/0/properties/data",
+            vec![("/trustedRootCertificates/0/properties", json!({}))],
+        ),
+        (
+            "ApplicationGatewayTrustedClientCertificateMustSpecifyData",
+            "/trustedClientCertificates/0/properties/data",
+            vec![(
+                "/trustedClientCertificates",
+                json!([{ "name": "c", "properties": {} }]),
+            )],
+        ),
+    ]);
+}
+
+#[test]
+fn names_are_well_formed_and_unique() {
+    expect(vec![
+        (
+            "DuplicateResourceName",
+            "/frontendPorts/1/Name",
+            vec![("/frontendPorts/1/Name", json!("HTTP"))],
+        ),
+        (
+            "InvalidResourceName",
+            "/probes/0/name",
+            vec![("/probes/0/name", json!("-a"))],
+        ),
+    ]);
+    let findings = check(&[("/probes/0/name", json!(null))], &put());
+    assert_eq!(findings[0].code, "InvalidResourceName");
+}
+
+#[test]
+fn changes_that_the_service_refuses_are_refused() {
+    let policy = json!({ "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/\
+        ApplicationGatewayWebApplicationFirewallPolicies/p" });
+    let waf = ("/sku", json!({ "name": "WAF_v2", "tier": "WAF_v2" }));
+    let config = |mode: &str| {
+        (
+            "/webApplicationFirewallConfiguration",
+            json!({ "enabled": true,
+        "firewallMode": mode, "ruleSetType": "OWASP", "ruleSetVersion": "3.2" }),
+        )
+    };
+    let with_policy = ("/firewallPolicy", policy);
+    let before = gateway(&changed(&[
+        waf.clone(),
+        with_policy.clone(),
+        config("Detection"),
+    ]));
+    let context = Context {
+        previous: Some(&before),
+        ..put()
+    };
+    assert_eq!(
+        check(
+            &[waf.clone(), with_policy.clone(), config("Detection")],
+            &context
+        ),
+        []
+    );
+    first(
+        &[waf.clone(), with_policy.clone(), config("Prevention")],
+        &context,
+        "ApplicationGatewayWafConfigurationCannotBeChangedWithWafPolicy",
+        "/properties/webApplicationFirewallConfiguration",
+    );
+    first(
+        &[waf, config("Detection")],
+        &context,
+        "ApplicationGatewayFirewallPolicyCannotBeRemoved",
+        "/properties/firewallPolicy",
+    );
+    let mut zoned = gateway(&sample("contoso-put.json"));
+    zoned.zones.pop();
+    first(
+        &[],
+        &Context {
+            previous: Some(&zoned),
+            ..put()
+        },
+        "GW-E-zones",
+        "/zones",
+    );
+}
+
+#[test]
+fn what_is_useless_is_warned_of() {
+    let unused = |place: &'static str, value: Value| vec![(place, value)];
+    expect(vec![
+        (
+            "GW-W-unused-probe",
+            "/probes/0",
+            unused(
+                "/backendHttpSettingsCollection/0/properties/probe",
+                json!(null),
+            ),
+        ),
+        (
+            "GW-W-unused",
+            "/backendAddressPools/3",
+            unused("/backendAddressPools/-", json!({ "name": "spare" })),
+        ),
+        (
+            "GW-W-unused",
+            "/trustedRootCertificates/0",
+            unused(
+                "/backendHttpSettingsCollection/0/properties/trustedRootCertificates",
+                json!(null),
+            ),
+        ),
+        (
+            "GW-W-empty-pool",
+            "/urlPathMaps/0/properties/pathRules/0/properties/backendAddressPool",
+            unused(
+                "/backendAddressPools/1/properties/backendAddresses",
+                json!([]),
+            ),
+        ),
+        (
+            "GW-W-empty-pool",
+            "/routingRules/0/properties/backendAddressPool",
+            unused(
+                "/backendAddressPools/2/properties/backendAddresses",
+                json!([]),
+            ),
+        ),
+        (
+            "GW-W-listener-without-rule",
+            "/listeners/0",
+            vec![
+                ("/routingRules", json!([])),
+                ("/backendSettingsCollection", json!([])),
+                ("/backendAddressPools/2", json!({ "name": "mqtt" })),
+                (
+                    "/requestRoutingRules/2/properties/backendAddressPool",
+                    reference("backendAddressPools/mqtt"),
+                ),
+                (
+                    "/backendAddressPools/2/properties",
+                    json!({ "backendAddresses":
+                  [{ "fqdn": "a.contoso.com" }] }),
+                ),
+            ],
+        ),
+    ]);
+    let identity = {
+        let mut document = sample("contoso-put.json");
+        document["identity"] = json!(null);
+        validate(&gateway(&document), &put())
+    };
+    assert_eq!(identity[0].code, "GW-W-key-vault-without-identity");
+}
+
+#[test]
+fn a_listener_is_hidden_by_one_that_comes_first_and_takes_its_hosts() {
+    let rule = "/requestRoutingRules/2/properties/priority";
+    let code = "GW-W-hidden-listener";
+    first(
+        &[(rule, json!(15))],
+        &put(),
+        code,
+        "/properties/httpListeners/2",
+    );
+    let basic = ("/httpListeners/1/properties/hostNames", json!([]));
+    first(
+        &[(rule, json!(15)), basic.clone()],
+        &put(),
+        code,
+        "/properties/httpListeners/2",
+    );
+    assert_eq!(
+        check(&[basic], &put()),
+        [],
+        "behind the narrower one it hides nothing"
+    );
+}

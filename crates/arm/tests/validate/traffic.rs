@@ -1,0 +1,470 @@
+//! Rules of the parts that traffic passes.
+
+use super::*;
+
+#[test]
+fn frontend_rules() {
+    let private = json!({ "subnet": { "id": "/subscriptions/s/resourceGroups/g/providers/\
+        Microsoft.Network/virtualNetworks/v/subnets/s" } });
+    let mut fixed = private.clone();
+    fixed["privateIPAllocationMethod"] = json!("Static");
+    let mut addressed = fixed.clone();
+    addressed["privateIPAddress"] = json!("10.0.0.4");
+    let mut both = addressed.clone();
+    both["publicIPAddress"] = json!({ "id": "/subscriptions/s/resourceGroups/g/providers/\
+        Microsoft.Network/publicIPAddresses/p" });
+    let item = |properties: Value| {
+        vec![(
+            "/frontendIPConfigurations/-",
+            json!({ "name": "private", "properties": properties }),
+        )]
+    };
+    expect(vec![
+        (
+            "ApplicationGatewayFrontendIpPrivateIpAddressInvalidAllocationType",
+            "/frontendIPConfigurations/1/properties/privateIPAllocationMethod",
+            item(private),
+        ),
+        (
+            "GW-E-frontend-ip",
+            "/frontendIPConfigurations/1/properties/privateIPAddress",
+            item(fixed),
+        ),
+        (
+            "ApplicationGatewayFrontendIpCannotHavePublicIpAndSubnet",
+            "/frontendIPConfigurations/1",
+            item(both),
+        ),
+        (
+            "ApplicationGatewayFrontendPortInvalidPortNumber",
+            "/frontendPorts/0/properties/Port",
+            vec![("/frontendPorts/0/properties/Port", json!(65200))],
+        ),
+        (
+            "GW-W-duplicate-frontend-port",
+            "/frontendPorts/2/properties/Port",
+            vec![
+                ("/frontendPorts/2/properties/Port", json!(80)),
+                ("/listeners", json!([])),
+                ("/routingRules", json!([])),
+                ("/backendSettingsCollection", json!([])),
+            ],
+        ),
+        (
+            "GW-E-gateway-subnet",
+            "/gatewayIPConfigurations",
+            vec![("/gatewayIPConfigurations", json!([]))],
+        ),
+    ]);
+    let only_private = [("/frontendIPConfigurations/0/properties", addressed)];
+    assert_eq!(check(&only_private, &put()), []);
+    let strict = Context {
+        allow_private_only: false,
+        ..put()
+    };
+    let message = first(
+        &only_private,
+        &strict,
+        "ApplicationGatewayFeatureCannotBeEnabledForSelectedSku",
+        "/properties/frontendIPConfigurations",
+    );
+    assert!(message.contains("does not support Application Gateway without Public IP for"));
+}
+
+#[test]
+fn listener_rules() {
+    let names = |names: Value| vec![("/httpListeners/1/properties/hostNames", names)];
+    expect(vec![
+        (
+            "ApplicationGatewayPortNotValidForProtocol",
+            "/httpListeners/0/properties/FrontendPort",
+            vec![
+                ("/frontendPorts/0/properties/Port", json!(443)),
+                ("/frontendPorts/1/properties/Port", json!(444)),
+            ],
+        ),
+        (
+            "GW-E-host-name",
+            "/httpListeners/1/properties/hostName",
+            vec![("/httpListeners/1/properties/hostName", json!("a.com"))],
+        ),
+        (
+            "GW-E-host-name",
+            "/httpListeners/1/properties/hostNames",
+            names(json!(["a", "b", "c", "d", "e", "f"])),
+        ),
+        (
+            "GW-E-host-name",
+            "/httpListeners/1/properties/hostNames/0",
+            names(json!(["**.a.com"])),
+        ),
+        (
+            "GW-E-host-name",
+            "/httpListeners/2/properties/hostName",
+            vec![("/httpListeners/2/properties/hostName", json!("*.a.com"))],
+        ),
+        (
+            "GW-E-listener-protocol",
+            "/httpListeners/0/properties/Protocol",
+            vec![("/httpListeners/0/properties/Protocol", json!("Tcp"))],
+        ),
+        (
+            "GW-E-listener-protocol",
+            "/listeners/0/properties/protocol",
+            vec![(
+                "/listeners/0/properties/frontendPort",
+                reference("frontendPorts/http"),
+            )],
+        ),
+        (
+            "ApplicationGatewayTlsListenerMustReferenceSslCert",
+            "/listeners/0/properties/sslCertificate",
+            vec![("/listeners/0/properties/protocol", json!("Tls"))],
+        ),
+        (
+            "GW-W-certificate-on-plain-listener",
+            "/httpListeners/0/properties/SslCertificate",
+            vec![(
+                "/httpListeners/0/properties/SslCertificate",
+                reference("sslCertificates/shop"),
+            )],
+        ),
+        (
+            "GW-E-custom-error",
+            "/httpListeners/2/properties/customErrorConfigurations/0/customErrorPageUrl",
+            vec![(
+                "/httpListeners/2/properties/customErrorConfigurations/0/customErrorPageUrl",
+                json!(null),
+            )],
+        ),
+    ]);
+    let old = Context {
+        api_version: Some("2022-05-01".parse().expect("a version")),
+        refuse_old_tls: false,
+        ..Context::default()
+    };
+    let status = format!(
+        "{}/statusCode",
+        "/httpListeners/2/properties/customErrorConfigurations/0"
+    );
+    first(
+        &[(&status, json!("HttpStatus404"))],
+        &old,
+        "ApplicationGatewayCustomErrorStatusCodeIsInvalid",
+        &format!("/properties{status}"),
+    );
+}
+
+#[test]
+fn rules_of_rules_and_priorities() {
+    let priority = "/requestRoutingRules/1/properties/priority";
+    let redirect = reference("redirectConfigurations/to-shop");
+    expect(vec![
+        ("GW-E-priority", priority, vec![(priority, json!(20001))]),
+        ("GW-E-priority", priority, vec![(priority, json!(10))]),
+        (
+            "GW-W-priority-shared",
+            "/routingRules/0/properties/priority",
+            vec![("/routingRules/0/properties/priority", json!(30))],
+        ),
+        (
+            "GW-E-priority",
+            "/routingRules/0/properties/priority",
+            vec![("/routingRules/0/properties/priority", json!(null))],
+        ),
+        (
+            "GW-E-rule-destination",
+            "/requestRoutingRules/2/properties/backendAddressPool",
+            vec![(
+                "/requestRoutingRules/2/properties/redirectConfiguration",
+                redirect,
+            )],
+        ),
+        (
+            "ApplicationGatewayRequestRoutingRuleMustReference",
+            "/requestRoutingRules/1/properties/urlPathMap",
+            vec![("/requestRoutingRules/1/properties/urlPathMap", json!(null))],
+        ),
+        (
+            "ApplicationGatewayRoutingRuleMustReference",
+            "/routingRules/0/properties/backendSettings",
+            vec![("/routingRules/0/properties/backendSettings", json!(null))],
+        ),
+    ]);
+    let old = Context {
+        api_version: Some("2020-06-01".parse().expect("a version")),
+        refuse_old_tls: false,
+        ..Context::default()
+    };
+    first(
+        &[(priority, json!(null))],
+        &old,
+        "ApplicationGatewayRequestRoutingRulePartialPriorityDefined",
+        &format!("/properties{priority}"),
+    );
+}
+
+#[test]
+fn backend_rules() {
+    let setting = "/backendHttpSettingsCollection/1/properties";
+    let at = |member: &str| format!("{setting}/{member}");
+    let root = json!([reference("trustedRootCertificates/contoso-root")]);
+    for (code, place, value) in [
+        ("GW-E-backend-setting", at("requestTimeout"), json!(86401)),
+        ("GW-E-backend-setting", at("Protocol"), json!("Tcp")),
+        (
+            "GW-E-trusted-root-on-http",
+            at("trustedRootCertificates"),
+            root,
+        ),
+        (
+            "GW-E-backend-setting",
+            "/backendSettingsCollection/0/properties/timeout".into(),
+            json!(0),
+        ),
+        (
+            "GW-E-probe",
+            "/probes/0/properties/interval".into(),
+            json!(0),
+        ),
+        (
+            "GW-E-probe",
+            "/probes/0/properties/unhealthyThreshold".into(),
+            json!(21),
+        ),
+        (
+            "GW-E-probe",
+            "/probes/0/properties/port".into(),
+            json!(65536),
+        ),
+        (
+            "GW-W-probe-timeout",
+            "/probes/0/properties/timeout".into(),
+            json!(31),
+        ),
+        (
+            "ApplicationGatewayProbePathIsInvalid",
+            "/probes/0/properties/path".into(),
+            json!("alive"),
+        ),
+        (
+            "GW-W-probe-host-ignored",
+            "/probes/0/properties/host".into(),
+            json!("x"),
+        ),
+        (
+            "GW-E-backend-address",
+            "/backendAddressPools/0/properties/backendAddresses/0".into(),
+            json!({ "fqdn": "https://a.com" }),
+        ),
+        (
+            "GW-E-backend-address",
+            "/backendAddressPools/0/properties/backendAddresses/0".into(),
+            json!({}),
+        ),
+        (
+            "GW-E-backend-address",
+            "/backendAddressPools/0/properties/backendAddresses/1".into(),
+            json!({ "ipAddress": "10.0.0.256" }),
+        ),
+        (
+            "ApplicationGatewayBackendHttpSettingsHostNameFieldConflict",
+            "/backendHttpSettingsCollection/0/properties/hostName".into(),
+            json!("a.com"),
+        ),
+    ] {
+        let mut changes = vec![(place.as_str(), value)];
+        if code.ends_with("HostNameFieldConflict") {
+            changes.push((
+                "/backendHttpSettingsCollection/0/properties/\
+                           pickHostNameFromBackendAddress",
+                json!(true),
+            ));
+        }
+        first(&changes, &put(), code, &format!("/properties{place}"));
+    }
+}
+
+#[test]
+fn rules_of_probes_and_their_settings() {
+    expect(vec![
+        (
+            "ApplicationGatewayBackendHttpSettingsIncompatibleProbeSettingPickHostName",
+            "/backendHttpSettingsCollection/0/properties/probe",
+            vec![(
+                "/backendHttpSettingsCollection/0/properties/hostName",
+                json!(null),
+            )],
+        ),
+        (
+            "GW-E-probe",
+            "/probes/0/properties/match/statusCodes/1",
+            vec![(
+                "/probes/0/properties/match",
+                json!({ "statusCodes": ["200-399", "4xx"] }),
+            )],
+        ),
+        (
+            "GW-W-probe-protocol",
+            "/backendHttpSettingsCollection/0/properties/probe",
+            vec![("/probes/0/properties/protocol", json!("Http"))],
+        ),
+    ]);
+}
+
+#[test]
+fn path_rules() {
+    let rule = "/urlPathMaps/0/properties/pathRules/0/properties";
+    let paths = format!("{rule}/paths");
+    let redirect = format!("{rule}/redirectConfiguration");
+    let pool = format!("{rule}/backendAddressPool");
+    let at = |place: &str| format!("/properties{place}");
+    let one = format!("{paths}/0");
+    first(
+        &[(&paths, json!(["/a*b"]))],
+        &put(),
+        "GW-E-path-pattern",
+        &at(&one),
+    );
+    first(
+        &[(&paths, json!(["a"]))],
+        &put(),
+        "GW-E-path-pattern",
+        &at(&one),
+    );
+    first(
+        &[(&paths, json!([]))],
+        &put(),
+        "GW-E-path-rule",
+        &at(&paths),
+    );
+    first(
+        &[(&pool, json!(null))],
+        &put(),
+        "GW-E-path-rule",
+        &at(&pool),
+    );
+    let target = reference("redirectConfigurations/to-shop");
+    let message = first(
+        &[(&redirect, target)],
+        &put(),
+        "GW-E-path-rule-redirect",
+        &at(&redirect),
+    );
+    assert!(message.ends_with(
+        "cannot reference a BackendAddressPool when Redirect Setting is \
+                               specified."
+    ));
+    expect(vec![
+        (
+            "GW-E-path-map-default",
+            "/urlPathMaps/0",
+            vec![(
+                "/urlPathMaps/0/properties/defaultBackendAddressPool",
+                json!(null),
+            )],
+        ),
+        (
+            "GW-W-empty-path-map",
+            "/urlPathMaps/0/properties/pathRules",
+            vec![("/urlPathMaps/0/properties/pathRules", json!([]))],
+        ),
+    ]);
+    let mut later =
+        sample("contoso-put.json")["properties"]["urlPathMaps"][0]["properties"]["pathRules"][0]
+            .clone();
+    later["name"] = json!("later");
+    later["properties"]["paths"] = json!(["/Images/logo/*", "/other"]);
+    let findings = check(&[("/urlPathMaps/0/properties/pathRules/-", later)], &put());
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].code, "GW-W-unreachable-path");
+    assert_eq!(
+        findings[0].pointer,
+        "/properties/urlPathMaps/0/properties/pathRules/1/properties/paths/0"
+    );
+}
+
+#[test]
+fn redirect_rules() {
+    let redirect = "/redirectConfigurations/0/properties";
+    let target = format!("{redirect}/targetListener");
+    let url = format!("{redirect}/targetUrl");
+    let at = |place: &str| format!("/properties{place}");
+    first(
+        &[(&target, json!(null))],
+        &put(),
+        "GW-E-redirect",
+        "/properties/redirectConfigurations/0",
+    );
+    first(
+        &[(&url, json!("https://a.com"))],
+        &put(),
+        "GW-E-redirect",
+        &at(&url),
+    );
+    first(
+        &[(&target, json!(null)), (&url, json!("ftp://a"))],
+        &put(),
+        "GW-E-redirect",
+        &at(&url),
+    );
+    let wild = reference("httpListeners/https");
+    first(&[(&target, wild)], &put(), "GW-E-redirect", &at(&target));
+    let own = reference("httpListeners/http");
+    first(
+        &[(&target, own)],
+        &put(),
+        "GW-E-redirect-loop",
+        "/properties/requestRoutingRules/0/properties/redirectConfiguration",
+    );
+    let back = json!({ "name": "back", "properties": { "redirectType": "Found",
+        "targetListener": reference("httpListeners/http") } });
+    let rule = json!({ "name": "shop", "properties": { "ruleType": "Basic", "priority": 20,
+        "httpListener": reference("httpListeners/shop"),
+        "redirectConfiguration": reference("redirectConfigurations/back") } });
+    let changes = [
+        ("/redirectConfigurations/-", back),
+        ("/requestRoutingRules/1", rule),
+    ];
+    let findings = check(&changes, &put());
+    assert_eq!(
+        findings
+            .iter()
+            .filter(|f| f.code == "GW-W-redirect-loop")
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn rewrite_rules() {
+    let rule = "/rewriteRuleSets/0/properties/rewriteRules/0";
+    let header = format!("{rule}/actionSet/requestHeaderConfigurations");
+    let conditions = format!("{rule}/conditions");
+    let at = |place: &str| format!("/properties{place}");
+    for name in ["Host", "connection", ""] {
+        let headers = json!([{ "headerName": name, "headerValue": "" }]);
+        first(
+            &[(&header, headers)],
+            &put(),
+            "GW-E-rewrite",
+            &at(&format!("{header}/0")),
+        );
+    }
+    let bad = json!([{ "variable": "host", "pattern": "x" }]);
+    first(
+        &[(&conditions, bad)],
+        &put(),
+        "GW-E-rewrite",
+        &at(&format!("{conditions}/0/variable")),
+    );
+    let many: Vec<Value> = (0..41)
+        .map(|_| json!({ "variable": "var_host", "pattern": "x" }))
+        .collect();
+    first(
+        &[(&conditions, json!(many))],
+        &put(),
+        "GW-E-rewrite",
+        "/properties/rewriteRuleSets/0",
+    );
+}
