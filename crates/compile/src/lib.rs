@@ -1,1 +1,35 @@
+//! From ARM documents to the routing form, in one pure step.
+//!
+//! [`compile`] takes gateways as the API describes them and answers with an immutable
+//! [`Snapshot`](gatewright_snapshot::Snapshot), or with the reasons why there is none; every reason
+//! has a JSON pointer into the document. It does no I/O and reads no clock: private keys that no
+//! document holds, and the time, come in [`Options`].
+//!
+//! What must never be here: a socket, a file, a clock, anything that differs between two calls with
+//! the same arguments.
 
+mod certificate;
+mod compiled;
+mod der;
+mod endpoints;
+mod error_pages;
+mod findings;
+mod gateway;
+mod listener_certificates;
+mod lookup;
+mod options;
+mod pools;
+mod redirects;
+mod routing;
+mod scope;
+mod settings;
+mod tls_policy;
+mod trust;
+mod unsupported;
+
+pub use certificate::{
+    CertificateError, FILE_BYTES_MAX, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2,
+};
+pub use compiled::{Compiled, compile, compile_validated};
+pub use listener_certificates::{KeylessCertificate, keyless_certificates};
+pub use options::{CertificateId, Options, SuppliedCertificate};

@@ -1,0 +1,132 @@
+//! The diagnostics of one compilation.
+
+use std::borrow::Cow;
+
+use gatewright_arm::{Diagnostic, Severity};
+
+/// Most diagnostics that one compilation keeps; more help nobody and cost memory.
+const FINDINGS_MAX: usize = 1000;
+
+/// Longest piece of a foreign value that a message quotes, in characters.
+const QUOTE_CHARS_MAX: usize = 80;
+
+/// Collects diagnostics, and knows whether one is an error.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<Diagnostic>,
+    has_errors: bool,
+}
+
+impl Findings {
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add(
+            Severity::Error,
+            code,
+            pointer.into(),
+            message.into(),
+            help.into(),
+        );
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        code: &'static str,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.add(
+            Severity::Warning,
+            code,
+            pointer.into(),
+            message.into(),
+            help.into(),
+        );
+    }
+
+    /// `help` may be empty.
+    pub(crate) fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        pointer: String,
+        message: String,
+        help: String,
+    ) {
+        self.push(Diagnostic {
+            severity,
+            code: Cow::Borrowed(code),
+            message,
+            pointer,
+            help: (!help.is_empty()).then_some(help),
+        });
+    }
+
+    /// Keeps `finding`, unless the list is full and already holds the bad news.
+    pub(crate) fn push(&mut self, finding: Diagnostic) {
+        let is_first_error = finding.is_error() && !self.has_errors;
+        self.has_errors |= finding.is_error();
+        if self.list.len() < FINDINGS_MAX || is_first_error {
+            self.list.push(finding);
+        }
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.has_errors
+    }
+
+    /// All of them, errors first, otherwise in the order in which they were found.
+    pub(crate) fn into_list(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|finding| !finding.is_error());
+        self.list
+    }
+}
+
+/// At most 80 characters of a foreign text, control characters replaced, in quotes.
+pub(crate) fn quote(text: &str) -> String {
+    let shown: String = text
+        .chars()
+        .take(QUOTE_CHARS_MAX)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    let cut = if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    format!("'{shown}{cut}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_list_still_takes_the_first_error_and_shows_it_first() {
+        let mut findings = Findings::default();
+        for _ in 0..FINDINGS_MAX + 5 {
+            findings.warning("GW-W-x", "/x", "x", "");
+        }
+        findings.error("GW-E-y", "/y", "y", "do z");
+        findings.error("GW-E-y", "/z", "y", "");
+        assert!(findings.has_errors());
+        let list = findings.into_list();
+        assert_eq!(list.len(), FINDINGS_MAX + 1);
+        assert_eq!(
+            list.first().map(|finding| finding.pointer.as_str()),
+            Some("/y")
+        );
+    }
+
+    #[test]
+    fn quotes_are_bounded_and_harmless() {
+        assert_eq!(quote("a\r\nb"), "'a\u{fffd}\u{fffd}b'");
+        assert_eq!(quote(&"a".repeat(100)).chars().count(), QUOTE_CHARS_MAX + 3);
+    }
+}
