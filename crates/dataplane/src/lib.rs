@@ -1,13 +1,30 @@
 //! Serves a [`Snapshot`] on real traffic.
 //!
+//! One thread per core, each with an event loop, listening sockets and backend connections of its
+//! own; nothing is shared on the path of a request. The way of a request:
+//!
+//! `worker` accepts → `tls` → `exchange::client` reads the head → `exchange::decide` selects →
+//! `exchange::forward` picks a server and connects (`upstream`) → `exchange::relay` passes the
+//! answer on → `exchange::recording` writes the record.
+//!
+//! What must never be here: an ARM type, a document, a verdict. The configuration comes compiled,
+//! failures leave as facts.
+//!
 //! [`Snapshot`]: gatewright_snapshot::Snapshot
 
+mod address_map;
+mod core;
+mod dns;
+mod exchange;
 mod http;
 mod io;
+mod live;
 mod plane;
 mod tls;
+mod upstream;
+mod worker;
 
+pub use address_map::{AddressMap, Mapping, MappingError};
 pub use plane::{
-    AddressMap, ApplyError, Bound, Dataplane, DataplaneConfig, Mapping, MappingError, NameServers,
-    ServerState, UpstreamState,
+    ApplyError, Bound, Dataplane, DataplaneConfig, NameServers, ServerState, UpstreamState,
 };

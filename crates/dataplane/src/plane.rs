@@ -1,12 +1,24 @@
 //! The face of the data plane: start it, give it snapshots, ask how it is, drain it.
 
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use gatewright_snapshot::{EndpointKey, Scheme, Snapshot};
+use gatewright_snapshot::{EndpointKey, Member, Scheme, Snapshot};
 use gatewright_telemetry::{LabelRegistry, RecordSender};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::address_map::AddressMap;
+use crate::core::Shared;
+use crate::dns::Dns;
+use crate::io::bind;
+use crate::live::{Live, Surroundings};
+use crate::worker::{Command, Opening, WorkerHandle};
 
 pub struct DataplaneConfig {
     /// Threads that serve traffic, each with sockets and connections of its own; at least 1.
@@ -26,30 +38,6 @@ pub enum NameServers {
     These(Vec<SocketAddr>),
 }
 
-/// `--map HOST[:PORT]=ADDRESS[:PORT]`: where a backend of an exported gateway lives locally.
-#[derive(Clone, Debug, Default)]
-pub struct AddressMap {}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct MappingError(pub String);
-
-impl std::str::FromStr for Mapping {
-    type Err = MappingError;
-    fn from_str(_text: &str) -> Result<Self, MappingError> {
-        Ok(Self {})
-    }
-}
-
-impl FromIterator<Mapping> for AddressMap {
-    fn from_iter<I: IntoIterator<Item = Mapping>>(_mappings: I) -> Self {
-        Self {}
-    }
-}
-
 /// A listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
@@ -61,11 +49,23 @@ pub struct Bound {
 /// Why a snapshot was not taken. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// A full sentence that names the listener's endpoint, the address and the remedy.
-    #[error("{0}")]
-    Bind(String),
+    /// An address that cannot be listened on.
+    #[error(
+        "frontend {:?} of gateway {:?} cannot listen on {address}: {}",
+        endpoint.frontend,
+        endpoint.gateway,
+        bind_reason(source)
+    )]
+    Bind {
+        endpoint: EndpointKey,
+        address: SocketAddr,
+        source: io::Error,
+    },
+    /// A certificate that cannot be used: a full sentence.
     #[error("{0}")]
     Tls(String),
+    #[error("the data plane is shutting down")]
+    ShuttingDown,
 }
 
 /// The servers behind one (pool, setting).
@@ -87,15 +87,56 @@ pub struct ServerState {
 
 /// The running data plane. Cheap to clone.
 #[derive(Clone)]
-pub struct Dataplane {}
+pub struct Dataplane(Arc<Plane>);
+
+struct Plane {
+    workers: Vec<WorkerHandle>,
+    address_map: AddressMap,
+    labels: Arc<LabelRegistry>,
+    dns: Dns,
+    shared: Arc<Shared>,
+    live: ArcSwap<Live>,
+    /// What is listened on. Held while a snapshot is applied, so that there is one at a time.
+    bound: Mutex<Sockets>,
+}
+
+type SocketKey = (EndpointKey, Scheme, SocketAddr);
+
+#[derive(Default)]
+struct Sockets {
+    /// With the address that was asked for: its port may be 0.
+    open: HashMap<SocketKey, SocketAddr>,
+    is_draining: bool,
+}
 
 impl Dataplane {
     /// Starts the worker threads; nothing is served until the first [`apply`](Self::apply).
+    /// Must be called within a tokio runtime, which the answers of DNS are handled on.
     ///
     /// # Errors
-    /// When a thread or its event loop cannot be made.
-    pub fn start(_config: DataplaneConfig) -> std::io::Result<Self> {
-        Ok(Self {})
+    /// When a thread or its event loop cannot be made, or the system's resolver configuration
+    /// cannot be read.
+    pub fn start(config: DataplaneConfig) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            error_pages: ArcSwap::default(),
+            connections: AtomicU64::new(0),
+            next_connection: AtomicU64::new(1),
+        });
+        let workers = (0..config.workers.max(1))
+            .map(|number| WorkerHandle::start(number, Arc::clone(&shared), config.records.clone()))
+            .collect::<io::Result<Vec<_>>>()?;
+        let (changed, changes) = mpsc::unbounded_channel();
+        let plane = Arc::new(Plane {
+            workers,
+            address_map: config.address_map,
+            labels: config.labels,
+            dns: Dns::start(&config.name_servers, changed)?,
+            shared,
+            live: ArcSwap::from_pointee(Live::empty()),
+            bound: Mutex::default(),
+        });
+        tokio::spawn(follow_dns(Arc::downgrade(&plane), changes));
+        Ok(Self(plane))
     }
 
     /// Serves `snapshot` from the next request on. `addresses` has the local address of each of
@@ -108,25 +149,230 @@ impl Dataplane {
     /// served on, unchanged.
     pub async fn apply(
         &self,
-        _snapshot: Arc<Snapshot>,
-        _addresses: &[SocketAddr],
+        snapshot: Arc<Snapshot>,
+        addresses: &[SocketAddr],
     ) -> Result<Vec<Bound>, ApplyError> {
-        Ok(Vec::new())
+        let plane = &self.0;
+        let mut sockets = plane.bound.lock().await;
+        if sockets.is_draining {
+            return Err(ApplyError::ShuttingDown);
+        }
+        plane
+            .dns
+            .watch(names_to_resolve(&snapshot, &plane.address_map))
+            .await;
+        let live = plane.build(Arc::clone(&snapshot))?;
+        let wanted: Vec<SocketKey> = (snapshot.endpoints.iter().zip(addresses))
+            .map(|(endpoint, address)| (endpoint.key.clone(), endpoint.scheme, *address))
+            .collect();
+        let mut opened = HashMap::new();
+        for key in wanted.iter().filter(|key| !sockets.open.contains_key(*key)) {
+            opened.insert(key.clone(), plane.open(key, &sockets)?);
+        }
+        let close: Vec<SocketKey> = sockets
+            .open
+            .keys()
+            .filter(|key| !wanted.contains(key))
+            .cloned()
+            .collect();
+        for (key, listeners) in &opened {
+            let address = listeners.first().and_then(|one| one.local_addr().ok());
+            sockets.open.insert(key.clone(), address.unwrap_or(key.2));
+        }
+        plane.swap(live, opened, &close).await;
+        sockets.open.retain(|key, _| wanted.contains(key));
+        let bound = |key: &SocketKey| Bound {
+            endpoint: key.0.clone(),
+            scheme: key.1,
+            address: sockets.open.get(key).copied().unwrap_or(key.2),
+        };
+        Ok(wanted.iter().map(bound).collect())
     }
 
     /// The custom error page that stands at `url`, once it has been fetched.
-    pub fn publish_error_page(&self, _url: &str, _body: Bytes) {}
+    pub fn publish_error_page(&self, url: &str, body: Bytes) {
+        self.0.shared.error_pages.rcu(|pages| {
+            let mut pages = HashMap::clone(pages);
+            pages.insert(url.to_owned(), body.clone());
+            pages
+        });
+    }
 
     /// Every upstream with its servers, as of now.
     pub fn upstreams(&self) -> Vec<UpstreamState> {
-        Vec::new()
+        let live = self.0.live.load_full();
+        let snapshot = &live.snapshot;
+        let state =
+            |(upstream, servers): (gatewright_snapshot::Upstream, &crate::live::LiveUpstream)| {
+                let pool = snapshot.pool(upstream.pool);
+                let server = |(position, member): (usize, &Member)| {
+                    let name = match member {
+                        Member::Ip(ip) => ip.to_string(),
+                        Member::Fqdn(name) => name.clone(),
+                    };
+                    let addresses: Vec<SocketAddr> = (servers.servers.iter())
+                        .filter(|server| server.member == position)
+                        .map(|server| server.address)
+                        .collect();
+                    let state = |address| ServerState {
+                        member: name.clone(),
+                        address,
+                    };
+                    match addresses.is_empty() {
+                        true => vec![state(None)],
+                        false => addresses.into_iter().map(|at| state(Some(at))).collect(),
+                    }
+                };
+                UpstreamState {
+                    gateway: snapshot.gateway(pool.gateway).name.clone(),
+                    pool: pool.name.clone(),
+                    setting: snapshot.setting(upstream.setting).name.clone(),
+                    servers: pool.members.iter().enumerate().flat_map(server).collect(),
+                }
+            };
+        live.upstreams().map(state).collect()
     }
 
     /// Open client connections, over all workers.
     pub fn connections(&self) -> u64 {
-        0
+        self.0.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Stops accepting, lets requests finish for at most `patience`, then cuts them off.
-    pub async fn drain(&self, _patience: Duration) {}
+    pub async fn drain(&self, patience: Duration) {
+        self.0.bound.lock().await.is_draining = true;
+        let waits: Vec<_> = (self.0.workers.iter())
+            .map(|worker| {
+                let (done, is_done) = oneshot::channel();
+                worker.send(Command::Drain { patience, done });
+                is_done
+            })
+            .collect();
+        let all = async {
+            for wait in waits {
+                // The worker drops its end when it is done.
+                let _ = wait.await;
+            }
+        };
+        // A little more than the workers' own limit, which they keep in ticks.
+        let _ = tokio::time::timeout(patience + Duration::from_secs(1), all).await;
+    }
+}
+
+impl Plane {
+    fn build(&self, snapshot: Arc<Snapshot>) -> Result<Arc<Live>, ApplyError> {
+        let surroundings = Surroundings {
+            addresses: &self.dns.addresses(),
+            map: &self.address_map,
+            labels: &self.labels,
+        };
+        let live = Live::build(snapshot, &self.live.load(), &surroundings);
+        live.map(Arc::new)
+            .map_err(|error| ApplyError::Tls(error.to_string()))
+    }
+
+    /// A listening socket for each worker.
+    fn open(&self, key: &SocketKey, sockets: &Sockets) -> Result<Vec<TcpListener>, ApplyError> {
+        let (endpoint, _, address) = key;
+        let fail = |source| ApplyError::Bind {
+            endpoint: endpoint.clone(),
+            address: *address,
+            source,
+        };
+        let is_ours = sockets
+            .open
+            .values()
+            .any(|ours| ours.port() == address.port());
+        if !is_ours {
+            // Our sockets share their port with each other; whether another program has it must be
+            // asked for without sharing.
+            TcpListener::bind(address).map_err(fail)?;
+        }
+        let first = bind(*address).map_err(fail)?;
+        let address = first.local_addr().map_err(fail)?;
+        let others = (1..self.workers.len()).map(|_| bind(address).map_err(fail));
+        std::iter::once(Ok(first)).chain(others).collect()
+    }
+
+    /// Has every worker serve `live`; returns when all do.
+    async fn swap(
+        &self,
+        live: Arc<Live>,
+        mut opened: HashMap<SocketKey, Vec<TcpListener>>,
+        close: &[SocketKey],
+    ) {
+        let mut waits = Vec::new();
+        for worker in &self.workers {
+            let open = opened
+                .iter_mut()
+                .filter_map(|((endpoint, scheme, address), listeners)| {
+                    Some(Opening {
+                        endpoint: Arc::new(endpoint.clone()),
+                        scheme: *scheme,
+                        address: *address,
+                        listener: listeners.pop()?,
+                    })
+                });
+            let (done, is_done) = oneshot::channel();
+            worker.send(Command::Swap {
+                live: Arc::clone(&live),
+                open: open.collect(),
+                close: close.to_vec(),
+                done,
+            });
+            waits.push(is_done);
+        }
+        for wait in waits {
+            let _ = wait.await;
+        }
+        self.live.store(live);
+    }
+}
+
+/// Builds anew whenever a name's addresses have changed.
+async fn follow_dns(plane: std::sync::Weak<Plane>, mut changes: mpsc::UnboundedReceiver<()>) {
+    while changes.recv().await.is_some() {
+        while changes.try_recv().is_ok() {}
+        let Some(plane) = plane.upgrade() else { return };
+        let sockets = plane.bound.lock().await;
+        let snapshot = Arc::clone(&plane.live.load().snapshot);
+        if snapshot.endpoints.is_empty() || sockets.is_draining {
+            continue;
+        }
+        // Its certificates were good before.
+        if let Ok(live) = plane.build(snapshot) {
+            plane.swap(live, HashMap::new(), &[]).await;
+        }
+    }
+}
+
+fn names_to_resolve(snapshot: &Snapshot, map: &AddressMap) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for upstream in &snapshot.upstreams {
+        let port = snapshot.setting(upstream.setting).port;
+        for member in &snapshot.pool(upstream.pool).members {
+            if let Member::Fqdn(name) = member
+                && map.find(name, port).is_none()
+            {
+                names.insert(name.clone());
+            }
+        }
+    }
+    names
+}
+
+fn bind_reason(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it, or move the gateway's ports with --port-offset"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not use ports below 1024; add --port-offset 8000, or run with the \
+             capability CAP_NET_BIND_SERVICE"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; name one that it has with --bind"
+        }
+        _ => "the operating system refused it",
+    }
 }

@@ -6,9 +6,11 @@
 mod buffer;
 mod inbox;
 mod socket;
+mod stream;
 mod timer;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use inbox::Inbox;
 pub(crate) use socket::{Acceptor, Socket, bind, connect};
-pub(crate) use timer::{TICK, Timer, Timers};
+pub(crate) use stream::{Stream, StreamError};
+pub(crate) use timer::{NO_GROUP, TICK, Timer, Timers};

@@ -72,7 +72,10 @@ impl Socket {
 
     /// This side's port; 0 when the connection is gone.
     pub(crate) fn local_port(&self) -> u16 {
-        self.0.borrow().local_addr().map_or(0, |address| address.port())
+        self.0
+            .borrow()
+            .local_addr()
+            .map_or(0, |address| address.port())
     }
 }
 
@@ -96,8 +99,11 @@ impl Acceptor {
 /// # Errors
 /// As the operating system gives them.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket =
-        socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     // Accepted sockets inherit it: one call less per connection.

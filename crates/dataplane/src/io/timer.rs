@@ -11,6 +11,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 const NEVER: u64 = u64::MAX;
 
+/// The group of timers that belong to none.
+pub(crate) const NO_GROUP: u64 = 0;
+
 #[derive(Debug, Default)]
 struct Table {
     now: u64,
@@ -19,6 +22,8 @@ struct Table {
     wakers: Vec<Option<Waker>>,
     /// An upper bound that [`Timer::start`] cannot move.
     limits: Vec<u64>,
+    /// Whom each timer belongs to, for limits on all timers of one.
+    groups: Vec<u64>,
     free: Vec<u32>,
 }
 
@@ -48,10 +53,36 @@ impl Timers {
         let slot = table.free.pop().unwrap_or_else(|| {
             table.deadlines.push(NEVER);
             table.limits.push(NEVER);
+            table.groups.push(NO_GROUP);
             table.wakers.push(None);
             (table.deadlines.len() - 1) as u32
         });
-        Timer { timers: Rc::clone(self), slot: slot as usize }
+        Timer {
+            timers: Rc::clone(self),
+            slot: slot as usize,
+        }
+    }
+
+    /// No deadline of this group's timers may lie beyond `duration` from now any more. Looks at
+    /// every timer: for reloads and shutdown.
+    pub(crate) fn limit_group(&self, group: u64, duration: Duration) {
+        self.limit_where(duration, |of| of == group);
+    }
+
+    /// The same for every timer.
+    pub(crate) fn limit_all(&self, duration: Duration) {
+        self.limit_where(duration, |_| true);
+    }
+
+    fn limit_where(&self, duration: Duration, applies: impl Fn(u64) -> bool) {
+        let table = &mut *self.0.borrow_mut();
+        let limit = table.now + ticks(duration);
+        for (slot, group) in table.groups.iter().enumerate() {
+            if applies(*group) {
+                table.limits[slot] = table.limits[slot].min(limit);
+                table.deadlines[slot] = table.deadlines[slot].min(limit);
+            }
+        }
     }
 }
 
@@ -70,23 +101,21 @@ impl Timer {
         table.deadlines[self.slot] = deadline.min(table.limits[self.slot]);
     }
 
-    pub(crate) fn stop(&self) {
+    /// The timer belongs to `group` from now on, and a limit that it ran under is lifted.
+    pub(crate) fn join(&self, group: u64) {
         let mut table = self.timers.0.borrow_mut();
-        table.deadlines[self.slot] = table.limits[self.slot];
+        table.groups[self.slot] = group;
+        table.limits[self.slot] = NEVER;
     }
 
-    /// No deadline may lie beyond `duration` from now any more, whatever is started later.
+    /// No deadline may lie beyond `duration` from now, whatever is started later, until the next
+    /// [`join`](Self::join).
     pub(crate) fn limit(&self, duration: Duration) {
         let mut table = self.timers.0.borrow_mut();
         let limit = (table.now + ticks(duration)).min(table.limits[self.slot]);
         table.limits[self.slot] = limit;
         let deadline = table.deadlines[self.slot].min(limit);
         table.deadlines[self.slot] = deadline;
-    }
-
-    /// Lifts the limit, for the next use of the timer.
-    pub(crate) fn unlimit(&self) {
-        self.timers.0.borrow_mut().limits[self.slot] = NEVER;
     }
 
     /// Whether the limit is what the deadline ran into.
@@ -114,6 +143,7 @@ impl Drop for Timer {
         let mut table = self.timers.0.borrow_mut();
         table.deadlines[self.slot] = NEVER;
         table.limits[self.slot] = NEVER;
+        table.groups[self.slot] = NO_GROUP;
         table.wakers[self.slot] = None;
         table.free.push(self.slot as u32);
     }
@@ -130,7 +160,9 @@ mod tests {
     use super::*;
 
     fn is_over(timer: &Timer) -> bool {
-        timer.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        timer
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
     }
 
     #[test]
@@ -144,7 +176,7 @@ mod tests {
         }
         timers.advance();
         assert!(is_over(&timer));
-        timer.stop();
+        timer.start(TICK);
         assert!(!is_over(&timer));
     }
 
@@ -157,9 +189,15 @@ mod tests {
         timers.advance();
         timers.advance();
         assert!(is_over(&timer) && timer.is_limit_over());
-        timer.unlimit();
-        timer.start(TICK);
+        timer.join(7);
+        timer.start(TICK * 100);
         assert!(!is_over(&timer));
+        timers.limit_group(8, Duration::ZERO);
+        timers.advance();
+        assert!(!is_over(&timer));
+        timers.limit_group(7, Duration::ZERO);
+        timers.advance();
+        assert!(is_over(&timer));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) struct BackendTls {
 }
 
 impl BackendTls {
-    pub(crate) fn new(verification: &BackendVerification) -> Result<Self, Error> {
+    pub(crate) fn new(verification: &BackendVerification) -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = BackendVerifier {
             provider: Arc::clone(&provider),
@@ -35,11 +35,15 @@ impl BackendTls {
             verification: verification.clone(),
         };
         let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .expect("the provider's suites cover TLS 1.2 and 1.3")
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Ok(Self { verification: verification.clone(), config: Arc::new(config) })
+        Self {
+            verification: verification.clone(),
+            config: Arc::new(config),
+        }
     }
 
     pub(crate) fn is_for(&self, verification: &BackendVerification) -> bool {
@@ -169,7 +173,9 @@ impl ServerCertVerifier for BackendVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -181,7 +187,9 @@ impl BackendVerifier {
         now: UnixTime,
     ) -> Result<(), Error> {
         if let BackendTrust::Roots(uploaded) = &self.verification.trust
-            && uploaded.iter().any(|root| root.as_slice() == end_entity.as_ref())
+            && uploaded
+                .iter()
+                .any(|root| root.as_slice() == end_entity.as_ref())
         {
             // A self-signed certificate that was uploaded is trusted by that, CA or not.
             return check_dates(end_entity, now);
@@ -202,10 +210,17 @@ fn check_pinned(
     pinned: &[Vec<u8>],
 ) -> Result<ServerCertVerified, Error> {
     let key = |der: &CertificateDer<'_>| {
-        Some(ParsedCertificate::try_from(der).ok()?.subject_public_key_info().as_ref().to_vec())
+        Some(
+            ParsedCertificate::try_from(der)
+                .ok()?
+                .subject_public_key_info()
+                .as_ref()
+                .to_vec(),
+        )
     };
     let presented = key(end_entity).ok_or(CertificateError::BadEncoding)?;
-    let matches = |der: &Vec<u8>| key(&CertificateDer::from(der.as_slice())).as_ref() == Some(&presented);
+    let matches =
+        |der: &Vec<u8>| key(&CertificateDer::from(der.as_slice())).as_ref() == Some(&presented);
     if pinned.iter().any(matches) {
         Ok(ServerCertVerified::assertion())
     } else {
@@ -229,11 +244,12 @@ fn check_dates(end_entity: &CertificateDer<'_>, now: UnixTime) -> Result<(), Err
 /// The alternative names decide; the common name counts only where there are none (RFC 6125).
 fn check_name(end_entity: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
     let parsed = ParsedCertificate::try_from(end_entity)?;
-    let Err(error) = verify_server_name(&parsed, name) else { return Ok(()) };
+    let Err(error) = verify_server_name(&parsed, name) else {
+        return Ok(());
+    };
     let (_, certificate) =
         X509Certificate::from_der(end_entity).map_err(|_| CertificateError::BadEncoding)?;
-    let has_alternative_names =
-        matches!(certificate.subject_alternative_name(), Ok(Some(names)) if !names.value.general_names.is_empty());
+    let has_alternative_names = matches!(certificate.subject_alternative_name(), Ok(Some(names)) if !names.value.general_names.is_empty());
     let expected = match name {
         ServerName::DnsName(name) => name.as_ref().to_owned(),
         ServerName::IpAddress(address) => IpAddr::from(*address).to_string(),
@@ -244,7 +260,11 @@ fn check_name(end_entity: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<
         .iter_common_name()
         .filter_map(|name| name.as_str().ok())
         .any(|common_name| common_name_covers(common_name, &expected));
-    if !has_alternative_names && common_name_matches { Ok(()) } else { Err(error) }
+    if !has_alternative_names && common_name_matches {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 /// Equal, or a wildcard for the whole first label.
@@ -252,8 +272,12 @@ fn common_name_covers(common_name: &str, expected: &str) -> bool {
     if common_name.eq_ignore_ascii_case(expected) {
         return true;
     }
-    let Some(parent) = common_name.strip_prefix("*.") else { return false };
-    expected.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent))
+    let Some(parent) = common_name.strip_prefix("*.") else {
+        return false;
+    };
+    expected
+        .split_once('.')
+        .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent))
 }
 
 #[cfg(test)]

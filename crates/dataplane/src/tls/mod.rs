@@ -5,8 +5,8 @@ mod server;
 mod stream;
 
 pub(crate) use client::{BackendTls, backend_handshake, backend_name};
-pub(crate) use server::{ListenerTls, ListenerTlsError, accept};
-pub(crate) use stream::{TlsFailure, TlsStream};
+pub(crate) use server::{ListenerTls, ListenerTlsError, TlsAccept, accept};
+pub(crate) use stream::TlsStream;
 
 /// The `error` with which a TLS layer's refusal travels through `std::io`.
 pub(crate) fn as_io(error: rustls::Error) -> std::io::Error {

@@ -66,7 +66,11 @@ fn server_config(
     policy: &TlsPolicy,
 ) -> Result<ServerConfig, rustls::Error> {
     let provider = CryptoProvider {
-        cipher_suites: policy.suites.iter().map(|suite| supported(*suite)).collect(),
+        cipher_suites: policy
+            .suites
+            .iter()
+            .map(|suite| supported(*suite))
+            .collect(),
         kx_groups: key_exchanges(),
         ..aws_lc_rs::default_provider()
     };
@@ -77,7 +81,11 @@ fn server_config(
     if policy.minimum <= TlsVersion::Tls12 {
         versions.push(&rustls::version::TLS12);
     }
-    let chain = certificate.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+    let chain = certificate
+        .chain
+        .iter()
+        .map(|der| CertificateDer::from(der.clone()))
+        .collect();
     let key = PrivatePkcs8KeyDer::from(certificate.key.pkcs8_der().to_vec());
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&versions)?
@@ -138,7 +146,9 @@ pub(crate) async fn accept(
             }
             arrival
         });
-        let Ok(count @ 1..) = arrival.await else { return TlsAccept::Failed };
+        let Ok(count @ 1..) = arrival.await else {
+            return TlsAccept::Failed;
+        };
         if received == 0 && buffer[0].is_ascii_alphabetic() {
             return TlsAccept::PlainHttp(socket);
         }

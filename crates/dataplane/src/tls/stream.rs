@@ -37,7 +37,14 @@ struct State {
 impl TlsStream {
     /// `unread`: what was received before the session took over the socket.
     pub(crate) fn new(socket: Socket, connection: rustls::Connection, unread: Vec<u8>) -> Self {
-        Self { socket, state: RefCell::new(State { connection, unread, ended: false }) }
+        Self {
+            socket,
+            state: RefCell::new(State {
+                connection,
+                unread,
+                ended: false,
+            }),
+        }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -153,7 +160,10 @@ impl TlsStream {
             rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
             _ => "TLSv1.2",
         };
-        Some(TlsSession { protocol, cipher: openssl_name(suite.suite()) })
+        Some(TlsSession {
+            protocol,
+            cipher: openssl_name(suite.suite()),
+        })
     }
 }
 
@@ -220,7 +230,9 @@ impl State {
                 }
                 Err(error) => return Err(error),
             }
-            self.connection.process_new_packets().map_err(super::as_io)?;
+            self.connection
+                .process_new_packets()
+                .map_err(super::as_io)?;
         }
         Ok(())
     }

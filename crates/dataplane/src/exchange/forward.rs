@@ -1,0 +1,701 @@
+//! Passing a request on: which server, how often, and what becomes of its answer.
+
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use gatewright_snapshot::{
+    BackendProtocol, BackendSetting, Generation, HostOverride, Member, Pool,
+};
+use gatewright_telemetry::{Failure, HttpVersion, UpstreamAttempt};
+
+use super::client::Client;
+use super::decide::Forward;
+use super::recording::{Note, Recording, micros};
+use super::relay::{Relay, RelayFailure};
+use super::response_head::{self, is_chunked_to_client};
+use super::upload::{Upload, Uploading};
+use super::{After, SEND_STALL_MAX, answer};
+use crate::core::Core;
+use crate::http::framing::BodyLength;
+use crate::http::request::parse_host;
+use crate::http::response::{self, FIELDS_MAX, HEAD_BYTES_MAX};
+use crate::http::scan::{HeadScanner, Scan};
+use crate::io::{Inbox, Stream, StreamError, Timer};
+use crate::live::{Live, LiveUpstream, Server, ServerId};
+use crate::upstream::{Backend, ServerSlot, open};
+
+/// Interim answers (1xx) that a server may send before its answer.
+const INTERIM_ANSWERS_MAX: usize = 16;
+/// Servers that are tried for one request.
+const ATTEMPTS_MAX: usize = 2;
+
+/// A request, its upstream, and what both mean for every attempt.
+struct Way<'a> {
+    live: &'a Live,
+    upstream: &'a LiveUpstream,
+    setting: &'a BackendSetting,
+    pool: &'a Pool,
+    request: Forward,
+}
+
+/// How an attempt ended without an answer that could be passed on.
+struct AttemptFailure {
+    failure: Failure,
+    /// Whether another attempt cannot repeat an effect.
+    is_safe_to_repeat: bool,
+    /// Whether the same server may be asked again, over a new connection.
+    is_stale_connection: bool,
+    /// Whether part of the request's body was read and is lost.
+    body_taken: bool,
+}
+
+pub(super) async fn forward(
+    client: &mut Client,
+    live: &Live,
+    request: Forward,
+    recording: &mut Recording,
+) -> After {
+    let indexes = live.snapshot.upstream(request.upstream);
+    let way = Way {
+        live,
+        upstream: live.upstream(request.upstream),
+        setting: live.snapshot.setting(indexes.setting),
+        pool: live.snapshot.pool(indexes.pool),
+        request,
+    };
+    let after = way.run(client, recording).await;
+    client.core().keep_text(way.request.head.into_text());
+    after
+}
+
+impl Way<'_> {
+    async fn run(&self, client: &mut Client, recording: &mut Recording) -> After {
+        let mut tried: Option<ServerId> = None;
+        for number in 0..ATTEMPTS_MAX {
+            let Some((server, until)) = self.choose(tried) else {
+                return self
+                    .fail(client, recording, self.without_server(), false)
+                    .await;
+            };
+            let timer = client.timer();
+            timer.join(server.id.0);
+            if let Some(until) = until {
+                timer.limit(until.saturating_duration_since(Instant::now()));
+            }
+            let failed = match self.attempt(client, server, number, recording).await {
+                Ok(after) => return after,
+                Err(failed) => failed,
+            };
+            let has_other = self.upstream.servers.len() > 1 || failed.is_stale_connection;
+            if number + 1 == ATTEMPTS_MAX || !failed.is_safe_to_repeat || !has_other {
+                return self
+                    .fail(client, recording, failed.failure, failed.body_taken)
+                    .await;
+            }
+            tried = Some(server.id);
+        }
+        After::Close
+    }
+
+    /// By affinity first, then by turns. A server of the draining serves its cookies only.
+    fn choose(&self, tried: Option<ServerId>) -> Option<(&Server, Option<Instant>)> {
+        let sticky = self.request.affinity.filter(|_| tried.is_none());
+        if let Some(found) = sticky.and_then(|cookie| self.upstream.by_affinity(&cookie)) {
+            return Some(found);
+        }
+        self.upstream.next(tried).map(|server| (server, None))
+    }
+
+    fn without_server(&self) -> Failure {
+        if self.upstream.has_unresolved {
+            Failure::NameUnresolved
+        } else {
+            Failure::PoolEmpty
+        }
+    }
+
+    async fn fail(
+        &self,
+        client: &mut Client,
+        recording: &mut Recording,
+        failure: Failure,
+        body_taken: bool,
+    ) -> After {
+        // The body's rest is still to come, or in the inbox: it is no request.
+        let keep_alive =
+            self.request.keep_alive && self.request.body == BodyLength::Empty && !body_taken;
+        client.timer().join(crate::io::NO_GROUP);
+        answer::fail(client, self.live, recording, failure, keep_alive).await
+    }
+
+    async fn attempt(
+        &self,
+        client: &mut Client,
+        server: &Server,
+        number: usize,
+        recording: &mut Recording,
+    ) -> Result<After, AttemptFailure> {
+        let started = Instant::now();
+        let slot = client.core().slot(server);
+        recording.set_attempt(number, attempt_record(server));
+        let outcome = self
+            .attempt_on(client, &slot, server, number, started, recording)
+            .await;
+        if let Some(record) = recording.attempt_mut(number) {
+            record.total_micros = micros(started.elapsed());
+            if let Err(failed) = &outcome {
+                record.failure = Some(failed.failure);
+            }
+        }
+        outcome
+    }
+
+    async fn attempt_on(
+        &self,
+        client: &mut Client,
+        slot: &Rc<ServerSlot>,
+        server: &Server,
+        number: usize,
+        started: Instant,
+        recording: &mut Recording,
+    ) -> Result<After, AttemptFailure> {
+        let mut host_line = client.core().text();
+        let host = self.write_host_line(&mut host_line, server, recording);
+        let name = self.certificate_name(server, &host_line[host.clone()]);
+        let mut backend = self.connect(client, slot, name.as_deref()).await?;
+        if let Some(record) = recording.attempt_mut(number) {
+            record.source_port = backend.local_port;
+            record.reused = backend.is_reused;
+            if !backend.is_reused {
+                record.connect_micros = micros(started.elapsed());
+            }
+        }
+        recording.note(Note::SentHost, &host_line[host]);
+        let turn = Turn {
+            server,
+            host_line: &host_line,
+            number,
+            started,
+        };
+        let outcome = self.converse(client, &mut backend, &turn, recording).await;
+        client.core().keep_text(host_line);
+        let Conversation { after, is_reusable } = outcome?;
+        if is_reusable {
+            self.keep(client, backend);
+        }
+        Ok(after)
+    }
+
+    async fn connect(
+        &self,
+        client: &mut Client,
+        slot: &Rc<ServerSlot>,
+        name: Option<&str>,
+    ) -> Result<Backend, AttemptFailure> {
+        let own = client.dedicated.take();
+        let name = name.filter(|_| self.setting.protocol == BackendProtocol::Https);
+        if self.setting.dedicated_connection {
+            let usable = |own: &Backend| {
+                own.slot.id == slot.id && own.name.as_deref() == name && own.stream.is_quiet()
+            };
+            if let Some(own) = own.filter(usable) {
+                return Ok(own);
+            }
+        } else if let Some(idle) = slot.take_idle(name) {
+            return Ok(idle);
+        }
+        let tls = match self.setting.protocol {
+            BackendProtocol::Http => None,
+            BackendProtocol::Https => self.upstream.tls.as_ref().map(|tls| (tls, name)),
+        };
+        let opened = open(slot, tls, client.timer(), self.setting.request_timeout).await;
+        opened.map_err(|failure| AttemptFailure {
+            failure,
+            is_safe_to_repeat: true,
+            is_stale_connection: false,
+            body_taken: false,
+        })
+    }
+
+    fn keep(&self, client: &mut Client, mut backend: Backend) {
+        if self.setting.dedicated_connection {
+            backend.is_reused = true;
+            client.dedicated = Some(backend);
+        } else if self.live.has_server(backend.slot.id) {
+            backend.keep(Instant::now());
+        }
+    }
+
+    /// Writes the Host line that this server gets; where in it the host stands.
+    fn write_host_line(
+        &self,
+        line: &mut Vec<u8>,
+        server: &Server,
+        recording: &Recording,
+    ) -> Range<usize> {
+        line.extend_from_slice(b"Host: ");
+        let start = line.len();
+        match &self.setting.host {
+            HostOverride::Keep => line.extend_from_slice(recording.noted(Note::Host)),
+            HostOverride::Fixed(host) => line.extend_from_slice(host.as_bytes()),
+            HostOverride::FromMember => match self.pool.members.get(server.member) {
+                Some(Member::Fqdn(name)) => line.extend_from_slice(name.as_bytes()),
+                Some(Member::Ip(_)) | None => {
+                    line.extend_from_slice(server.logical.ip().to_string().as_bytes());
+                }
+            },
+        }
+        let end = line.len();
+        line.extend_from_slice(b"\r\n");
+        start..end
+    }
+
+    /// The name that is asked for and checked in a TLS handshake with this server; `None` sends no
+    /// name. On v1, and with a host override, the client's own does not matter.
+    fn certificate_name(&self, server: &Server, host: &[u8]) -> Option<String> {
+        let verification = self.setting.verification.as_ref()?;
+        if let Some(name) = &verification.sni_name {
+            return Some(name.clone());
+        }
+        let fqdn = match self.pool.members.get(server.member) {
+            Some(Member::Fqdn(name)) => Some(name.clone()),
+            Some(Member::Ip(_)) | None => None,
+        };
+        let is_v1 = self.request.generation == Generation::V1;
+        let from_host = || String::from_utf8(parse_host(host)?.to_vec()).ok();
+        match &self.setting.host {
+            HostOverride::Fixed(_) if is_v1 => fqdn,
+            HostOverride::Keep if is_v1 && fqdn.is_none() => None,
+            HostOverride::FromMember => fqdn,
+            HostOverride::Fixed(_) | HostOverride::Keep => from_host(),
+        }
+    }
+}
+
+fn attempt_record(server: &Server) -> UpstreamAttempt {
+    UpstreamAttempt {
+        server: server.logical,
+        source_port: 0,
+        reused: false,
+        connect_micros: 0,
+        head_micros: None,
+        total_micros: 0,
+        status: None,
+        failure: None,
+    }
+}
+
+/// How an attempt with an answer ended.
+struct Conversation {
+    after: After,
+    /// Whether the backend's connection may serve another request.
+    is_reusable: bool,
+}
+
+/// One attempt, as far as it is known before it begins.
+struct Turn<'a> {
+    server: &'a Server,
+    host_line: &'a [u8],
+    number: usize,
+    started: Instant,
+}
+
+/// The client's side of a conversation.
+struct Ends<'a> {
+    client: &'a Stream,
+    inbox: &'a mut Inbox,
+    timer: &'a Timer,
+    core: &'a Rc<Core>,
+    /// The affinity cookie that the answer is to set.
+    set_affinity: Option<(&'a str, &'a [u8; 32])>,
+}
+
+impl Ends<'_> {
+    /// Whether the client has closed its side, which counts as having left. What it sends instead
+    /// is the next request, and waits.
+    fn has_client_left(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.inbox.is_empty() {
+            return false;
+        }
+        matches!(
+            self.client.poll_fill(context, self.inbox),
+            Poll::Ready(Ok(0) | Err(_))
+        )
+    }
+}
+
+/// A final answer's head, taken apart and written again.
+struct Answered {
+    status: u16,
+    body: BodyLength,
+    keep_backend: bool,
+    keep_client: bool,
+    head: Vec<u8>,
+}
+
+impl Way<'_> {
+    /// Sends the request over `backend` and passes the answer on.
+    async fn converse(
+        &self,
+        client: &mut Client,
+        backend: &mut Backend,
+        turn: &Turn<'_>,
+        recording: &mut Recording,
+    ) -> Result<Conversation, AttemptFailure> {
+        let core = Rc::clone(client.core());
+        let (stream, inbox, timer) = client.stream_and_inbox();
+        let in_hand = self.body_in_hand(inbox);
+        let head = [
+            self.request.head.line(),
+            turn.host_line,
+            self.request.head.fields(),
+        ];
+        let was_reused = backend.is_reused;
+        let mut uploading = match in_hand {
+            Some(length) => {
+                let body = &inbox.bytes()[..length];
+                self.send_whole(&backend.stream, head, body, timer, was_reused)
+                    .await?;
+                Uploading::none()
+            }
+            None => Uploading::begin(Upload {
+                client: stream,
+                inbox: std::mem::take(inbox),
+                backend: &backend.stream,
+                timers: &core.timers,
+                head,
+                length: self.request.body,
+                expects_continue: self.request.expects_continue,
+            }),
+        };
+        let set_affinity = self.affinity_to_set(turn.server);
+        let mut ends = Ends {
+            client: stream,
+            inbox,
+            timer,
+            core: &core,
+            set_affinity,
+        };
+        let answered = self
+            .await_answer(
+                &mut ends,
+                &backend.stream,
+                &mut backend.inbox,
+                &mut uploading,
+                recording,
+            )
+            .await
+            .map_err(|failure| self.judge(failure, in_hand.is_some(), was_reused))?;
+        recording.set_status(answered.status);
+        if let Some(record) = recording.attempt_mut(turn.number) {
+            record.status = Some(answered.status);
+            record.head_micros = Some(micros(turn.started.elapsed()));
+        }
+        // The body was kept for another attempt; there will be none.
+        ends.inbox.consume(in_hand.unwrap_or(0));
+        recording.add_received(in_hand.unwrap_or(0));
+        let relay = Relay {
+            client: stream,
+            backend: &backend.stream,
+            inbox: &mut backend.inbox,
+            timer,
+            patience: self.setting.request_timeout,
+            length: answered.body,
+            chunked_out: is_chunked_to_client(answered.body, self.request.version),
+        };
+        let relayed = relay.run(&answered.head, &mut uploading, recording).await;
+        let conversation = conclude(&answered, relayed, &mut uploading, ends.inbox, recording);
+        core.keep_text(answered.head);
+        Ok(conversation)
+    }
+
+    /// How many bytes of the inbox are the request's whole body, when it is all there.
+    fn body_in_hand(&self, inbox: &Inbox) -> Option<usize> {
+        match self.request.body {
+            BodyLength::Empty => Some(0),
+            BodyLength::Exact(length) => usize::try_from(length)
+                .ok()
+                .filter(|length| *length <= inbox.bytes().len()),
+            BodyLength::Chunked | BodyLength::UntilClose => None,
+        }
+    }
+
+    async fn send_whole(
+        &self,
+        backend: &Stream,
+        head: [&[u8]; 3],
+        body: &[u8],
+        timer: &Timer,
+        was_reused: bool,
+    ) -> Result<(), AttemptFailure> {
+        let [line, host, fields] = head;
+        let mut pieces = [
+            IoSlice::new(line),
+            IoSlice::new(host),
+            IoSlice::new(fields),
+            IoSlice::new(body),
+        ];
+        let mut sent = 0;
+        // The fourth piece costs nothing when it is there, and a little when it is empty.
+        let pieces = if body.is_empty() {
+            &mut pieces[..3]
+        } else {
+            &mut pieces[..]
+        };
+        match backend
+            .send_all(pieces, &mut sent, timer, SEND_STALL_MAX)
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(StreamError::TimedOut) => {
+                Err(self.judge(Failure::BackendSendTimedOut, true, was_reused))
+            }
+            Err(StreamError::Broken) => {
+                let mut failed = self.judge(Failure::BackendSendFailed, true, was_reused);
+                failed.is_safe_to_repeat |= sent == 0;
+                failed.is_stale_connection = was_reused;
+                Err(failed)
+            }
+        }
+    }
+
+    /// What a failure after the request went out means for another attempt.
+    fn judge(&self, failure: Failure, body_whole: bool, was_reused: bool) -> AttemptFailure {
+        let repeatable = self.request.is_idempotent && body_whole;
+        let (is_safe, is_stale) = match failure {
+            Failure::BackendClosedUnanswered
+            | Failure::BackendResetUnanswered
+            | Failure::BackendSendFailed => (repeatable && was_reused, was_reused),
+            Failure::BackendTimedOut => (repeatable, false),
+            _ => (false, false),
+        };
+        AttemptFailure {
+            failure,
+            is_safe_to_repeat: is_safe,
+            is_stale_connection: is_stale,
+            body_taken: !body_whole,
+        }
+    }
+
+    /// Waits for the final answer's head, passing interim ones on.
+    async fn await_answer(
+        &self,
+        ends: &mut Ends<'_>,
+        backend: &Stream,
+        backend_inbox: &mut Inbox,
+        uploading: &mut Uploading<'_>,
+        recording: &mut Recording,
+    ) -> Result<Answered, Failure> {
+        ends.timer.start(self.setting.request_timeout);
+        for _ in 0..INTERIM_ANSWERS_MAX {
+            let length = self
+                .await_head(ends, backend, backend_inbox, uploading)
+                .await?;
+            let bytes = &backend_inbox.bytes()[..length];
+            let answered = self.take_apart(ends, bytes, uploading, recording)?;
+            backend_inbox.consume(length);
+            match answered.status {
+                100..=199 => {
+                    let sent = send_interim(ends, &answered.head, uploading).await?;
+                    recording.add_sent(sent);
+                    ends.core.keep_text(answered.head);
+                    ends.timer.start(self.setting.request_timeout);
+                }
+                _ => return Ok(answered),
+            }
+        }
+        Err(Failure::BackendHeadInvalid)
+    }
+
+    async fn await_head(
+        &self,
+        ends: &mut Ends<'_>,
+        backend: &Stream,
+        backend_inbox: &mut Inbox,
+        uploading: &mut Uploading<'_>,
+    ) -> Result<usize, Failure> {
+        let mut scanner = HeadScanner::default();
+        let mut upload_running = uploading.is_under_way();
+        let mut upload_failure = None;
+        poll_fn(|context| {
+            uploading.poll(context);
+            if upload_running {
+                // The server's time begins when it has the whole request.
+                ends.timer.start(self.setting.request_timeout);
+                upload_running = uploading.is_under_way();
+                match uploading.end().map(|end| end.result) {
+                    // Perhaps it says why it will not read on.
+                    Some(Err(failure @ Failure::BackendSendFailed)) => {
+                        upload_failure = Some(failure);
+                    }
+                    Some(Err(failure)) => return Poll::Ready(Err(failure)),
+                    Some(Ok(())) | None => {}
+                }
+            }
+            loop {
+                match scanner.scan(backend_inbox.bytes()) {
+                    Scan::Complete(length) => return Poll::Ready(Ok(length)),
+                    Scan::BareLineEnd => return Poll::Ready(Err(Failure::BackendHeadInvalid)),
+                    Scan::Partial if backend_inbox.bytes().len() > HEAD_BYTES_MAX => {
+                        return Poll::Ready(Err(Failure::BackendHeadTooLarge));
+                    }
+                    Scan::Partial => {}
+                }
+                match backend.poll_fill(context, backend_inbox) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(received) => {
+                        let failure = upload_failure.unwrap_or_else(|| {
+                            ended_unanswered(received.is_ok(), backend_inbox.is_empty())
+                        });
+                        return Poll::Ready(Err(failure));
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            if !upload_running && ends.has_client_left(context) {
+                return Poll::Ready(Err(Failure::ClientClosedWaiting));
+            }
+            ends.timer
+                .poll(context)
+                .map(|()| Err(self.time_out(ends.timer, ends.core.is_draining())))
+        })
+        .await
+    }
+
+    fn time_out(&self, timer: &Timer, is_draining: bool) -> Failure {
+        match self.request.generation {
+            _ if timer.is_limit_over() && is_draining => Failure::ShuttingDown,
+            _ if timer.is_limit_over() => Failure::ServerDrained,
+            Generation::V1 => Failure::BackendTimedOutV1,
+            Generation::V2 => Failure::BackendTimedOut,
+        }
+    }
+
+    fn take_apart(
+        &self,
+        ends: &Ends<'_>,
+        bytes: &[u8],
+        uploading: &Uploading<'_>,
+        recording: &mut Recording,
+    ) -> Result<Answered, Failure> {
+        let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let head = response::parse(bytes, self.request.is_head, &mut storage)?;
+        let mut text = ends.core.text();
+        if head.status == 101 {
+            // Nobody asked for another protocol: Upgrade is not passed on.
+            return Err(Failure::BackendHeadInvalid);
+        }
+        if head.status < 200 {
+            // 100 was for us, who sent no Expect; the others are the client's, if it knows them.
+            if head.status != 100 && self.request.version == HttpVersion::Http11 {
+                response_head::write_interim(&mut text, bytes, &head);
+            }
+            let status = head.status;
+            let body = BodyLength::Empty;
+            return Ok(Answered {
+                status,
+                body,
+                keep_backend: true,
+                keep_client: true,
+                head: text,
+            });
+        }
+        let has_end = match head.body {
+            BodyLength::Empty | BodyLength::Exact(_) => true,
+            BodyLength::Chunked | BodyLength::UntilClose => {
+                is_chunked_to_client(head.body, self.request.version)
+            }
+        };
+        let keep_client = self.request.keep_alive
+            && has_end
+            && !uploading.is_under_way()
+            && uploading.end().is_none_or(|end| end.result.is_ok())
+            && !ends.core.is_draining();
+        let context = response_head::Context {
+            client_version: self.request.version,
+            keep_alive: keep_client,
+            set_affinity: ends.set_affinity,
+            cors_affinity: self.request.generation == Generation::V2,
+        };
+        response_head::write(&mut text, bytes, &head, &context);
+        recording.note(Note::ContentType, head.content_type);
+        Ok(Answered {
+            status: head.status,
+            body: head.body,
+            keep_backend: head.keep_alive && head.body != BodyLength::UntilClose,
+            keep_client,
+            head: text,
+        })
+    }
+
+    /// A client without the cookie of its server gets one.
+    fn affinity_to_set<'s>(&'s self, server: &'s Server) -> Option<(&'s str, &'s [u8; 32])> {
+        let name = self.setting.affinity_cookie.as_deref()?;
+        (self.request.affinity != Some(server.affinity)).then_some((name, &server.affinity))
+    }
+}
+
+/// Passes an interim answer on; how many bytes that was.
+async fn send_interim(
+    ends: &Ends<'_>,
+    head: &[u8],
+    uploading: &mut Uploading<'_>,
+) -> Result<usize, Failure> {
+    let mut sent = 0;
+    if !head.is_empty() {
+        let mut pieces = [IoSlice::new(head)];
+        let sending = ends
+            .client
+            .send_all(&mut pieces, &mut sent, ends.timer, SEND_STALL_MAX);
+        uploading
+            .beside(sending)
+            .await
+            .map_err(|_| Failure::ClientClosedWaiting)?;
+    }
+    Ok(sent)
+}
+
+/// What it means that a connection ended before there was an answer.
+fn ended_unanswered(in_order: bool, nothing_came: bool) -> Failure {
+    match (in_order, nothing_came) {
+        (_, false) => Failure::BackendHeadInvalid,
+        (true, true) => Failure::BackendClosedUnanswered,
+        (false, true) => Failure::BackendResetUnanswered,
+    }
+}
+
+/// What becomes of both connections after the answer.
+fn conclude(
+    answered: &Answered,
+    relayed: Result<(), RelayFailure>,
+    uploading: &mut Uploading<'_>,
+    client_inbox: &mut Inbox,
+    recording: &mut Recording,
+) -> Conversation {
+    let was_upload_cut = uploading.is_under_way();
+    let upload = uploading.take_end();
+    let upload_ok = !was_upload_cut && upload.as_ref().is_none_or(|end| end.result.is_ok());
+    if let Some(end) = upload {
+        recording.add_received(end.received);
+        *client_inbox = end.inbox;
+    }
+    let (after, is_reusable) = match relayed {
+        Ok(()) if !upload_ok => (After::Linger, false),
+        Ok(()) if answered.keep_client => (After::KeepOpen, answered.keep_backend),
+        Ok(()) => (After::Close, answered.keep_backend),
+        Err(RelayFailure::Client(failure)) => {
+            recording.lose_client(failure);
+            (After::Close, false)
+        }
+        Err(RelayFailure::Backend(failure)) => {
+            recording.fail(failure);
+            (After::Abort, false)
+        }
+    };
+    Conversation { after, is_reusable }
+}

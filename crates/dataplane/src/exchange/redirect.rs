@@ -1,0 +1,46 @@
+//! Where a redirect sends a client.
+
+use gatewright_snapshot::{Redirect, RedirectTarget};
+
+use crate::http::request::RequestHead;
+
+/// The Location of the answer. Path and query are passed on as they were sent.
+pub(super) fn location(redirect: &Redirect, head: &RequestHead<'_, '_>) -> Vec<u8> {
+    let mut location = Vec::with_capacity(128);
+    let base_has_query = match &redirect.target {
+        RedirectTarget::Url(url) => {
+            location.extend_from_slice(url.as_bytes());
+            url.contains('?')
+        }
+        RedirectTarget::Listener { scheme, host, port } => {
+            location.extend_from_slice(scheme.as_str().as_bytes());
+            location.extend_from_slice(b"://");
+            let host = host.as_ref().map_or(head.host_name, |host| host.as_bytes());
+            location.extend_from_slice(host);
+            if *port != scheme.default_port() {
+                location.extend_from_slice(format!(":{port}").as_bytes());
+            }
+            false
+        }
+    };
+    if redirect.include_path {
+        if base_has_query {
+            // A path cannot follow a query; it is left out rather than put where it means
+            // something else.
+        } else {
+            if location.last() == Some(&b'/') {
+                location.pop();
+            }
+            location.extend_from_slice(head.path);
+        }
+    } else if matches!(redirect.target, RedirectTarget::Listener { .. }) {
+        location.push(b'/');
+    }
+    if redirect.include_query
+        && let Some(query) = head.query
+    {
+        location.push(if base_has_query { b'&' } else { b'?' });
+        location.extend_from_slice(query);
+    }
+    location
+}

@@ -1,0 +1,234 @@
+//! The request's body on its way to a backend, beside whatever comes back meanwhile.
+//!
+//! A backend may answer before it has read everything, so a long body is sent by a future of its
+//! own that is polled along with the main course of the exchange.
+
+use std::future::{Future, poll_fn};
+use std::io::IoSlice;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use gatewright_telemetry::Failure;
+
+use super::SEND_STALL_MAX;
+use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
+use crate::http::framing::BodyLength;
+use crate::http::request::BODY_BYTES_MAX;
+use crate::io::{Inbox, Stream, StreamError, Timer, Timers};
+
+/// How long a client may send nothing within a body (the service's documented time).
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How an upload ended.
+pub(super) struct UploadEnd {
+    /// What the client sent behind the body.
+    pub(super) inbox: Inbox,
+    pub(super) received: usize,
+    pub(super) result: Result<(), Failure>,
+}
+
+/// An upload that may be under way.
+pub(super) struct Uploading<'a> {
+    future: Option<Pin<Box<dyn Future<Output = UploadEnd> + 'a>>>,
+    end: Option<UploadEnd>,
+}
+
+impl<'a> Uploading<'a> {
+    /// For requests whose body is already sent.
+    pub(super) fn none() -> Self {
+        Self {
+            future: None,
+            end: None,
+        }
+    }
+
+    pub(super) fn begin(upload: Upload<'a>) -> Self {
+        Self {
+            future: Some(Box::pin(upload.run())),
+            end: None,
+        }
+    }
+
+    /// Lets the upload get on.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) {
+        if let Some(future) = &mut self.future
+            && let std::task::Poll::Ready(end) = future.as_mut().poll(context)
+        {
+            self.end = Some(end);
+            self.future = None;
+        }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.future.is_some()
+    }
+
+    pub(super) fn end(&self) -> Option<&UploadEnd> {
+        self.end.as_ref()
+    }
+
+    pub(super) fn take_end(&mut self) -> Option<UploadEnd> {
+        self.end.take()
+    }
+
+    /// Does `work` while the upload goes on.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            self.poll(context);
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// A request that is sent as its body arrives.
+pub(super) struct Upload<'a> {
+    pub(super) client: &'a Stream,
+    /// Begins with what is there of the body.
+    pub(super) inbox: Inbox,
+    pub(super) backend: &'a Stream,
+    pub(super) timers: &'a Rc<Timers>,
+    /// The head, in pieces.
+    pub(super) head: [&'a [u8]; 3],
+    pub(super) length: BodyLength,
+    /// Whether the client waits to be told to send its body.
+    pub(super) expects_continue: bool,
+}
+
+impl Upload<'_> {
+    async fn run(mut self) -> UploadEnd {
+        let timer = self.timers.timer();
+        let (mut received, mut sent) = (self.inbox.bytes().len(), 0);
+        let result = self.send(&timer, &mut received, &mut sent).await;
+        received -= self.inbox.bytes().len();
+        UploadEnd {
+            inbox: self.inbox,
+            received,
+            result,
+        }
+    }
+
+    async fn send(
+        &mut self,
+        timer: &Timer,
+        received: &mut usize,
+        sent: &mut usize,
+    ) -> Result<(), Failure> {
+        let mut head = self.head;
+        let mut body = BodyParts::new(self.length);
+        if self.expects_continue && self.inbox.is_empty() {
+            self.send_continue(timer).await?;
+        }
+        loop {
+            let part = body.next(&mut self.inbox)?;
+            let opening = ChunkOpening::new(part.payload);
+            let is_chunk = body.is_chunked() && part.payload > 0;
+            let payload = &self.inbox.bytes()[..part.payload];
+            let mut pieces = [
+                IoSlice::new(head[0]),
+                IoSlice::new(head[1]),
+                IoSlice::new(head[2]),
+                IoSlice::new(if is_chunk { opening.as_bytes() } else { b"" }),
+                IoSlice::new(payload),
+                IoSlice::new(if is_chunk { b"\r\n" } else { b"" }),
+                IoSlice::new(if body.is_chunked() && part.is_last {
+                    LAST_CHUNK
+                } else {
+                    b""
+                }),
+            ];
+            let outcome = self
+                .backend
+                .send_all(&mut pieces, sent, timer, SEND_STALL_MAX)
+                .await;
+            outcome.map_err(|error| match error {
+                StreamError::TimedOut => Failure::BackendSendTimedOut,
+                StreamError::Broken => Failure::BackendSendFailed,
+            })?;
+            head = [b""; 3];
+            self.inbox.consume(part.consumed);
+            if part.is_last {
+                return Ok(());
+            }
+            timer.start(BODY_TIMEOUT);
+            match self.client.fill(&mut self.inbox, timer).await {
+                Ok(count @ 1..) => *received += count,
+                Ok(0) | Err(StreamError::Broken) => return Err(Failure::ClientClosedInBody),
+                Err(StreamError::TimedOut) => return Err(Failure::BodyTimedOut),
+            }
+        }
+    }
+
+    async fn send_continue(&self, timer: &Timer) -> Result<(), Failure> {
+        let mut pieces = [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")];
+        let outcome = self
+            .client
+            .send_all(&mut pieces, &mut 0, timer, SEND_STALL_MAX)
+            .await;
+        outcome.map_err(|_| Failure::ClientClosedInBody)
+    }
+}
+
+/// Takes a request's body out of an inbox, part by part.
+enum BodyParts {
+    Exact { left: u64 },
+    Chunked { decoder: ChunkedDecoder, seen: u64 },
+}
+
+struct Part {
+    /// Bytes at the front of the inbox that are to be sent.
+    payload: usize,
+    /// Bytes of the inbox that this part took.
+    consumed: usize,
+    is_last: bool,
+}
+
+impl BodyParts {
+    fn new(length: BodyLength) -> Self {
+        match length {
+            BodyLength::Exact(left) => Self::Exact { left },
+            // A request's body never ends with the connection.
+            BodyLength::Empty | BodyLength::UntilClose => Self::Exact { left: 0 },
+            BodyLength::Chunked => Self::Chunked {
+                decoder: ChunkedDecoder::default(),
+                seen: 0,
+            },
+        }
+    }
+
+    fn is_chunked(&self) -> bool {
+        matches!(self, Self::Chunked { .. })
+    }
+
+    fn next(&mut self, inbox: &mut Inbox) -> Result<Part, Failure> {
+        match self {
+            Self::Exact { left } => {
+                let payload = (*left).min(inbox.bytes().len() as u64) as usize;
+                *left -= payload as u64;
+                Ok(Part {
+                    payload,
+                    consumed: payload,
+                    is_last: *left == 0,
+                })
+            }
+            Self::Chunked { decoder, seen } => {
+                let decoded = decoder
+                    .decode(inbox.bytes_mut())
+                    .map_err(|_| Failure::BodyMalformed)?;
+                *seen += decoded.payload as u64;
+                if *seen > BODY_BYTES_MAX {
+                    return Err(Failure::BodyTooLarge);
+                }
+                let is_last = decoder.is_done();
+                Ok(Part {
+                    payload: decoded.payload,
+                    consumed: decoded.consumed,
+                    is_last,
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! A snapshot made ready to serve: servers with addresses, TLS configurations, label numbers.
+//!
+//! Built off the data path whenever the configuration or a DNS answer changes, and never changed
+//! afterwards; a request pins one and sees only it.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use gatewright_snapshot::{
+    Action, EndpointIndex, EndpointKey, ListenerIndex, Member, RouteIndex, Snapshot, Upstream,
+    UpstreamIndex,
+};
+use gatewright_telemetry::{LabelId, LabelRegistry, Labels};
+
+use crate::address_map::AddressMap;
+use crate::tls::{BackendTls, ListenerTls, ListenerTlsError};
+
+/// The addresses of names, as DNS last gave them.
+pub(crate) type Addresses = HashMap<String, Vec<IpAddr>>;
+
+/// A server across snapshots: the same as long as its upstream, address and security are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ServerId(pub(crate) u64);
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Counts up with every build: what is cached from a `Live` is good for its version only.
+    pub(crate) version: u64,
+    /// By [`UpstreamIndex`].
+    upstreams: Vec<LiveUpstream>,
+    /// By [`RouteIndex`].
+    labels: Vec<LabelId>,
+    /// By [`ListenerIndex`]; for listeners with TLS.
+    tls: Vec<Option<ListenerTls>>,
+    endpoints: HashMap<EndpointKey, EndpointIndex>,
+    current_servers: HashSet<ServerId>,
+    draining_servers: HashSet<ServerId>,
+}
+
+/// A (pool, setting) pair with its servers.
+#[derive(Debug)]
+pub(crate) struct LiveUpstream {
+    identity: UpstreamIdentity,
+    pub(crate) servers: Vec<Server>,
+    /// Gone from the pool, but still serving the requests that carry their cookie.
+    pub(crate) draining: Vec<(Server, Instant)>,
+    /// Which server is next; shared by all threads, so that the rotation is one.
+    cursor: Arc<AtomicUsize>,
+    by_affinity: HashMap<[u8; 32], usize>,
+    pub(crate) tls: Option<BackendTls>,
+    /// Whether some member is a name without an address.
+    pub(crate) has_unresolved: bool,
+}
+
+/// What makes two upstreams of different snapshots the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct UpstreamIdentity {
+    gateway: String,
+    pool: String,
+    setting: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) id: ServerId,
+    /// As routing knows it; the log names this one.
+    pub(crate) logical: SocketAddr,
+    /// Where connections go.
+    pub(crate) address: SocketAddr,
+    /// The member's position in its pool.
+    pub(crate) member: usize,
+    /// The value of its affinity cookie.
+    pub(crate) affinity: [u8; 32],
+}
+
+/// What a build needs besides the snapshot.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) map: &'a AddressMap,
+    pub(crate) labels: &'a LabelRegistry,
+}
+
+/// Hands out server ids; they are never used twice.
+static NEXT_SERVER: AtomicU64 = AtomicU64::new(1);
+static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
+
+impl Live {
+    /// Before the first configuration: nothing is served.
+    pub(crate) fn empty() -> Self {
+        Self {
+            snapshot: Arc::new(Snapshot::default()),
+            version: 0,
+            upstreams: Vec::new(),
+            labels: Vec::new(),
+            tls: Vec::new(),
+            endpoints: HashMap::new(),
+            current_servers: HashSet::new(),
+            draining_servers: HashSet::new(),
+        }
+    }
+
+    /// # Errors
+    /// When a listener's certificate cannot be used.
+    pub(crate) fn build(
+        snapshot: Arc<Snapshot>,
+        previous: &Self,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, ListenerTlsError> {
+        let tls = listeners_tls(&snapshot, previous)?;
+        let upstreams = build_upstreams(&snapshot, previous, surroundings);
+        let current_servers = (upstreams.iter())
+            .flat_map(|upstream| upstream.servers.iter().map(|server| server.id))
+            .collect();
+        let draining_servers = (upstreams.iter())
+            .flat_map(|upstream| upstream.draining.iter().map(|(server, _)| server.id))
+            .collect();
+        let endpoints = (snapshot.endpoints.iter().enumerate())
+            .map(|(position, endpoint)| (endpoint.key.clone(), EndpointIndex::new(position)))
+            .collect();
+        let labels = route_labels(&snapshot, surroundings.labels);
+        let version = NEXT_VERSION.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            snapshot,
+            version,
+            upstreams,
+            labels,
+            tls,
+            endpoints,
+            current_servers,
+            draining_servers,
+        })
+    }
+
+    pub(crate) fn upstream(&self, index: UpstreamIndex) -> &LiveUpstream {
+        &self.upstreams[index.position()]
+    }
+
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = (Upstream, &LiveUpstream)> {
+        self.snapshot.upstreams.iter().copied().zip(&self.upstreams)
+    }
+
+    pub(crate) fn labels(&self, route: RouteIndex) -> LabelId {
+        self.labels[route.position()]
+    }
+
+    pub(crate) fn tls(&self, listener: ListenerIndex) -> Option<&ListenerTls> {
+        self.tls.get(listener.position())?.as_ref()
+    }
+
+    pub(crate) fn endpoint(&self, key: &EndpointKey) -> Option<EndpointIndex> {
+        self.endpoints.get(key).copied()
+    }
+
+    /// Whether requests are spread over `server`.
+    pub(crate) fn has_server(&self, server: ServerId) -> bool {
+        self.current_servers.contains(&server)
+    }
+
+    /// Whether `server` has left, but serves those that carry its cookie a while longer.
+    pub(crate) fn is_draining(&self, server: ServerId) -> bool {
+        self.draining_servers.contains(&server)
+    }
+
+    /// How long requests may go on with a server of this `Live` that the next one lacks.
+    pub(crate) fn drain_timeout(&self, server: ServerId) -> Option<Duration> {
+        self.upstreams()
+            .find(|(_, live)| live.servers.iter().any(|one| one.id == server))
+            .map(|(upstream, _)| self.snapshot.setting(upstream.setting).drain_timeout)
+    }
+}
+
+impl LiveUpstream {
+    /// The next server in rotation, another than `not` if there is one.
+    pub(crate) fn next(&self, not: Option<ServerId>) -> Option<&Server> {
+        let count = self.servers.len();
+        if count == 0 {
+            return None;
+        }
+        let server = &self.servers[self.cursor.fetch_add(1, Ordering::Relaxed) % count];
+        if Some(server.id) != not || count == 1 {
+            return Some(server);
+        }
+        Some(&self.servers[self.cursor.fetch_add(1, Ordering::Relaxed) % count])
+    }
+
+    /// The server behind an affinity cookie. One that is draining is told with the end of its time.
+    pub(crate) fn by_affinity(&self, cookie: &[u8; 32]) -> Option<(&Server, Option<Instant>)> {
+        if let Some(position) = self.by_affinity.get(cookie) {
+            return self.servers.get(*position).map(|server| (server, None));
+        }
+        let mut draining = self.draining.iter();
+        let (server, until) = draining.find(|(server, _)| server.affinity == *cookie)?;
+        Some((server, Some(*until)))
+    }
+}
+
+fn listeners_tls(
+    snapshot: &Snapshot,
+    previous: &Live,
+) -> Result<Vec<Option<ListenerTls>>, ListenerTlsError> {
+    let kept: Vec<&ListenerTls> = previous.tls.iter().flatten().collect();
+    let listener_tls = |listener: &gatewright_snapshot::Listener| {
+        let (Some(certificate), Some(policy)) = (listener.certificate, &listener.tls_policy) else {
+            return Ok(None);
+        };
+        let certificate = snapshot.certificate(certificate);
+        // Kept: its session tickets stay good.
+        if let Some(same) = kept.iter().find(|tls| tls.is_for(certificate, policy)) {
+            return Ok(Some((*same).clone()));
+        }
+        ListenerTls::new(&listener.name, certificate, policy).map(Some)
+    };
+    snapshot.listeners.iter().map(listener_tls).collect()
+}
+
+fn route_labels(snapshot: &Snapshot, registry: &LabelRegistry) -> Vec<LabelId> {
+    let label = |route: &gatewright_snapshot::Route| {
+        let (pool, setting) = match &route.action {
+            Action::Forward(upstream) => {
+                let upstream = snapshot.upstream(*upstream);
+                let pool = snapshot.pool(upstream.pool).name.clone();
+                (pool, snapshot.setting(upstream.setting).name.clone())
+            }
+            Action::Redirect(_) => (String::new(), String::new()),
+        };
+        registry.intern(Labels {
+            resource_id: snapshot.gateway_of(route.listener).resource_id.clone(),
+            listener: snapshot.listener(route.listener).name.clone(),
+            rule: route.rule.clone(),
+            pool,
+            setting,
+        })
+    };
+    snapshot.routes.iter().map(label).collect()
+}
+
+fn build_upstreams(
+    snapshot: &Snapshot,
+    previous: &Live,
+    surroundings: &Surroundings<'_>,
+) -> Vec<LiveUpstream> {
+    let before: HashMap<&UpstreamIdentity, (&LiveUpstream, Duration)> = previous
+        .upstreams()
+        .map(|(upstream, live)| {
+            let drain = previous.snapshot.setting(upstream.setting).drain_timeout;
+            (&live.identity, (live, drain))
+        })
+        .collect();
+    let build = |upstream: &Upstream| {
+        let identity = identity(snapshot, *upstream);
+        let before = before.get(&identity).copied();
+        build_upstream(snapshot, *upstream, identity, before, surroundings)
+    };
+    snapshot.upstreams.iter().map(build).collect()
+}
+
+fn identity(snapshot: &Snapshot, upstream: Upstream) -> UpstreamIdentity {
+    let pool = snapshot.pool(upstream.pool);
+    let gateway = snapshot.gateway(pool.gateway);
+    let id = if gateway.resource_id.is_empty() {
+        &gateway.name
+    } else {
+        &gateway.resource_id
+    };
+    UpstreamIdentity {
+        gateway: id.to_ascii_lowercase(),
+        pool: pool.name.to_ascii_lowercase(),
+        setting: snapshot.setting(upstream.setting).name.to_ascii_lowercase(),
+    }
+}
+
+fn build_upstream(
+    snapshot: &Snapshot,
+    upstream: Upstream,
+    identity: UpstreamIdentity,
+    before: Option<(&LiveUpstream, Duration)>,
+    surroundings: &Surroundings<'_>,
+) -> LiveUpstream {
+    let setting = snapshot.setting(upstream.setting);
+    let same_tls = before
+        .and_then(|(live, _)| live.tls.as_ref())
+        .filter(|tls| {
+            setting
+                .verification
+                .as_ref()
+                .is_some_and(|wanted| tls.is_for(wanted))
+        });
+    let tls = match (&setting.verification, same_tls) {
+        (None, _) => None,
+        (Some(_), Some(same)) => Some(same.clone()),
+        (Some(verification), None) => Some(BackendTls::new(verification)),
+    };
+    // A server whose security changed is another one: its connections must not be used again.
+    let same_security = before.is_some_and(|(live, _)| match (&live.tls, &tls) {
+        (None, None) => true,
+        (Some(_), Some(_)) => same_tls.is_some(),
+        _ => false,
+    });
+    let mut known: HashMap<(SocketAddr, SocketAddr), ServerId> = HashMap::new();
+    if let Some((live, _)) = before.filter(|_| same_security) {
+        known.extend(
+            live.servers
+                .iter()
+                .map(|server| ((server.logical, server.address), server.id)),
+        );
+    }
+    let mut servers = Vec::new();
+    let mut has_unresolved = false;
+    let members = &snapshot.pool(upstream.pool).members;
+    for (position, member) in members.iter().enumerate() {
+        let places = places(member, setting.port, surroundings);
+        has_unresolved |= places.is_empty();
+        for (logical, address) in places {
+            let id = known
+                .get(&(logical, address))
+                .copied()
+                .unwrap_or_else(|| ServerId(NEXT_SERVER.fetch_add(1, Ordering::Relaxed)));
+            let affinity = affinity_value(&identity.gateway, logical);
+            servers.push(Server {
+                id,
+                logical,
+                address,
+                member: position,
+                affinity,
+            });
+        }
+    }
+    let by_affinity = if setting.affinity_cookie.is_some() {
+        servers
+            .iter()
+            .enumerate()
+            .map(|(at, server)| (server.affinity, at))
+            .collect()
+    } else {
+        HashMap::new()
+    };
+    let draining = before.map_or_else(Vec::new, |(live, drain)| draining(live, drain, &servers));
+    let cursor = before.map_or_else(Arc::default, |(live, _)| Arc::clone(&live.cursor));
+    LiveUpstream {
+        identity,
+        servers,
+        draining,
+        cursor,
+        by_affinity,
+        tls,
+        has_unresolved,
+    }
+}
+
+/// The logical and the real addresses of a member; none while its name is not resolved.
+fn places(
+    member: &Member,
+    port: u16,
+    surroundings: &Surroundings<'_>,
+) -> Vec<(SocketAddr, SocketAddr)> {
+    let mapped = |host: &str| {
+        let map = surroundings.map;
+        if map.is_empty() {
+            None
+        } else {
+            map.find(host, port)
+        }
+    };
+    match member {
+        Member::Ip(ip) => {
+            let logical = SocketAddr::new(*ip, port);
+            vec![(logical, mapped(&ip.to_string()).unwrap_or(logical))]
+        }
+        Member::Fqdn(name) => {
+            if let Some(address) = mapped(name) {
+                return vec![(address, address)];
+            }
+            let resolved = surroundings.addresses.get(name).map(Vec::as_slice);
+            let resolved = resolved.unwrap_or_default().iter();
+            resolved
+                .map(|ip| {
+                    let logical = SocketAddr::new(*ip, port);
+                    (logical, mapped(&ip.to_string()).unwrap_or(logical))
+                })
+                .collect()
+        }
+    }
+}
+
+/// Those that were there before and are not now, and those that were draining and still may.
+fn draining(before: &LiveUpstream, drain: Duration, now: &[Server]) -> Vec<(Server, Instant)> {
+    let present: HashSet<SocketAddr> = now.iter().map(|server| server.logical).collect();
+    let instant = Instant::now();
+    let still = before
+        .draining
+        .iter()
+        .filter(|(_, until)| *until > instant)
+        .cloned();
+    let left = before
+        .servers
+        .iter()
+        .map(|server| (server.clone(), instant + drain));
+    left.chain(still)
+        .filter(|(server, _)| !present.contains(&server.logical))
+        .collect()
+}
+
+/// 32 hexadecimal digits that tell servers apart and tell nothing else.
+fn affinity_value(gateway: &str, server: SocketAddr) -> [u8; 32] {
+    let text = format!("{gateway} {server}");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let mut value = [0; 16];
+    value.copy_from_slice(&digest.as_ref()[..16]);
+    gatewright_telemetry::TraceId(value).to_hex()
+}

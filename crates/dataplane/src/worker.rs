@@ -1,0 +1,235 @@
+//! A worker: one thread, one event loop, sockets and connections of its own.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use gatewright_snapshot::{EndpointKey, Scheme};
+use gatewright_telemetry::RecordSender;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::core::{Core, Shared};
+use crate::exchange::{ClientOrigin, serve, serve_plain_on_tls};
+use crate::io::{Acceptor, NO_GROUP, Socket, Stream};
+use crate::live::Live;
+use crate::tls::{self, TlsAccept};
+
+/// How long a client may take for its TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long accepting pauses when this machine has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listening socket that a worker is to serve.
+pub(crate) struct Opening {
+    pub(crate) endpoint: Arc<EndpointKey>,
+    pub(crate) scheme: Scheme,
+    pub(crate) address: SocketAddr,
+    pub(crate) listener: TcpListener,
+}
+
+/// What a worker is told to do.
+pub(crate) enum Command {
+    /// Serve `live`, with these sockets more and those less.
+    Swap {
+        live: Arc<Live>,
+        open: Vec<Opening>,
+        close: Vec<(EndpointKey, Scheme, SocketAddr)>,
+        done: oneshot::Sender<()>,
+    },
+    /// Accept nothing more, and finish; answers when no connection is left.
+    Drain {
+        patience: Duration,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The way to a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerHandle(mpsc::UnboundedSender<Command>);
+
+impl WorkerHandle {
+    /// Starts the worker's thread.
+    ///
+    /// # Errors
+    /// When the thread or its event loop cannot be made.
+    pub(crate) fn start(
+        number: usize,
+        shared: Arc<Shared>,
+        records: RecordSender,
+    ) -> io::Result<Self> {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build_local(tokio::runtime::LocalOptions::default());
+                match runtime {
+                    Ok(runtime) => {
+                        let _ = ready.send(Ok(()));
+                        let core = Core::new(shared, records);
+                        runtime.block_on(Worker::new(core).run(receiver));
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                    }
+                }
+            })?;
+        is_ready.recv().map_err(io::Error::other)??;
+        Ok(Self(commands))
+    }
+
+    /// Sends a command; a worker that is gone is like one that has nothing to do.
+    pub(crate) fn send(&self, command: Command) {
+        let _ = self.0.send(command);
+    }
+}
+
+struct Worker {
+    core: Rc<Core>,
+    acceptors: HashMap<(EndpointKey, Scheme, SocketAddr), JoinHandle<()>>,
+}
+
+impl Worker {
+    fn new(core: Rc<Core>) -> Self {
+        Self {
+            core,
+            acceptors: HashMap::new(),
+        }
+    }
+
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let mut ticks = tokio::time::interval(Core::TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut draining: Option<oneshot::Sender<()>> = None;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.core.tick(),
+                command = commands.recv() => match command {
+                    Some(Command::Swap { live, open, close, done }) => {
+                        self.swap(live, open, &close);
+                        let _ = done.send(());
+                    }
+                    Some(Command::Drain { patience, done }) => {
+                        self.stop_accepting();
+                        self.core.drain(patience);
+                        draining = Some(done);
+                    }
+                    None => return,
+                },
+            }
+            // The core is held by this worker and by each connection.
+            if draining.is_some() && Rc::strong_count(&self.core) == 1 {
+                self.core.tick();
+                return;
+            }
+        }
+    }
+
+    fn swap(
+        &mut self,
+        live: Arc<Live>,
+        open: Vec<Opening>,
+        close: &[(EndpointKey, Scheme, SocketAddr)],
+    ) {
+        self.core.swap(live);
+        for opening in open {
+            let key = (
+                EndpointKey::clone(&opening.endpoint),
+                opening.scheme,
+                opening.address,
+            );
+            let core = Rc::clone(&self.core);
+            match Acceptor::new(opening.listener) {
+                Ok(acceptor) => {
+                    let task = accept(core, acceptor, opening.endpoint, opening.scheme);
+                    self.acceptors.insert(key, tokio::task::spawn_local(task));
+                }
+                // The reactor takes any socket while there are descriptors; the other workers, or
+                // the log, tell of it.
+                Err(error) => tracing::error!(%error, "a listening socket cannot be used"),
+            }
+        }
+        for key in close {
+            if let Some(acceptor) = self.acceptors.remove(key) {
+                acceptor.abort();
+            }
+        }
+    }
+
+    fn stop_accepting(&mut self) {
+        self.acceptors
+            .drain()
+            .for_each(|(_, acceptor)| acceptor.abort());
+    }
+}
+
+async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, scheme: Scheme) {
+    loop {
+        match acceptor.accept().await {
+            Ok((socket, peer)) => {
+                let origin = ClientOrigin {
+                    endpoint: Arc::clone(&endpoint),
+                    scheme,
+                    peer: canonical(peer),
+                    tls: None,
+                    ja4: None,
+                };
+                let core = Rc::clone(&core);
+                match scheme {
+                    Scheme::Http => {
+                        let timer = core.timers.timer();
+                        tokio::task::spawn_local(serve(core, Stream::Plain(socket), timer, origin));
+                    }
+                    Scheme::Https => {
+                        tokio::task::spawn_local(serve_tls(core, socket, origin));
+                    }
+                }
+            }
+            // The client was gone again; only a lack of descriptors or memory lasts.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_tls(core: Rc<Core>, socket: Socket, mut origin: ClientOrigin) {
+    let timer = core.timers.timer();
+    timer.join(NO_GROUP);
+    timer.start(HANDSHAKE_TIMEOUT);
+    let live = core.live();
+    let choose = |name: Option<&str>| {
+        let endpoint = live.snapshot.endpoint(live.endpoint(&origin.endpoint)?);
+        let named = name.and_then(|name| endpoint.hosts.find(name.as_bytes()));
+        let listener = named
+            .or_else(|| endpoint.hosts.find(b""))
+            .or(endpoint.sni_fallback)?;
+        Some((listener, live.tls(listener)?.config()))
+    };
+    let accepted = tls::accept(socket, &timer, choose).await;
+    drop(live);
+    match accepted {
+        TlsAccept::Session(session) => {
+            origin.tls = session.session();
+            serve(core, Stream::Tls(session), timer, origin).await;
+        }
+        TlsAccept::PlainHttp(socket) => {
+            serve_plain_on_tls(core, Stream::Plain(socket), timer, origin).await;
+        }
+        TlsAccept::Failed => {}
+    }
+}
+
+/// An IPv4 client on an IPv6 socket is told as what it is.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
