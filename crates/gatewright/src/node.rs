@@ -315,7 +315,9 @@ fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<Plan, Vec<F
             .provide(&keyless)
             .map_err(|sentence| vec![trouble("(node)", &sentence)])?;
     }
-    let (compiled, findings) = documents::compile(documents, &options)?;
+    let unused = unused_certificates(&options.certificates, &documents);
+    let (compiled, mut findings) = documents::compile(documents, &options)?;
+    findings.extend(unused);
     let snapshot = compiled.snapshot;
     let bindings = bindings::assign(&snapshot, &settings.bind, settings.port_offset)
         .map_err(|sentence| vec![trouble("(bindings)", &sentence)])?;
@@ -324,6 +326,40 @@ fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<Plan, Vec<F
         bindings,
         findings,
     })
+}
+
+/// Files that were given for certificates which no gateway has.
+fn unused_certificates(supplied: &[SuppliedCertificate], documents: &[Document]) -> Vec<Finding> {
+    let gateways = || documents.iter().flat_map(|document| &document.gateways);
+    let is_known = |name: &str| {
+        let (owner, entry) = name
+            .split_once('/')
+            .map_or((None, name), |(o, e)| (Some(o), e));
+        gateways()
+            .filter(|gateway| owner.is_none_or(|owner| gateway.name.eq_ignore_ascii_case(owner)))
+            .any(|gateway| {
+                let properties = &gateway.properties;
+                properties
+                    .ssl_certificates
+                    .iter()
+                    .any(|item| item.is_named(entry))
+                    || properties
+                        .trusted_root_certificates
+                        .iter()
+                        .any(|item| item.is_named(entry))
+            })
+    };
+    let unknown = supplied.iter().filter(|one| !is_known(&one.name));
+    unknown
+        .map(|one| {
+            let message = format!(
+                "--certificate {}=… is not used, because no gateway has a certificate of that \
+                 name; the gateways' sslCertificates name theirs",
+                one.name
+            );
+            Finding::of_file("(node)", Level::Warning, "GW-W-certificate-unused", message)
+        })
+        .collect()
 }
 
 fn trouble(place: &str, sentence: &Sentence) -> Finding {

@@ -69,7 +69,7 @@ pub(crate) fn tell(refused: Refused) -> Sentence {
 }
 
 /// The one line that says that every listener is bound.
-fn ready(bound: &[Bound], admin: Option<SocketAddr>, format: Format) -> String {
+pub(crate) fn ready(bound: &[Bound], admin: Option<SocketAddr>, format: Format) -> String {
     match format {
         Format::Json => json!({
             "ready": true,

@@ -91,6 +91,10 @@ fn soften(finding: &mut Finding) {
     finding.code = "GW-N-certificate-without-key".to_owned();
     finding.message =
         "The private key of this certificate is not in the file; an export never has it.".into();
-    finding.help =
-        Some("To serve, give it with --certificate NAME=FILE, or use --dev-certs.".to_owned());
+    let remedy = finding.help.take().unwrap_or_default();
+    finding.help = Some(
+        format!("{remedy} To serve without it, use --dev-certs.")
+            .trim()
+            .into(),
+    );
 }
