@@ -71,6 +71,9 @@ impl Comparison {
             requests,
             warm_up: requests / WARM_UP_PART,
         };
+        for cell in &mut cells {
+            cell.requests_per_round = requests;
+        }
         // Round 0 is the warm-up of each proxy, and is discarded.
         for round in 0..=self.rounds {
             let mut pairs: Vec<_> = proxies.iter().zip(&mut cells).collect();

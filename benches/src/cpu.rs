@@ -53,7 +53,7 @@ fn of_process(pid: Pid) -> anyhow::Result<Duration> {
 }
 
 /// The process itself first, then its descendants.
-fn tree(root: Pid) -> anyhow::Result<Vec<Pid>> {
+pub(crate) fn tree(root: Pid) -> anyhow::Result<Vec<Pid>> {
     let mut parents = Vec::new();
     for entry in std::fs::read_dir("/proc").context("cannot list /proc")? {
         let name = entry?.file_name();

@@ -50,6 +50,14 @@ fn facts(report: &Report, text: &mut String) {
             format_args!("- {}: {}", proxy.engine.name(), proxy.version),
         );
     }
+    if let Some(cell) = report.cells.first() {
+        let (rounds, requests) = (cell.rounds.len(), cell.requests_per_round);
+        let case = &cell.case;
+        line(
+            text,
+            format_args!("- {rounds} rounds; {requests} requests in each of {case}"),
+        );
+    }
     text.push_str(
         "\nCPU is the time that the proxy's processes ran, divided by successful requests:\n\
          median (least to most) over the rounds. The ratio is to HAProxy of the same run.\n\

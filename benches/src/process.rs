@@ -20,6 +20,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 
+use crate::cpu::tree;
+
 /// Enough for 10,000 connections on both sides of a proxy.
 const OPEN_FILES: u64 = 65_536;
 const PATIENCE_AT_END: Duration = Duration::from_secs(3);
@@ -135,7 +137,10 @@ impl Drop for Program {
             }
             std::thread::sleep(POLL);
         }
-        let _ended = self.child.kill();
+        // A master that is killed leaves its workers behind, so the whole tree goes.
+        for pid in tree(self.pid()).unwrap_or_default() {
+            let _ended = kill(pid, Signal::SIGKILL);
+        }
         let _reaped = self.child.wait();
     }
 }

@@ -99,11 +99,19 @@ fn main() -> anyhow::Result<()> {
         Some(Experiment::Memory { connections }) => {
             let footprints = memory::run(&out, &installed, connections, &tell)?;
             keep(&out, "memory", &footprints, &memory::show(&footprints))?;
+            ensure!(
+                footprints.iter().all(|one| one.error.is_none()),
+                "a proxy failed"
+            );
         }
         Some(Experiment::Scale) => {
             let (rounds, part) = options.effort();
             let scalings = scale::run(&out, &installed, rounds, part, &tell)?;
             keep(&out, "scale", &scalings, &scale::show(&scalings))?;
+            ensure!(
+                scalings.iter().all(|one| one.errors() == 0),
+                "some requests failed"
+            );
         }
     }
     eprintln!("everything of this run: {}", out.display());
