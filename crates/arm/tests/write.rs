@@ -108,20 +108,54 @@ fn the_first_generation_shows_its_own_collections() {
 #[test]
 fn path_maps_and_their_rules_are_told_apart_in_back_references() {
     let mut document = sample("contoso-put.json");
-    let maps = document["properties"]["urlPathMaps"].as_array_mut().expect("a list");
+    let maps = document["properties"]["urlPathMaps"]
+        .as_array_mut()
+        .expect("a list");
     let mut second = maps[0].clone();
     second["name"] = Value::from("second");
     maps.push(second);
     let written = write(&gateway(&document), &WriteOptions::default());
     let names = |pointer: &str| -> Vec<String> {
-        let list = written.pointer(pointer).and_then(Value::as_array).expect(pointer);
+        let list = written
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .expect(pointer);
         let ids = list.iter().filter_map(|user| user["id"].as_str());
-        ids.filter_map(|id| id.split_once("/urlPathMaps/")).map(|(_, n)| n.to_owned()).collect()
+        ids.filter_map(|id| id.split_once("/urlPathMaps/"))
+            .map(|(_, n)| n.to_owned())
+            .collect()
     };
     let pools = "/properties/backendAddressPools";
-    assert_eq!(names(&format!("{pools}/0/properties/urlPathMaps")), ["shop", "second"]);
+    assert_eq!(
+        names(&format!("{pools}/0/properties/urlPathMaps")),
+        ["shop", "second"]
+    );
     assert_eq!(
         names(&format!("{pools}/1/properties/pathRules")),
         ["shop/pathRules/images", "second/pathRules/images"]
     );
+}
+
+#[test]
+fn a_user_is_shown_once_and_defaults_follow_the_protocol() {
+    let mut document = sample("contoso-put.json");
+    let properties = &mut document["properties"];
+    let roots = &mut properties["backendHttpSettingsCollection"][0]["properties"]["trustedRootCertificates"];
+    let root = roots[0].clone();
+    roots.as_array_mut().expect("a list").push(root);
+    properties["probes"][0]["properties"]["protocol"] = Value::from("Tls");
+    properties["webApplicationFirewallConfiguration"] = serde_json::json!({ "enabled": true });
+    let properties = &write(&gateway(&document), &WriteOptions::default())["properties"];
+    let root = &properties["trustedRootCertificates"][0]["properties"];
+    assert_eq!(
+        root["backendHttpSettings"].as_array().map(Vec::len),
+        Some(1)
+    );
+    let probe = &properties["probes"][0]["properties"];
+    assert_eq!(probe["pickHostNameFromBackendSettings"], false);
+    assert!(probe.get("match").is_none());
+    let firewall = &properties["webApplicationFirewallConfiguration"];
+    assert_eq!(firewall["requestBodyCheck"], true);
+    assert_eq!(firewall["maxRequestBodySizeInKb"], 128);
+    assert_eq!(firewall["fileUploadLimitInMb"], 100);
 }

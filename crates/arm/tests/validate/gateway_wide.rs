@@ -410,3 +410,117 @@ fn a_listener_is_hidden_by_one_that_comes_first_and_takes_its_hosts() {
         "behind the narrower one it hides nothing"
     );
 }
+
+#[test]
+fn a_gateway_from_before_priorities_is_only_warned() {
+    let nothing = json!(null);
+    let mut changes: Vec<(&str, Value)> = vec![("/provisioningState", json!("Succeeded"))];
+    changes.extend(
+        [
+            "/requestRoutingRules/0/properties/priority",
+            "/requestRoutingRules/1/properties/priority",
+            "/requestRoutingRules/2/properties/priority",
+        ]
+        .map(|place| (place, nothing.clone())),
+    );
+    let findings = check(&changes, &Context::default());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].code, "GW-W-priority-missing");
+    let code = "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty";
+    let place = "/properties/requestRoutingRules/0/properties/priority";
+    first(&changes, &put(), code, place);
+}
+
+#[test]
+fn versions_that_are_switched_off_are_not_deprecated() {
+    let old = Context {
+        api_version: Some("2022-05-01".parse().expect("a version")),
+        ..put()
+    };
+    let without = |versions: Value| [("/sslPolicy", json!({ "disabledSslProtocols": versions }))];
+    assert_eq!(check(&without(json!(["TLSv1_0", "TLSv1_1"])), &old), []);
+    let code = "ApplicationGatewayDeprecatedTlsVersionUsedInSslPolicy";
+    first(
+        &without(json!(["TLSv1_0"])),
+        &old,
+        code,
+        "/properties/sslPolicy",
+    );
+}
+
+#[test]
+fn a_probe_port_needs_the_second_generation_and_zero_is_none() {
+    let port = "/probes/0/properties/port";
+    assert_eq!(check(&[(port, json!(0))], &put()), []);
+    let v1 = (
+        "/sku",
+        json!({ "name": "Standard_Small", "tier": "Standard", "capacity": 1 }),
+    );
+    let told = |value: i32| {
+        let findings = check(&[v1.clone(), (port, json!(value))], &put());
+        findings
+            .iter()
+            .any(|f| f.message.contains("does not support Probe Port for"))
+    };
+    assert!(told(81));
+    assert!(!told(0));
+}
+
+#[test]
+fn a_private_gateway_has_no_private_link() {
+    let frontend = json!({ "subnet": { "id": "/subscriptions/s/resourceGroups/g/providers/\
+        Microsoft.Network/virtualNetworks/v/subnets/s" },
+        "privateIPAllocationMethod": "Static", "privateIPAddress": "10.0.0.4" });
+    let changes = [
+        ("/frontendIPConfigurations/0/properties", frontend),
+        ("/privateLinkConfigurations", json!([{ "name": "l" }])),
+    ];
+    let code = "ApplicationGatewayNetworkIsolationNotSupportedWithFeature";
+    let message = first(
+        &changes,
+        &put(),
+        code,
+        "/properties/privateLinkConfigurations",
+    );
+    assert!(message.ends_with("is not supported with feature {Private Link Configuration}.."));
+}
+
+#[test]
+fn path_rules_of_a_map_are_counted() {
+    let rule = |i: usize| {
+        json!({ "name": format!("r{i}"), "properties": { "paths": [format!("/{i}")],
+            "backendAddressPool": reference("backendAddressPools/images"),
+            "backendHttpSettings": reference("backendHttpSettingsCollection/http"),
+            "rewriteRuleSet": reference("rewriteRuleSets/headers") } })
+    };
+    let rules = |count: usize| {
+        let rules: Vec<Value> = (0..count).map(rule).collect();
+        [("/urlPathMaps/0/properties/pathRules", json!(rules))]
+    };
+    assert_eq!(check(&rules(100), &put()), []);
+    let code = "ApplicationGatewayPathRulesLimitReached";
+    first(
+        &rules(101),
+        &put(),
+        code,
+        "/properties/urlPathMaps/0/properties/pathRules",
+    );
+}
+
+#[test]
+fn errors_come_before_warnings_that_were_found_first() {
+    let changes = [
+        (
+            "/frontendPorts/-",
+            json!({ "name": "again", "properties": { "port": 80 } }),
+        ),
+        ("/probes/0/properties/path", json!("alive")),
+    ];
+    let findings = check(&changes, &put());
+    assert_eq!(findings[0].code, "ApplicationGatewayProbePathIsInvalid");
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.code == "GW-W-duplicate-frontend-port")
+    );
+}

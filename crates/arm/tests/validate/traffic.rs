@@ -468,3 +468,140 @@ fn rewrite_rules() {
         "/properties/rewriteRuleSets/0",
     );
 }
+
+#[test]
+fn rules_of_tcp_and_tls() {
+    let mut second = sample("contoso-put.json")["properties"]["routingRules"][0].clone();
+    second["name"] = json!("second");
+    second["properties"]["priority"] = json!(50);
+    expect(vec![
+        (
+            "ApplicationGatewayRoutingRulesUsingSameListener",
+            "/routingRules/1/properties/listener",
+            vec![("/routingRules/-", second)],
+        ),
+        (
+            "InvalidResourceReference",
+            "/backendSettingsCollection/0/properties/probe",
+            vec![(
+                "/backendSettingsCollection/0/properties/probe",
+                reference("probes/gone"),
+            )],
+        ),
+    ]);
+}
+
+#[test]
+fn a_pattern_given_twice_is_one_finding() {
+    let rules = "/urlPathMaps/0/properties/pathRules";
+    let mut twice =
+        sample("contoso-put.json")["properties"]["urlPathMaps"][0]["properties"]["pathRules"][0]
+            .clone();
+    let same_name = twice.clone();
+    twice["name"] = json!("twice");
+    let place = format!("{rules}/-");
+    let findings = check(&[(&place, twice)], &put());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(
+        findings[0].code,
+        "ApplicationGatewayPathsWithinUrlPathMapMustBeUnique"
+    );
+    let findings = check(&[(&place, same_name)], &put());
+    assert_eq!(findings[0].code, "DuplicateResourceName", "{findings:#?}");
+}
+
+#[test]
+fn load_distribution_rules() {
+    let policy = |weight: i32| {
+        json!([{ "name": "p", "properties": { "loadDistributionTargets": [{ "name": "t",
+            "properties": { "weightPerServer": weight,
+                            "backendAddressPool": reference("backendAddressPools/shop") } }] } }])
+    };
+    let place = "/loadDistributionPolicies";
+    assert_eq!(check(&[(place, policy(100))], &put()), []);
+    let at = "/properties/loadDistributionPolicies/0/properties/loadDistributionTargets/0\
+              /properties/weightPerServer";
+    first(
+        &[(place, policy(101))],
+        &put(),
+        "GW-E-load-distribution",
+        at,
+    );
+    let none = json!([{ "name": "p" }]);
+    let at = "/properties/loadDistributionPolicies/0/loadDistributionTargets";
+    first(&[(place, none)], &put(), "GW-E-load-distribution", at);
+}
+
+#[test]
+fn token_validation_rules() {
+    let config = |audiences: usize| {
+        json!([{ "name": "jwt", "properties": { "tenantId": "t", "clientId": "c",
+            "audiences": vec!["a"; audiences] } }])
+    };
+    let place = "/entraJWTValidationConfigs";
+    let jwt = reference("entraJWTValidationConfigs/jwt");
+    let on_https = (
+        "/requestRoutingRules/1/properties/entraJWTValidationConfig",
+        jwt.clone(),
+    );
+    assert_eq!(check(&[(place, config(5)), on_https], &put()), []);
+    let at = format!("/properties{place}/0/properties/audiences");
+    first(&[(place, config(6))], &put(), "GW-E-jwt-validation", &at);
+    let on_http = "/requestRoutingRules/0/properties/entraJWTValidationConfig";
+    let at = format!("/properties{on_http}");
+    first(
+        &[(place, config(1)), (on_http, jwt)],
+        &put(),
+        "GW-E-jwt-validation",
+        &at,
+    );
+}
+
+#[test]
+fn advanced_routing_rules() {
+    let rule = |name: &str, priority: i32| {
+        json!({ "name": name, "properties": { "priority": priority,
+            "redirectConfiguration": reference("redirectConfigurations/to-shop"),
+            "advancedRoutingConditionSet": reference("advancedRoutingConditionSets/s") } })
+    };
+    let map = |second: i32| {
+        json!([{ "name": "m", "properties": {
+            "defaultRedirectConfiguration": reference("redirectConfigurations/to-shop"),
+            "advancedRoutingRules": [rule("a", 1), rule("b", second)] } }])
+    };
+    let set = |condition: Value| {
+        json!([{ "name": "s", "properties":
+        { "routingConditions": [condition] } }])
+    };
+    let good = json!({ "conditionType": "Method", "propertyValues": ["GET"] });
+    let changes = |map: Value, set: Value| {
+        [
+            ("/advancedRoutingMaps", map),
+            ("/advancedRoutingConditionSets", set),
+        ]
+    };
+    assert_eq!(check(&changes(map(2), set(good.clone())), &put()), []);
+    let at = "/properties/advancedRoutingMaps/0/properties/advancedRoutingRules/1/properties\
+              /priority";
+    first(
+        &changes(map(1), set(good)),
+        &put(),
+        "GW-E-advanced-routing",
+        at,
+    );
+    for bad in [
+        json!({ "conditionType": "Method" }),
+        json!({ "conditionType": "Header", "propertyValues": ["x"] }),
+        json!({ "conditionType": "Path", "propertyName": "x", "propertyValues": ["x"] }),
+        json!({ "conditionType": "ClientIP", "propertyValueMatcher": { "pattern": "x" } }),
+        json!({ "propertyValues": ["x"] }),
+    ] {
+        let at = "/properties/advancedRoutingConditionSets/0/properties/routingConditions/0";
+        first(
+            &changes(map(2), set(bad)),
+            &put(),
+            "GW-E-advanced-routing",
+            at,
+        );
+    }
+}
