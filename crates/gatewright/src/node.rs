@@ -21,7 +21,7 @@ use crate::admin::{self, ReloadReply, WAITING_RELOADS_MAX};
 use crate::bindings::{self, Bindings};
 use crate::dev_certs::DevCertificates;
 use crate::documents::{self, Document};
-use crate::findings::{Finding, Level};
+use crate::findings::{Finding, Level, has_errors};
 use crate::health::Board;
 use crate::pages::Pages;
 use crate::sentence::Sentence;
@@ -208,10 +208,15 @@ impl Node {
             }
             Err(refused) => {
                 refused.findings.iter().for_each(Finding::log);
+                let Refused { revision, why, .. } = refused;
+                // What is wrong with the files was just told in full.
+                let why = if has_errors(&refused.findings) {
+                    "see above"
+                } else {
+                    why
+                };
                 tracing::error!(
-                    "not reloaded in spite of {reason}: {}; revision {} is served on",
-                    refused.why,
-                    refused.revision
+                    "not reloaded in spite of {reason} ({why}); revision {revision} is served on"
                 );
             }
         }

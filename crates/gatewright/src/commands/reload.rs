@@ -21,9 +21,11 @@ pub(crate) fn run(arguments: &ReloadArguments) -> Result<ExitCode, Sentence> {
             .to_owned()
     };
     let diagnostics = answer.body.get("diagnostics").and_then(Value::as_array);
+    let mut has_told = false;
     for one in diagnostics.into_iter().flatten() {
         let [file, pointer, severity] = ["file", "pointer", "severity"].map(|name| text(one, name));
         let [code, message, help] = ["code", "message", "help"].map(|name| text(one, name));
+        has_told |= severity == "error";
         let colon = if pointer.is_empty() { "" } else { ":" };
         output::remark(format_args!(
             "{file}{colon}{pointer}: {severity} {code}: {message}"
@@ -38,13 +40,19 @@ pub(crate) fn run(arguments: &ReloadArguments) -> Result<ExitCode, Sentence> {
             output::line(format_args!("reloaded: revision {revision} is served"));
             Ok(ExitCode::SUCCESS)
         }
-        (_, Some(revision)) => Err(Sentence::new(format!(
-            "not reloaded, and revision {revision} is served on: {}",
-            text(&answer.body, "error")
-        ))),
-        (_, None) => Err(Sentence::new(format!(
-            "not reloaded: {}",
-            text(&answer.body, "error")
-        ))),
+        (_, revision) => {
+            let served = match revision {
+                Some(revision) => format!(", and revision {revision} is served on"),
+                None => String::new(),
+            };
+            let why = text(&answer.body, "error");
+            // The diagnostics above say it in full.
+            let why = if has_told {
+                String::new()
+            } else {
+                format!(": {why}")
+            };
+            Err(Sentence::new(format!("not reloaded{served}{why}")))
+        }
     }
 }

@@ -1,0 +1,311 @@
+//! Runs the real binary, and writes gateways for it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// For everything that happens at once unless something is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const ID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
+                  /providers/Microsoft.Network/applicationGateways/gw";
+
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
+    for variable in [
+        "GATEWRIGHT_ADMIN",
+        "GATEWRIGHT_LOG",
+        "GATEWRIGHT_CERTIFICATE_PASSWORD",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    binary().args(arguments).output().unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A port that nobody has at the moment.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn item(collection: &str, name: &str, properties: Value) -> Value {
+    json!({ "name": name, "id": format!("{ID}/{collection}/{name}"), "properties": properties })
+}
+
+fn reference(collection: &str, name: &str) -> Value {
+    json!({ "id": format!("{ID}/{collection}/{name}") })
+}
+
+/// A gateway with one HTTP listener on `port` and one server. The server's address is one that no
+/// test machine has: tests map it.
+pub(crate) fn gateway(port: u16) -> Value {
+    let network = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
+                   /providers/Microsoft.Network";
+    let subnet = json!({ "id": format!("{network}/virtualNetworks/vn/subnets/sn") });
+    let address = json!({ "id": format!("{network}/publicIPAddresses/ip") });
+    json!({
+        "name": "gw",
+        "id": ID,
+        "type": "Microsoft.Network/applicationGateways",
+        "location": "westeurope",
+        "properties": {
+            "provisioningState": "Succeeded",
+            "sku": { "name": "Standard_v2", "tier": "Standard_v2", "capacity": 1 },
+            "sslPolicy": { "policyType": "Predefined", "policyName": "AppGwSslPolicy20220101S" },
+            "gatewayIPConfigurations": [
+                item("gatewayIPConfigurations", "subnet", json!({ "subnet": subnet })),
+            ],
+            "frontendIPConfigurations": [
+                item("frontendIPConfigurations", "public", json!({ "publicIPAddress": address })),
+            ],
+            "frontendPorts": [item("frontendPorts", "port", json!({ "port": port }))],
+            "backendAddressPools": [item("backendAddressPools", "pool", json!({
+                "backendAddresses": [{ "ipAddress": "10.9.8.7" }],
+            }))],
+            "backendHttpSettingsCollection": [
+                item("backendHttpSettingsCollection", "setting", json!({
+                    "port": 80, "protocol": "Http", "cookieBasedAffinity": "Disabled",
+                    "requestTimeout": 20,
+                })),
+            ],
+            "httpListeners": [item("httpListeners", "listener", json!({
+                "frontendIPConfiguration": reference("frontendIPConfigurations", "public"),
+                "frontendPort": reference("frontendPorts", "port"),
+                "protocol": "Http",
+            }))],
+            "requestRoutingRules": [item("requestRoutingRules", "rule", json!({
+                "ruleType": "Basic",
+                "priority": 10,
+                "httpListener": reference("httpListeners", "listener"),
+                "backendAddressPool": reference("backendAddressPools", "pool"),
+                "backendHttpSettings": reference("backendHttpSettingsCollection", "setting"),
+            }))],
+        },
+    })
+}
+
+/// The same with HTTPS, and a certificate without a private key.
+pub(crate) fn https_gateway(port: u16) -> Value {
+    let mut document = gateway(port);
+    let properties = &mut document["properties"];
+    let mut certificate = item("sslCertificates", "site", json!({}));
+    certificate["properties"]["provisioningState"] = "Succeeded".into();
+    properties["sslCertificates"] = json!([certificate]);
+    let listener = &mut properties["httpListeners"][0]["properties"];
+    listener["protocol"] = "Https".into();
+    listener["sslCertificate"] = reference("sslCertificates", "site");
+    document
+}
+
+/// Points the rule to a pool that does not exist.
+pub(crate) fn spoil(document: &mut Value) {
+    document["properties"]["requestRoutingRules"][0]["properties"]["backendAddressPool"] =
+        reference("backendAddressPools", "elsewhere");
+}
+
+/// Renames the rule: a change that shows in the access log and nowhere else.
+pub(crate) fn rename_rule(document: &mut Value, name: &str) {
+    let rule = &mut document["properties"]["requestRoutingRules"][0];
+    rule["name"] = name.into();
+    rule["id"] = format!("{ID}/requestRoutingRules/{name}").into();
+}
+
+/// A folder with a gateway file.
+pub(crate) struct Files {
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    pub(crate) fn new(document: &Value) -> Self {
+        let files = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        files.write(document);
+        files
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn gateway(&self) -> String {
+        self.path("gateway.json").display().to_string()
+    }
+
+    /// Replaces the file as editors do: whole, under its name.
+    pub(crate) fn write(&self, document: &Value) {
+        let new = self.path("gateway.json.new");
+        std::fs::write(&new, format!("{document:#}")).unwrap();
+        std::fs::rename(new, self.path("gateway.json")).unwrap();
+    }
+}
+
+/// A running `gatewright serve`. Killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    /// The ready line.
+    pub(crate) ready: Value,
+    lines: mpsc::Receiver<String>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Node {
+    /// Serves `files` on loopback with a free admin port and `more` arguments, and waits for the
+    /// ready line.
+    pub(crate) fn serve(files: &Files, more: &[&str]) -> Self {
+        let gateway = files.gateway();
+        let mut arguments = vec!["serve", "--gateway", &gateway, "--bind", "127.0.0.1"];
+        arguments.extend(["-o", "json", "--workers", "2"]);
+        if !more.contains(&"--admin") {
+            arguments.extend(["--admin", "127.0.0.1:0"]);
+        }
+        arguments.extend(more);
+        let mut child = binary()
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = collect(child.stderr.take().unwrap());
+        let lines = forward(child.stdout.take().unwrap());
+        let mut node = Self {
+            child,
+            ready: Value::Null,
+            lines,
+            stderr,
+        };
+        node.ready = serde_json::from_str(&node.next_line()).unwrap();
+        node
+    }
+
+    /// The next line on standard output.
+    pub(crate) fn next_line(&self) -> String {
+        self.lines
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("no line came; standard error says:\n{}", self.stderr()))
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Where the only listener is bound.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.ready["endpoints"][0]["address"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    pub(crate) fn admin(&self) -> String {
+        self.ready["admin"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn health(&self) -> Value {
+        let output = run(&["health", "-o", "json", "--admin", &self.admin()]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) fn reload(&self) -> Output {
+        run(&["reload", "--admin", &self.admin()])
+    }
+
+    pub(crate) fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "still running:\n{}",
+                self.stderr()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut source: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let shared = Arc::clone(&text);
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = source.read(&mut buffer) {
+            shared
+                .lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    });
+    text
+}
+
+fn forward(source: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Waits until `is_so`, and fails with `what` when it does not come to be.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub(crate) fn access_log(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}

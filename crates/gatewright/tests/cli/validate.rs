@@ -1,0 +1,145 @@
+//! `gatewright validate`, as a user runs it.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::support::{Files, binary, gateway, https_gateway, run, spoil, stderr, stdout};
+use serde_json::{Value, json};
+
+/// A gateway with a pool that nothing uses: legal, and worth a warning.
+fn questionable() -> Value {
+    let mut document = gateway(80);
+    let pools = document["properties"]["backendAddressPools"]
+        .as_array_mut()
+        .unwrap();
+    pools.push(json!({ "name": "spare", "properties": { "backendAddresses": [] } }));
+    document
+}
+
+#[test]
+fn a_good_gateway_passes() {
+    let files = Files::new(&gateway(80));
+    let output = run(&["validate", "--strict", &files.gateway()]);
+    assert!(output.status.success(), "{}", stdout(&output));
+    assert_eq!(stdout(&output), "1 gateway, 0 errors, 0 warnings\n");
+}
+
+#[test]
+fn an_error_names_its_file_and_place_and_fails() {
+    let mut document = gateway(80);
+    spoil(&mut document);
+    let files = Files::new(&document);
+    let output = run(&["validate", &files.gateway()]);
+    assert_eq!(output.status.code(), Some(1));
+    let place = "/properties/requestRoutingRules/0/properties/backendAddressPool";
+    let expected = format!(
+        "{}:{place}: error InvalidResourceReference: ",
+        files.gateway()
+    );
+    assert!(
+        stdout(&output).starts_with(&expected),
+        "{}",
+        stdout(&output)
+    );
+    assert!(
+        stdout(&output).contains("1 gateway, 1 error,"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn warnings_fail_only_when_strict() {
+    let files = Files::new(&questionable());
+    let output = run(&["validate", &files.gateway()]);
+    assert!(output.status.success());
+    assert!(
+        stdout(&output).contains(": warning GW-W-unused: "),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(
+        run(&["validate", "--strict", &files.gateway()])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn findings_come_as_json_in_the_order_of_the_files() {
+    let (good, questionable) = (Files::new(&gateway(80)), Files::new(&questionable()));
+    let mut document = gateway(80);
+    spoil(&mut document);
+    let bad = Files::new(&document);
+    let names = [&bad, &good, &questionable].map(Files::gateway);
+    let output = run(&["validate", "-o", "json", &names[0], &names[1], &names[2]]);
+    assert_eq!(output.status.code(), Some(1));
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(findings[0]["file"], names[0]);
+    assert_eq!(findings[0]["severity"], "error");
+    assert_eq!(findings[0]["code"], "InvalidResourceReference");
+    let pointer = findings[0]["pointer"].as_str().unwrap();
+    assert!(
+        document.pointer(pointer).is_some(),
+        "{pointer} leads nowhere"
+    );
+    let last = findings.last().unwrap();
+    assert_eq!(
+        (&last["file"], &last["severity"]),
+        (&json!(names[2]), &json!("warning"))
+    );
+    assert!(last["message"].is_string() && last.get("help").is_some());
+}
+
+#[test]
+fn a_private_key_that_no_export_has_is_a_note() {
+    let files = Files::new(&https_gateway(443));
+    let output = run(&["validate", "--strict", &files.gateway()]);
+    assert!(output.status.success(), "{}", stdout(&output));
+    let text = stdout(&output);
+    assert!(
+        text.contains("/properties/sslCertificates/0: note GW-N-"),
+        "{text}"
+    );
+    assert!(
+        text.contains("--certificate site=FILE") && text.contains("--dev-certs"),
+        "{text}"
+    );
+}
+
+#[test]
+fn standard_input_is_read_and_broken_json_is_told_with_its_line() {
+    let mut child = binary()
+        .args(["validate", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"{\n  \"name\": }\n")
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.starts_with("stdin: error InvalidJson: "), "{text}");
+    assert!(text.contains("line 2, column 11"), "{text}");
+}
+
+#[test]
+fn a_missing_file_does_not_hide_the_others() {
+    let files = Files::new(&questionable());
+    let missing = files.path("missing.json").display().to_string();
+    let output = run(&["validate", &missing, &files.gateway()]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(
+        text.starts_with(&format!("{missing}: error GW-E-file: ")),
+        "{text}"
+    );
+    assert!(text.contains("GW-W-unused"), "{text}");
+    assert_eq!(stderr(&output), "");
+}
