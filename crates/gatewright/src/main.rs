@@ -15,6 +15,7 @@ mod health;
 mod node;
 mod output;
 mod pages;
+mod plan;
 mod sentence;
 mod settings;
 mod watch;

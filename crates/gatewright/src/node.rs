@@ -3,36 +3,26 @@
 //! A configuration is read, validated and compiled before anything changes, and swapped in whole.
 //! One that is refused at any step changes nothing.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatewright_compile::{Options, SuppliedCertificate};
 use gatewright_dataplane::{Bound, Dataplane, DataplaneConfig};
-use gatewright_snapshot::Snapshot;
 use gatewright_telemetry::{AccessLog, AccessLogTarget, LabelRegistry, record_channel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
 use crate::admin::{self, ReloadReply, WAITING_RELOADS_MAX};
-use crate::bindings::{self, Bindings};
 use crate::dev_certs::DevCertificates;
-use crate::documents::{self, Document};
-use crate::findings::{Finding, Level, has_errors};
+use crate::findings::{Finding, has_errors};
 use crate::health::Board;
 use crate::pages::Pages;
+use crate::plan::{Plan, Problem, error_pages, plan, watched_files};
 use crate::sentence::Sentence;
 use crate::settings::{AdminAddress, Settings};
 use crate::watch::{self, Signatures};
 
 /// How many batches of records may wait for the access log: some 30,000 records, 25 MiB.
 const RECORD_BATCHES_MAX: usize = 128;
-
-/// Largest password file, in bytes.
-const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 
 /// A configuration that is served now.
 #[derive(Clone, Debug)]
@@ -52,13 +42,6 @@ pub(crate) struct Refused {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// A configuration on its way.
-struct Plan {
-    snapshot: Arc<Snapshot>,
-    bindings: Bindings,
-    findings: Vec<Finding>,
-}
-
 /// Serves what its settings name, until it is told to stop.
 pub(crate) struct Node {
     settings: Settings,
@@ -70,8 +53,9 @@ pub(crate) struct Node {
     /// The state of the files when they were last read.
     seen: Signatures,
     reloads: mpsc::Receiver<ReloadReply>,
+    signals: Signals,
     /// Where the admin API listens.
-    pub(crate) admin: Option<std::net::SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 impl Node {
@@ -81,6 +65,8 @@ impl Node {
     /// # Errors
     /// When one of them cannot be started.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Sentence> {
+        // First: from here on a signal waits for its turn and kills nobody.
+        let signals = Signals::new()?;
         let (sender, receiver) = record_channel(RECORD_BATCHES_MAX);
         let labels = Arc::new(LabelRegistry::default());
         let target = settings.access_log.clone();
@@ -112,6 +98,7 @@ impl Node {
             dev_certificates: DevCertificates::default(),
             seen: Signatures::default(),
             reloads,
+            signals,
             admin: admin_address,
         })
     }
@@ -130,7 +117,7 @@ impl Node {
             tokio::task::block_in_place(|| plan(&self.settings, &mut self.dev_certificates));
         let plan = match planned {
             Ok(plan) => plan,
-            Err(findings) => return Err(self.refuse(summary(&findings), findings)),
+            Err(Problem { why, findings }) => return Err(self.refuse(why, findings)),
         };
         let Plan {
             snapshot,
@@ -167,17 +154,13 @@ impl Node {
     }
 
     /// Reloads whenever asked to, and returns when it was told to stop and everything is done. A
-    /// second signal to stop ends the process at once.
-    ///
-    /// # Errors
-    /// When signals cannot be received.
-    pub(crate) async fn run(mut self) -> Result<(), Sentence> {
-        let mut signals = Signals::new()?;
+    /// second signal to stop cuts that short.
+    pub(crate) async fn run(mut self) {
         let files = watched_files(&self.settings);
         let mut admin_is_there = true;
         loop {
             let (reason, reply) = tokio::select! {
-                signal = signals.next() => match signal {
+                signal = self.signals.next() => match signal {
                     Told::Stop => break,
                     Told::Reload => ("SIGHUP", None),
                 },
@@ -194,8 +177,7 @@ impl Node {
             };
             self.reload(reason, reply).await;
         }
-        self.drain(signals).await;
-        Ok(())
+        self.drain().await;
     }
 
     async fn reload(&mut self, reason: &str, reply: Option<ReloadReply>) {
@@ -226,7 +208,7 @@ impl Node {
         }
     }
 
-    async fn drain(self, mut signals: Signals) {
+    async fn drain(mut self) {
         let patience = self.settings.drain_timeout;
         tracing::info!(
             "stopping: requests have up to {} s to finish",
@@ -235,7 +217,7 @@ impl Node {
         self.board.drains();
         tokio::select! {
             () = self.dataplane.drain(patience) => {}
-            () = signals.stop() => tracing::warn!("stopping at once"),
+            () = self.signals.stop() => tracing::warn!("stopping at once"),
         }
         let access_log = self.access_log;
         tokio::task::block_in_place(|| access_log.close());
@@ -281,184 +263,6 @@ impl Signals {
     async fn stop(&mut self) {
         while self.next().await != Told::Stop {}
     }
-}
-
-/// Everything that a reload would read.
-fn watched_files(settings: &Settings) -> Vec<PathBuf> {
-    let certificates = settings.certificates.iter();
-    let certificates = certificates.flat_map(|one| [Some(&one.file), one.password_file.as_ref()]);
-    settings
-        .gateways
-        .iter()
-        .chain(certificates.flatten())
-        .cloned()
-        .collect()
-}
-
-/// From files to a configuration that could be served.
-fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<Plan, Vec<Finding>> {
-    let documents: Vec<Document> = settings
-        .gateways
-        .iter()
-        .map(|path| Document::load(path))
-        .collect();
-    let certificates = supplied_certificates(settings)?;
-    let mut options = Options {
-        now: unix_now(),
-        port_offset: settings.port_offset,
-        path_case_sensitive: settings.path_case_sensitive,
-        allow_unsupported: settings.ignore_unsupported,
-        certificates,
-        ..Options::default()
-    };
-    if settings.dev_certs {
-        let keyless: Vec<_> = documents
-            .iter()
-            .flat_map(|one| gatewright_compile::keyless_certificates(&one.gateways, &options))
-            .collect();
-        options.development_certificates = minted
-            .provide(&keyless)
-            .map_err(|sentence| vec![trouble("(node)", &sentence)])?;
-    }
-    let unused = unused_certificates(&options.certificates, &documents);
-    let (compiled, mut findings) = documents::compile(documents, &options)?;
-    findings.extend(unused);
-    let snapshot = compiled.snapshot;
-    let bindings = bindings::assign(&snapshot, &settings.bind, settings.port_offset)
-        .map_err(|sentence| vec![trouble("(bindings)", &sentence)])?;
-    Ok(Plan {
-        snapshot: Arc::new(snapshot),
-        bindings,
-        findings,
-    })
-}
-
-/// Files that were given for certificates which no gateway has.
-fn unused_certificates(supplied: &[SuppliedCertificate], documents: &[Document]) -> Vec<Finding> {
-    let gateways = || documents.iter().flat_map(|document| &document.gateways);
-    let is_known = |name: &str| {
-        let (owner, entry) = name
-            .split_once('/')
-            .map_or((None, name), |(o, e)| (Some(o), e));
-        gateways()
-            .filter(|gateway| owner.is_none_or(|owner| gateway.name.eq_ignore_ascii_case(owner)))
-            .any(|gateway| {
-                let properties = &gateway.properties;
-                properties
-                    .ssl_certificates
-                    .iter()
-                    .any(|item| item.is_named(entry))
-                    || properties
-                        .trusted_root_certificates
-                        .iter()
-                        .any(|item| item.is_named(entry))
-            })
-    };
-    let unknown = supplied.iter().filter(|one| !is_known(&one.name));
-    unknown
-        .map(|one| {
-            let message = format!(
-                "--certificate {}=… is not used, because no gateway has a certificate of that \
-                 name; the gateways' sslCertificates name theirs",
-                one.name
-            );
-            Finding::of_file("(node)", Level::Warning, "GW-W-certificate-unused", message)
-        })
-        .collect()
-}
-
-fn trouble(place: &str, sentence: &Sentence) -> Finding {
-    Finding::of_file(place, Level::Error, "GW-E-node", sentence.to_string())
-}
-
-fn supplied_certificates(settings: &Settings) -> Result<Vec<SuppliedCertificate>, Vec<Finding>> {
-    let mut supplied = Vec::new();
-    let mut findings = Vec::new();
-    for certificate in &settings.certificates {
-        let read = read_secret(&certificate.file, gatewright_compile::FILE_BYTES_MAX as u64);
-        let password = match &certificate.password_file {
-            Some(path) => read_password(path),
-            None => Ok(settings.certificate_password.clone()),
-        };
-        match (read, password) {
-            (Ok(bytes), Ok(password)) => supplied.push(SuppliedCertificate {
-                name: certificate.name.clone(),
-                bytes,
-                password,
-            }),
-            (read, password) => {
-                let errors = [read.err(), password.err()];
-                findings.extend(errors.into_iter().flatten().map(|finding| *finding));
-            }
-        }
-    }
-    if findings.is_empty() {
-        Ok(supplied)
-    } else {
-        Err(findings)
-    }
-}
-
-/// The contents of a file that nobody else should see, wiped when dropped.
-fn read_secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, Box<Finding>> {
-    let file = path.display().to_string();
-    let refuse =
-        |message: String| Box::new(Finding::of_file(&file, Level::Error, "GW-E-file", message));
-    let cannot = |error| refuse(format!("the file cannot be read: {error}"));
-    let bytes = fs::metadata(path).map_err(cannot)?.len();
-    if bytes > bytes_max {
-        return Err(refuse(format!(
-            "the file has {bytes} bytes; at most {bytes_max} are read"
-        )));
-    }
-    fs::read(path).map(Zeroizing::new).map_err(cannot)
-}
-
-/// The first line of a password file.
-fn read_password(path: &Path) -> Result<Zeroizing<String>, Box<Finding>> {
-    let bytes = read_secret(path, PASSWORD_BYTES_MAX)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        let message = "the password is not UTF-8; store it as text".to_owned();
-        Finding::of_file(
-            &path.display().to_string(),
-            Level::Error,
-            "GW-E-file",
-            message,
-        )
-    })?;
-    Ok(Zeroizing::new(
-        text.lines().next().unwrap_or_default().to_owned(),
-    ))
-}
-
-fn error_pages(snapshot: &Snapshot) -> BTreeSet<String> {
-    let pages = snapshot
-        .listeners
-        .iter()
-        .flat_map(|listener| &listener.error_pages);
-    pages.map(|page| page.url.clone()).collect()
-}
-
-pub(crate) fn unix_now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// The findings in one clause: the first error, and how many follow.
-fn summary(findings: &[Finding]) -> String {
-    let mut errors = findings.iter().filter(|finding| finding.is_error());
-    let Some(first) = errors.next() else {
-        return "nothing is known to be wrong".to_owned();
-    };
-    let place = format!("{}:{}", first.file, first.pointer);
-    let more = match errors.count() {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    let message = first.message.trim_end_matches('.');
-    format!("{}: {message}{more}", place.trim_end_matches(':'))
 }
 
 fn cannot_log(target: &AccessLogTarget, error: &std::io::Error) -> Sentence {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::bindings::short_name;
 use crate::cli::ServeArguments;
-use crate::findings::Finding;
+use crate::findings::{Finding, has_errors};
 use crate::health;
 use crate::node::{Node, Refused};
 use crate::output::{self, Format};
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<ExitCode, Sentence> {
         let applied = node.apply().await.map_err(tell)?;
         applied.findings.iter().for_each(Finding::log);
         output::line(ready(&applied.bound, node.admin, node.settings().output));
-        node.run().await?;
+        node.run().await;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -65,7 +65,10 @@ fn raise_descriptor_limit() {
 /// Tells why nothing can be served.
 pub(crate) fn tell(refused: Refused) -> Sentence {
     refused.findings.iter().for_each(output::remark);
-    Sentence::new(format!("nothing is served: {}", refused.why))
+    Sentence::new(match has_errors(&refused.findings) {
+        true => "nothing is served, because of the errors above".to_owned(),
+        false => format!("nothing is served: {}", refused.why),
+    })
 }
 
 /// The one line that says that every listener is bound.

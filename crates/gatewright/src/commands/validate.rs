@@ -9,8 +9,8 @@ use crate::cli::ValidateArguments;
 use crate::dev_certs::DevCertificates;
 use crate::documents::Document;
 use crate::findings::{Finding, Level};
-use crate::node::unix_now;
 use crate::output::{self, Format};
+use crate::plan::unix_now;
 use crate::sentence::Sentence;
 
 /// What `compile` says of a listener with a stand-in certificate.

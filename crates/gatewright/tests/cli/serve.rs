@@ -292,11 +292,9 @@ async fn a_second_signal_ends_it_at_once() {
     assert!(!node.has_ended());
     node.send(Signal::SIGTERM);
     node.wait();
-    assert!(
-        node.stderr().contains("stopping at once"),
-        "{}",
-        node.stderr()
-    );
+    wait_until("the second is told", || {
+        node.stderr().contains("stopping at once")
+    });
     request.abort();
 }
 
@@ -343,11 +341,9 @@ fn frontends_that_want_one_address_get_stand_ins() {
         addresses,
         [format!("127.0.0.1:{port}"), format!("127.0.0.2:{port}")]
     );
-    assert!(
-        node.stderr().contains("--bind public=ADDRESS"),
-        "{}",
-        node.stderr()
-    );
+    wait_until("the stand-in is told", || {
+        node.stderr().contains("--bind public=ADDRESS")
+    });
 }
 
 #[test]
@@ -422,11 +418,8 @@ async fn https_is_served_with_a_development_certificate_only_when_asked_to() {
         .await
         .unwrap();
     assert_eq!(answer.status, 200);
-    assert!(
-        node.stderr().contains("GW-W-development-certificate"),
-        "{}",
-        node.stderr()
-    );
+    let code = "GW-W-development-certificate";
+    wait_until("the stand-in is told", || node.stderr().contains(code));
 }
 
 #[tokio::test(flavor = "multi_thread")]

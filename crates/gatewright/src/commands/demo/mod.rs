@@ -82,7 +82,8 @@ async fn serve(mut place: Place, arguments: &DemoArguments) -> Result<(), Senten
     place.admin = node.admin;
     output::line(ready(&applied.bound, node.admin, node.settings().output));
     output::line(introduction(&place, &program()));
-    node.run().await
+    node.run().await;
+    Ok(())
 }
 
 fn write_gateway(place: &Place) -> Result<(), Sentence> {
