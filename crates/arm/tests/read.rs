@@ -374,3 +374,21 @@ fn a_null_beside_a_value_is_absent() {
         Some(30)
     );
 }
+
+#[test]
+fn a_flood_of_unknown_members_is_read_in_passing() {
+    let members = (0..200_000).map(|i| (format!("unknown{i}"), json!(0)));
+    let mut document = sample("contoso-put.json");
+    document["properties"]["sku"]
+        .as_object_mut()
+        .expect("an object")
+        .extend(members);
+    assert_eq!(warnings(&document).len(), 1000);
+    let strict = ReadOptions {
+        refuse_unknown_members: true,
+    };
+    assert!(matches!(
+        read_gateways_with(&document, strict),
+        Err(ReadError::Invalid(_))
+    ));
+}

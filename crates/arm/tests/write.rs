@@ -39,8 +39,8 @@ fn what_is_written_reads_back_as_it_was() {
         // Ids, etags and types are the server's: the sample, a PUT body, has none of them.
         after.id.clone_from(&before.id);
         assert_eq!(
-            strip(&write(&after, &SECRETS)),
-            strip(&write(&before, &SECRETS))
+            text(&write(&after, &SECRETS)),
+            text(&write(&before, &SECRETS))
         );
         assert_eq!(
             after.properties.probes[0].properties,
@@ -59,7 +59,7 @@ fn what_is_written_reads_back_as_it_was() {
     }
 }
 
-fn strip(value: &Value) -> String {
+fn text(value: &Value) -> String {
     value.to_string()
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Checker<'a> {
     /// Position of each item, by collection and lower-case name.
     index: HashMap<(&'static str, String), usize>,
     findings: Vec<Diagnostic>,
-    full: bool,
+    has_error: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
             id,
             index,
             findings: Vec::new(),
-            full: false,
+            has_error: false,
         }
     }
 
@@ -58,14 +58,13 @@ impl<'a> Checker<'a> {
         findings
     }
 
-    fn push(&mut self, finding: Diagnostic) -> Option<&mut Diagnostic> {
-        let first_error = finding.is_error() && !self.findings.iter().any(Diagnostic::is_error);
-        self.full |= self.findings.len() >= MAX_FINDINGS;
-        if self.full && !first_error {
-            return None;
+    fn push(&mut self, finding: Diagnostic) {
+        // A full list still takes the first error, which is what the service would answer.
+        let first_error = finding.is_error() && !self.has_error;
+        if self.findings.len() < MAX_FINDINGS || first_error {
+            self.has_error |= finding.is_error();
+            self.findings.push(finding);
         }
-        self.findings.push(finding);
-        self.findings.last_mut()
     }
 
     pub(crate) fn error(

@@ -113,8 +113,8 @@ impl Default for Context<'_> {
 ///
 /// The checks that need more than the gateway are not made here: the contents of subnets, network
 /// security groups, routes, certificates (all but their presence) and Key Vault. Time and memory
-/// are at most proportional to the document's size times the logarithm of it, but for the
-/// comparison of listeners and path patterns, which is bounded by name.
+/// grow with the document's size; what is compared pair by pair (listeners, path patterns) is
+/// compared only within a bound above the service's own limits.
 pub fn validate(gateway: &ApplicationGateway, context: &Context<'_>) -> Vec<Diagnostic> {
     let mut checker = Checker::new(gateway, context);
     if format::nothing_at_all(&mut checker) {

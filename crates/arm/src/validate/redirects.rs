@@ -1,6 +1,8 @@
 //! Redirects: their targets, and those that lead back.
 
-use super::checker::{Checker, MAX_COMPARED};
+use std::collections::HashMap;
+
+use super::checker::Checker;
 use super::hosts;
 use super::listeners::names_of;
 use crate::codes;
@@ -17,10 +19,7 @@ pub(crate) fn check(c: &mut Checker<'_>) {
         redirect(c, item);
     }
     c.dangling("redirectConfigurations");
-    let rules = &c.properties.request_routing_rules;
-    for rule in rules.get(..MAX_COMPARED).unwrap_or(rules) {
-        loops(c, rule);
-    }
+    loops(c);
 }
 
 fn redirect(c: &mut Checker<'_>, item: &Item<RedirectConfiguration>) {
@@ -88,50 +87,53 @@ fn is_http_url(url: &str) -> bool {
     (scheme("http://") || scheme("https://")) && !url.contains(char::is_whitespace)
 }
 
-/// Follows the redirects that a rule's listener starts.
-fn loops(c: &mut Checker<'_>, rule: &Item<RequestRoutingRule>) {
-    let Some(start) = c.resolve::<HttpListener>(rule.properties.http_listener.as_ref()) else {
-        return;
-    };
-    let Some(first) = target(c, rule) else { return };
-    if std::ptr::eq(first, start) {
-        let basic = rule.properties.rule_type.unwrap_or(RuleType::Basic) == RuleType::Basic;
-        let message = format!(
-            "Request Routing Rule {} redirects Http Listener '{}' to itself.",
-            c.id_of(rule),
-            start.name
-        );
-        if basic {
-            let at = rule.pointer_to("redirectConfiguration");
-            c.error(codes::E_REDIRECT_LOOP, message, at);
-        } else {
-            c.warn(
-                codes::W_REDIRECT_LOOP,
-                message,
-                rule.pointer_to("urlPathMap"),
-            );
+/// Follows the redirects that each rule's listener starts.
+fn loops(c: &mut Checker<'_>) {
+    let mut targets: HashMap<&str, &Item<HttpListener>> = HashMap::new();
+    let mut starts = Vec::new();
+    for rule in &c.properties.request_routing_rules {
+        let listener = c.resolve::<HttpListener>(rule.properties.http_listener.as_ref());
+        if let (Some(listener), Some(target)) = (listener, target(c, rule)) {
+            targets.insert(&listener.name, target);
+            starts.push((rule, listener, target));
         }
-        return;
     }
-    let mut at = first;
-    for _ in 0..MAX_HOPS {
-        let rules = c.properties.request_routing_rules.iter().take(MAX_COMPARED);
-        let next = rules.into_iter().find(|rule| {
-            let listener = c.resolve::<HttpListener>(rule.properties.http_listener.as_ref());
-            listener.is_some_and(|listener| std::ptr::eq(listener, at))
-        });
-        let Some(next) = next.and_then(|rule| target(c, rule)) else {
-            return;
-        };
-        if std::ptr::eq(next, start) {
+    for (rule, start, first) in starts {
+        if std::ptr::eq(first, start) {
+            to_itself(c, rule, start);
+            continue;
+        }
+        let mut hops =
+            std::iter::successors(Some(first), |at| targets.get(at.name.as_str()).copied())
+                .take(MAX_HOPS);
+        if hops.any(|at| std::ptr::eq(at, start)) {
             let message = format!(
                 "Redirects lead from Http Listener '{}' over '{}' back to it.",
                 start.name, first.name
             );
             c.warn(codes::W_REDIRECT_LOOP, message, rule.pointer());
-            return;
         }
-        at = next;
+    }
+}
+
+fn to_itself(c: &mut Checker<'_>, rule: &Item<RequestRoutingRule>, start: &Item<HttpListener>) {
+    let message = format!(
+        "Request Routing Rule {} redirects Http Listener '{}' to itself.",
+        c.id_of(rule),
+        start.name
+    );
+    if rule.properties.rule_type.unwrap_or(RuleType::Basic) == RuleType::Basic {
+        c.error(
+            codes::E_REDIRECT_LOOP,
+            message,
+            rule.pointer_to("redirectConfiguration"),
+        );
+    } else {
+        c.warn(
+            codes::W_REDIRECT_LOOP,
+            message,
+            rule.pointer_to("urlPathMap"),
+        );
     }
 }
 

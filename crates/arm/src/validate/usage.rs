@@ -174,6 +174,12 @@ fn in_order<'a>(c: &Checker<'a>) -> Vec<&'a Item<RequestRoutingRule>> {
 
 fn hides(earlier: &HttpListener, later: &HttpListener) -> bool {
     let (wide, narrow) = (names_of(earlier), names_of(later));
+    let broken = |names: &[&str]| {
+        names.len() > hosts::MAX_HOST_NAMES || names.iter().any(|n| hosts::fault(n, true).is_some())
+    };
+    if broken(&wide) || broken(&narrow) {
+        return false;
+    }
     if wide.is_empty() {
         // Two listeners for any host on one socket are an error of their own.
         return !narrow.is_empty();

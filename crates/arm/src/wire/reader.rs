@@ -23,6 +23,7 @@ const CONTRACT_TYPE: &str =
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     findings: Vec<Diagnostic>,
+    has_error: bool,
     /// Pointer of the gateway being read: the service's paths start there.
     root: String,
     refuse_unknown: bool,
@@ -46,14 +47,16 @@ impl Reader {
     }
 
     pub(crate) fn push(&mut self, finding: Diagnostic) {
-        let full = self.findings.len() >= MAX_FINDINGS;
-        if !full || (finding.severity == Severity::Error && !self.has_errors()) {
+        // A full list still takes the first error, which decides whether reading succeeded.
+        let first_error = finding.is_error() && !self.has_error;
+        if !self.is_full() || first_error {
+            self.has_error |= finding.is_error();
             self.findings.push(finding);
         }
     }
 
-    fn has_errors(&self) -> bool {
-        self.findings.iter().any(|d| d.severity == Severity::Error)
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MAX_FINDINGS
     }
 
     fn dotted(&self, at: &str) -> String {
@@ -128,6 +131,10 @@ impl Reader {
         type_name: &str,
         known: impl Iterator<Item = &'static str>,
     ) {
+        // The search for a similar name is not for free: hostile documents have millions of names.
+        if self.is_full() && (self.has_error || !self.refuse_unknown) {
+            return;
+        }
         let message = format!(
             "Could not find member '{}' on object of type '{type_name}'. Path '{}'.",
             shorten(name),
