@@ -5,7 +5,7 @@
 //!   service, and says what it does not know instead of dropping it in silence.
 //! - [`validate`] gives the service's own verdict, in the service's order and words where those
 //!   are known, and warns of what is legal but useless. Each finding points into the JSON.
-//! - [`write`] writes what the service would answer: its order, casing, defaults, ids and
+//! - [`write()`] writes what the service would answer: its order, casing, defaults, ids and
 //!   back-references. A body recorded from the service reads and writes back byte for byte.
 //!
 //! Promised: no input makes any of this panic; every reading and every list of findings is
