@@ -1,7 +1,7 @@
 //! Names for everything that can go wrong with a request: whose side, in which phase, and what.
 //!
-//! A failure is named where it is born, and nowhere is there a catch-all: a new way to fail is a new
-//! variant, and the compiler then asks every table what it means.
+//! A failure is named where it is born, and nowhere is there a catch-all: a new way to fail is a
+//! new variant, and the compiler then asks every table what it means.
 
 /// Whose doing a failure was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
