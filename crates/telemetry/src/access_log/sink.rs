@@ -81,17 +81,7 @@ impl AccessLog {
             }
         };
         let shared = Arc::new(Shared::default());
-        let writer = Writer {
-            records,
-            shared: Arc::clone(&shared),
-            encoder: AccessLogEncoder::new(registry),
-            output,
-            buffer: Vec::with_capacity(BUFFER_ROOM),
-            oldest: None,
-            torn: false,
-            told_error: None,
-            told_dropped: None,
-        };
+        let writer = Writer::new(output, registry, records, Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name("access-log".into())
             .spawn(move || writer.run())?;
@@ -131,6 +121,8 @@ impl AccessLog {
 enum Output {
     Stdout(io::Stdout),
     File(RotatingFile),
+    #[cfg(test)]
+    Test(Box<dyn Write + Send>),
 }
 
 impl Output {
@@ -138,6 +130,8 @@ impl Output {
     fn append(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let (writer, prepared): (&mut dyn Write, _) = match self {
             Self::Stdout(stdout) => (stdout, Ok(())),
+            #[cfg(test)]
+            Self::Test(writer) => (writer, Ok(())),
             Self::File(file) => {
                 let prepared = file.prepare(bytes.len() as u64);
                 (file, prepared)
@@ -173,6 +167,25 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(
+        output: Option<Output>,
+        registry: Arc<LabelRegistry>,
+        records: RecordReceiver,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            records,
+            shared,
+            encoder: AccessLogEncoder::new(registry),
+            output,
+            buffer: Vec::with_capacity(BUFFER_ROOM),
+            oldest: None,
+            torn: false,
+            told_error: None,
+            told_dropped: None,
+        }
+    }
+
     fn run(mut self) {
         loop {
             let patience = self.oldest.map_or(FLUSH_AFTER, |oldest| {

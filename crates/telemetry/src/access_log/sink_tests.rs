@@ -101,3 +101,53 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     assert_eq!(log.totals().requests(), 3);
     log.close();
 }
+
+/// Takes this many bytes, then is full once, and then takes everything.
+struct FullOnce {
+    room: Option<usize>,
+    taken: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Write for FullOnce {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len().min(self.room.unwrap_or(usize::MAX));
+        if length == 0 {
+            self.room = None;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.room = self.room.map(|room| room - length);
+        self.taken
+            .lock()
+            .unwrap()
+            .extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_was_cut_off_spoils_no_other() {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let (_sender, receiver) = record_channel(1);
+    let output = FullOnce {
+        room: Some(1_500),
+        taken: Arc::clone(&taken),
+    };
+    let output = Some(Output::Test(Box::new(output)));
+    let mut writer = Writer::new(output, Arc::default(), receiver, Arc::default());
+    for records in [2, 1] {
+        writer.take(batch(records));
+        writer.write_out();
+    }
+    let text = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
+    let parses = |line| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    let lines: Vec<bool> = text.lines().map(parses).collect();
+    assert_eq!(lines, [true, false, true]);
+    let shared = &writer.shared;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    assert_eq!((count(&shared.written), count(&shared.lost)), (2, 1));
+    assert_eq!(*shared.error.lock().unwrap(), None);
+}
