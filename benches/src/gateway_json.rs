@@ -105,49 +105,57 @@ struct Parts {
 }
 
 fn gateway(parts: Parts) -> Value {
-    let maps = parts.path_maps.len();
-    let rules = (0..parts.listeners.len()).map(|index| {
-        let listener = parts
-            .listeners
-            .get(index)
-            .map_or(Value::Null, |one| one["id"].clone());
-        let map = format!("map-{}", index.min(maps.saturating_sub(1)));
-        routing_rule(index, listener, &map)
-    });
-    let rules: Vec<Value> = rules.collect();
-    let subnet = format!("{NETWORK}/virtualNetworks/bench/subnets/gateway");
-    let public_ip = format!("{NETWORK}/publicIPAddresses/bench");
     let mut properties = Map::new();
-    for (collection, items) in [
+    let sku = json!({ "name": "Standard_v2", "tier": "Standard_v2", "capacity": 2 });
+    let policy = json!({ "policyType": "Predefined", "policyName": "AppGwSslPolicy20220101" });
+    for (name, value) in [
+        ("provisioningState", json!("Succeeded")),
+        ("sku", sku),
+        ("operationalState", json!("Running")),
+    ] {
+        properties.insert(name.to_owned(), value);
+    }
+    for (collection, items) in collections(parts) {
+        properties.insert(collection.to_owned(), Value::Array(items));
+    }
+    properties.insert("sslPolicy".to_owned(), policy);
+    json!({
+        "name": GATEWAY_NAME,
+        "id": format!("{NETWORK}/applicationGateways/{GATEWAY_NAME}"),
+        "type": "Microsoft.Network/applicationGateways",
+        "location": "westeurope",
+        "tags": {},
+        "properties": properties,
+    })
+}
+
+/// The collections in the order of the wire; an export names the empty ones too.
+fn collections(parts: Parts) -> Vec<(&'static str, Vec<Value>)> {
+    let rules = routing_rules(&parts);
+    let subnet = format!("{NETWORK}/virtualNetworks/bench/subnets/gateway");
+    let subnet = json!({ "subnet": { "id": subnet } });
+    let ports = parts.ports.iter();
+    let pools = parts.pools.iter().enumerate();
+    let maps = parts.path_maps.into_iter().enumerate();
+    vec![
         (
             "gatewayIPConfigurations",
-            vec![item(
-                "gatewayIPConfigurations",
-                "subnet",
-                json!({ "subnet": { "id": subnet } }),
-            )],
+            vec![item("gatewayIPConfigurations", "subnet", subnet)],
         ),
         ("sslCertificates", parts.certificates),
         ("trustedRootCertificates", Vec::new()),
         ("trustedClientCertificates", Vec::new()),
         ("sslProfiles", Vec::new()),
-        ("frontendIPConfigurations", vec![frontend(&public_ip)]),
+        ("frontendIPConfigurations", vec![frontend()]),
         (
             "frontendPorts",
-            parts
-                .ports
-                .iter()
+            ports
                 .map(|(name, port)| frontend_port(name, *port))
                 .collect(),
         ),
         (
             "backendAddressPools",
-            parts
-                .pools
-                .iter()
-                .enumerate()
-                .map(|(index, servers)| pool(index, servers))
-                .collect(),
+            pools.map(|(index, servers)| pool(index, servers)).collect(),
         ),
         ("loadDistributionPolicies", Vec::new()),
         (
@@ -159,12 +167,7 @@ fn gateway(parts: Parts) -> Value {
         ("listeners", Vec::new()),
         (
             "urlPathMaps",
-            parts
-                .path_maps
-                .into_iter()
-                .enumerate()
-                .map(|(n, rules)| path_map(n, rules))
-                .collect(),
+            maps.map(|(index, rules)| path_map(index, rules)).collect(),
         ),
         ("requestRoutingRules", rules),
         ("routingRules", Vec::new()),
@@ -173,23 +176,16 @@ fn gateway(parts: Parts) -> Value {
         ("redirectConfigurations", Vec::new()),
         ("privateLinkConfigurations", Vec::new()),
         ("privateEndpointConnections", Vec::new()),
-    ] {
-        properties.insert(collection.to_owned(), Value::Array(items));
-    }
-    let policy = json!({ "policyType": "Predefined", "policyName": "AppGwSslPolicy20220101" });
-    properties.insert("sslPolicy".to_owned(), policy);
-    let sku = json!({ "name": "Standard_v2", "tier": "Standard_v2", "capacity": 2 });
-    properties.insert("sku".to_owned(), sku);
-    properties.insert("provisioningState".to_owned(), json!("Succeeded"));
-    properties.insert("operationalState".to_owned(), json!("Running"));
-    json!({
-        "name": GATEWAY_NAME,
-        "id": format!("{NETWORK}/applicationGateways/{GATEWAY_NAME}"),
-        "type": "Microsoft.Network/applicationGateways",
-        "location": "westeurope",
-        "tags": {},
-        "properties": properties,
-    })
+    ]
+}
+
+fn routing_rules(parts: &Parts) -> Vec<Value> {
+    let last_map = parts.path_maps.len().saturating_sub(1);
+    let rule = |(index, listener): (usize, &Value)| {
+        let map = format!("map-{}", index.min(last_map));
+        routing_rule(index, listener["id"].clone(), &map)
+    };
+    parts.listeners.iter().enumerate().map(rule).collect()
 }
 
 fn id(collection: &str, name: &str) -> String {
@@ -209,7 +205,8 @@ fn item(collection: &str, name: &str, properties: Value) -> Value {
     })
 }
 
-fn frontend(public_ip: &str) -> Value {
+fn frontend() -> Value {
+    let public_ip = format!("{NETWORK}/publicIPAddresses/bench");
     let properties = json!({
         "privateIPAllocationMethod": "Dynamic",
         "publicIPAddress": { "id": public_ip },

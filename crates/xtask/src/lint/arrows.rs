@@ -2,7 +2,7 @@
 //!
 //! The table below is the drawing of the house; `cargo metadata` says what is so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -102,7 +102,6 @@ pub(crate) fn check(metadata: &Value) -> anyhow::Result<Vec<Finding>> {
             }
         }
     }
-    findings.extend(check_graph(metadata, &members)?);
     Ok(findings)
 }
 
@@ -157,100 +156,55 @@ fn forbidden(name: &str, dependency: &Dependency<'_>) -> String {
     )
 }
 
-/// Follows the resolved graph: what a crate must not have, it must not have anywhere below it.
-fn check_graph(metadata: &Value, members: &[&Value]) -> anyhow::Result<Vec<Finding>> {
-    let graph = Graph::read(metadata)?;
-    let mut findings = Vec::new();
-    for (id, name) in &graph.names {
-        if OTHER_PROVIDERS.contains(name) {
-            let users = graph.users_of(id).join(", ");
-            let what = format!(
-                "`{name}` is in the dependency graph (through {users}); turn off the feature \
-                 that asks for it: aws-lc-rs is the one provider of cryptography"
-            );
-            findings.push(Finding::error("Cargo.lock", what));
-        }
-    }
-    for member in members {
-        let name = member["name"].as_str().unwrap_or_default();
-        let pure = HOUSE
+/// The members that must stay free of async runtimes.
+pub(crate) fn pure_members(metadata: &Value) -> anyhow::Result<Vec<&str>> {
+    let members = members(metadata)?;
+    let names = members.iter().filter_map(|member| member["name"].as_str());
+    let is_pure = |name: &&str| {
+        HOUSE
             .iter()
-            .any(|rule| rule.member == name && rule.runs_without_a_runtime);
-        let id = member["id"].as_str().unwrap_or_default();
-        for runtime in graph
-            .below(id)
-            .into_iter()
-            .filter(|below| pure && RUNTIMES.contains(below))
-        {
-            let what = format!(
-                "{name} must stay free of async runtimes, but `{runtime}` is below it; run \
-                 `cargo tree -p {name} -i {runtime} -e normal` and drop what brings it"
-            );
-            findings.push(Finding::error(format!("{name}/Cargo.toml"), what));
-        }
-    }
-    Ok(findings)
+            .any(|rule| rule.member == *name && rule.runs_without_a_runtime)
+    };
+    Ok(names.filter(is_pure).collect())
 }
 
-/// The resolved graph without the edges that only tests have.
-struct Graph<'a> {
-    names: BTreeMap<&'a str, &'a str>,
-    edges: BTreeMap<&'a str, Vec<&'a str>>,
+/// Reads what `cargo tree` prints for the whole workspace.
+pub(crate) fn check_providers(tree: &str) -> Vec<Finding> {
+    let built = names_in(tree);
+    let others = OTHER_PROVIDERS
+        .into_iter()
+        .filter(|other| built.contains(other));
+    let finding = |other| {
+        let what = format!(
+            "`{other}` is built into the workspace; see `cargo tree -i {other} --target all` and \
+             turn off the feature that asks for it: aws-lc-rs is the one provider of cryptography"
+        );
+        Finding::error("Cargo.lock", what)
+    };
+    others.map(finding).collect()
 }
 
-impl<'a> Graph<'a> {
-    fn read(metadata: &'a Value) -> anyhow::Result<Self> {
-        let packages = metadata["packages"].as_array().context("no packages")?;
-        let nodes = metadata["resolve"]["nodes"]
-            .as_array()
-            .context("no resolved graph")?;
-        let name_of: BTreeMap<&str, &str> = packages
-            .iter()
-            .filter_map(|package| Some((package["id"].as_str()?, package["name"].as_str()?)))
-            .collect();
-        let mut graph = Self {
-            names: BTreeMap::new(),
-            edges: BTreeMap::new(),
-        };
-        for node in nodes {
-            let id = node["id"].as_str().context("a node has no id")?;
-            graph
-                .names
-                .insert(id, name_of.get(id).copied().unwrap_or(id));
-            let dependencies = node["deps"].as_array().map_or(&[][..], Vec::as_slice);
-            let kept = dependencies.iter().filter(|edge| outlives_tests(edge));
-            graph
-                .edges
-                .insert(id, kept.filter_map(|edge| edge["pkg"].as_str()).collect());
-        }
-        Ok(graph)
-    }
-
-    /// The names of everything that this package is built from.
-    fn below(&self, id: &'a str) -> BTreeSet<&'a str> {
-        let mut seen = BTreeSet::new();
-        let mut waiting = vec![id];
-        while let Some(id) = waiting.pop() {
-            if seen.insert(id) {
-                waiting.extend(self.edges.get(id).into_iter().flatten());
-            }
-        }
-        seen.iter()
-            .filter_map(|id| self.names.get(id).copied())
-            .collect()
-    }
-
-    fn users_of(&self, id: &str) -> Vec<&'a str> {
-        let users = self.edges.iter().filter(|(_, below)| below.contains(&id));
-        users
-            .filter_map(|(user, _)| self.names.get(user).copied())
-            .collect()
-    }
+/// Reads what `cargo tree` prints for one member, without what only its tests use.
+pub(crate) fn check_runtimes(member: &str, tree: &str) -> Vec<Finding> {
+    let below = names_in(tree);
+    let runtimes = RUNTIMES
+        .into_iter()
+        .filter(|runtime| below.contains(runtime));
+    let finding = |runtime| {
+        let what = format!(
+            "{member} must stay free of async runtimes, but `{runtime}` is below it; run \
+             `cargo tree -p {member} -i {runtime} -e normal,build` and drop what brings it"
+        );
+        Finding::error(format!("{member}/Cargo.toml"), what)
+    };
+    runtimes.map(finding).collect()
 }
 
-fn outlives_tests(edge: &Value) -> bool {
-    let kinds = edge["dep_kinds"].as_array().map_or(&[][..], Vec::as_slice);
-    kinds.iter().any(|kind| kind["kind"] != "dev")
+/// The names in lines of `name vVERSION …`.
+fn names_in(tree: &str) -> BTreeSet<&str> {
+    tree.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
 }
 
 #[cfg(test)]

@@ -86,14 +86,27 @@ fn house_rules(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
     let metadata: serde_json::Value = serde_json::from_str(&output_of(&mut metadata)?)?;
     let mut findings = arrows::check(&metadata)?;
     findings.extend(members::check(&metadata)?);
+    findings.extend(arrows::check_providers(&tree(workspace, &["--workspace"])?));
+    for member in arrows::pure_members(&metadata)? {
+        let below = tree(workspace, &["-p", member, "-e", "normal,build"])?;
+        findings.extend(arrows::check_runtimes(member, &below));
+    }
+    let private = wording::private_folders(workspace.root(), std::env::var_os("HOME"));
     for source in sources::tracked(workspace)? {
-        check_source(&source, &mut findings);
+        check_source(&source, &private, &mut findings);
     }
     Ok(findings)
 }
 
-fn check_source(source: &Source, findings: &mut Vec<Finding>) {
-    findings.extend(wording::check(source));
+/// What is really built, one `name vVERSION` in a line. The graph in `cargo metadata` will not
+/// do: it has optional dependencies that only a weak feature (`ring?/std`) names.
+fn tree(workspace: &Workspace, of: &[&str]) -> anyhow::Result<String> {
+    let mut tree = workspace.cargo(&["tree", "--target", "all", "--prefix", "none"]);
+    output_of(tree.args(["--format", "{p}"]).args(of))
+}
+
+fn check_source(source: &Source, private: &[String], findings: &mut Vec<Finding>) {
+    findings.extend(wording::check(source, private));
     if source.is_rust() {
         findings.extend(sizes::check(source));
         findings.extend(members::check_purity(source));

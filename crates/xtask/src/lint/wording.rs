@@ -1,18 +1,17 @@
 //! Wording: paths of one person's machine, and reminders that nobody could act on.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
 use super::Finding;
 use super::sources::Source;
 
 /// Folders that exist on somebody's machine only. The pieces keep this file clear of itself.
-const PRIVATE_FOLDERS: [&str; 4] = [
-    concat!("/ho", "me/"),
+const PRIVATE_FOLDERS: [&str; 3] = [
     concat!("/ro", "ot/"),
     concat!("/wo", "rk/"),
     concat!("/Use", "rs/"),
 ];
-
-/// Where App Service keeps a site: a fact of the backends that the documents explain.
-const KNOWN_FOLDERS: [&str; 1] = [concat!("/ho", "me/site/")];
 
 /// Words that promise later work.
 const REMINDERS: [&str; 3] = [
@@ -24,11 +23,25 @@ const REMINDERS: [&str; 3] = [
 /// A reason shorter than this says nothing.
 const REASON_WORDS: usize = 3;
 
-pub(crate) fn check(source: &Source) -> Vec<Finding> {
+/// Those folders, with this checkout and the home of whoever runs the lint. Homes in general are
+/// not listed: `/home/…` is a common path in URLs, and in the documents of the service.
+pub(crate) fn private_folders(checkout: &Path, home: Option<OsString>) -> Vec<String> {
+    let mut folders: Vec<String> = PRIVATE_FOLDERS.map(str::to_owned).to_vec();
+    let own = [Some(checkout.to_path_buf()), home.map(PathBuf::from)];
+    for folder in own.into_iter().flatten() {
+        // A folder right below the root is too short to be told from a URL's path.
+        if folder.components().count() > 2 {
+            folders.push(format!("{}/", folder.display()));
+        }
+    }
+    folders
+}
+
+pub(crate) fn check(source: &Source, private: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
         let place = || source.at(index + 1);
-        if let Some(folder) = private_folder(line) {
+        if let Some(folder) = private_folder(line, private) {
             let what = format!(
                 "`{folder}` is a folder of one machine; name a path from the repository's root"
             );
@@ -45,18 +58,17 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// A private folder at the start of a path: `x/work/` and `…*/work/` are parts of something else.
-fn private_folder(line: &str) -> Option<&'static str> {
-    PRIVATE_FOLDERS.into_iter().find(|folder| {
-        line.match_indices(folder).any(|(at, _)| {
+/// A private folder at the start of a path: in `docs/work/` it is a part of something else, and
+/// before a `*` it is a pattern for URLs.
+fn private_folder<'a>(line: &str, private: &'a [String]) -> Option<&'a str> {
+    let found = private.iter().find(|folder| {
+        line.match_indices(folder.as_str()).any(|(at, _)| {
             let (before, after) = line.split_at(at);
-            let known = KNOWN_FOLDERS.iter().any(|known| after.starts_with(known));
-            let wildcard = after
-                .get(folder.len()..)
-                .is_some_and(|rest| rest.starts_with('*'));
-            !known && !wildcard && before.chars().next_back().is_none_or(begins_a_path)
+            let rest = after.get(folder.len()..).unwrap_or_default();
+            !rest.starts_with('*') && before.chars().next_back().is_none_or(begins_a_path)
         })
-    })
+    });
+    found.map(String::as_str)
 }
 
 fn begins_a_path(before: char) -> bool {
@@ -93,22 +105,26 @@ mod tests {
             path: "a.md".to_owned(),
             text: text.to_owned(),
         };
-        check(&source)
-            .into_iter()
-            .map(|finding| finding.place)
-            .collect()
+        let private = private_folders(Path::new("/src/of/this"), Some("/ho/me".into()));
+        let findings = check(&source, &private);
+        findings.into_iter().map(|finding| finding.place).collect()
     }
 
     #[test]
     fn a_path_of_one_machine_is_found_and_a_part_of_another_path_is_not() {
-        let [home, _, work, _] = PRIVATE_FOLDERS;
-        assert_eq!(
-            places(&format!("fine\nsee {home}someone/notes")),
-            ["a.md:2"]
-        );
+        let [root, work, _] = PRIVATE_FOLDERS;
+        assert_eq!(places(&format!("fine\nsee {root}notes")), ["a.md:2"]);
         assert_eq!(places(&format!("\"{work}x\"")), ["a.md:1"]);
-        assert!(places(&format!("docs{work}x and https://example.com{home}x")).is_empty());
-        assert!(places(&format!("`{home}site/wwwroot`, the rule {work}*")).is_empty());
+        assert_eq!(places("in /src/of/this/crates"), ["a.md:1"]);
+        assert_eq!(places("in /ho/me/notes"), ["a.md:1"]);
+        assert!(places(&format!("docs{work}x, https://example.com{root}x")).is_empty());
+        assert!(places(&format!("GET /home/second/, the rule {work}*")).is_empty());
+    }
+
+    #[test]
+    fn a_home_right_below_the_root_of_the_file_system_is_no_private_folder() {
+        let folders = private_folders(Path::new("/src"), Some("/".into()));
+        assert_eq!(folders, PRIVATE_FOLDERS);
     }
 
     #[test]
