@@ -10,7 +10,9 @@ use gatewright_compile::{Options, SuppliedCertificate, keyless_certificates};
 use gatewright_snapshot::Certificate;
 use serde_json::{Value, json};
 
-use crate::chains::{Chain, SITE, chain, chain_for, pem, pkcs7, without_mac};
+use crate::chains::{
+    Chain, SITE, chain, chain_for, pem, pkcs7, vouching_for_each_other, without_mac,
+};
 use crate::support::*;
 
 /// An HTTPS site with certificate `c` of these properties.
@@ -146,6 +148,16 @@ fn an_operators_file_is_pem_or_pfx_in_any_order() {
         from_file(chain.pfx(&[&chain.leaf], "x"), "x").chain,
         [chain.leaf]
     );
+}
+
+#[test]
+fn authorities_that_vouch_for_each_other_do_not_make_an_endless_chain() {
+    let (leaf, key, [one, other]) = vouching_for_each_other();
+    let mut file = key.serialize_pem();
+    for der in [&other, &leaf, &one] {
+        file.push_str(&pem("CERTIFICATE", der));
+    }
+    assert_eq!(from_file(file.into_bytes(), "").chain, [leaf, one, other]);
 }
 
 #[test]
@@ -409,6 +421,8 @@ fn keys_in_their_older_encodings_become_pkcs8() {
 fn check_pkcs8(folder: &tempfile::TempDir, file: Vec<u8>, leaf: &[u8]) {
     let certificate = from_file(file, "");
     assert_eq!(certificate.chain, [leaf]);
+    // What openssl would read in other encodings too, this reader takes as PKCS#8 alone.
+    p12_keystore::PrivateKey::from_der(certificate.key.pkcs8_der()).expect("PKCS#8");
     let write = |name: &str, bytes: &[u8]| {
         std::fs::write(folder.path().join(name), bytes).expect("written");
     };

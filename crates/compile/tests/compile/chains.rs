@@ -125,3 +125,22 @@ pub(crate) fn without_mac(pfx: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&pfx[4..4 + length]);
     out
 }
+
+/// A leaf with its key, its issuer, and that one's issuer, whose issuer is the former.
+pub(crate) fn vouching_for_each_other() -> (Vec<u8>, KeyPair, [Vec<u8>; 2]) {
+    let new_key = || KeyPair::generate().expect("a key");
+    let root = |name: &str| CertifiedIssuer::self_signed(authority(name), new_key());
+    let (one, other) = (root("One").expect("a root"), root("Other").expect("a root"));
+    let crossed = |name: &str, subject: &KeyPair, issuer| {
+        let crossed = authority(name).signed_by(subject, issuer);
+        crossed.expect("a cross certificate").der().to_vec()
+    };
+    let by_other = crossed("One", one.key(), &other);
+    let by_one = crossed("Other", other.key(), &one);
+    let key = new_key();
+    let params = CertificateParams::new(vec![SITE.to_owned()]).expect("parameters");
+    let leaf = valid(params, (2025, 2030))
+        .signed_by(&key, &one)
+        .expect("a leaf");
+    (leaf.der().to_vec(), key, [by_other, by_one])
+}

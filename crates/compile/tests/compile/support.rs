@@ -6,8 +6,10 @@ use gatewright_compile::{Compiled, Options, compile, compile_validated};
 use gatewright_snapshot::{Action, EndpointIndex, RequestKey, Route, Scratch, Snapshot};
 use serde_json::{Map, Value, json};
 
-pub(crate) const GATEWAY_ID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups\
-                              /rg/providers/Microsoft.Network/applicationGateways/gw";
+pub(crate) const GATEWAY_ID: &str = concat!(
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg",
+    "/providers/Microsoft.Network/applicationGateways/gw"
+);
 const NETWORK: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
                        /providers/Microsoft.Network";
 
@@ -34,7 +36,8 @@ pub(crate) fn base() -> Value {
             item("p443", json!({"port": 443})),
             item("p8080", json!({"port": 8080})),
         ],
-        "backendAddressPools": [item("p", json!({"backendAddresses": [{"ipAddress": "10.0.0.4"}]}))],
+        "backendAddressPools":
+            [item("p", json!({"backendAddresses": [{"ipAddress": "10.0.0.4"}]}))],
         "backendHttpSettingsCollection": [setting("s", json!({}))],
         "httpListeners": [listener("l", "p80", "Http", json!({}))],
         "requestRoutingRules": [rule("r", "l", 10, json!({}))],

@@ -134,12 +134,15 @@ fn what_hangs_on_path_rules_is_found_once_for_all_listeners() {
                 listener("l", "p80", "Http", json!({"hostName": "a.com"})),
                 listener("k", "p80", "Http", json!({"hostName": "b.com"})),
             ],
-            "requestRoutingRules": [rule("r", "l", 1, by_path("m")), rule("q", "k", 2, by_path("m"))],
+            "requestRoutingRules":
+                [rule("r", "l", 1, by_path("m")), rule("q", "k", 2, by_path("m"))],
             "urlPathMaps": [item("m", json!({
                 "defaultBackendAddressPool": to("backendAddressPools/p"),
                 "defaultBackendHttpSettings": to("backendHttpSettingsCollection/s"),
                 "pathRules":
-                    [path_rule("x", &["/x/*"], json!({"rewriteRuleSet": to("rewriteRuleSets/set")}))],
+                    [path_rule("x", &["/x/*"], json!({
+                        "rewriteRuleSet": to("rewriteRuleSets/set"),
+                    }))],
             }))],
         }),
     );
