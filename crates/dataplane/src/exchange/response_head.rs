@@ -96,8 +96,8 @@ fn crosses(field: &httparse::Header<'_>, head: &ResponseHead<'_, '_>) -> bool {
         ResponseField::ContentType => true,
         // The service documents that answers' names may have any symbol but the underscore.
         ResponseField::Other => {
-            !name.contains(&b'_')
-                && !(head.connection_names_fields && is_named_by_connection(name, head))
+            let is_named = head.connection_names_fields && is_named_by_connection(name, head);
+            !is_named && !name.contains(&b'_')
         }
     }
 }

@@ -1,0 +1,280 @@
+//! A real data plane on loopback, with a snapshot put together by hand.
+
+// Each test file uses a part of this.
+#![allow(dead_code, unreachable_pub)]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatewright_dataplane::{AddressMap, Bound, Dataplane, DataplaneConfig, Mapping, NameServers};
+use gatewright_snapshot::{
+    Action, BackendProtocol, BackendSetting, Certificate, CertificateIndex, CipherSuite, Endpoint,
+    EndpointIndex, EndpointKey, Gateway, GatewayIndex, Generation, HostOverride, HostPattern,
+    HostTable, HostTableBuilder, Listener, ListenerIndex, Member, Pool, PoolIndex, PrivateKey,
+    Route, RouteIndex, Routing, Scheme, SettingIndex, Snapshot, TlsPolicy, TlsVersion, Upstream,
+    UpstreamIndex,
+};
+use gatewright_telemetry::{
+    LabelRegistry, Received, RecordBatch, RecordReceiver, RequestRecord, record_channel,
+};
+use gatewright_testkit::backend::Backend;
+use gatewright_testkit::certificates::Identity;
+use gatewright_testkit::client::RawClient;
+
+/// A snapshot under construction: one gateway, endpoints on port 80 unless told otherwise.
+pub struct Setup {
+    pub snapshot: Snapshot,
+    hosts: Vec<HostTableBuilder>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let gateway = Gateway {
+            name: "gw".into(),
+            resource_id: "/subscriptions/s/gw".into(),
+            generation: Generation::V2,
+            stopped: false,
+            hide_server_header: false,
+        };
+        let snapshot = Snapshot {
+            gateways: vec![gateway],
+            ..Snapshot::default()
+        };
+        Self {
+            snapshot,
+            hosts: Vec::new(),
+        }
+    }
+}
+
+/// The logical address of the n-th backend, from 0.
+pub fn logical(position: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, position as u8 + 1))
+}
+
+pub fn setting() -> BackendSetting {
+    BackendSetting {
+        name: "setting".into(),
+        gateway: GatewayIndex::new(0),
+        port: 80,
+        protocol: BackendProtocol::Http,
+        request_timeout: Duration::from_secs(5),
+        affinity_cookie: None,
+        drain_timeout: Duration::from_secs(30),
+        host: HostOverride::Keep,
+        path: None,
+        dedicated_connection: false,
+        verification: None,
+    }
+}
+
+impl Setup {
+    /// The usual gateway: one basic listener, one pool with the first `backends` of them.
+    pub fn basic(backends: usize) -> Self {
+        Self::with_setting(backends, setting())
+    }
+
+    pub fn with_setting(backends: usize, setting: BackendSetting) -> Self {
+        let mut setup = Self::default();
+        let upstream = setup.upstream((0..backends).map(|at| Member::Ip(logical(at))), setting);
+        let endpoint = setup.endpoint(80, Scheme::Http);
+        setup.listener(endpoint, &[], Action::Forward(upstream));
+        setup
+    }
+
+    pub fn upstream(
+        &mut self,
+        members: impl IntoIterator<Item = Member>,
+        setting: BackendSetting,
+    ) -> UpstreamIndex {
+        let name = format!("pool{}", self.snapshot.pools.len());
+        let members = members.into_iter().collect();
+        self.snapshot.pools.push(Pool {
+            name,
+            gateway: GatewayIndex::new(0),
+            members,
+        });
+        self.snapshot.settings.push(setting);
+        self.snapshot.upstreams.push(Upstream {
+            pool: PoolIndex::new(self.snapshot.pools.len() - 1),
+            setting: SettingIndex::new(self.snapshot.settings.len() - 1),
+        });
+        UpstreamIndex::new(self.snapshot.upstreams.len() - 1)
+    }
+
+    pub fn endpoint(&mut self, port: u16, scheme: Scheme) -> EndpointIndex {
+        self.snapshot.endpoints.push(Endpoint {
+            key: EndpointKey {
+                gateway: "gw".into(),
+                frontend: "public".into(),
+                port,
+            },
+            gateway: GatewayIndex::new(0),
+            scheme,
+            logical_address: None,
+            hosts: HostTable::default(),
+            sni_fallback: None,
+        });
+        self.hosts.push(HostTableBuilder::default());
+        EndpointIndex::new(self.snapshot.endpoints.len() - 1)
+    }
+
+    /// A listener with a basic rule. Without hosts it takes all.
+    pub fn listener(
+        &mut self,
+        endpoint: EndpointIndex,
+        hosts: &[&str],
+        action: Action,
+    ) -> ListenerIndex {
+        let position = self.snapshot.listeners.len();
+        let listener = ListenerIndex::new(position);
+        self.snapshot.routes.push(Route {
+            listener,
+            rule: format!("rule{position}"),
+            path_rule: None,
+            action,
+        });
+        self.snapshot.listeners.push(Listener {
+            name: format!("listener{position}"),
+            endpoint,
+            host_names: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            routing: Routing::Always(RouteIndex::new(self.snapshot.routes.len() - 1)),
+            certificate: None,
+            tls_policy: None,
+            error_pages: Vec::new(),
+        });
+        let table = &mut self.hosts[endpoint.position()];
+        let order = position as u32;
+        for host in hosts {
+            table.add(HostPattern::parse(host).unwrap(), order, listener);
+        }
+        if hosts.is_empty() {
+            table.add_any(order, listener);
+        }
+        listener
+    }
+
+    pub fn certificate(&mut self, listener: ListenerIndex, identity: &Identity) {
+        self.snapshot.certificates.push(Certificate {
+            name: format!("certificate{}", listener.position()),
+            chain: identity.chain.iter().map(|der| der.to_vec()).collect(),
+            key: PrivateKey::new(identity.key.secret_der().to_vec()),
+        });
+        let at = CertificateIndex::new(self.snapshot.certificates.len() - 1);
+        let listener = &mut self.snapshot.listeners[listener.position()];
+        listener.certificate = Some(at);
+        listener.tls_policy = Some(TlsPolicy {
+            name: "AppGwSslPolicy20220101".into(),
+            minimum: TlsVersion::Tls12,
+            maximum: TlsVersion::Tls13,
+            suites: CipherSuite::ALL.to_vec(),
+        });
+    }
+
+    pub fn build(mut self) -> Arc<Snapshot> {
+        for (endpoint, hosts) in self.snapshot.endpoints.iter_mut().zip(self.hosts) {
+            endpoint.hosts = hosts.build();
+        }
+        Arc::new(self.snapshot)
+    }
+}
+
+pub struct TestGateway {
+    pub plane: Dataplane,
+    pub bound: Vec<Bound>,
+    receiver: RecordReceiver,
+    batches: Vec<RecordBatch>,
+}
+
+/// A record with the texts that tests look at.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub record: RequestRecord,
+    pub target: String,
+    pub sent_host: String,
+}
+
+impl TestGateway {
+    /// The n-th backend has the address `logical(n)`, on whatever port a setting names.
+    pub async fn start(backends: &[&Backend], setup: Setup) -> Self {
+        let addresses: Vec<SocketAddr> = backends.iter().map(|one| one.address()).collect();
+        Self::start_on(&addresses, setup, NameServers::These(Vec::new()), 1).await
+    }
+
+    pub async fn start_on(
+        backends: &[SocketAddr],
+        setup: Setup,
+        name_servers: NameServers,
+        workers: usize,
+    ) -> Self {
+        let mapping = |(position, address): (usize, &SocketAddr)| -> Mapping {
+            format!("{}={address}", logical(position)).parse().unwrap()
+        };
+        let address_map: AddressMap = backends.iter().enumerate().map(mapping).collect();
+        let (records, receiver) = record_channel(1024);
+        let labels = Arc::new(LabelRegistry::default());
+        let config = DataplaneConfig {
+            workers,
+            address_map,
+            name_servers,
+            labels,
+            records,
+        };
+        let plane = Dataplane::start(config).unwrap();
+        let mut gateway = Self {
+            plane,
+            bound: Vec::new(),
+            receiver,
+            batches: Vec::new(),
+        };
+        gateway.apply(setup).await;
+        gateway
+    }
+
+    /// Serves another snapshot; endpoints that are new get ports of their own.
+    pub async fn apply(&mut self, setup: Setup) {
+        let snapshot = setup.build();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let addresses = vec![any; snapshot.endpoints.len()];
+        self.bound = self.plane.apply(snapshot, &addresses).await.unwrap();
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.bound[0].address
+    }
+
+    pub async fn client(&self) -> RawClient {
+        RawClient::connect(self.address()).await.unwrap()
+    }
+
+    /// The first `count` records, waiting for them.
+    pub async fn records(&mut self, count: usize) -> Vec<Seen> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let seen: Vec<Seen> = self.batches.iter().flat_map(seen).collect();
+            if seen.len() >= count {
+                return seen;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "only {} of {count} records came",
+                seen.len()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            while let Received::Batch(batch) = self.receiver.recv_timeout(Duration::ZERO) {
+                self.batches.push(batch);
+            }
+        }
+    }
+}
+
+fn seen(batch: &RecordBatch) -> Vec<Seen> {
+    let text = |span| String::from_utf8_lossy(batch.resolve(span)).into_owned();
+    let seen = |record: &RequestRecord| Seen {
+        record: *record,
+        target: text(record.target),
+        sent_host: text(record.sent_host),
+    };
+    batch.records().iter().map(seen).collect()
+}
