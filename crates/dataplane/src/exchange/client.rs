@@ -12,6 +12,7 @@ use gatewright_telemetry::{Failure, TlsSession};
 use super::recording::Recording;
 use super::{After, answer, exchange};
 use crate::core::Core;
+use crate::http::names::is_token_byte;
 use crate::http::request::{HEADER_BYTES_MAX, TARGET_BYTES_MAX, explain_line, first_line};
 use crate::http::scan::{HeadScanner, Scan};
 use crate::io::{Inbox, NO_GROUP, Stream, StreamError, Timer};
@@ -259,9 +260,7 @@ fn judge_early(head: &[u8], has_first_line: bool) -> Option<Failure> {
         return Some(Failure::TargetTooLong);
     }
     let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let is_method = method
-        .iter()
-        .all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
+    let is_method = method.iter().copied().all(is_token_byte);
     let is_short = method.len() <= 32;
     // A lone CR is the beginning of a blank line.
     (!(is_method && is_short) && head != b"\r").then_some(Failure::MethodInvalid)
