@@ -20,7 +20,7 @@ use gatewright_telemetry::{
 };
 use gatewright_testkit::backend::Backend;
 use gatewright_testkit::certificates::Identity;
-use gatewright_testkit::client::RawClient;
+use gatewright_testkit::client::{RawClient, Response};
 
 /// A snapshot under construction: one gateway, endpoints on port 80 unless told otherwise.
 pub struct Setup {
@@ -185,6 +185,8 @@ pub struct TestGateway {
     pub bound: Vec<Bound>,
     receiver: RecordReceiver,
     batches: Vec<RecordBatch>,
+    /// How many records [`TestGateway::next_record`] has given out.
+    given_out: usize,
 }
 
 /// A record with the texts that tests look at.
@@ -227,6 +229,7 @@ impl TestGateway {
             bound: Vec::new(),
             receiver,
             batches: Vec::new(),
+            given_out: 0,
         };
         gateway.apply(setup).await;
         gateway
@@ -246,6 +249,26 @@ impl TestGateway {
 
     pub async fn client(&self) -> RawClient {
         RawClient::connect(self.address()).await.unwrap()
+    }
+
+    /// A client that has sent `bytes`.
+    pub async fn client_sending(&self, bytes: impl AsRef<[u8]>) -> RawClient {
+        let mut client = self.client().await;
+        client.send(bytes.as_ref()).await.unwrap();
+        client
+    }
+
+    /// The answer to `bytes`, sent on a connection of their own.
+    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> Response {
+        let mut client = self.client_sending(bytes).await;
+        client.read_response().await.unwrap()
+    }
+
+    /// The record after the one that this gave out last.
+    pub async fn next_record(&mut self) -> RequestRecord {
+        let at = self.given_out;
+        self.given_out += 1;
+        self.records(at + 1).await[at].record
     }
 
     /// The first `count` records, waiting for them.
@@ -277,4 +300,24 @@ fn seen(batch: &RecordBatch) -> Vec<Seen> {
         sent_host: text(record.sent_host),
     };
     batch.records().iter().map(seen).collect()
+}
+
+/// Waits until `holds`, for ten seconds at most.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within 10 s: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Sends `bytes` in pieces of `step`, each in a segment of its own. A server that has heard enough
+/// may close meanwhile.
+pub async fn send_in_pieces(client: &mut RawClient, bytes: &[u8], step: usize) {
+    for piece in bytes.chunks(step) {
+        if client.send(piece).await.is_err() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }
