@@ -3,8 +3,6 @@
 //! Whoever reads the same bytes differently from the backend can be made to smuggle a request. So
 //! nothing that two readers could take in two ways is repaired or forwarded; it is refused.
 
-use super::names::list_elements;
-
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyLength {
@@ -47,11 +45,8 @@ impl LengthFields {
     }
 
     pub(crate) fn add_transfer_encoding(&mut self, value: &[u8]) -> Result<(), FramingError> {
-        let mut codings = list_elements(value);
-        let only_chunked = codings
-            .next()
-            .is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
-            && codings.next().is_none();
+        // Not as a list: to some readers `chunked,` ends with an empty coding and is not chunked.
+        let only_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
         if self.chunked || !only_chunked {
             return Err(FramingError::TransferEncoding);
         }
@@ -172,6 +167,8 @@ mod tests {
             "identity",
             "gzip, chunked",
             "chunked, chunked",
+            "chunked,",
+            ",chunked",
             "chunked;q=1",
             "xchunked",
         ] {
