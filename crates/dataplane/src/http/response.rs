@@ -21,7 +21,8 @@ pub(crate) struct ResponseHead<'b, 's> {
     pub(crate) reason: &'b [u8],
     pub(crate) fields: &'s [httparse::Header<'b>],
     pub(crate) body: BodyLength,
-    /// As sent, also where there is no body: a HEAD's answer tells it.
+    /// As sent, also where there is no body: a HEAD's answer tells it, and a 304. Not for a 204,
+    /// which may not have one: whoever believes it would wait for a body.
     pub(crate) content_length: Option<u64>,
     pub(crate) keep_alive: bool,
     pub(crate) connection_names_fields: bool,
@@ -91,7 +92,7 @@ pub(crate) fn parse<'b, 's>(
         body: lengths
             .of_response(status, to_head, is_http_10)
             .map_err(framing_failure)?,
-        content_length: lengths.content_length(),
+        content_length: lengths.content_length().filter(|_| status != 204),
         keep_alive: if is_http_10 { keep_alive } else { !close },
         connection_names_fields: names,
         content_type,
