@@ -13,6 +13,9 @@ pub enum Regime {
     TwoCores,
 }
 
+/// The proxy's place in both regimes.
+pub const PROXY_CPUS: [usize; 1] = [0];
+
 impl Regime {
     pub const ALL: [Self; 2] = [Self::OneCore, Self::TwoCores];
 
@@ -24,7 +27,7 @@ impl Regime {
     }
 
     pub fn proxy_cpus(self) -> &'static [usize] {
-        &[0]
+        &PROXY_CPUS
     }
 
     pub fn other_cpus(self) -> &'static [usize] {

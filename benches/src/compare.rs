@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::cases::{Case, Regime};
+use crate::cases::{Case, PROXY_CPUS, Regime};
 use crate::engines::{Installed, Proxy};
+use crate::floor;
 use crate::machine::Machine;
 use crate::report::{Cell, Report, Round};
 use crate::stage::{self, CONNECTIONS, Run, Stage};
@@ -32,7 +33,14 @@ impl Comparison {
         for regime in &self.regimes {
             cells.extend(self.run_regime(*regime, &mut stage, installed, tell)?);
         }
-        Ok(Report::new(Machine::read(), installed, cells))
+        let mut machine = Machine::read();
+        // Measured last, with the proxies gone; a run is worth keeping without it.
+        let [proxy_cpu] = PROXY_CPUS;
+        match floor::measure(proxy_cpu) {
+            Ok(floor_us) => machine.floor_us = Some(floor_us),
+            Err(error) => tell(&format!("{error:#}")),
+        }
+        Ok(Report::new(machine, installed, cells))
     }
 
     fn run_regime(

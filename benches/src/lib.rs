@@ -14,6 +14,7 @@ pub mod certificates;
 pub mod compare;
 pub mod cpu;
 pub mod engines;
+pub mod floor;
 pub mod gateway_json;
 pub mod load;
 pub mod machine;

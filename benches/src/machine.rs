@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
     pub cpus: usize,
     pub kernel: String,
     pub memory_mib: u64,
     pub congestion_control: String,
+    /// CPU µs of the two sends and two receives of a 1 KiB request; absent if unmeasured.
+    pub floor_us: Option<f64>,
 }
 
 impl Machine {
@@ -25,6 +27,7 @@ impl Machine {
             kernel: or_unknown(&read("/proc/sys/kernel/osrelease")),
             memory_mib: kib.unwrap_or(0_u64) / 1024,
             congestion_control: or_unknown(&read("/proc/sys/net/ipv4/tcp_congestion_control")),
+            floor_us: None,
         }
     }
 }

@@ -44,6 +44,12 @@ fn facts(report: &Report, text: &mut String) {
             machine.congestion_control
         ),
     );
+    if let Some(floor) = machine.floor_us {
+        line(
+            text,
+            format_args!("- floor: {floor:.2} µs for the four system calls of a 1 KiB request"),
+        );
+    }
     for proxy in &report.proxies {
         line(
             text,
