@@ -58,7 +58,6 @@ pub(super) async fn forward(
     client: &mut Client,
     live: &Live,
     request: Forward,
-    mut head: Outbound,
     recording: &mut Recording,
 ) -> After {
     let indexes = live.snapshot.upstream(request.upstream);
@@ -69,18 +68,13 @@ pub(super) async fn forward(
         pool: live.snapshot.pool(indexes.pool),
         request,
     };
-    let after = way.run(client, &mut head, recording).await;
-    client.core().keep_text(head.into_text());
+    let after = way.run(client, recording).await;
+    client.core().keep_text(way.request.head.into_text());
     after
 }
 
 impl Way<'_> {
-    async fn run(
-        &self,
-        client: &mut Client,
-        head: &mut Outbound,
-        recording: &mut Recording,
-    ) -> After {
+    async fn run(&self, client: &mut Client, recording: &mut Recording) -> After {
         let mut tried: Option<ServerId> = None;
         for number in 0..ATTEMPTS_MAX {
             let Some((server, until)) = self.choose(tried) else {
@@ -93,7 +87,7 @@ impl Way<'_> {
             if let Some(until) = until {
                 timer.limit(until.saturating_duration_since(Instant::now()));
             }
-            let failed = match self.attempt(client, server, head, number, recording).await {
+            let failed = match self.attempt(client, server, number, recording).await {
                 Ok(after) => return after,
                 Err(failed) => failed,
             };
@@ -143,7 +137,6 @@ impl Way<'_> {
         &self,
         client: &mut Client,
         server: &Server,
-        head: &mut Outbound,
         number: usize,
         recording: &mut Recording,
     ) -> Result<After, AttemptFailure> {
