@@ -38,7 +38,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Rc<Timers>,
     live: RefCell<Arc<Live>>,
-    slots: RefCell<HashMap<ServerId, Rc<ServerSlot>>>,
+    slots: RefCell<HashMap<ServerId, Rc<ServerSlot>, foldhash::fast::RandomState>>,
     records: RefCell<RecordBatch>,
     sender: RecordSender,
     texts: RefCell<Vec<Vec<u8>>>,

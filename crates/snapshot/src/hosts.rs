@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use foldhash::fast::RandomState;
+
 use crate::ListenerIndex;
 
 /// Longest host name that can match anything, in bytes (RFC 1035 gives 253 without the root dot).
@@ -113,13 +115,13 @@ struct Entry {
 #[derive(Clone, Debug)]
 struct Bucket {
     literal_length: usize,
-    patterns: HashMap<Box<[u8]>, Vec<(HostPattern, Entry)>>,
+    patterns: HashMap<Box<[u8]>, Vec<(HostPattern, Entry)>, RandomState>,
 }
 
 /// All host names of one endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct HostTable {
-    exact: HashMap<Box<[u8]>, Entry>,
+    exact: HashMap<Box<[u8]>, Entry, RandomState>,
     by_end: Vec<Bucket>,
     by_beginning: Vec<Bucket>,
     any: Option<Entry>,
@@ -159,7 +161,7 @@ impl HostTableBuilder {
         let position = position.unwrap_or_else(|| {
             buckets.push(Bucket {
                 literal_length: length,
-                patterns: HashMap::new(),
+                patterns: HashMap::default(),
             });
             buckets.len() - 1
         });

@@ -7,6 +7,9 @@
 
 use std::collections::HashMap;
 
+// Its keys come from the configuration: nobody can choose them to collide.
+use foldhash::fast::RandomState;
+
 /// A pattern's place in the listing, the path rule that it belongs to, and its literal part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
@@ -28,7 +31,7 @@ struct Beginning {
 #[derive(Clone, Debug, Default)]
 pub struct PathTable {
     case_sensitive: bool,
-    exact: HashMap<Box<[u8]>, Entry>,
+    exact: HashMap<Box<[u8]>, Entry, RandomState>,
     /// Sorted by literal, without repeats.
     beginnings: Vec<Beginning>,
 }
@@ -38,8 +41,8 @@ pub struct PathTable {
 pub struct PathTableBuilder {
     case_sensitive: bool,
     count: u32,
-    exact: HashMap<Box<[u8]>, Entry>,
-    beginnings: HashMap<Box<[u8]>, Entry>,
+    exact: HashMap<Box<[u8]>, Entry, RandomState>,
+    beginnings: HashMap<Box<[u8]>, Entry, RandomState>,
 }
 
 impl PathTableBuilder {

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use gatewright_snapshot::{
-    Action, EndpointIndex, Generation, RequestKey, Scratch, Selected, UpstreamIndex,
+    Action, EndpointIndex, Generation, HostOverride, RequestKey, Scratch, Selected, UpstreamIndex,
 };
 use gatewright_telemetry::{Failure, HttpVersion};
 
@@ -26,15 +26,14 @@ pub(super) enum Decision {
         location: Vec<u8>,
         keep_alive: bool,
     },
-    Forward(Forward),
+    /// With the head that the backend is to get.
+    Forward(Forward, Outbound),
 }
 
 /// A request on its way to a backend.
 pub(super) struct Forward {
     pub(super) upstream: UpstreamIndex,
     pub(super) generation: Generation,
-    /// The head for the backend but for its Host line, which depends on the server.
-    pub(super) head: Outbound,
     pub(super) body: BodyLength,
     pub(super) version: HttpVersion,
     pub(super) keep_alive: bool,
@@ -96,7 +95,8 @@ pub(super) fn decide(
                 selected,
                 upstream: *upstream,
             };
-            Decision::Forward(way.forward(client, bytes, &head, recording))
+            let (forward, outbound) = way.forward(client, bytes, &head, recording);
+            Decision::Forward(forward, outbound)
         }
     }
 }
@@ -140,10 +140,14 @@ impl Way<'_> {
         bytes: &[u8],
         head: &RequestHead<'_, '_>,
         recording: &mut Recording,
-    ) -> Forward {
+    ) -> (Forward, Outbound) {
         let snapshot = &self.live.snapshot;
         let setting = snapshot.setting(snapshot.upstream(self.upstream).setting);
         let context = request_head::Context {
+            host: match &setting.host {
+                HostOverride::Fixed(host) => Some(host.as_bytes()),
+                HostOverride::Keep | HostOverride::FromMember => None,
+            },
             forwarded_for: client.forwarded_for(),
             scheme: client.origin().scheme,
             port: client.origin().endpoint.port,
@@ -157,12 +161,11 @@ impl Way<'_> {
             recording.note(super::recording::Note::SentPath, path);
         }
         let affinity = setting.affinity_cookie.as_deref();
-        Forward {
+        let forward = Forward {
             upstream: self.upstream,
             generation: snapshot
                 .gateway(snapshot.endpoint(self.endpoint).gateway)
                 .generation,
-            head: outbound,
             body: head.body,
             version: head.version,
             keep_alive: head.keep_alive,
@@ -170,7 +173,8 @@ impl Way<'_> {
             is_idempotent: is_idempotent(head.method),
             expects_continue: head.expects_continue,
             affinity: affinity.and_then(|cookie| affinity_cookie(head, cookie)),
-        }
+        };
+        (forward, outbound)
     }
 }
 

@@ -56,9 +56,9 @@ async fn exchange(client: &mut Client, head_length: usize) -> After {
             client.inbox_mut().consume(head_length);
             answer::redirect(client, &live, &mut recording, status, &location, keep_alive).await
         }
-        Decision::Forward(forward) => {
+        Decision::Forward(forward, head) => {
             client.inbox_mut().consume(head_length);
-            forward::forward(client, &live, forward, &mut recording).await
+            forward::forward(client, &live, forward, head, &mut recording).await
         }
     }
 }

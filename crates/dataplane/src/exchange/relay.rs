@@ -12,6 +12,9 @@ use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
 use crate::http::framing::BodyLength;
 use crate::io::{Inbox, Stream, StreamError, Timer};
 
+/// The beginning of a body up to this length leaves in one piece with the head, in bytes.
+const COPIED_BYTES_MAX: usize = 4 * 1024;
+
 /// How a relay failed.
 pub(super) enum RelayFailure {
     Client(Failure),
@@ -33,22 +36,30 @@ pub(super) struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    /// Sends `head` and the body behind it.
+    /// Sends `head` and the body behind it. The beginning of a short body is copied to the head's
+    /// end: one piece is a cheaper system call than two.
     pub(super) async fn run(
-        mut self,
-        head: &[u8],
+        self,
+        head: &mut Vec<u8>,
         uploading: &mut Uploading<'_>,
         recording: &mut Recording,
     ) -> Result<(), RelayFailure> {
         let mut body = Body::new(self.length);
-        let mut head = head;
         let mut ended = false;
+        let mut first = Some(head);
         loop {
             let part = body
                 .next(self.inbox, ended)
                 .map_err(RelayFailure::Backend)?;
-            self.send(head, &part, uploading, recording).await?;
-            head = b"";
+            match first.take() {
+                Some(head) if part.payload <= COPIED_BYTES_MAX => {
+                    self.append(head, &part);
+                    let mut pieces = [IoSlice::new(head)];
+                    self.send_pieces(&mut pieces, uploading, recording).await?;
+                }
+                Some(head) => self.send(head, &part, uploading, recording).await?,
+                None => self.send(b"", &part, uploading, recording).await?,
+            }
             self.inbox.consume(part.consumed);
             if part.is_last {
                 return Ok(());
@@ -73,33 +84,63 @@ impl Relay<'_> {
         }
     }
 
+    fn append(&self, text: &mut Vec<u8>, part: &Part) {
+        let payload = &self.inbox.bytes()[..part.payload];
+        if self.chunked_out && part.payload > 0 {
+            text.extend_from_slice(ChunkOpening::new(part.payload).as_bytes());
+            text.extend_from_slice(payload);
+            text.extend_from_slice(b"\r\n");
+        } else {
+            text.extend_from_slice(payload);
+        }
+        if self.chunked_out && part.is_last {
+            text.extend_from_slice(LAST_CHUNK);
+        }
+    }
+
     async fn send(
-        &mut self,
+        &self,
         head: &[u8],
         part: &Part,
         uploading: &mut Uploading<'_>,
         recording: &mut Recording,
     ) -> Result<(), RelayFailure> {
         let payload = &self.inbox.bytes()[..part.payload];
-        let opening = ChunkOpening::new(part.payload);
-        let is_chunk = self.chunked_out && part.payload > 0;
-        let mut sent = 0;
-        let outcome = if self.chunked_out {
-            let mut pieces = [
-                IoSlice::new(head),
-                IoSlice::new(if is_chunk { opening.as_bytes() } else { b"" }),
-                IoSlice::new(payload),
-                IoSlice::new(if is_chunk { b"\r\n" } else { b"" }),
-                IoSlice::new(if part.is_last { LAST_CHUNK } else { b"" }),
-            ];
-            self.send_pieces(&mut pieces, &mut sent, uploading).await
-        } else if head.is_empty() {
-            self.send_pieces(&mut [IoSlice::new(payload)], &mut sent, uploading)
-                .await
-        } else {
+        if !self.chunked_out {
             let mut pieces = [IoSlice::new(head), IoSlice::new(payload)];
-            self.send_pieces(&mut pieces, &mut sent, uploading).await
-        };
+            let pieces = if head.is_empty() {
+                &mut pieces[1..]
+            } else {
+                &mut pieces[..]
+            };
+            return self.send_pieces(pieces, uploading, recording).await;
+        }
+        let opening = ChunkOpening::new(part.payload);
+        let is_chunk = part.payload > 0;
+        let mut pieces = [
+            IoSlice::new(head),
+            IoSlice::new(if is_chunk { opening.as_bytes() } else { b"" }),
+            IoSlice::new(payload),
+            IoSlice::new(if is_chunk { b"\r\n" } else { b"" }),
+            IoSlice::new(if part.is_last { LAST_CHUNK } else { b"" }),
+        ];
+        self.send_pieces(&mut pieces, uploading, recording).await
+    }
+
+    async fn send_pieces(
+        &self,
+        pieces: &mut [IoSlice<'_>],
+        uploading: &mut Uploading<'_>,
+        recording: &mut Recording,
+    ) -> Result<(), RelayFailure> {
+        if pieces.iter().all(|piece| piece.is_empty()) {
+            return Ok(());
+        }
+        let mut sent = 0;
+        let sending = self
+            .client
+            .send_all(pieces, &mut sent, self.timer, SEND_STALL_MAX);
+        let outcome = uploading.beside(sending).await;
         recording.add_sent(sent);
         outcome.map_err(|error| {
             RelayFailure::Client(match error {
@@ -107,21 +148,6 @@ impl Relay<'_> {
                 StreamError::TimedOut => Failure::ClientStalled,
             })
         })
-    }
-
-    async fn send_pieces(
-        &self,
-        pieces: &mut [IoSlice<'_>],
-        sent: &mut usize,
-        uploading: &mut Uploading<'_>,
-    ) -> Result<(), StreamError> {
-        if pieces.iter().all(|piece| piece.is_empty()) {
-            return Ok(());
-        }
-        let sending = self
-            .client
-            .send_all(pieces, sent, self.timer, SEND_STALL_MAX);
-        uploading.beside(sending).await
     }
 }
 

@@ -14,6 +14,8 @@ use crate::http::request::RequestHead;
 
 /// What the gateway knows that the client's head does not say.
 pub(super) struct Context<'a> {
+    /// The Host to send; `None` for the client's own.
+    pub(super) host: Option<&'a [u8]>,
     /// The client's `ip:port`.
     pub(super) forwarded_for: &'a str,
     pub(super) scheme: Scheme,
@@ -26,24 +28,27 @@ pub(super) struct Context<'a> {
     pub(super) literal_length: usize,
 }
 
-/// A head without its Host line, which goes between its two parts.
+/// A whole head for a backend, the empty line included.
 #[derive(Debug)]
 pub(super) struct Outbound {
     text: Vec<u8>,
-    /// Length of the request line, its line end included.
-    line: usize,
+    host: Range<usize>,
     overridden: Option<Range<usize>>,
 }
 
 impl Outbound {
-    /// The request line.
-    pub(super) fn line(&self) -> &[u8] {
-        &self.text[..self.line]
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
     }
 
-    /// Everything behind Host, the empty line included.
-    pub(super) fn fields(&self) -> &[u8] {
-        &self.text[self.line..]
+    pub(super) fn host(&self) -> &[u8] {
+        &self.text[self.host.clone()]
+    }
+
+    /// For upstreams whose servers get a Host of their own each.
+    pub(super) fn replace_host(&mut self, host: &[u8]) {
+        self.text.splice(self.host.clone(), host.iter().copied());
+        self.host.end = self.host.start + host.len();
     }
 
     /// The path, where it is another than the client's.
@@ -77,13 +82,16 @@ pub(super) fn write(
         text.push(b'?');
         text.extend_from_slice(query);
     }
-    text.extend_from_slice(b" HTTP/1.1\r\n");
-    let line = text.len();
+    text.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    let host_start = text.len();
+    text.extend_from_slice(context.host.unwrap_or(head.host));
+    let host = host_start..text.len();
+    text.extend_from_slice(b"\r\n");
     copy_fields(&mut text, bytes, head);
     add_fields(&mut text, head, context);
     Outbound {
         text,
-        line,
+        host,
         overridden,
     }
 }
@@ -221,6 +229,7 @@ mod tests {
         let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let head = parse(sent.as_bytes(), &mut storage).unwrap();
         let context = Context {
+            host: None,
             forwarded_for: "9.9.9.9:1234",
             scheme: Scheme::Http,
             port: 80,
@@ -230,14 +239,13 @@ mod tests {
             literal_length,
         };
         let outbound = write(Vec::new(), sent.as_bytes(), &head, &context);
-        let text = [outbound.line(), outbound.fields()].concat();
-        String::from_utf8(text).unwrap()
+        String::from_utf8(outbound.into_text()).unwrap()
     }
 
     fn fields_of(sent: &str) -> Vec<String> {
         let text = written(&format!("GET / HTTP/1.1\r\nHost: a\r\n{sent}\r\n"), None, 0);
         let end = text.find("X-Forwarded-For").unwrap();
-        text[16..end].lines().map(str::to_owned).collect()
+        text[25..end].lines().map(str::to_owned).collect()
     }
 
     #[test]
@@ -250,7 +258,7 @@ mod tests {
         );
         assert_eq!(
             text,
-            "GET /a?b HTTP/1.1\r\n\
+            "GET /a?b HTTP/1.1\r\nHost: c:81\r\n\
             X-Forwarded-For: 1.1.1.1, 2.2.2.2, 9.9.9.9:1234\r\nX-Forwarded-Proto: http\r\n\
             X-Forwarded-Port: 80\r\nX-Original-Host: c:81\r\nX-Original-URL: /a?b\r\n\
             X-AppGw-Trace-Id: abababababababababababababababab\r\n\r\n"

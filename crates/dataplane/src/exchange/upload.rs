@@ -91,8 +91,7 @@ pub(super) struct Upload<'a> {
     pub(super) inbox: Inbox,
     pub(super) backend: &'a Stream,
     pub(super) timers: &'a Rc<Timers>,
-    /// The head, in pieces.
-    pub(super) head: [&'a [u8]; 3],
+    pub(super) head: &'a [u8],
     pub(super) length: BodyLength,
     /// Whether the client waits to be told to send its body.
     pub(super) expects_continue: bool,
@@ -128,9 +127,7 @@ impl Upload<'_> {
             let is_chunk = body.is_chunked() && part.payload > 0;
             let payload = &self.inbox.bytes()[..part.payload];
             let mut pieces = [
-                IoSlice::new(head[0]),
-                IoSlice::new(head[1]),
-                IoSlice::new(head[2]),
+                IoSlice::new(head),
                 IoSlice::new(if is_chunk { opening.as_bytes() } else { b"" }),
                 IoSlice::new(payload),
                 IoSlice::new(if is_chunk { b"\r\n" } else { b"" }),
@@ -148,7 +145,7 @@ impl Upload<'_> {
                 StreamError::TimedOut => Failure::BackendSendTimedOut,
                 StreamError::Broken => Failure::BackendSendFailed,
             })?;
-            head = [b""; 3];
+            head = b"";
             self.inbox.consume(part.consumed);
             if part.is_last {
                 return Ok(());
