@@ -514,6 +514,7 @@ impl Way<'_> {
         let mut upload_failure = None;
         poll_fn(|context| {
             uploading.poll(context);
+            uploading.hand_back(ends.inbox);
             if upload_running {
                 // The server's time begins when it has the whole request.
                 ends.timer.start(self.setting.request_timeout);
@@ -668,11 +669,11 @@ fn conclude(
     recording: &mut Recording,
 ) -> Conversation {
     let was_upload_cut = uploading.is_under_way();
+    uploading.hand_back(client_inbox);
     let upload = uploading.take_end();
     let upload_ok = !was_upload_cut && upload.as_ref().is_none_or(|end| end.result.is_ok());
     if let Some(end) = upload {
         recording.add_received(end.received);
-        *client_inbox = end.inbox;
     }
     let (after, is_reusable) = match relayed {
         Ok(()) if !upload_ok => (After::Linger, false),

@@ -23,8 +23,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How an upload ended.
 pub(super) struct UploadEnd {
-    /// What the client sent behind the body.
-    pub(super) inbox: Inbox,
+    /// What the client sent behind the body, until it is handed back.
+    inbox: Option<Inbox>,
     pub(super) received: usize,
     pub(super) result: Result<(), Failure>,
 }
@@ -69,6 +69,14 @@ impl<'a> Uploading<'a> {
         self.end.as_ref()
     }
 
+    /// Gives back, once, what the client sent behind the body. Before that, nobody else may
+    /// receive from the client.
+    pub(super) fn hand_back(&mut self, inbox: &mut Inbox) {
+        if let Some(behind) = self.end.as_mut().and_then(|end| end.inbox.take()) {
+            *inbox = behind;
+        }
+    }
+
     pub(super) fn take_end(&mut self) -> Option<UploadEnd> {
         self.end.take()
     }
@@ -104,7 +112,7 @@ impl Upload<'_> {
         let result = self.send(&timer, &mut received, &mut sent).await;
         received -= self.inbox.bytes().len();
         UploadEnd {
-            inbox: self.inbox,
+            inbox: Some(self.inbox),
             received,
             result,
         }
