@@ -405,6 +405,11 @@ impl Way<'_> {
         let relayed = relay
             .run(&mut answered.head, &mut uploading, recording)
             .await;
+        if let Err(RelayFailure::Backend(failure)) = relayed
+            && !recording.has_sent()
+        {
+            return Err(self.judge(failure, in_hand.is_some(), was_reused));
+        }
         let conversation = conclude(&answered, relayed, &mut uploading, ends.inbox, recording);
         core.keep_text(answered.head);
         Ok(conversation)

@@ -150,6 +150,11 @@ impl Recording {
         self.record.received_bytes += bytes as u64;
     }
 
+    /// Whether the client has been sent anything.
+    pub(super) fn has_sent(&self) -> bool {
+        self.first_sent.is_some()
+    }
+
     pub(super) fn add_sent(&mut self, bytes: usize) {
         if self.first_sent.is_none() {
             self.first_sent = Some(Instant::now());
