@@ -307,6 +307,8 @@ struct Turn<'a> {
 struct Ends<'a> {
     client: &'a Stream,
     inbox: &'a mut Inbox,
+    /// How many bytes of the inbox are the request's body, kept for another attempt.
+    kept: usize,
     timer: &'a Timer,
     core: &'a Rc<Core>,
     /// The affinity cookie that the answer is to set.
@@ -317,7 +319,7 @@ impl Ends<'_> {
     /// Whether the client has closed its side, which counts as having left. What it sends instead
     /// is the next request, and waits.
     fn has_client_left(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.inbox.is_empty() {
+        if self.inbox.bytes().len() > self.kept {
             return false;
         }
         matches!(
@@ -371,6 +373,7 @@ impl Way<'_> {
         let mut ends = Ends {
             client: stream,
             inbox,
+            kept: in_hand.unwrap_or(0),
             timer,
             core: &core,
             set_affinity,
