@@ -73,7 +73,7 @@ pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway,
 
 fn collect(gateway: &ApplicationGateway, own_id: &str) -> Uses {
     let mut uses = Uses::new();
-    for link in links::collect(gateway, own_id) {
+    for link in links::collect(gateway) {
         let Some(name) = back_reference(&link) else {
             continue;
         };
@@ -83,8 +83,9 @@ fn collect(gateway: &ApplicationGateway, own_id: &str) -> Uses {
         let users = uses
             .entry((target.to_string().to_ascii_lowercase(), name))
             .or_default();
-        if users.last() != Some(&link.owner) {
-            users.push(link.owner);
+        let owner = link.owner.id(own_id);
+        if users.last() != Some(&owner) {
+            users.push(owner);
         }
     }
     uses
@@ -100,6 +101,6 @@ fn back_reference(link: &Link<'_>) -> Option<&'static str> {
     }
     let known = BACK_REFERENCES
         .iter()
-        .find(|(_, users)| *users == link.kind);
+        .find(|(_, users)| *users == link.owner.kind());
     known.map(|(name, _)| *name)
 }

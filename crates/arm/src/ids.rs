@@ -7,6 +7,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::id_parts::{IdParts, same_words};
+
 /// Longest id that is accepted, in bytes.
 pub const MAX_ID_BYTES: usize = 2048;
 
@@ -94,13 +96,7 @@ pub enum ResourceIdError {
 
 /// A resource id. Prints in canonical casing; equal and hashed in any casing.
 #[derive(Clone, Debug)]
-pub struct ResourceId {
-    subscription: Option<String>,
-    resource_group: Option<String>,
-    namespace: Option<String>,
-    /// Pairs of type and name, outermost first.
-    path: Vec<(String, String)>,
-}
+pub struct ResourceId(IdParts<String>);
 
 impl ResourceId {
     /// Parses an id. Doubled and trailing slashes are tolerated, names keep their casing.
@@ -108,144 +104,81 @@ impl ResourceId {
     /// # Errors
     /// Where the text does not have the form of an id; see [`ResourceIdError`].
     pub fn parse(text: &str) -> Result<Self, ResourceIdError> {
-        if text.len() > MAX_ID_BYTES {
-            return Err(ResourceIdError::TooLong);
-        }
-        if !text.starts_with('/') {
-            return Err(ResourceIdError::NoLeadingSlash);
-        }
-        let bad = |c: char| c.is_control() || matches!(c, '?' | '#' | '<' | '>' | '%' | '\\' | '"');
-        if text.contains(bad) {
-            return Err(ResourceIdError::BadCharacter);
-        }
-        let mut segments = text
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .peekable();
-        let mut id = Self {
-            subscription: None,
-            resource_group: None,
-            namespace: None,
-            path: Vec::new(),
-        };
-        if take(&mut segments, "subscriptions") {
-            id.subscription = Some(next(&mut segments)?);
-            if take(&mut segments, "resourceGroups") {
-                id.resource_group = Some(next(&mut segments)?);
-            }
-        } else if segments
-            .peek()
-            .is_none_or(|s| !s.eq_ignore_ascii_case("providers"))
-        {
-            return Err(ResourceIdError::NoScope);
-        }
-        if segments.peek().is_none() {
-            return Ok(id);
-        }
-        if !take(&mut segments, "providers") {
-            return Err(ResourceIdError::UnexpectedSegment);
-        }
-        id.namespace = Some(canonical(&next(&mut segments)?));
-        while let Some(kind) = segments.next() {
-            id.path.push((canonical(kind), next(&mut segments)?));
-        }
-        Ok(id)
+        let parts = IdParts::parse(text)?;
+        let path = parts.path.into_iter();
+        Ok(Self(IdParts {
+            subscription: parts.subscription.map(str::to_owned),
+            resource_group: parts.resource_group.map(str::to_owned),
+            namespace: parts.namespace.map(canonical),
+            path: path
+                .map(|(kind, name)| (canonical(kind), name.to_owned()))
+                .collect(),
+        }))
     }
 
     /// The id of a gateway.
     pub fn gateway(subscription: &str, resource_group: &str, name: &str) -> Self {
-        Self {
+        Self(IdParts {
             subscription: Some(subscription.to_owned()),
             resource_group: Some(resource_group.to_owned()),
             namespace: Some("Microsoft.Network".to_owned()),
             path: vec![("applicationGateways".to_owned(), name.to_owned())],
-        }
+        })
     }
 
     /// The subscription, if the id has one.
     pub fn subscription(&self) -> Option<&str> {
-        self.subscription.as_deref()
+        self.0.subscription.as_deref()
     }
 
     /// The resource group, if the id has one.
     pub fn resource_group(&self) -> Option<&str> {
-        self.resource_group.as_deref()
+        self.0.resource_group.as_deref()
     }
 
     /// The name: the last segment. `None` for a subscription, a group or a provider.
     pub fn name(&self) -> Option<&str> {
-        self.last().map(|(_, name)| name)
+        self.0.path.last().map(|(_, name)| name.as_str())
     }
 
     /// The full type, such as `Microsoft.Network/applicationGateways/probes`; empty for an id
     /// that names no resource.
     pub fn resource_type(&self) -> String {
-        let mut out = self.namespace.clone().unwrap_or_default();
-        for (kind, _) in &self.path {
-            out.push('/');
-            out.push_str(kind);
-        }
-        out
+        let words: Vec<&str> = self.0.type_words().collect();
+        words.join("/")
     }
 
     /// The id of a child of this resource.
     #[must_use]
     pub fn child(&self, kind: &str, name: &str) -> Self {
         let mut child = self.clone();
-        child.path.push((canonical(kind), name.to_owned()));
+        child.0.path.push((canonical(kind), name.to_owned()));
         child
     }
 
     /// The id of the resource that this one is a child of; `None` for a resource of its own.
     pub fn parent(&self) -> Option<Self> {
-        let mut parent = self.clone();
-        parent.path.pop();
-        (!parent.path.is_empty()).then_some(parent)
+        let (parent, _) = self.0.clone().split_child()?;
+        Some(Self(parent))
     }
 
-    /// The innermost type and name.
-    pub(crate) fn last(&self) -> Option<(&str, &str)> {
-        self.path
-            .last()
-            .map(|(kind, name)| (kind.as_str(), name.as_str()))
-    }
-
-    fn segments(&self) -> impl Iterator<Item = &str> {
-        let scope = [
-            ("subscriptions", &self.subscription),
-            ("resourceGroups", &self.resource_group),
-        ];
-        let provider = [("providers", &self.namespace)];
-        scope
-            .into_iter()
-            .chain(provider)
-            .filter_map(|(key, value)| value.as_deref().map(|value| [key, value]))
-            .flatten()
-            .chain(
-                self.path
-                    .iter()
-                    .flat_map(|(kind, name)| [kind.as_str(), name.as_str()]),
-            )
+    /// The same, taken apart.
+    pub(crate) fn parts(&self) -> &IdParts<String> {
+        &self.0
     }
 }
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.segments()
+        self.0
+            .segments()
             .try_for_each(|segment| write!(f, "/{segment}"))
     }
 }
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        let (mut a, mut b) = (self.segments(), other.segments());
-        loop {
-            match (a.next(), b.next()) {
-                (None, None) => return true,
-                (Some(a), Some(b)) if a.eq_ignore_ascii_case(b) => {}
-                _ => return false,
-            }
-        }
+        same_words(self.0.segments(), other.0.segments())
     }
 }
 
@@ -253,26 +186,13 @@ impl Eq for ResourceId {}
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for segment in self.segments() {
+        for segment in self.0.segments() {
             segment
                 .bytes()
                 .for_each(|b| state.write_u8(b.to_ascii_lowercase()));
             state.write_u8(b'/');
         }
     }
-}
-
-fn take<'a>(segments: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>, word: &str) -> bool {
-    segments
-        .next_if(|segment| segment.eq_ignore_ascii_case(word))
-        .is_some()
-}
-
-fn next<'a>(segments: &mut impl Iterator<Item = &'a str>) -> Result<String, ResourceIdError> {
-    segments
-        .next()
-        .map(str::to_owned)
-        .ok_or(ResourceIdError::Incomplete)
 }
 
 fn canonical(word: &str) -> String {

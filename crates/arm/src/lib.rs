@@ -15,12 +15,14 @@
 //! routing form of a gateway. What depends on time or on other resources is an argument, or
 //! someone else's work. This crate depends on no other crate of the product.
 
+mod any_case;
 mod backrefs;
 mod codes;
 mod complete;
 mod diagnostic;
 mod errors;
 mod flatten;
+mod id_parts;
 mod ids;
 mod links;
 pub mod model;

@@ -8,7 +8,9 @@ use crate::model::{
     RoutingRule, SslCertificate, SslProfile, TrustedClientCertificate, TrustedRootCertificate,
     UrlPathMap,
 };
-use crate::model::{ApplicationGateway, ChildResource, GatewayChild, Properties, Reference};
+use crate::model::{
+    ApplicationGateway, ChildResource, GATEWAY_TYPE, GatewayChild, Properties, Reference,
+};
 
 pub(crate) const SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets";
 pub(crate) const PUBLIC_IP: &str = "Microsoft.Network/publicIPAddresses";
@@ -24,35 +26,62 @@ pub(crate) enum Target {
     Outside(&'static str),
 }
 
-/// A reference, and who holds it.
-pub(crate) struct Link<'a> {
-    /// The gateway's collection that the owner is in; empty for the gateway itself.
-    pub(crate) collection: &'static str,
-    /// The owner's own collection: another one where the owner is a child of a child.
-    pub(crate) kind: &'static str,
-    /// Id of the owner.
-    pub(crate) owner: String,
-    pub(crate) reference: &'a Reference,
-    pub(crate) target: Target,
+impl Target {
+    /// The words of the full type that the reference must have.
+    pub(crate) fn type_words(self) -> impl Iterator<Item = &'static str> {
+        let (first, last) = match self {
+            Self::Child(collection) => (GATEWAY_TYPE, Some(collection)),
+            Self::Outside(kind) => (kind, None),
+        };
+        first.split('/').chain(last)
+    }
 }
 
-impl Link<'_> {
-    /// The full type that the reference must have.
-    pub(crate) fn expected_type(&self) -> String {
-        match self.target {
-            Target::Child(kind) => format!("{}/{kind}", crate::model::GATEWAY_TYPE),
-            Target::Outside(kind) => kind.to_owned(),
+/// Who holds a reference: the gateway itself, an item of it, or a child of an item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owner<'a> {
+    /// Collection and name.
+    item: Option<(&'static str, &'a str)>,
+    child: Option<(&'static str, &'a str)>,
+}
+
+impl<'a> Owner<'a> {
+    fn of_child(self, collection: &'static str, name: &'a str) -> Self {
+        let child = Some((collection, name));
+        match self.item {
+            None => Self {
+                item: child,
+                child: None,
+            },
+            Some(_) => Self { child, ..self },
         }
     }
 
-    /// Whether the id has the form of an id of the expected type.
-    pub(crate) fn is_well_formed(&self) -> bool {
-        let id = self.reference.resource_id();
-        id.is_some_and(|id| {
-            id.resource_type()
-                .eq_ignore_ascii_case(&self.expected_type())
-        })
+    /// The gateway's collection that the owner is in; empty for the gateway itself.
+    pub(crate) fn collection(&self) -> &'static str {
+        self.item.map_or("", |(collection, _)| collection)
     }
+
+    /// The owner's own collection: another one where the owner is a child of a child.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.child.or(self.item).map_or("", |(kind, _)| kind)
+    }
+
+    /// The owner's id, in the gateway whose id is `gateway`.
+    pub(crate) fn id(&self, gateway: &str) -> String {
+        let mut id = gateway.to_owned();
+        for (collection, name) in self.item.into_iter().chain(self.child) {
+            id.extend(["/", collection, "/", name]);
+        }
+        id
+    }
+}
+
+/// A reference, and who holds it.
+pub(crate) struct Link<'a> {
+    pub(crate) owner: Owner<'a>,
+    pub(crate) reference: &'a Reference,
+    pub(crate) target: Target,
 }
 
 /// The names of the items of each collection, in order.
@@ -94,18 +123,14 @@ pub(crate) fn names(p: &Properties) -> Vec<(&'static str, Vec<&str>)> {
 /// Collects links; `child` and `outside` take optional references as they stand in the model.
 struct Collector<'a> {
     links: Vec<Link<'a>>,
-    collection: &'static str,
-    kind: &'static str,
-    owner: String,
+    owner: Owner<'a>,
 }
 
 impl<'a> Collector<'a> {
     fn push(&mut self, target: Target, references: impl IntoIterator<Item = &'a Reference>) {
         self.links
             .extend(references.into_iter().map(|reference| Link {
-                collection: self.collection,
-                kind: self.kind,
-                owner: self.owner.clone(),
+                owner: self.owner,
                 reference,
                 target,
             }));
@@ -122,98 +147,88 @@ impl<'a> Collector<'a> {
     /// Visits the items of a collection, with the owner set to each.
     fn each<T: ChildResource>(
         &mut self,
-        parent: &str,
+        parent: Owner<'a>,
         items: &'a [Item<T>],
         visit: impl Fn(&mut Self, &'a T),
     ) {
         for item in items {
-            // A visit may go into children, which leave their own collection behind.
-            self.kind = T::COLLECTION;
-            self.owner = format!("{parent}/{}/{}", T::COLLECTION, item.name);
+            self.owner = parent.of_child(T::COLLECTION, &item.name);
             visit(self, &item.properties);
         }
     }
 
-    fn top<T: GatewayChild>(
-        &mut self,
-        id: &str,
-        p: &'a Properties,
-        visit: impl Fn(&mut Self, &'a T),
-    ) {
-        self.collection = T::COLLECTION;
-        self.each(id, T::items(p), visit);
+    fn top<T: GatewayChild>(&mut self, p: &'a Properties, visit: impl Fn(&mut Self, &'a T)) {
+        self.each(Owner::default(), T::items(p), visit);
     }
 }
 
-/// Every reference of the gateway whose id is `id`.
-pub(crate) fn collect<'a>(gateway: &'a ApplicationGateway, id: &str) -> Vec<Link<'a>> {
+/// Every reference of the gateway.
+pub(crate) fn collect(gateway: &ApplicationGateway) -> Vec<Link<'_>> {
     let p = &gateway.properties;
     let mut c = Collector {
         links: Vec::new(),
-        collection: "",
-        kind: "",
-        owner: id.to_owned(),
+        owner: Owner::default(),
     };
     c.outside(FIREWALL_POLICY, &p.firewall_policy);
-    frontend(&mut c, id, p);
-    backend(&mut c, id, p);
-    rules(&mut c, id, p);
-    path_maps(&mut c, id, p);
-    advanced(&mut c, id, p);
+    frontend(&mut c, p);
+    backend(&mut c, p);
+    rules(&mut c, p);
+    path_maps(&mut c, p);
+    advanced(&mut c, p);
     c.links
 }
 
-fn frontend<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
-    c.top::<GatewayIpConfiguration>(id, p, |c, i| c.outside(SUBNET, &i.subnet));
-    c.top::<FrontendIpConfiguration>(id, p, |c, i| {
+fn frontend<'a>(c: &mut Collector<'a>, p: &'a Properties) {
+    c.top::<GatewayIpConfiguration>(p, |c, i| c.outside(SUBNET, &i.subnet));
+    c.top::<FrontendIpConfiguration>(p, |c, i| {
         c.outside(SUBNET, &i.subnet);
         c.outside(PUBLIC_IP, &i.public_ip_address);
         c.child::<PrivateLinkConfiguration>(&i.private_link_configuration);
     });
-    c.top::<PrivateLinkConfiguration>(id, p, |c, i| {
-        let owner = c.owner.clone();
-        c.each(&owner, &i.ip_configurations, |c, i| {
+    c.top::<PrivateLinkConfiguration>(p, |c, i| {
+        let owner = c.owner;
+        c.each(owner, &i.ip_configurations, |c, i| {
             c.outside(SUBNET, &i.subnet)
         });
     });
-    c.top::<HttpListener>(id, p, |c, i| {
+    c.top::<HttpListener>(p, |c, i| {
         c.child::<FrontendIpConfiguration>(&i.frontend_ip_configuration);
         c.child::<FrontendPort>(&i.frontend_port);
         c.child::<SslCertificate>(&i.ssl_certificate);
         c.child::<SslProfile>(&i.ssl_profile);
         c.outside(FIREWALL_POLICY, &i.firewall_policy);
     });
-    c.top::<Listener>(id, p, |c, i| {
+    c.top::<Listener>(p, |c, i| {
         c.child::<FrontendIpConfiguration>(&i.frontend_ip_configuration);
         c.child::<FrontendPort>(&i.frontend_port);
         c.child::<SslCertificate>(&i.ssl_certificate);
         c.child::<SslProfile>(&i.ssl_profile);
     });
-    c.top::<SslProfile>(id, p, |c, i| {
+    c.top::<SslProfile>(p, |c, i| {
         c.child::<TrustedClientCertificate>(&i.trusted_client_certificates);
     });
 }
 
-fn backend<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
-    c.top::<BackendHttpSettings>(id, p, |c, i| {
+fn backend<'a>(c: &mut Collector<'a>, p: &'a Properties) {
+    c.top::<BackendHttpSettings>(p, |c, i| {
         c.child::<Probe>(&i.probe);
         c.child::<AuthenticationCertificate>(&i.authentication_certificates);
         c.child::<TrustedRootCertificate>(&i.trusted_root_certificates);
     });
-    c.top::<BackendSettings>(id, p, |c, i| {
+    c.top::<BackendSettings>(p, |c, i| {
         c.child::<Probe>(&i.probe);
         c.child::<TrustedRootCertificate>(&i.trusted_root_certificates);
     });
-    c.top::<LoadDistributionPolicy>(id, p, |c, i| {
-        let owner = c.owner.clone();
-        c.each(&owner, &i.load_distribution_targets, |c, i| {
+    c.top::<LoadDistributionPolicy>(p, |c, i| {
+        let owner = c.owner;
+        c.each(owner, &i.load_distribution_targets, |c, i| {
             c.child::<BackendAddressPool>(&i.backend_address_pool);
         });
     });
 }
 
-fn rules<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
-    c.top::<RequestRoutingRule>(id, p, |c, i| {
+fn rules<'a>(c: &mut Collector<'a>, p: &'a Properties) {
+    c.top::<RequestRoutingRule>(p, |c, i| {
         c.child::<HttpListener>(&i.http_listener);
         c.child::<BackendAddressPool>(&i.backend_address_pool);
         c.child::<BackendHttpSettings>(&i.backend_http_settings);
@@ -224,23 +239,23 @@ fn rules<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
         c.child::<LoadDistributionPolicy>(&i.load_distribution_policy);
         c.child::<EntraJwtValidationConfig>(&i.entra_jwt_validation_config);
     });
-    c.top::<RoutingRule>(id, p, |c, i| {
+    c.top::<RoutingRule>(p, |c, i| {
         c.child::<Listener>(&i.listener);
         c.child::<BackendAddressPool>(&i.backend_address_pool);
         c.child::<BackendSettings>(&i.backend_settings);
     });
-    c.top::<RedirectConfiguration>(id, p, |c, i| c.child::<HttpListener>(&i.target_listener));
+    c.top::<RedirectConfiguration>(p, |c, i| c.child::<HttpListener>(&i.target_listener));
 }
 
-fn path_maps<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
-    c.top::<UrlPathMap>(id, p, |c, i| {
-        let owner = c.owner.clone();
+fn path_maps<'a>(c: &mut Collector<'a>, p: &'a Properties) {
+    c.top::<UrlPathMap>(p, |c, i| {
+        let owner = c.owner;
         c.child::<BackendAddressPool>(&i.default_backend_address_pool);
         c.child::<BackendHttpSettings>(&i.default_backend_http_settings);
         c.child::<RewriteRuleSet>(&i.default_rewrite_rule_set);
         c.child::<RedirectConfiguration>(&i.default_redirect_configuration);
         c.child::<LoadDistributionPolicy>(&i.default_load_distribution_policy);
-        c.each(&owner, &i.path_rules, |c, i| {
+        c.each(owner, &i.path_rules, |c, i| {
             c.child::<BackendAddressPool>(&i.backend_address_pool);
             c.child::<BackendHttpSettings>(&i.backend_http_settings);
             c.child::<RedirectConfiguration>(&i.redirect_configuration);
@@ -251,14 +266,14 @@ fn path_maps<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
     });
 }
 
-fn advanced<'a>(c: &mut Collector<'a>, id: &str, p: &'a Properties) {
-    c.top::<AdvancedRoutingMap>(id, p, |c, i| {
-        let owner = c.owner.clone();
+fn advanced<'a>(c: &mut Collector<'a>, p: &'a Properties) {
+    c.top::<AdvancedRoutingMap>(p, |c, i| {
+        let owner = c.owner;
         c.child::<BackendAddressPool>(&i.default_backend_address_pool);
         c.child::<BackendHttpSettings>(&i.default_backend_http_settings);
         c.child::<RedirectConfiguration>(&i.default_redirect_configuration);
         c.child::<RewriteRuleSet>(&i.default_rewrite_rule_set);
-        c.each(&owner, &i.advanced_routing_rules, |c, i| {
+        c.each(owner, &i.advanced_routing_rules, |c, i| {
             c.child::<AdvancedRoutingConditionSet>(&i.advanced_routing_condition_set);
             c.child::<BackendAddressPool>(&i.backend_address_pool);
             c.child::<BackendHttpSettings>(&i.backend_http_settings);

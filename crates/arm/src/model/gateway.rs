@@ -13,6 +13,7 @@ use super::{
     SslPolicy, SslPolicyName, SslProfile, TrustedClientCertificate, TrustedRootCertificate,
     UrlPathMap,
 };
+use crate::id_parts::IdParts;
 use crate::ids::ResourceId;
 use crate::wire::wire_object;
 
@@ -211,18 +212,8 @@ impl ApplicationGateway {
     /// The item that `reference` names. `None` if its collection has no such item, if the id is
     /// malformed, or if it belongs to another gateway (a gateway without an id accepts any).
     pub fn resolve<T: GatewayChild>(&self, reference: &Reference) -> Option<&Item<T>> {
-        let id = reference.resource_id()?;
-        let parent = id.parent()?;
-        let (collection, name) = id.last()?;
-        let same_gateway = match self.resource_id() {
-            Some(own) => own == parent,
-            None => parent
-                .resource_type()
-                .eq_ignore_ascii_case(super::GATEWAY_TYPE),
-        };
-        if !same_gateway || !collection.eq_ignore_ascii_case(T::COLLECTION) {
-            return None;
-        }
+        let id = IdParts::parse(&reference.id).ok()?;
+        let name = id.child_of(self.resource_id().as_ref(), T::COLLECTION)?;
         T::items(&self.properties)
             .iter()
             .find(|item| item.is_named(name))

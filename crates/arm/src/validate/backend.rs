@@ -105,8 +105,8 @@ fn address_fault(address: &BackendAddress) -> Option<&'static str> {
         (true, false) => {
             let name = address.fqdn.as_deref().unwrap_or_default();
             let bad = |c: char| c.is_whitespace() || matches!(c, '/' | ':' | '?' | '#' | '@' | '*');
-            let is_address = name.parse::<IpAddr>().is_ok();
-            (name.contains(bad) && !is_address)
+            let is_address = || name.parse::<IpAddr>().is_ok();
+            (name.contains(bad) && !is_address())
                 .then_some("an fqdn is a plain name without scheme, port or path")
         }
         (false, true) => {

@@ -3,7 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{ApiVersion, Context};
+use crate::any_case::AnyCase;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::id_parts::{IdParts, same_words};
+use crate::ids::ResourceId;
 use crate::links::{self, Link, Target};
 use crate::model::{
     ApplicationGateway, ChildResource, GatewayChild, Item, Properties, Reference, SkuTier,
@@ -15,15 +18,28 @@ pub(crate) const MAX_FINDINGS: usize = 1000;
 /// Largest group of items that is compared pair by pair; the service's own bounds lie below.
 pub(crate) const MAX_COMPARED: usize = 500;
 
+/// A reference whose id has been looked at: once, because there are tens of thousands.
+pub(crate) struct CheckedLink<'a> {
+    pub(crate) link: Link<'a>,
+    /// Whether the id has the form of an id of the type that belongs there.
+    pub(crate) is_well_formed: bool,
+    /// The item of this gateway that it names, existing or not.
+    own: Option<ItemKey<'a>>,
+}
+
+/// Names an item of the gateway: its collection and its name.
+pub(crate) type ItemKey<'a> = (&'static str, AnyCase<'a>);
+
 pub(crate) struct Checker<'a> {
     pub(crate) gateway: &'a ApplicationGateway,
     pub(crate) properties: &'a Properties,
     pub(crate) context: &'a Context<'a>,
     pub(crate) tier: Option<SkuTier>,
-    pub(crate) links: Vec<Link<'a>>,
+    pub(crate) links: Vec<CheckedLink<'a>>,
     id: String,
-    /// Position of each item, by collection and lower-case name.
-    index: HashMap<(&'static str, String), usize>,
+    resource_id: Option<ResourceId>,
+    /// Position of each item.
+    index: HashMap<ItemKey<'a>, usize>,
     findings: Vec<Diagnostic>,
     has_error: bool,
 }
@@ -33,19 +49,21 @@ impl<'a> Checker<'a> {
         let mut index = HashMap::new();
         for (collection, names) in links::names(&gateway.properties) {
             for (i, name) in names.into_iter().enumerate() {
-                index
-                    .entry((collection, name.to_ascii_lowercase()))
-                    .or_insert(i);
+                index.entry((collection, AnyCase(name))).or_insert(i);
             }
         }
-        let id = gateway.id_text();
+        let resource_id = gateway.resource_id();
+        let links = links::collect(gateway).into_iter();
         Self {
             gateway,
             properties: &gateway.properties,
             context,
             tier: gateway.tier(),
-            links: links::collect(gateway, &id),
-            id,
+            links: links
+                .map(|link| checked(link, resource_id.as_ref()))
+                .collect(),
+            id: gateway.id_text(),
+            resource_id,
             index,
             findings: Vec::new(),
             has_error: false,
@@ -143,50 +161,35 @@ impl<'a> Checker<'a> {
         T::items(self.properties).get(position)
     }
 
-    /// The lower-case name of the item of `collection` that a reference names, existing or not.
-    pub(crate) fn target_name(&self, reference: &Reference, collection: &str) -> Option<String> {
-        let id = reference.resource_id()?;
-        let parent = id.parent()?;
-        let (kind, name) = id.last()?;
-        let own = match self.gateway.resource_id() {
-            Some(own) => own == parent,
-            None => parent
-                .resource_type()
-                .eq_ignore_ascii_case(crate::model::GATEWAY_TYPE),
-        };
-        (own && kind.eq_ignore_ascii_case(collection)).then(|| name.to_ascii_lowercase())
+    /// The name of the item of `collection` that a reference names, existing or not.
+    pub(crate) fn target_name<'r>(
+        &self,
+        reference: &'r Reference,
+        collection: &str,
+    ) -> Option<AnyCase<'r>> {
+        let id = IdParts::parse(&reference.id).ok()?;
+        id.child_of(self.resource_id.as_ref(), collection)
+            .map(AnyCase)
     }
 
-    /// The names, by collection, of the items that something refers to.
-    pub(crate) fn used(&self) -> HashSet<(&'static str, String)> {
-        let mut used = HashSet::new();
-        for link in &self.links {
-            if let Target::Child(collection) = link.target
-                && let Some(name) = self.target_name(link.reference, collection)
-            {
-                used.insert((collection, name));
-            }
-        }
-        used
+    /// The items that something refers to.
+    pub(crate) fn used(&self) -> HashSet<ItemKey<'a>> {
+        self.links.iter().filter_map(|link| link.own).collect()
     }
 
     /// Reports the references of `collection` that lead nowhere.
     pub(crate) fn dangling(&mut self, collection: &str) {
+        let exists = |own: ItemKey<'_>| self.index.contains_key(&own);
         let mut missing = Vec::new();
-        for link in self
-            .links
-            .iter()
-            .filter(|link| link.collection == collection)
-        {
-            let Target::Child(target) = link.target else {
-                continue;
-            };
-            if !link.is_well_formed() {
-                continue;
-            }
-            let name = self.target_name(link.reference, target);
-            if !name.is_some_and(|name| self.index.contains_key(&(target, name))) {
-                missing.push((link.owner.clone(), link.reference));
+        for one in &self.links {
+            let link = &one.link;
+            let is_inside = matches!(link.target, Target::Child(_));
+            if is_inside
+                && one.is_well_formed
+                && link.owner.collection() == collection
+                && !one.own.is_some_and(exists)
+            {
+                missing.push((link.owner.id(&self.id), link.reference));
             }
         }
         for (owner, reference) in missing {
@@ -197,5 +200,23 @@ impl<'a> Checker<'a> {
             );
             self.error("InvalidResourceReference", message, reference.pointer());
         }
+    }
+}
+
+fn checked<'a>(link: Link<'a>, gateway: Option<&ResourceId>) -> CheckedLink<'a> {
+    let id = IdParts::parse(&link.reference.id).ok();
+    let is_well_formed = id
+        .as_ref()
+        .is_some_and(|id| same_words(id.type_words(), link.target.type_words()));
+    let own = match link.target {
+        Target::Child(collection) => id
+            .and_then(|id| id.child_of(gateway, collection))
+            .map(|name| (collection, AnyCase(name))),
+        Target::Outside(_) => None,
+    };
+    CheckedLink {
+        link,
+        is_well_formed,
+        own,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::checker::Checker;
+use crate::any_case::AnyCase;
 use crate::model::{ChildResource, Item};
 use crate::wire::pointer::dotted;
 use crate::wire::reader::shorten;
@@ -93,16 +94,12 @@ fn nested(c: &mut Checker<'_>) {
 }
 
 fn check_collection<T: ChildResource>(c: &mut Checker<'_>, items: &[Item<T>], parent: &str) {
-    let parent = if parent.is_empty() {
-        c.id().to_owned()
-    } else {
-        parent.to_owned()
-    };
     let mut seen = HashSet::new();
     for item in items {
         if !is_name(&item.name) {
             invalid_name(c, &item.name, format!("{}/name", item.pointer()));
-        } else if !seen.insert(item.name.to_ascii_lowercase()) {
+        } else if !seen.insert(AnyCase(&item.name)) {
+            let parent = if parent.is_empty() { c.id() } else { parent };
             let message = format!(
                 "Resource {parent} has two child resources with the same name ({}).",
                 item.name
@@ -133,14 +130,15 @@ fn is_name(name: &str) -> bool {
 /// The form of each reference: an id, of the type that belongs there.
 pub(crate) fn references(c: &mut Checker<'_>) {
     let mut findings = Vec::new();
-    for link in c.links.iter().filter(|link| !link.is_well_formed()) {
+    for one in c.links.iter().filter(|one| !one.is_well_formed) {
+        let link = &one.link;
         let at = format!("{}/id", link.reference.pointer());
         let path = at.strip_prefix(c.gateway.source.pointer()).unwrap_or(&at);
         let message = format!(
             "Reference Id {} is not formatted correctly. The Id is expected to reference a \
              resource of type {}. Path {}.",
             shorten(&link.reference.id),
-            link.expected_type(),
+            link.target.type_words().collect::<Vec<_>>().join("/"),
             dotted(path)
         );
         findings.push((message, at));

@@ -1,9 +1,10 @@
 //! Listeners of both kinds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::checker::Checker;
 use super::hosts;
+use crate::any_case::AnyCase;
 use crate::codes;
 use crate::diagnostic::Severity;
 use crate::model::{
@@ -146,7 +147,7 @@ fn host_names(c: &mut Checker<'_>, item: &Item<HttpListener>) {
 
 /// Two listeners that would have to share a socket and cannot be told apart by the host.
 fn same_port(c: &mut Checker<'_>) {
-    let mut seen: HashMap<(String, String, String), ()> = HashMap::new();
+    let mut seen = HashSet::new();
     let mut findings = Vec::new();
     for item in &c.properties.http_listeners {
         let p = &item.properties;
@@ -154,13 +155,12 @@ fn same_port(c: &mut Checker<'_>) {
             continue;
         };
         // The first generation does not share a port between addresses.
-        let address = if c.is_v1() { String::new() } else { address };
+        let address = if c.is_v1() { AnyCase("") } else { address };
         let names = names_of(p);
         let names = if names.is_empty() { vec![""] } else { names };
         let mut clash = false;
         for name in names {
-            let key = (address.clone(), port.clone(), name.to_ascii_lowercase());
-            clash |= seen.insert(key, ()).is_some();
+            clash |= !seen.insert((address, port, AnyCase(name)));
         }
         if clash {
             let port = p.frontend_port.as_ref().map_or("", |port| port.id.as_str());
@@ -182,25 +182,23 @@ fn same_port(c: &mut Checker<'_>) {
     }
 }
 
-fn frontend_key(c: &Checker<'_>, p: &HttpListener) -> Option<(String, String)> {
-    let name = |reference: &Option<Reference>, collection: &str| {
+fn frontend_key<'a>(c: &Checker<'_>, p: &'a HttpListener) -> Option<(AnyCase<'a>, AnyCase<'a>)> {
+    let name = |reference: &'a Option<Reference>, collection: &str| {
         c.target_name(reference.as_ref()?, collection)
     };
     let address = name(&p.frontend_ip_configuration, "frontendIPConfigurations")?;
     Some((address, name(&p.frontend_port, "frontendPorts")?))
 }
 
-/// The socket of a listener: the names of its address and the number of its port.
-pub(crate) fn socket(
-    c: &Checker<'_>,
+/// The socket of a listener: the name of its address and the number of its port.
+pub(crate) fn socket<'a>(
+    c: &Checker<'a>,
     address: Option<&Reference>,
     port: Option<&Reference>,
-) -> Option<(String, i32)> {
-    let address = c
-        .resolve::<FrontendIpConfiguration>(address)?
-        .name
-        .to_ascii_lowercase();
-    Some((address, c.resolve::<FrontendPort>(port)?.properties.port?))
+) -> Option<(AnyCase<'a>, i32)> {
+    let address = c.resolve::<FrontendIpConfiguration>(address)?;
+    let port = c.resolve::<FrontendPort>(port)?.properties.port?;
+    Some((AnyCase(&address.name), port))
 }
 
 fn l4_listener(c: &mut Checker<'_>, item: &Item<Listener>) {
@@ -256,7 +254,7 @@ fn l4_listener(c: &mut Checker<'_>, item: &Item<Listener>) {
 
 /// One address and port speak one protocol.
 fn shared_sockets(c: &mut Checker<'_>) {
-    let mut protocols: HashMap<(String, i32), (Protocol, &str)> = HashMap::new();
+    let mut protocols: HashMap<(AnyCase<'_>, i32), (Protocol, &str)> = HashMap::new();
     let mut clashes = Vec::new();
     let p = c.properties;
     let http = p.http_listeners.iter().map(|item| {

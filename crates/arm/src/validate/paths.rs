@@ -3,7 +3,7 @@
 //! Sources: recorded from the service (the pattern `/`, repeated patterns), Azure documentation
 //! (syntax, order of evaluation, letter case).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::checker::{Checker, MAX_COMPARED};
 use crate::codes;
@@ -61,7 +61,8 @@ fn defaults(c: &mut Checker<'_>, map: &Item<UrlPathMap>) {
 
 fn path_rule(c: &mut Checker<'_>, map: &Item<UrlPathMap>, rule: &Item<PathRule>) {
     let p = &rule.properties;
-    let id = format!("{}/pathRules/{}", c.id_of(map), rule.name);
+    // A gateway may have ten thousand path rules: texts are made for findings only.
+    let id = |c: &Checker<'_>| format!("{}/pathRules/{}", c.id_of(map), rule.name);
     let pool = p.backend_address_pool.is_some() || p.load_distribution_policy.is_some();
     let settings = p.backend_http_settings.is_some();
     if p.redirect_configuration.is_some() {
@@ -71,7 +72,8 @@ fn path_rule(c: &mut Checker<'_>, map: &Item<UrlPathMap>, rule: &Item<PathRule>)
         ];
         for (_, what) in extra.into_iter().filter(|(given, _)| *given) {
             let message = format!(
-                "Path Rule {id} cannot reference a {what} when Redirect Setting is specified."
+                "Path Rule {} cannot reference a {what} when Redirect Setting is specified.",
+                id(c)
             );
             c.error(
                 codes::E_PATH_RULE_REDIRECT,
@@ -85,27 +87,29 @@ fn path_rule(c: &mut Checker<'_>, map: &Item<UrlPathMap>, rule: &Item<PathRule>)
             (settings, "BackendHttpSettings", "backendHttpSettings"),
         ];
         for (_, what, member) in needed.into_iter().filter(|(given, ..)| !given) {
-            let message = format!("Path Rule {id} must reference a {what}.");
+            let message = format!("Path Rule {} must reference a {what}.", id(c));
             c.error(codes::E_PATH_RULE, message, rule.pointer_to(member));
         }
     }
     if p.paths.is_empty() {
-        let message = format!("Path Rule {id} must have a path.");
+        let message = format!("Path Rule {} must have a path.", id(c));
         c.error(codes::E_PATH_RULE, message, rule.pointer_to("paths"));
     }
     for (i, path) in p.paths.iter().enumerate() {
-        let at = rule.pointer_to(&format!("paths/{i}"));
+        let at = || rule.pointer_to(&format!("paths/{i}"));
         if path == "/" {
             let message = format!(
-                "Path / should have a nonempty match value followed by '/'  in PathRule {id}"
+                "Path / should have a nonempty match value followed by '/'  in PathRule {}",
+                id(c)
             );
             let code = "ApplicationGatewayPathRulePathShouldHaveNonEmptyMatchValue";
             let help = "To match every path write '/*'.";
-            c.hint(Severity::Error, (code, message), at, help);
+            c.hint(Severity::Error, (code, message), at(), help);
         } else if let Some(fault) = fault(path, c.is_v1()) {
             let path = shorten(path);
+            let id = id(c);
             let message = format!("Path '{path}' in PathRule {id} is not valid: {fault}.");
-            c.error(codes::E_PATH_PATTERN, message, at);
+            c.error(codes::E_PATH_PATTERN, message, at());
         }
     }
 }
@@ -132,10 +136,10 @@ fn fault(path: &str, v1: bool) -> Option<&'static str> {
 }
 
 fn repeated(c: &mut Checker<'_>, map: &Item<UrlPathMap>) {
-    let mut seen: HashMap<&str, ()> = HashMap::new();
+    let mut seen = HashSet::new();
     for rule in &map.properties.path_rules {
         for (i, path) in rule.properties.paths.iter().enumerate() {
-            if seen.insert(path, ()).is_some() {
+            if !seen.insert(path.as_str()) {
                 let message = format!(
                     "Paths specified in a UrlPathMap must be unique. Path {} is already specified \
                      in another PathRule in UrlPathMap {}.",
@@ -163,7 +167,7 @@ fn unreachable(c: &mut Checker<'_>, map: &Item<UrlPathMap>) {
             // A pattern given twice is an error of its own.
             let cover = earlier
                 .iter()
-                .find(|(_, other)| other != path && covers(other, path));
+                .find(|(_, other)| covers(other, path) && other != path);
             let Some((other_rule, other)) = cover else {
                 continue;
             };

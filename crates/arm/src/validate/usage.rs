@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::checker::{Checker, MAX_COMPARED};
+use super::checker::{Checker, ItemKey, MAX_COMPARED};
 use super::hosts;
 use super::listeners::{names_of, socket};
+use crate::any_case::AnyCase;
 use crate::codes;
 use crate::diagnostic::Severity;
 use crate::model::{
@@ -36,12 +37,12 @@ pub(crate) fn check(c: &mut Checker<'_>) {
 
 fn unused_items<T: GatewayChild>(
     c: &mut Checker<'_>,
-    used: &HashSet<(&'static str, String)>,
+    used: &HashSet<ItemKey<'_>>,
     what: &str,
     code: &'static str,
 ) {
     for item in T::items(c.properties) {
-        if used.contains(&(T::COLLECTION, item.name.to_ascii_lowercase())) {
+        if used.contains(&(T::COLLECTION, AnyCase(&item.name))) {
             continue;
         }
         let message = format!("Nothing uses the {what} '{}'.", item.name);
@@ -58,13 +59,13 @@ fn unused_items<T: GatewayChild>(
 /// Listeners are also referred to by redirects, so that rules alone count.
 fn idle_listeners(c: &mut Checker<'_>) {
     let p = c.properties;
-    let http: HashSet<String> = p
+    let http: HashSet<AnyCase<'_>> = p
         .request_routing_rules
         .iter()
         .filter_map(|rule| rule.properties.http_listener.as_ref())
         .filter_map(|listener| c.target_name(listener, HttpListener::COLLECTION))
         .collect();
-    let l4: HashSet<String> = p
+    let l4: HashSet<AnyCase<'_>> = p
         .routing_rules
         .iter()
         .filter_map(|rule| rule.properties.listener.as_ref())
@@ -73,11 +74,11 @@ fn idle_listeners(c: &mut Checker<'_>) {
     let http_idle = p
         .http_listeners
         .iter()
-        .filter(|l| !http.contains(&l.name.to_ascii_lowercase()));
+        .filter(|l| !http.contains(&AnyCase(&l.name)));
     let l4_idle = p
         .listeners
         .iter()
-        .filter(|l| !l4.contains(&l.name.to_ascii_lowercase()));
+        .filter(|l| !l4.contains(&AnyCase(&l.name)));
     let idle = http_idle
         .map(|listener| (&listener.name, listener.pointer()))
         .chain(l4_idle.map(|listener| (&listener.name, listener.pointer())));
@@ -87,51 +88,58 @@ fn idle_listeners(c: &mut Checker<'_>) {
     }
 }
 
-/// A destination: who sends there, where that is said, and the pool.
-type Destination<'a> = (String, String, &'a Option<Reference>);
-
 fn empty_pools(c: &mut Checker<'_>) {
     let p = c.properties;
-    let mut destinations: Vec<Destination<'_>> = Vec::new();
     for rule in &p.request_routing_rules {
-        let at = rule.pointer_to("backendAddressPool");
         let pool = &rule.properties.backend_address_pool;
-        destinations.push((format!("Rule '{}'", rule.name), at, pool));
+        empty_pool(c, pool, (rule, "backendAddressPool"), || rule_text(rule));
     }
     for rule in &p.routing_rules {
-        let at = rule.pointer_to("backendAddressPool");
         let pool = &rule.properties.backend_address_pool;
-        destinations.push((format!("Rule '{}'", rule.name), at, pool));
+        empty_pool(c, pool, (rule, "backendAddressPool"), || rule_text(rule));
     }
     for map in &p.url_path_maps {
-        let at = map.pointer_to("defaultBackendAddressPool");
         let pool = &map.properties.default_backend_address_pool;
-        destinations.push((format!("The default of path map '{}'", map.name), at, pool));
+        empty_pool(c, pool, (map, "defaultBackendAddressPool"), || {
+            format!("The default of path map '{}'", map.name)
+        });
         for rule in &map.properties.path_rules {
-            let at = rule.pointer_to("backendAddressPool");
             let pool = &rule.properties.backend_address_pool;
-            destinations.push((format!("Path rule '{}/{}'", map.name, rule.name), at, pool));
+            empty_pool(c, pool, (rule, "backendAddressPool"), || {
+                format!("Path rule '{}/{}'", map.name, rule.name)
+            });
         }
     }
-    for (who, at, pool) in destinations {
-        let Some(pool) = c.resolve::<BackendAddressPool>(pool.as_ref()) else {
-            continue;
-        };
-        let p = &pool.properties;
-        if p.backend_addresses.is_empty() && p.backend_ip_configurations.is_empty() {
-            let message = format!(
-                "{who} sends requests to pool '{}', which has no servers: they are answered with \
-                 502.",
-                pool.name
-            );
-            c.warn(codes::W_EMPTY_POOL, message, at);
-        }
+}
+
+fn rule_text<T>(rule: &Item<T>) -> String {
+    format!("Rule '{}'", rule.name)
+}
+
+/// Warns if `member` of `sender` is a pool without servers; `who` names the sender.
+fn empty_pool<T>(
+    c: &mut Checker<'_>,
+    pool: &Option<Reference>,
+    (sender, member): (&Item<T>, &str),
+    who: impl Fn() -> String,
+) {
+    let Some(pool) = c.resolve::<BackendAddressPool>(pool.as_ref()) else {
+        return;
+    };
+    let p = &pool.properties;
+    if p.backend_addresses.is_empty() && p.backend_ip_configurations.is_empty() {
+        let message = format!(
+            "{} sends requests to pool '{}', which has no servers: they are answered with 502.",
+            who(),
+            pool.name
+        );
+        c.warn(codes::W_EMPTY_POOL, message, sender.pointer_to(member));
     }
 }
 
 /// Listeners whose every request goes to a listener that comes before them.
 fn hidden_listeners(c: &mut Checker<'_>) {
-    let mut by_socket: HashMap<(String, i32), Vec<&Item<HttpListener>>> = HashMap::new();
+    let mut by_socket: HashMap<(AnyCase<'_>, i32), Vec<&Item<HttpListener>>> = HashMap::new();
     for rule in in_order(c).into_iter().take(MAX_COMPARED) {
         let listener = c.resolve::<HttpListener>(rule.properties.http_listener.as_ref());
         let Some(listener) = listener else { continue };

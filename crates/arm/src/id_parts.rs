@@ -1,0 +1,134 @@
+//! The parts of a resource id, without a copy of its text: what a look-up needs. A gateway may hold
+//! tens of thousands of references.
+
+use crate::ids::{MAX_ID_BYTES, ResourceId, ResourceIdError};
+use crate::model::GATEWAY_TYPE;
+
+/// An id taken apart; its words are texts of their own or parts of one.
+#[derive(Clone, Debug)]
+pub(crate) struct IdParts<S> {
+    pub(crate) subscription: Option<S>,
+    pub(crate) resource_group: Option<S>,
+    pub(crate) namespace: Option<S>,
+    /// Pairs of type and name, outermost first.
+    pub(crate) path: Vec<(S, S)>,
+}
+
+impl<'a> IdParts<&'a str> {
+    /// See [`ResourceId::parse`](crate::ResourceId::parse).
+    pub(crate) fn parse(text: &'a str) -> Result<Self, ResourceIdError> {
+        if text.len() > MAX_ID_BYTES {
+            return Err(ResourceIdError::TooLong);
+        }
+        if !text.starts_with('/') {
+            return Err(ResourceIdError::NoLeadingSlash);
+        }
+        let bad = |c: char| c.is_control() || matches!(c, '?' | '#' | '<' | '>' | '%' | '\\' | '"');
+        if text.chars().any(bad) {
+            return Err(ResourceIdError::BadCharacter);
+        }
+        let mut segments = text
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .peekable();
+        let mut id = Self {
+            subscription: None,
+            resource_group: None,
+            namespace: None,
+            path: Vec::new(),
+        };
+        if take(&mut segments, "subscriptions") {
+            id.subscription = Some(next(&mut segments)?);
+            if take(&mut segments, "resourceGroups") {
+                id.resource_group = Some(next(&mut segments)?);
+            }
+        } else if segments
+            .peek()
+            .is_none_or(|s| !s.eq_ignore_ascii_case("providers"))
+        {
+            return Err(ResourceIdError::NoScope);
+        }
+        if segments.peek().is_none() {
+            return Ok(id);
+        }
+        if !take(&mut segments, "providers") {
+            return Err(ResourceIdError::UnexpectedSegment);
+        }
+        id.namespace = Some(next(&mut segments)?);
+        while let Some(kind) = segments.next() {
+            id.path.push((kind, next(&mut segments)?));
+        }
+        Ok(id)
+    }
+
+    /// The name, if this is the id of an item of `collection` of the gateway whose id is `gateway`;
+    /// of any gateway, if that has none.
+    pub(crate) fn child_of(
+        self,
+        gateway: Option<&ResourceId>,
+        collection: &str,
+    ) -> Option<&'a str> {
+        let (parent, (kind, name)) = self.split_child()?;
+        let own = match gateway {
+            Some(gateway) => same_words(gateway.parts().segments(), parent.segments()),
+            None => same_words(GATEWAY_TYPE.split('/'), parent.type_words()),
+        };
+        (own && kind.eq_ignore_ascii_case(collection)).then_some(name)
+    }
+}
+
+impl<S: AsRef<str>> IdParts<S> {
+    /// Every word of the id, in order.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        let scope = [
+            ("subscriptions", &self.subscription),
+            ("resourceGroups", &self.resource_group),
+            ("providers", &self.namespace),
+        ];
+        let scope = scope
+            .into_iter()
+            .filter_map(|(key, value)| value.as_ref().map(|value| [key, value.as_ref()]));
+        let path = self.path.iter();
+        scope
+            .chain(path.map(|(kind, name)| [kind.as_ref(), name.as_ref()]))
+            .flatten()
+    }
+
+    /// The words of the full type: the namespace and each type. Empty where the id names no
+    /// resource.
+    pub(crate) fn type_words(&self) -> impl Iterator<Item = &str> {
+        let kinds = self.path.iter().map(|(kind, _)| kind.as_ref());
+        self.namespace.iter().map(AsRef::as_ref).chain(kinds)
+    }
+
+    /// The parent of a child resource, and the child's type and name; `None` for a resource of its
+    /// own.
+    pub(crate) fn split_child(mut self) -> Option<(Self, (S, S))> {
+        let child = self.path.pop()?;
+        (!self.path.is_empty()).then_some((self, child))
+    }
+}
+
+/// Whether two lists of words are the same in any letter case.
+pub(crate) fn same_words<'a, 'b>(
+    mut a: impl Iterator<Item = &'a str>,
+    mut b: impl Iterator<Item = &'b str>,
+) -> bool {
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a.eq_ignore_ascii_case(b) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn take<'a>(segments: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>, word: &str) -> bool {
+    segments
+        .next_if(|segment| segment.eq_ignore_ascii_case(word))
+        .is_some()
+}
+
+fn next<'a>(segments: &mut impl Iterator<Item = &'a str>) -> Result<&'a str, ResourceIdError> {
+    segments.next().ok_or(ResourceIdError::Incomplete)
+}
