@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use gatewright_telemetry::{RecordBatch, RecordSender, TraceId};
 
-use crate::io::{TICK, Timers};
+use crate::io::Timers;
 use crate::live::{Live, Server, ServerId};
 use crate::upstream::ServerSlot;
 
@@ -105,9 +105,6 @@ impl Core {
             slot.close_stale(now);
         }
     }
-
-    /// How often [`tick`](Self::tick) wants to be called.
-    pub(crate) const TICK: Duration = TICK;
 
     /// Writes a record into the current batch.
     pub(crate) fn record(&self, write: impl FnOnce(&mut RecordBatch)) {

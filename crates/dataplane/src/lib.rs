@@ -16,6 +16,8 @@ mod address_map;
 mod core;
 mod dns;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod http;
 mod io;
 mod live;

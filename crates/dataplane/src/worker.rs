@@ -1,6 +1,7 @@
 //! A worker: one thread, one event loop, sockets and connections of its own.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -11,11 +12,10 @@ use std::time::Duration;
 use gatewright_snapshot::{EndpointKey, Scheme};
 use gatewright_telemetry::RecordSender;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::core::{Core, Shared};
 use crate::exchange::{ClientOrigin, serve, serve_plain_on_tls};
-use crate::io::{Acceptor, NO_GROUP, Socket, Stream};
+use crate::io::{Acceptor, NO_GROUP, Socket, Stream, TICK, Task, run, spawn};
 use crate::live::Live;
 use crate::tls::{self, TlsAccept};
 
@@ -67,21 +67,23 @@ impl WorkerHandle {
         thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build_local(tokio::runtime::LocalOptions::default());
-                match runtime {
-                    Ok(runtime) => {
-                        let _ = ready.send(Ok(()));
-                        let core = Core::new(shared, records);
-                        runtime.block_on(Worker::new(core).run(receiver));
+                let core = Core::new(shared, records);
+                let ticking = Rc::downgrade(&core);
+                let on_tick = move || {
+                    if let Some(core) = ticking.upgrade() {
+                        core.tick();
                     }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                    }
+                };
+                let main = async move {
+                    let _ = ready.send(());
+                    Worker::new(core).run(receiver).await;
+                };
+                if let Err(error) = run(main, TICK, on_tick) {
+                    tracing::error!(%error, "a worker's event loop has ended");
                 }
             })?;
-        is_ready.recv().map_err(io::Error::other)??;
+        // A worker that could not begin has dropped its end, and logged why.
+        is_ready.recv().map_err(io::Error::other)?;
         Ok(Self(commands))
     }
 
@@ -93,7 +95,7 @@ impl WorkerHandle {
 
 struct Worker {
     core: Rc<Core>,
-    acceptors: HashMap<(EndpointKey, Scheme, SocketAddr), JoinHandle<()>>,
+    acceptors: HashMap<(EndpointKey, Scheme, SocketAddr), Task>,
 }
 
 impl Worker {
@@ -105,30 +107,35 @@ impl Worker {
     }
 
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let mut ticks = tokio::time::interval(Core::TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut draining: Option<oneshot::Sender<()>> = None;
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => self.core.tick(),
-                command = commands.recv() => match command {
-                    Some(Command::Swap { live, open, close, done }) => {
-                        self.swap(live, open, &close);
-                        let _ = done.send(());
-                    }
-                    Some(Command::Drain { patience, done }) => {
-                        self.stop_accepting();
-                        self.core.drain(patience);
-                        draining = Some(done);
-                    }
-                    None => return,
-                },
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Swap {
+                    live,
+                    open,
+                    close,
+                    done,
+                } => {
+                    self.swap(live, open, &close);
+                    let _ = done.send(());
+                }
+                Command::Drain { patience, done } => {
+                    self.stop_accepting();
+                    self.core.drain(patience);
+                    self.wait_for_clients().await;
+                    let _ = done.send(());
+                    return;
+                }
             }
-            // The core is held by this worker and by each connection.
-            if draining.is_some() && Rc::strong_count(&self.core) == 1 {
-                self.core.tick();
-                return;
-            }
+        }
+    }
+
+    /// Until no connection is left: each has been given an end.
+    async fn wait_for_clients(&self) {
+        let timer = self.core.timers.timer();
+        // The core is held by this worker and by each connection.
+        while Rc::strong_count(&self.core) > 1 {
+            timer.start(TICK);
+            poll_fn(|context| timer.poll(context)).await;
         }
     }
 
@@ -149,7 +156,7 @@ impl Worker {
             match Acceptor::new(opening.listener) {
                 Ok(acceptor) => {
                     let task = accept(core, acceptor, opening.endpoint, opening.scheme);
-                    self.acceptors.insert(key, tokio::task::spawn_local(task));
+                    self.acceptors.insert(key, spawn(task));
                 }
                 // The reactor takes any socket while there are descriptors; the other workers, or
                 // the log, tell of it.
@@ -171,6 +178,7 @@ impl Worker {
 }
 
 async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, scheme: Scheme) {
+    let pause = core.timers.timer();
     loop {
         match acceptor.accept().await {
             Ok((socket, peer)) => {
@@ -185,10 +193,10 @@ async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, 
                 match scheme {
                     Scheme::Http => {
                         let timer = core.timers.timer();
-                        tokio::task::spawn_local(serve(core, Stream::Plain(socket), timer, origin));
+                        spawn(serve(core, Stream::Plain(socket), timer, origin));
                     }
                     Scheme::Https => {
-                        tokio::task::spawn_local(serve_tls(core, socket, origin));
+                        spawn(serve_tls(core, socket, origin));
                     }
                 }
             }
@@ -196,7 +204,8 @@ async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, 
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                pause.start(ACCEPT_PAUSE);
+                poll_fn(|context| pause.poll(context)).await;
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::http::names::is_token_byte;
 use crate::http::request::{HEADER_BYTES_MAX, TARGET_BYTES_MAX, explain_line, first_line};
 use crate::http::scan::{HeadScanner, Scan};
-use crate::io::{Inbox, NO_GROUP, Stream, StreamError, Timer};
+use crate::io::{Inbox, NO_GROUP, Stream, StreamError, Timer, now};
 use crate::live::Live;
 use crate::upstream::Backend;
 
@@ -81,7 +81,7 @@ pub(crate) async fn serve(core: Rc<Core>, stream: Stream, timer: Timer, origin: 
         origin,
         endpoint: (0, None),
         requests: 0,
-        started: Instant::now(),
+        started: now(),
         dedicated: None,
     };
     client.run().await;
@@ -163,7 +163,7 @@ impl Client {
                 return HeadArrival::None;
             }
         }
-        self.started = Instant::now();
+        self.started = now();
         let mut scanner = HeadScanner::default();
         let mut waited = false;
         loop {
@@ -283,7 +283,7 @@ pub(crate) async fn serve_plain_on_tls(
         origin,
         endpoint: (0, None),
         requests: 0,
-        started: Instant::now(),
+        started: now(),
         dedicated: None,
     };
     let after = client.refuse(Failure::PlainHttpOnTlsPort).await;

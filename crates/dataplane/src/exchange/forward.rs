@@ -25,7 +25,7 @@ use crate::http::framing::BodyLength;
 use crate::http::request::parse_host;
 use crate::http::response::{self, FIELDS_MAX, HEAD_BYTES_MAX};
 use crate::http::scan::{HeadScanner, Scan};
-use crate::io::{Inbox, Stream, StreamError, Timer};
+use crate::io::{Inbox, Stream, StreamError, Timer, now};
 use crate::live::{Live, LiveUpstream, Server, ServerId};
 use crate::upstream::{Backend, ServerSlot, open};
 
@@ -91,7 +91,7 @@ impl Way<'_> {
             let timer = client.timer();
             timer.join(server.id.0);
             if let Some(until) = until {
-                timer.limit(until.saturating_duration_since(Instant::now()));
+                timer.limit(until.saturating_duration_since(now()));
             }
             let failed = match self.attempt(client, server, head, number, recording).await {
                 Ok(after) => return after,
@@ -147,7 +147,7 @@ impl Way<'_> {
         number: usize,
         recording: &mut Recording,
     ) -> Result<After, AttemptFailure> {
-        let started = Instant::now();
+        let started = now();
         let slot = client.core().slot(server);
         recording.set_attempt(number, attempt_record(server));
         self.set_host(head, server);
@@ -160,7 +160,7 @@ impl Way<'_> {
         };
         let outcome = self.attempt_on(client, &slot, &turn, recording).await;
         if let Some(record) = recording.attempt_mut(number) {
-            record.total_micros = micros(started.elapsed());
+            record.total_micros = micros(now().saturating_duration_since(started));
             if let Err(failed) = &outcome {
                 record.failure = Some(failed.failure);
             }
@@ -181,7 +181,7 @@ impl Way<'_> {
             record.source_port = backend.local_port;
             record.reused = backend.is_reused;
             if !backend.is_reused {
-                record.connect_micros = micros(turn.started.elapsed());
+                record.connect_micros = micros(now().saturating_duration_since(turn.started));
             }
         }
         let conversation = self.converse(client, &mut backend, turn, recording).await?;
@@ -236,7 +236,7 @@ impl Way<'_> {
             backend.is_reused = true;
             client.dedicated = Some(backend);
         } else if self.live.has_server(backend.slot.id) {
-            backend.keep(Instant::now());
+            backend.keep(now());
         }
     }
 
@@ -391,7 +391,7 @@ impl Way<'_> {
         recording.set_status(answered.status);
         if let Some(record) = recording.attempt_mut(turn.number) {
             record.status = Some(answered.status);
-            record.head_micros = Some(micros(turn.started.elapsed()));
+            record.head_micros = Some(micros(now().saturating_duration_since(turn.started)));
         }
         // The body was kept for another attempt; there will be none.
         ends.inbox.consume(in_hand.unwrap_or(0));

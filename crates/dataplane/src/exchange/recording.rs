@@ -11,6 +11,7 @@ use gatewright_telemetry::{
 use super::client::Client;
 use crate::core::Core;
 use crate::http::request::{RequestHead, line_for_record};
+use crate::io::now;
 
 /// The texts of a record, each at its place in the notes.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +158,7 @@ impl Recording {
 
     pub(super) fn add_sent(&mut self, bytes: usize) {
         if self.first_sent.is_none() {
-            self.first_sent = Some(Instant::now());
+            self.first_sent = Some(now());
         }
         self.record.sent_bytes += bytes as u64;
     }
@@ -202,7 +203,7 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let now = Instant::now();
+        let now = now();
         let core = Rc::clone(&self.core);
         core.record(|batch| self.write(batch, now));
         core.keep_text(std::mem::take(&mut self.notes));

@@ -1,16 +1,18 @@
 //! The seam to the operating system: accept, connect, receive, send-many, timers, buffers.
 //!
-//! Nothing else in this crate looks behind it: today tokio's reactor is there, and an epoll or
-//! io_uring driver of our own can take its place without a change to the exchange.
+//! Nothing else in this crate looks behind it: `driver` is an epoll loop of our own or tokio's
+//! reactor, and an io_uring driver can take their place without a change to the exchange.
 
 mod buffer;
+mod driver;
 mod inbox;
-mod socket;
+mod listen;
 mod stream;
 mod timer;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use driver::{Acceptor, Socket, Task, connect, now, run, spawn};
 pub(crate) use inbox::Inbox;
-pub(crate) use socket::{Acceptor, Socket, bind, connect};
+pub(crate) use listen::bind;
 pub(crate) use stream::{Stream, StreamError};
 pub(crate) use timer::{NO_GROUP, TICK, Timer, Timers};

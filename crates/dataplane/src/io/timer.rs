@@ -3,8 +3,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use super::driver::Waiter;
 
 /// How often deadlines are looked at: timers are late by up to two ticks, and never early.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -17,9 +19,9 @@ pub(crate) const NO_GROUP: u64 = 0;
 #[derive(Debug, Default)]
 struct Table {
     now: u64,
-    /// In ticks; apart from the wakers, so that a look at all of them reads little memory.
+    /// In ticks; apart from the waiters, so that a look at all of them reads little memory.
     deadlines: Vec<u64>,
-    wakers: Vec<Option<Waker>>,
+    waiters: Vec<Option<Waiter>>,
     /// An upper bound that [`Timer::start`] cannot move.
     limits: Vec<u64>,
     /// Whom each timer belongs to, for limits on all timers of one.
@@ -39,13 +41,13 @@ impl Timers {
             let mut table = self.0.borrow_mut();
             table.now += 1;
             let table = &mut *table;
-            for (deadline, waker) in table.deadlines.iter().zip(&mut table.wakers) {
+            for (deadline, waiter) in table.deadlines.iter().zip(&mut table.waiters) {
                 if *deadline <= table.now {
-                    due.extend(waker.take());
+                    due.extend(waiter.take());
                 }
             }
         }
-        due.into_iter().for_each(Waker::wake);
+        due.into_iter().for_each(Waiter::wake);
     }
 
     pub(crate) fn timer(self: &Rc<Self>) -> Timer {
@@ -54,7 +56,7 @@ impl Timers {
             table.deadlines.push(NEVER);
             table.limits.push(NEVER);
             table.groups.push(NO_GROUP);
-            table.wakers.push(None);
+            table.waiters.push(None);
             (table.deadlines.len() - 1) as u32
         });
         Timer {
@@ -130,10 +132,7 @@ impl Timer {
         if table.deadlines[self.slot] <= table.now {
             return Poll::Ready(());
         }
-        match &mut table.wakers[self.slot] {
-            Some(waker) => waker.clone_from(context.waker()),
-            empty => *empty = Some(context.waker().clone()),
-        }
+        table.waiters[self.slot] = Waiter::current(context);
         Poll::Pending
     }
 }
@@ -144,7 +143,7 @@ impl Drop for Timer {
         table.deadlines[self.slot] = NEVER;
         table.limits[self.slot] = NEVER;
         table.groups[self.slot] = NO_GROUP;
-        table.wakers[self.slot] = None;
+        table.waiters[self.slot] = None;
         table.free.push(self.slot as u32);
     }
 }
@@ -157,6 +156,8 @@ fn ticks(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     fn is_over(timer: &Timer) -> bool {

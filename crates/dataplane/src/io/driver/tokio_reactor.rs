@@ -1,17 +1,79 @@
-//! TCP, by way of tokio's reactor.
+//! tokio's reactor as a driver, for systems without epoll.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
-/// Connections that wait to be accepted, per listening socket.
-const BACKLOG: i32 = 4096;
+/// The time, read afresh.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Runs `main` to its end, with the tasks that it spawns. `on_tick` is called every `tick`.
+///
+/// # Errors
+/// When the event loop cannot be made.
+pub(crate) fn run(
+    main: impl Future<Output = ()> + 'static,
+    tick: Duration,
+    mut on_tick: impl FnMut(),
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())?;
+    runtime.block_on(async move {
+        let mut main = std::pin::pin!(main);
+        let mut ticks = tokio::time::interval(tick);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut main => return,
+                _ = ticks.tick() => on_tick(),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// A task that [`spawn`] started.
+#[derive(Debug)]
+pub(crate) struct Task(JoinHandle<()>);
+
+/// Starts a task on this thread.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
+    Task(tokio::task::spawn_local(future))
+}
+
+impl Task {
+    /// Drops the task's future.
+    pub(crate) fn abort(self) {
+        self.0.abort();
+    }
+}
+
+/// Who is to be woken.
+#[derive(Debug)]
+pub(crate) struct Waiter(Waker);
+
+impl Waiter {
+    /// The task that is polled now.
+    pub(crate) fn current(context: &Context<'_>) -> Option<Self> {
+        Some(Self(context.waker().clone()))
+    }
+
+    pub(crate) fn wake(self) {
+        self.0.wake();
+    }
+}
 
 /// A connected socket. Receiving and sending take `&self`, so that one task can do both at once.
 #[derive(Debug)]
@@ -92,26 +154,6 @@ impl Acceptor {
         let (stream, peer) = self.0.accept().await?;
         Ok((Socket(RefCell::new(stream)), peer))
     }
-}
-
-/// A listening socket that shares its address with those of the other threads.
-///
-/// # Errors
-/// As the operating system gives them.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    // Accepted sockets inherit it: one call less per connection.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// Connects; the caller bounds the time.

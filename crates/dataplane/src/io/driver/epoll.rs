@@ -1,0 +1,482 @@
+//! An epoll loop: every socket is registered once, edge-triggered, and never again.
+//!
+//! A socket remembers whether it can be received from or sent to. A call that comes back short
+//! says that it cannot any more; an event says that it can again. So a request costs its two
+//! receives and two sends, and a wait for each batch.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags};
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use super::tasks::{TaskId, Tasks};
+
+/// Events that one wait takes.
+const EVENTS_MAX: usize = 256;
+/// Connections that are accepted before others get their turn.
+const ACCEPTS_MAX: usize = 64;
+/// Stands for the bell among the sources.
+const BELL: u64 = u64::MAX;
+
+thread_local! {
+    static DRIVER: RefCell<Option<Rc<Driver>>> = const { RefCell::new(None) };
+}
+
+struct Driver {
+    epoll: OwnedFd,
+    tasks: Tasks,
+    sources: RefCell<Vec<Source>>,
+    free: RefCell<Vec<usize>>,
+    now: Cell<Instant>,
+}
+
+/// A registered socket.
+#[derive(Clone, Copy, Debug, Default)]
+struct Source {
+    readable: bool,
+    writable: bool,
+    /// The peer is done, or the connection broken: what can be read can be read to the end.
+    ended: bool,
+    reader: Option<TaskId>,
+    writer: Option<TaskId>,
+}
+
+impl Driver {
+    fn new() -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        epoll::add(
+            &epoll,
+            &bell,
+            EventData::new_u64(BELL),
+            EventFlags::IN | EventFlags::ET,
+        )?;
+        Ok(Self {
+            epoll,
+            tasks: Tasks::new(bell),
+            sources: RefCell::default(),
+            free: RefCell::default(),
+            now: Cell::new(Instant::now()),
+        })
+    }
+
+    fn wait(&self, events: &mut Vec<epoll::Event>, timeout: Duration) -> io::Result<()> {
+        events.clear();
+        let timeout = Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn handle(&self, event: &epoll::Event) {
+        let number = event.data.u64();
+        if number == BELL {
+            let _ = rustix::io::read(self.tasks.bell(), &mut [0; 8]);
+            return;
+        }
+        let mut sources = self.sources.borrow_mut();
+        let Some(source) = sources.get_mut(number as usize) else {
+            return;
+        };
+        let flags = event.flags;
+        let broken = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        source.ended |= broken || flags.contains(EventFlags::RDHUP);
+        let mut reader = None;
+        if source.ended || flags.contains(EventFlags::IN) {
+            source.readable = true;
+            reader = source.reader.take();
+        }
+        let mut writer = None;
+        if broken || flags.contains(EventFlags::OUT) {
+            source.writable = true;
+            writer = source.writer.take();
+        }
+        drop(sources);
+        for task in [reader, writer].into_iter().flatten() {
+            self.tasks.wake(task);
+        }
+    }
+}
+
+fn driver() -> Rc<Driver> {
+    DRIVER.with_borrow(|driver| driver.clone().expect("sockets live on a worker's thread"))
+}
+
+fn with_driver<T>(work: impl FnOnce(&Driver) -> T) -> T {
+    DRIVER.with_borrow(|driver| {
+        work(
+            driver
+                .as_ref()
+                .expect("sockets and tasks live on a worker's thread"),
+        )
+    })
+}
+
+/// The time of the current batch of events: one clock read serves all of it.
+pub(crate) fn now() -> Instant {
+    with_driver(|driver| driver.now.get())
+}
+
+/// Runs `main` to its end, with the tasks that it spawns. `on_tick` is called every `tick`.
+///
+/// # Errors
+/// When the event loop cannot be made, or its wait fails.
+pub(crate) fn run(
+    main: impl Future<Output = ()> + 'static,
+    tick: Duration,
+    mut on_tick: impl FnMut(),
+) -> io::Result<()> {
+    let driver = Rc::new(Driver::new()?);
+    DRIVER.set(Some(Rc::clone(&driver)));
+    let is_done = Rc::new(Cell::new(false));
+    let done = Rc::clone(&is_done);
+    driver.tasks.spawn(Box::pin(async move {
+        main.await;
+        done.set(true);
+    }));
+    let mut events = Vec::with_capacity(EVENTS_MAX);
+    let mut next_tick = driver.now.get() + tick;
+    while !is_done.get() {
+        let left = match driver.tasks.has_ready() {
+            true => Duration::ZERO,
+            false => next_tick.saturating_duration_since(driver.now.get()),
+        };
+        driver.wait(&mut events, left)?;
+        let now = Instant::now();
+        driver.now.set(now);
+        events.iter().for_each(|event| driver.handle(event));
+        driver.tasks.run_ready();
+        if now >= next_tick {
+            next_tick = now + tick;
+            on_tick();
+        }
+    }
+    // While there still is a driver: what tasks own may look for it.
+    driver.tasks.clear_all();
+    DRIVER.set(None);
+    Ok(())
+}
+
+/// A task that [`spawn`] started.
+#[derive(Debug)]
+pub(crate) struct Task(TaskId);
+
+/// Starts a task on this thread.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
+    Task(driver().tasks.spawn(Box::pin(future)))
+}
+
+impl Task {
+    /// Drops the task's future. A task does not abort itself.
+    pub(crate) fn abort(self) {
+        driver().tasks.abort(self.0);
+    }
+}
+
+/// Who is to be woken.
+#[derive(Debug)]
+pub(crate) struct Waiter(TaskId);
+
+impl Waiter {
+    /// The task that is polled now.
+    pub(crate) fn current(_context: &Context<'_>) -> Option<Self> {
+        DRIVER
+            .with_borrow(|driver| driver.as_ref()?.tasks.current())
+            .map(Self)
+    }
+
+    pub(crate) fn wake(self) {
+        with_driver(|driver| driver.tasks.wake(self.0));
+    }
+}
+
+/// A place in the driver's table, given back when dropped. The kernel forgets the socket by itself
+/// when it is closed.
+#[derive(Debug)]
+struct Registration(usize);
+
+impl Registration {
+    fn new(socket: impl AsFd, writable: bool) -> io::Result<Self> {
+        with_driver(|driver| {
+            let mut sources = driver.sources.borrow_mut();
+            let place = driver.free.borrow_mut().pop().unwrap_or_else(|| {
+                sources.push(Source::default());
+                sources.len() - 1
+            });
+            // Perhaps something is there already; the first receive will tell.
+            sources[place] = Source {
+                readable: true,
+                writable,
+                ..Source::default()
+            };
+            let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+            let added = epoll::add(
+                &driver.epoll,
+                socket,
+                EventData::new_u64(place as u64),
+                flags,
+            );
+            let registration = Self(place);
+            drop(sources);
+            added?;
+            Ok(registration)
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Source, Option<TaskId>) -> T) -> T {
+        with_driver(|driver| {
+            let mut sources = driver.sources.borrow_mut();
+            work(&mut sources[self.0], driver.tasks.current())
+        })
+    }
+
+    /// Whether a receive may get something; otherwise the current task is woken when it may.
+    fn poll_readable(&self) -> bool {
+        self.with(|source, task| {
+            if !source.readable {
+                source.reader = task;
+            }
+            source.readable
+        })
+    }
+
+    fn poll_writable(&self) -> bool {
+        self.with(|source, task| {
+            if !source.writable {
+                source.writer = task;
+            }
+            source.writable
+        })
+    }
+
+    fn not_readable(&self) {
+        self.with(|source, _| source.readable = source.ended);
+    }
+
+    fn wait_readable(&self) {
+        self.with(|source, task| {
+            source.readable = false;
+            source.reader = task;
+        });
+    }
+
+    fn wait_writable(&self) {
+        self.with(|source, task| {
+            source.writable = false;
+            source.writer = task;
+        });
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // A thread that is ending has no table any more.
+        let _ = DRIVER.try_with(|driver| {
+            if let Some(driver) = driver.borrow().as_ref() {
+                driver.free.borrow_mut().push(self.0);
+            }
+        });
+    }
+}
+
+/// A connected socket. Receiving and sending take `&self`, so that one task can do both at once.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    registration: Registration,
+}
+
+impl Socket {
+    /// Receives what is there, with one system call; 0 is the end.
+    pub(crate) fn poll_receive(
+        &self,
+        _context: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.registration.poll_readable() {
+            return Poll::Pending;
+        }
+        loop {
+            let length = room.len();
+            match rustix::net::recv(&self.stream, &mut *room, RecvFlags::empty()) {
+                Ok((count, _)) => {
+                    if count < length {
+                        // That was all: what comes later comes with an event.
+                        self.registration.not_readable();
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.registration.wait_readable();
+                    return Poll::Pending;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Sends as much of `pieces` as the socket takes, with one system call.
+    pub(crate) fn poll_send(
+        &self,
+        _context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if !self.registration.poll_writable() {
+            return Poll::Pending;
+        }
+        loop {
+            let sent = match pieces {
+                [only] => rustix::net::send(&self.stream, only, SendFlags::NOSIGNAL),
+                _ => {
+                    let mut control = SendAncillaryBuffer::default();
+                    let flags = SendFlags::NOSIGNAL;
+                    rustix::net::sendmsg(&self.stream, pieces, &mut control, flags)
+                }
+            };
+            match sent {
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.registration.wait_writable();
+                    return Poll::Pending;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Whether an idle connection is still open and silent. Costs a system call only when
+    /// something has happened to it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        if !self.registration.with(|source, _| source.readable) {
+            return true;
+        }
+        let received = rustix::net::recv(&self.stream, &mut [0_u8; 1], RecvFlags::PEEK);
+        let is_quiet = matches!(received, Err(rustix::io::Errno::AGAIN));
+        if is_quiet {
+            self.registration.not_readable();
+        }
+        is_quiet
+    }
+
+    /// Tells the peer that nothing more comes; it can still be received from.
+    pub(crate) fn finish_sending(&self) {
+        // An error means that the connection is gone, which is as good.
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Makes the coming close a reset: the peer learns that what it received is not all.
+    pub(crate) fn reset_on_close(&self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// This side's port; 0 when the connection is gone.
+    pub(crate) fn local_port(&self) -> u16 {
+        self.stream.local_addr().map_or(0, |address| address.port())
+    }
+}
+
+/// A listening socket of one thread.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    listener: TcpListener,
+    registration: Registration,
+    /// Accepted without a pause.
+    in_a_row: Cell<usize>,
+}
+
+impl Acceptor {
+    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
+        let registration = Registration::new(&listener, false)?;
+        Ok(Self {
+            listener,
+            registration,
+            in_a_row: Cell::new(0),
+        })
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Socket, SocketAddr)>> {
+        if !self.registration.poll_readable() {
+            return Poll::Pending;
+        }
+        if self.in_a_row.replace(self.in_a_row.get() + 1) >= ACCEPTS_MAX {
+            self.in_a_row.set(0);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        match rustix::net::acceptfrom_with(&self.listener, flags) {
+            Ok((socket, peer)) => {
+                let stream = TcpStream::from(socket);
+                let peer = match peer.map(SocketAddr::try_from) {
+                    Some(Ok(peer)) => peer,
+                    Some(Err(_)) | None => stream.peer_addr()?,
+                };
+                let registration = Registration::new(&stream, true)?;
+                Poll::Ready(Ok((
+                    Socket {
+                        stream,
+                        registration,
+                    },
+                    peer,
+                )))
+            }
+            Err(rustix::io::Errno::AGAIN) => {
+                self.in_a_row.set(0);
+                self.registration.wait_readable();
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+}
+
+/// Connects; the caller bounds the time.
+pub(crate) async fn connect(address: SocketAddr) -> io::Result<Socket> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(IN_PROGRESS) => {}
+        Err(error) => return Err(error),
+    }
+    let registration = Registration::new(&socket, false)?;
+    let writable = poll_fn(|_| match registration.poll_writable() {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    });
+    writable.await;
+    match socket.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(Socket {
+            stream: socket.into(),
+            registration,
+        }),
+    }
+}
+
+const IN_PROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
