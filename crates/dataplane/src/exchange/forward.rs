@@ -176,7 +176,10 @@ impl Way<'_> {
         recording: &mut Recording,
     ) -> Result<After, AttemptFailure> {
         let name = self.certificate_name(turn.server, turn.head.host());
-        let mut backend = self.connect(client, slot, name.as_deref()).await?;
+        let may_reuse = turn.number == 0;
+        let mut backend = self
+            .connect(client, slot, name.as_deref(), may_reuse)
+            .await?;
         if let Some(record) = recording.attempt_mut(turn.number) {
             record.source_port = backend.local_port;
             record.reused = backend.is_reused;
@@ -196,6 +199,7 @@ impl Way<'_> {
         client: &mut Client,
         slot: &Rc<ServerSlot>,
         name: Option<&str>,
+        may_reuse: bool,
     ) -> Result<Backend, AttemptFailure> {
         let own = client.dedicated.take();
         let name = name.filter(|_| self.setting.protocol == BackendProtocol::Https);
@@ -206,7 +210,7 @@ impl Way<'_> {
             if let Some(own) = own.filter(usable) {
                 return Ok(own);
             }
-        } else if let Some(idle) = slot.take_idle(name) {
+        } else if may_reuse && let Some(idle) = slot.take_idle(name) {
             return Ok(idle);
         }
         // Live builds one for every Https setting, and must not be trusted to: without it nothing
