@@ -176,15 +176,16 @@ impl Live {
 impl LiveUpstream {
     /// The next server in rotation, another than `not` if there is one.
     pub(crate) fn next(&self, not: Option<ServerId>) -> Option<&Server> {
-        let count = self.servers.len();
-        if count == 0 {
-            return None;
-        }
-        let server = &self.servers[self.cursor.fetch_add(1, Ordering::Relaxed) % count];
-        if Some(server.id) != not || count == 1 {
-            return Some(server);
-        }
-        Some(&self.servers[self.cursor.fetch_add(1, Ordering::Relaxed) % count])
+        let position = |not| self.servers.iter().position(|one| one.id == not);
+        let Some(tried) = not.and_then(position) else {
+            let count = self.servers.len();
+            let turn = self.cursor.fetch_add(1, Ordering::Relaxed);
+            return self.servers.get(turn.checked_rem(count)?);
+        };
+        // Takes no turn: of two servers, a dead one would otherwise be everybody's first.
+        let (before, from) = self.servers.split_at(tried);
+        let mut others = from.iter().chain(before);
+        others.find(|one| Some(one.id) != not).or(from.first())
     }
 
     /// The server behind an affinity cookie. One that is draining is told with the end of its time.
