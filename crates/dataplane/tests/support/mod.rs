@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use gatewright_dataplane::{AddressMap, Bound, Dataplane, DataplaneConfig, Mapping, NameServers};
 use gatewright_snapshot::{
-    Action, BackendProtocol, BackendSetting, Certificate, CertificateIndex, CipherSuite, Endpoint,
-    EndpointIndex, EndpointKey, Gateway, GatewayIndex, Generation, HostOverride, HostPattern,
-    HostTable, HostTableBuilder, Listener, ListenerIndex, Member, Pool, PoolIndex, PrivateKey,
-    Route, RouteIndex, Routing, Scheme, SettingIndex, Snapshot, TlsPolicy, TlsVersion, Upstream,
-    UpstreamIndex,
+    Action, BackendProtocol, BackendSetting, BackendTrust, BackendVerification, Certificate,
+    CertificateIndex, CipherSuite, Endpoint, EndpointIndex, EndpointKey, Gateway, GatewayIndex,
+    Generation, HostOverride, HostPattern, HostTable, HostTableBuilder, Listener, ListenerIndex,
+    Member, Pool, PoolIndex, PrivateKey, Route, RouteIndex, Routing, Scheme, SettingIndex,
+    Snapshot, TlsPolicy, TlsVersion, Upstream, UpstreamIndex,
 };
 use gatewright_telemetry::{
     LabelRegistry, Received, RecordBatch, RecordReceiver, RequestRecord, record_channel,
@@ -66,6 +66,16 @@ pub fn setting() -> BackendSetting {
         path: None,
         dedicated_connection: false,
         verification: None,
+    }
+}
+
+/// The public authorities, everything checked.
+pub fn verification() -> BackendVerification {
+    BackendVerification {
+        trust: BackendTrust::WellKnown,
+        check_chain: true,
+        check_name: true,
+        sni_name: None,
     }
 }
 
