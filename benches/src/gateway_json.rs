@@ -297,7 +297,8 @@ fn path_map(index: usize, mut rules: Vec<Value>) -> Value {
 fn routing_rule(index: usize, listener: Value, map: &str) -> Value {
     let properties = json!({
         "ruleType": "PathBasedRouting",
-        "priority": index + 1,
+        // The listener that takes every host comes first in the list, and last in order.
+        "priority": 1000 - index,
         "httpListener": { "id": listener },
         "urlPathMap": reference("urlPathMaps", map),
     });

@@ -222,14 +222,15 @@ async fn serve_tls(core: Rc<Core>, socket: Socket, mut origin: ClientOrigin) {
         let listener = named
             .or_else(|| endpoint.hosts.find(b""))
             .or(endpoint.sni_fallback)?;
-        Some((listener, live.tls(listener)?.config()))
+        Some(live.tls(listener)?.chosen())
     };
     let accepted = tls::accept(socket, &timer, choose).await;
     drop(live);
     match accepted {
-        TlsAccept::Session(session) => {
-            origin.tls = session.session();
-            serve(core, Stream::Tls(session), timer, origin).await;
+        TlsAccept::Session { stream, ja4 } => {
+            origin.tls = stream.session();
+            origin.ja4 = ja4;
+            serve(core, Stream::Tls(stream), timer, origin).await;
         }
         TlsAccept::PlainHttp(socket) => {
             serve_plain_on_tls(core, Stream::Plain(socket), timer, origin).await;

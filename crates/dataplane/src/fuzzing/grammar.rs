@@ -277,6 +277,9 @@ pub(super) fn request(dice: &mut Dice) -> Vec<u8> {
 pub(super) fn response(dice: &mut Dice) -> Vec<u8> {
     let mut text = String::new();
     while dice.one_in(8) {
+        if dice.one_in(16) {
+            text.push_str("\r\n");
+        }
         text.push_str(dice.pick(&[
             "HTTP/1.1 100 Continue\r\n\r\n",
             "HTTP/1.1 103 x\r\nA: b\r\n\r\n",

@@ -148,7 +148,12 @@ pub(super) fn stricter_response(
         Refusal::Judged(failure) => failure,
     };
     let mut rest = bytes;
-    while let Some(plain) = Plain::split(rest) {
+    loop {
+        if failure == Failure::BackendHeadInvalid && rest.starts_with(b"\r\n") {
+            // Only before a request are empty lines allowed.
+            return Some("an empty line before an answer");
+        }
+        let plain = Plain::split(rest)?;
         let lengths = plain.values("content-length");
         let codings = plain.values("transfer-encoding");
         let is_http_10 = plain.head.starts_with(b"HTTP/1.0");
@@ -175,7 +180,6 @@ pub(super) fn stricter_response(
         }
         rest = plain.body;
     }
-    None
 }
 
 /// The reason for which we take a request that hyper refuses, when it is known to do no harm, and

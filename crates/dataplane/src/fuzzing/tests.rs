@@ -88,7 +88,12 @@ fn answers_read_alike() {
         };
         check_reached(&tally, ends, 50);
         check_reached(&tally, &[Agreement::Taken(End::Complete)], 1000);
-        let meant = ["bare CR or LF", "odd lengths", "a status beyond 599"];
+        let meant = [
+            "bare CR or LF",
+            "odd lengths",
+            "a status beyond 599",
+            "an empty line before an answer",
+        ];
         check_reached(&tally, &meant.map(Agreement::Stricter), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! TLS towards clients and towards backends, both on rustls, driven from the exchange's own loop.
 
 mod client;
+mod ja4;
 mod server;
 mod stream;
 

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use gatewright_snapshot::{Certificate, CipherSuite, ListenerIndex, TlsPolicy, TlsVersion};
+use gatewright_snapshot::{Certificate, CipherSuite, TlsPolicy, TlsVersion};
 use rustls::crypto::aws_lc_rs;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{Accepted, Acceptor, NoServerSessionStorage};
 use rustls::{ServerConfig, SupportedCipherSuite};
 
+use super::ja4;
 use super::stream::{TlsFailure, TlsStream};
 use crate::io::{Buffer, Socket, Timer};
 
@@ -119,9 +120,19 @@ fn supported(suite: CipherSuite) -> SupportedCipherSuite {
     }
 }
 
+/// What answers a client's hello.
+pub(crate) struct Chosen {
+    pub(crate) config: Arc<ServerConfig>,
+    /// Whether backends are told the client's fingerprint.
+    pub(crate) wants_ja4: bool,
+}
+
 /// How accepting a TLS connection ended.
 pub(crate) enum TlsAccept {
-    Session(Box<TlsStream>),
+    Session {
+        stream: Box<TlsStream>,
+        ja4: Option<Box<str>>,
+    },
     /// The client spoke plain HTTP; these are its first bytes.
     PlainHttp(Socket),
     Failed,
@@ -133,10 +144,10 @@ pub(crate) enum TlsAccept {
 pub(crate) async fn accept(
     socket: Socket,
     timer: &Timer,
-    choose: impl FnOnce(Option<&str>) -> Option<(ListenerIndex, Arc<ServerConfig>)>,
+    choose: impl FnOnce(Option<&str>) -> Option<Chosen>,
 ) -> TlsAccept {
     let mut acceptor = Acceptor::default();
-    let mut received = 0;
+    let mut hello = Vec::new();
     loop {
         let mut buffer = Buffer::take();
         let arrival = poll_fn(|context| {
@@ -149,16 +160,21 @@ pub(crate) async fn accept(
         let Ok(count @ 1..) = arrival.await else {
             return TlsAccept::Failed;
         };
-        if received == 0 && buffer[0].is_ascii_alphabetic() {
+        if hello.is_empty() && buffer[0].is_ascii_alphabetic() {
             return TlsAccept::PlainHttp(socket);
         }
-        received += count;
+        hello.extend_from_slice(&buffer[..count]);
         let mut bytes = &buffer[..count];
         match read_hello(&mut acceptor, &mut bytes, &socket).await {
             Ok(Some(accepted)) => {
-                return finish(socket, timer, accepted, bytes.to_vec(), choose).await;
+                let arrived = Arrived {
+                    accepted,
+                    hello,
+                    unread: bytes.to_vec(),
+                };
+                return finish(socket, timer, arrived, choose).await;
             }
-            Ok(None) if received < HELLO_BYTES_MAX => {}
+            Ok(None) if hello.len() < HELLO_BYTES_MAX => {}
             Ok(None) | Err(()) => return TlsAccept::Failed,
         }
     }
@@ -185,19 +201,32 @@ async fn read_hello(
     Ok(None)
 }
 
+/// A whole hello.
+struct Arrived {
+    accepted: Accepted,
+    /// Its bytes, and whatever came with them.
+    hello: Vec<u8>,
+    /// What came behind it.
+    unread: Vec<u8>,
+}
+
 async fn finish(
     socket: Socket,
     timer: &Timer,
-    accepted: Accepted,
-    unread: Vec<u8>,
-    choose: impl FnOnce(Option<&str>) -> Option<(ListenerIndex, Arc<ServerConfig>)>,
+    arrived: Arrived,
+    choose: impl FnOnce(Option<&str>) -> Option<Chosen>,
 ) -> TlsAccept {
-    let Some((_, config)) = choose(accepted.client_hello().server_name()) else {
+    let Arrived {
+        accepted,
+        hello,
+        unread,
+    } = arrived;
+    let Some(chosen) = choose(accepted.client_hello().server_name()) else {
         // A fatal unrecognized_name alert, in a record of its own.
         send_briefly(&socket, &[0x15, 3, 3, 0, 2, 2, 112]).await;
         return TlsAccept::Failed;
     };
-    let mut connection = match accepted.into_connection(config) {
+    let mut connection = match accepted.into_connection(chosen.config) {
         Ok(connection) => connection,
         Err((_, mut alert)) => {
             let mut text = Vec::new();
@@ -210,7 +239,13 @@ async fn finish(
     connection.set_buffer_limit(None);
     let stream = Box::new(TlsStream::new(socket, connection.into(), unread));
     match stream.handshake(timer).await {
-        Ok(()) => TlsAccept::Session(stream),
+        Ok(()) => {
+            let ja4 = chosen.wants_ja4.then(|| ja4::fingerprint(&hello)).flatten();
+            TlsAccept::Session {
+                stream,
+                ja4: ja4.map(Into::into),
+            }
+        }
         Err(TlsFailure::TimedOut | TlsFailure::Closed | TlsFailure::Protocol(_)) => {
             TlsAccept::Failed
         }
@@ -228,7 +263,13 @@ async fn send_briefly(socket: &Socket, bytes: &[u8]) {
 }
 
 impl ListenerTls {
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+    pub(crate) fn chosen(&self) -> Chosen {
+        // The service passes the fingerprint on with its policies of 2022 and later.
+        let name = self.policy.name.as_str();
+        let wants_ja4 = name.starts_with("AppGwSslPolicy2022") || name == "CustomV2";
+        Chosen {
+            config: Arc::clone(&self.config),
+            wants_ja4,
+        }
     }
 }

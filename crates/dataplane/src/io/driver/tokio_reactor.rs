@@ -129,7 +129,7 @@ impl Socket {
 
     /// Makes the coming close a reset: the peer learns that what it received is not all.
     pub(crate) fn reset_on_close(&self) {
-        let _ = SockRef::from(&*self.0.borrow()).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&*self.0.borrow()).set_linger(Some(Duration::ZERO));
     }
 
     /// This side's port; 0 when the connection is gone.
