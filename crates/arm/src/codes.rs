@@ -69,7 +69,7 @@ own_codes! {
     E_RULE_DESTINATION = "GW-E-rule-destination":
         "a rule has two destinations that exclude another";
     E_TLS_POLICY = "GW-E-tls-policy":
-        "a TLS policy is incomplete or does not fit the SKU";
+        "a TLS policy is incomplete, does not fit the SKU or leaves nothing to negotiate";
     E_TRUSTED_ROOT_ON_HTTP = "GW-E-trusted-root-on-http":
         "trusted certificates on a plain setting";
     E_ZONES = "GW-E-zones":

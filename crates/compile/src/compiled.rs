@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use gatewright_arm::{ApplicationGateway, Context, Diagnostic, validate};
 use gatewright_snapshot::Snapshot;
 
+use crate::codes;
 use crate::findings::{Findings, quote};
 use crate::gateway::{self, key_of};
 use crate::options::Options;
@@ -69,7 +70,7 @@ fn compile_into(
         }
         let message = format!("The gateway {} is given twice.", quote(&gateway.name));
         findings.error(
-            "GW-E-duplicate-gateway",
+            codes::E_DUPLICATE_GATEWAY,
             gateway.source.pointer(),
             message,
             "",

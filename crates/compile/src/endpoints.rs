@@ -9,6 +9,7 @@ use gatewright_snapshot::{
     Listener, ListenerIndex, Scheme, TlsPolicy,
 };
 
+use crate::codes;
 use crate::error_pages;
 use crate::findings::quote;
 use crate::gateway::key_of;
@@ -125,7 +126,7 @@ impl<'a> Endpoints<'a> {
             let pointer = listener.pointer_to("frontendIPConfiguration");
             scope
                 .findings
-                .error("GW-E-listener-frontend", pointer, message, "");
+                .error(codes::E_LISTENER_FRONTEND, pointer, message, "");
             return None;
         };
         let port = listener_port(scope, tables, listener)?;
@@ -233,7 +234,7 @@ impl Group {
 
 fn refuse_mixture(scope: &mut Scope<'_>, listener: &Item<HttpListener>, port: u16) {
     scope.findings.error(
-        "GW-E-mixed-protocols",
+        codes::E_MIXED_PROTOCOLS,
         listener.pointer_to("protocol"),
         format!(
             "The listener {} and another one on the same frontend and port {port} differ in \
@@ -257,7 +258,7 @@ fn patterns(scope: &mut Scope<'_>, served: &Served<'_>) -> Option<Vec<HostPatter
                     false => "hostNames",
                 };
                 scope.findings.error(
-                    "GW-E-host-name",
+                    codes::E_HOST_NAME,
                     listener.pointer_to(member),
                     format!(
                         "{} is no host name for the listener {}: {error}.",

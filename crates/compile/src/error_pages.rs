@@ -4,6 +4,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::{CustomError, HttpListener};
 use gatewright_snapshot::ErrorPage;
 
+use crate::codes;
 use crate::findings::quote;
 use crate::scope::Scope;
 
@@ -48,7 +49,7 @@ fn compile(
         };
         if !is_web_url(url) {
             scope.findings.warning(
-                "GW-W-error-page-url",
+                codes::W_ERROR_PAGE_URL,
                 pointer(),
                 format!(
                     "The error page {} is no http or https URL, and is not shown.",
@@ -60,7 +61,7 @@ fn compile(
         }
         if !is_html(url) {
             scope.findings.warning(
-                "GW-W-error-page-name",
+                codes::W_ERROR_PAGE_NAME,
                 pointer(),
                 format!(
                     "The error page {} does not end in .htm or .html.",

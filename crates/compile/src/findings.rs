@@ -106,15 +106,16 @@ pub(crate) fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes;
 
     #[test]
     fn a_full_list_still_takes_the_first_error_and_shows_it_first() {
         let mut findings = Findings::default();
         for _ in 0..FINDINGS_MAX + 5 {
-            findings.warning("GW-W-x", "/x", "x", "");
+            findings.warning(codes::W_STOPPED, "/x", "x", "");
         }
-        findings.error("GW-E-y", "/y", "y", "do z");
-        findings.error("GW-E-y", "/z", "y", "");
+        findings.error(codes::E_NO_TARGET, "/y", "y", "do z");
+        findings.error(codes::E_NO_TARGET, "/z", "y", "");
         assert!(findings.has_errors());
         let list = findings.into_list();
         assert_eq!(list.len(), FINDINGS_MAX + 1);

@@ -4,6 +4,7 @@ use gatewright_arm::ApplicationGateway;
 use gatewright_arm::model::{OperationalState, ProvisioningState};
 use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Snapshot};
 
+use crate::codes;
 use crate::findings::{Findings, quote};
 use crate::routing::Router;
 use crate::scope::{Scope, Tables, served};
@@ -62,7 +63,7 @@ fn row(scope: &mut Scope<'_>) -> Gateway {
         && properties.provisioning_state == Some(ProvisioningState::Succeeded);
     if stopped {
         scope.findings.warning(
-            "GW-W-stopped",
+            codes::W_STOPPED,
             gateway.source.pointer_to("operationalState"),
             format!(
                 "The gateway {} is stopped: every request is answered with 502.",

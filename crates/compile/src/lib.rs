@@ -9,6 +9,7 @@
 //! the same arguments.
 
 mod certificate;
+mod codes;
 mod compiled;
 mod der;
 mod endpoints;
@@ -30,6 +31,7 @@ mod unsupported;
 pub use certificate::{
     CertificateError, FILE_BYTES_MAX, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2,
 };
+pub use codes::OWN_CODES;
 pub use compiled::{Compiled, compile, compile_validated};
 pub use listener_certificates::{KeylessCertificate, keyless_certificates};
 pub use options::{CertificateId, Options, SuppliedCertificate};

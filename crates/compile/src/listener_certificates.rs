@@ -10,6 +10,7 @@ use crate::certificate::inspect::{Facts, date};
 use crate::certificate::{
     self, CertificateError, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2, public,
 };
+use crate::codes;
 use crate::findings::quote;
 use crate::gateway::key_of;
 use crate::options::{CertificateId, Options, SuppliedCertificate};
@@ -208,7 +209,7 @@ fn first_use(
 
 fn refuse_missing(scope: &mut Scope<'_>, listener: &Item<HttpListener>) {
     scope.findings.error(
-        "GW-E-listener-without-certificate",
+        codes::E_LISTENER_WITHOUT_CERTIFICATE,
         listener.pointer_to("sslCertificate"),
         format!(
             "The HTTPS listener {} has no certificate.",
@@ -232,7 +233,7 @@ fn stand_in(
     match identity {
         Some(identity) => {
             scope.findings.warning(
-                "GW-W-development-certificate",
+                codes::W_DEVELOPMENT_CERTIFICATE,
                 item.pointer(),
                 format!(
                     "The private key of the certificate {certificate} is not in the document, so \
@@ -249,7 +250,7 @@ fn stand_in(
                 None => "not in the document: the service never gives keys out",
             };
             scope.findings.error(
-                "GW-E-certificate-without-key",
+                codes::E_CERTIFICATE_WITHOUT_KEY,
                 listener.pointer_to("sslCertificate"),
                 format!(
                     "The listener {name} presents the certificate {certificate}, whose private \
@@ -286,7 +287,7 @@ fn read(scope: &mut Scope<'_>, item: &Item<SslCertificate>) -> Option<Identity> 
 
 fn refuse_file(scope: &mut Scope<'_>, item: &Item<SslCertificate>, error: &CertificateError) {
     scope.findings.error(
-        "GW-E-certificate-file",
+        codes::E_CERTIFICATE_FILE,
         item.pointer(),
         format!(
             "The file given for the certificate {}: {error}.",
@@ -325,7 +326,7 @@ fn judge(scope: &mut Scope<'_>, item: &Item<SslCertificate>, identity: &Identity
     };
     if leaf.not_after < scope.options.now {
         scope.findings.warning(
-            "GW-W-certificate-expired",
+            codes::W_CERTIFICATE_EXPIRED,
             item.pointer(),
             format!(
                 "The certificate {name} expired on {}.",
@@ -336,7 +337,7 @@ fn judge(scope: &mut Scope<'_>, item: &Item<SslCertificate>, identity: &Identity
     }
     if leaf.not_before > scope.options.now {
         scope.findings.warning(
-            "GW-W-certificate-not-yet-valid",
+            codes::W_CERTIFICATE_NOT_YET_VALID,
             item.pointer(),
             format!(
                 "The certificate {name} is valid from {} on.",
@@ -347,7 +348,7 @@ fn judge(scope: &mut Scope<'_>, item: &Item<SslCertificate>, identity: &Identity
     }
     if identity.chain.len() == 1 && !leaf.is_self_issued {
         scope.findings.warning(
-            "GW-W-certificate-chain",
+            codes::W_CERTIFICATE_CHAIN,
             item.pointer(),
             format!(
                 "The certificate {name} comes without the certificate of its issuer ({}), so \
@@ -381,7 +382,7 @@ fn warn_of_names(
         return;
     }
     scope.findings.warning(
-        "GW-W-certificate-names",
+        codes::W_CERTIFICATE_NAMES,
         served.listener.pointer_to("sslCertificate"),
         format!(
             "The certificate {} of the listener {} is not for {}.",

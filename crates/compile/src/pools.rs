@@ -7,6 +7,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::{BackendAddress, BackendAddressPool};
 use gatewright_snapshot::{HostPattern, Member, Pool};
 
+use crate::codes;
 use crate::findings::quote;
 use crate::scope::Scope;
 
@@ -38,7 +39,7 @@ fn members(scope: &mut Scope<'_>, pool: &Item<BackendAddressPool>) -> Vec<Member
             Ok(Some(member)) if seen.insert(member.clone()) => members.push(member),
             Ok(_) => {}
             Err(text) => scope.findings.error(
-                "GW-E-backend-address",
+                codes::E_BACKEND_ADDRESS,
                 pool.pointer_to(&format!("backendAddresses/{position}")),
                 format!(
                     "{} in the backend pool {} is neither an IP address nor a host name.",
@@ -103,7 +104,7 @@ fn warn_of_interfaces(scope: &mut Scope<'_>, pool: &Item<BackendAddressPool>) {
         String::new()
     };
     scope.findings.warning(
-        "GW-W-backend-interfaces",
+        codes::W_BACKEND_INTERFACES,
         pool.pointer_to("backendIPConfigurations"),
         format!(
             "The backend pool {} has members that are network interfaces ({}{more}); their \

@@ -4,6 +4,7 @@ use gatewright_arm::model::{HttpListener, Protocol, RedirectConfiguration};
 use gatewright_arm::{Item, Reference};
 use gatewright_snapshot::{HostPattern, Redirect, RedirectTarget, Scheme};
 
+use crate::codes;
 use crate::findings::quote;
 use crate::scope::{Scope, Tables, host_names};
 
@@ -52,7 +53,7 @@ fn refuse(scope: &mut Scope<'_>, item: &Item<RedirectConfiguration>, what: &str,
     let message = format!("The redirect {} {what}.", quote(&item.name));
     scope
         .findings
-        .error("GW-E-redirect", item.pointer(), message, help);
+        .error(codes::E_REDIRECT, item.pointer(), message, help);
 }
 
 fn to_listener(
@@ -91,7 +92,7 @@ pub(crate) fn listener_port(
         .filter(|port| *port > 0);
     if number.is_none() {
         scope.findings.error(
-            "GW-E-listener-port",
+            codes::E_LISTENER_PORT,
             listener.pointer_to("frontendPort"),
             format!("The listener {} has no port.", quote(&listener.name)),
             "Give it a frontendPort of 1–65535.",
@@ -111,7 +112,7 @@ pub(crate) fn reached_port(
     let reached = port.checked_add(offset);
     if reached.is_none() {
         scope.findings.error(
-            "GW-E-port-offset",
+            codes::E_PORT_OFFSET,
             listener.pointer_to("frontendPort"),
             format!(
                 "The port {port} of the listener {} and the offset {offset} are together more \
@@ -152,7 +153,7 @@ fn to_url(
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
     if !has_host || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
         scope.findings.error(
-            "GW-E-redirect-url",
+            codes::E_REDIRECT_URL,
             item.pointer_to("targetUrl"),
             format!(
                 "The target {} of the redirect {} is no absolute URL.",

@@ -9,6 +9,7 @@ use gatewright_snapshot::{
     Routing, SettingIndex, Upstream, UpstreamIndex,
 };
 
+use crate::codes;
 use crate::findings::quote;
 use crate::redirects;
 use crate::scope::{Scope, Served, Tables};
@@ -96,7 +97,7 @@ impl Router {
             let message = format!("The rule {} has no path map.", quote(&rule.name));
             scope
                 .findings
-                .error("GW-E-no-path-map", rule.pointer(), message, "");
+                .error(codes::E_NO_PATH_MAP, rule.pointer(), message, "");
             return None;
         };
         let Some(position) = tables.path_maps.position(reference) else {
@@ -200,7 +201,7 @@ impl Router {
             .or_else(|| first_pool_of(tables, target.distribution?));
         let (Some(pool), Some(setting)) = (pool, target.setting) else {
             scope.findings.error(
-                "GW-E-no-target",
+                codes::E_NO_TARGET,
                 target.pointer,
                 format!("{} leads nowhere.", target.subject),
                 "Give it a backend pool and a backend setting, or a redirect.",

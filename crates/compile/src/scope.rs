@@ -9,6 +9,7 @@ use gatewright_arm::{ApplicationGateway, Item, Reference};
 use gatewright_snapshot::{GatewayIndex, Generation, Snapshot};
 
 use crate::Options;
+use crate::codes;
 use crate::findings::{Findings, quote};
 use crate::lookup::Lookup;
 
@@ -30,7 +31,7 @@ impl Scope<'_> {
     /// Validation lets no such reference through; should one come, it is an error and no panic.
     pub(crate) fn unresolved(&mut self, reference: &Reference) {
         self.findings.error(
-            "GW-E-unresolved-reference",
+            codes::E_UNRESOLVED_REFERENCE,
             reference.pointer(),
             format!("{} names nothing in this gateway.", quote(&reference.id)),
             "",

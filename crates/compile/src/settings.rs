@@ -11,6 +11,7 @@ use gatewright_snapshot::{
     BackendProtocol, BackendSetting, BackendTrust, BackendVerification, HostOverride, HostPattern,
 };
 
+use crate::codes;
 use crate::findings::quote;
 use crate::lookup::Lookup;
 use crate::scope::Scope;
@@ -95,9 +96,12 @@ fn port(scope: &mut Scope<'_>, item: &Item<BackendHttpSettings>) -> u16 {
     port.filter(|port| *port > 0).unwrap_or_else(|| {
         let message = format!("The backend setting {} has no port.", quote(&item.name));
         let help = "Give it one of 1–65535.";
-        scope
-            .findings
-            .error("GW-E-backend-port", item.pointer_to("port"), message, help);
+        scope.findings.error(
+            codes::E_BACKEND_PORT,
+            item.pointer_to("port"),
+            message,
+            help,
+        );
         1
     })
 }
@@ -117,7 +121,7 @@ fn affinity_cookie(scope: &mut Scope<'_>, item: &Item<BackendHttpSettings>) -> O
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if !name.bytes().all(is_token) {
         scope.findings.error(
-            "GW-E-affinity-cookie",
+            codes::E_AFFINITY_COOKIE,
             item.pointer_to("affinityCookieName"),
             format!(
                 "{} cannot be the name of a cookie (backend setting {}).",
@@ -167,7 +171,7 @@ fn is_host(
     let is_exact = HostPattern::parse(name).is_ok_and(|pattern| pattern.is_exact());
     if !is_exact {
         scope.findings.error(
-            "GW-E-backend-host-name",
+            codes::E_BACKEND_HOST_NAME,
             item.pointer_to(member),
             format!(
                 "The {member} {} of the backend setting {} is no host name.",
@@ -190,7 +194,7 @@ fn path(scope: &mut Scope<'_>, item: &Item<BackendHttpSettings>) -> Option<Strin
     let is_visible = |b: u8| b.is_ascii_graphic() && !b"?#".contains(&b);
     if !path.bytes().all(is_visible) {
         scope.findings.error(
-            "GW-E-backend-path",
+            codes::E_BACKEND_PATH,
             item.pointer_to("path"),
             format!(
                 "The path {} of the backend setting {} has characters that no path has.",

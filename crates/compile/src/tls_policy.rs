@@ -10,6 +10,7 @@ use gatewright_arm::model::{
 };
 use gatewright_snapshot::{CipherSuite, TlsPolicy, TlsVersion};
 
+use crate::codes;
 use crate::scope::Scope;
 
 /// The policy of a gateway whose document names none, by default (API 2023-02-01 and later).
@@ -84,14 +85,14 @@ pub(crate) fn compile(
     let name = &resolved.name;
     if resolved.policy.is_none() {
         scope.findings.error(
-            "GW-E-tls-policy",
+            codes::E_TLS_POLICY,
             pointer,
             format!("Nothing of the TLS policy {name} can be negotiated here."),
             "Set AppGwSslPolicy20220101, or name an ECDHE suite with GCM.",
         );
     } else if !resolved.missing_suites.is_empty() {
         scope.findings.warning(
-            "GW-W-tls-suites",
+            codes::W_TLS_SUITES,
             pointer,
             format!(
                 "Of the TLS policy {name}, these cipher suites are not negotiated here: {}.",

@@ -6,6 +6,7 @@ use gatewright_arm::model::{AuthenticationCertificate, TrustedRootCertificate};
 
 use crate::certificate::inspect::{Facts, date};
 use crate::certificate::{CertificateError, certificates_from_pem_or_der, decode_base64};
+use crate::codes;
 use crate::findings::quote;
 use crate::scope::Scope;
 
@@ -34,7 +35,7 @@ pub(crate) fn compile(scope: &mut Scope<'_>) -> Trust {
 fn root(scope: &mut Scope<'_>, item: &Item<TrustedRootCertificate>) -> Vec<Vec<u8>> {
     let entry = Entry {
         kind: "trusted root certificate",
-        code: "GW-E-trusted-root",
+        code: codes::E_TRUSTED_ROOT,
         name: &item.name,
         pointer: item.pointer(),
         data: item.properties.data.as_deref(),
@@ -50,7 +51,7 @@ fn root(scope: &mut Scope<'_>, item: &Item<TrustedRootCertificate>) -> Vec<Vec<u
 fn pin(scope: &mut Scope<'_>, item: &Item<AuthenticationCertificate>) -> Vec<Vec<u8>> {
     let entry = Entry {
         kind: "authentication certificate",
-        code: "GW-E-authentication-certificate",
+        code: codes::E_AUTHENTICATION_CERTIFICATE,
         name: &item.name,
         pointer: item.pointer(),
         data: item.properties.data.as_deref(),
@@ -105,7 +106,7 @@ impl Entry<'_> {
             false => "is not in this document",
         };
         scope.findings.warning(
-            "GW-W-trusted-certificate-absent",
+            codes::W_TRUSTED_CERTIFICATE_ABSENT,
             self.pointer,
             format!(
                 "The {} {} {whereabouts}; backends that it vouches for are not trusted.",
@@ -130,7 +131,7 @@ fn judge_root(
     );
     if facts.not_after < scope.options.now {
         scope.findings.warning(
-            "GW-W-trusted-root-expired",
+            codes::W_TRUSTED_ROOT_EXPIRED,
             item.pointer(),
             format!("The {described} expired on {}.", date(facts.not_after)),
             "Upload its successor; chains that lead to it may be refused.",
@@ -138,7 +139,7 @@ fn judge_root(
     }
     if !facts.is_authority {
         scope.findings.warning(
-            "GW-W-trusted-root-not-a-ca",
+            codes::W_TRUSTED_ROOT_NOT_A_CA,
             item.pointer(),
             format!("The {described} is no certificate of an authority (CA)."),
             "Upload the root that the server's chain leads to, not the server's certificate.",

@@ -15,6 +15,7 @@ use gatewright_arm::model::{
 };
 use gatewright_arm::{Item, Reference, Severity};
 
+use crate::codes;
 use crate::findings::quote;
 use crate::scope::{Scope, Served, Tables};
 
@@ -60,44 +61,44 @@ impl Feature {
         use Consequence::{Admission, Nothing, Traffic};
         let (consequence, error, warning, says) = match self {
             Self::ClientCertificates => (Admission,
-                "GW-E-unsupported-client-certificates", "",
+                codes::E_UNSUPPORTED_CLIENT_CERTIFICATES, "",
                 "asks clients for certificates; they are not verified here, so that everyone \
                  would be let in"),
             Self::ClientCertificatesPassed => (Traffic,
-                "GW-E-unsupported-client-certificates-passed",
-                "GW-W-unsupported-client-certificates-passed",
+                codes::E_UNSUPPORTED_CLIENT_CERTIFICATES_PASSED,
+                codes::W_UNSUPPORTED_CLIENT_CERTIFICATES_PASSED,
                 "passes client certificates on to the backend; they are not asked for here"),
             Self::TokenValidation => (Admission,
-                "GW-E-unsupported-token-validation", "",
+                codes::E_UNSUPPORTED_TOKEN_VALIDATION, "",
                 "validates access tokens; they are not looked at here, so that everyone would \
                  be let in"),
             Self::RewriteSet => (Traffic,
-                "GW-E-unsupported-rewrite", "GW-W-unsupported-rewrite",
+                codes::E_UNSUPPORTED_REWRITE, codes::W_UNSUPPORTED_REWRITE,
                 "has a rewrite set; headers and URLs are not rewritten here"),
             Self::LoadDistribution => (Traffic,
-                "GW-E-unsupported-load-distribution", "GW-W-unsupported-load-distribution",
+                codes::E_UNSUPPORTED_LOAD_DISTRIBUTION, codes::W_UNSUPPORTED_LOAD_DISTRIBUTION,
                 "has a load distribution policy; requests are not spread over several pools here"),
             Self::AdvancedRouting => (Traffic,
-                "GW-E-unsupported-advanced-routing", "GW-W-unsupported-advanced-routing",
+                codes::E_UNSUPPORTED_ADVANCED_ROUTING, codes::W_UNSUPPORTED_ADVANCED_ROUTING,
                 "is of the type AdvancedRouting, which is not served here"),
             Self::Layer4 => (Traffic,
-                "GW-E-unsupported-layer4", "GW-W-unsupported-layer4",
+                codes::E_UNSUPPORTED_LAYER4, codes::W_UNSUPPORTED_LAYER4,
                 "forwards TCP or TLS connections; only HTTP and HTTPS are served here"),
             Self::Firewall => (Nothing,
-                "", "GW-W-unsupported-firewall",
+                "", codes::W_UNSUPPORTED_FIREWALL,
                 "has a web application firewall; no firewall runs here, requests pass \
                  uninspected"),
             Self::Http2 => (Nothing,
-                "", "GW-W-unsupported-http2",
+                "", codes::W_UNSUPPORTED_HTTP2,
                 "enables HTTP/2; clients are offered HTTP/1.1 only"),
             Self::Http3 => (Nothing,
-                "", "GW-W-unsupported-http3",
+                "", codes::W_UNSUPPORTED_HTTP3,
                 "enables HTTP/3; clients are offered HTTP/1.1 only"),
             Self::PrivateLink => (Nothing,
-                "", "GW-W-unsupported-private-link",
+                "", codes::W_UNSUPPORTED_PRIVATE_LINK,
                 "is exposed by private link; here it is reached at its own address only"),
             Self::Fips => (Nothing,
-                "", "GW-W-unsupported-fips",
+                "", codes::W_UNSUPPORTED_FIPS,
                 "enables FIPS mode; the cryptography here is not a validated module"),
         };
         Row { consequence, error, warning, says }

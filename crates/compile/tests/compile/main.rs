@@ -6,6 +6,7 @@ mod backends;
 mod cases;
 mod certificates;
 mod chains;
+mod codes;
 mod endpoints;
 mod roots;
 mod routing;
