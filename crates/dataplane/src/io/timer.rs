@@ -59,6 +59,9 @@ impl Timers {
             table.waiters.push(None);
             (table.deadlines.len() - 1) as u32
         });
+        // A limit on all timers falls on free slots, too.
+        table.deadlines[slot as usize] = NEVER;
+        table.limits[slot as usize] = NEVER;
         Timer {
             timers: Rc::clone(self),
             slot: slot as usize,
@@ -207,6 +210,8 @@ mod tests {
         let first = timers.timer();
         first.start(Duration::ZERO);
         drop(first);
+        timers.advance();
+        timers.limit_all(Duration::ZERO);
         timers.advance();
         assert!(!is_over(&timers.timer()));
         assert_eq!(timers.0.borrow().deadlines.len(), 1);
