@@ -10,7 +10,7 @@ use gatewright_snapshot::{EndpointIndex, EndpointKey, Generation, Scheme};
 use gatewright_telemetry::{Failure, TlsSession};
 
 use super::recording::Recording;
-use super::{After, answer, exchange};
+use super::{After, SEND_STALL_MAX, answer, exchange};
 use crate::core::Core;
 use crate::http::names::is_token_byte;
 use crate::http::request::{HEADER_BYTES_MAX, TARGET_BYTES_MAX, explain_line, first_line};
@@ -228,6 +228,8 @@ impl Client {
     /// Ends the connection such that the client gets what was sent to it, or notices that it
     /// was cut.
     async fn end(&mut self, after: After) {
+        self.timer.start(SEND_STALL_MAX);
+        let _ = self.stream.flush(&self.timer).await;
         match after {
             After::Abort => self.stream.socket().reset_on_close(),
             After::KeepOpen | After::Close => self.stream.finish_sending(),

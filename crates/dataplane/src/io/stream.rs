@@ -106,6 +106,15 @@ impl Stream {
         }
     }
 
+    /// Waits until the system has everything that was sent, before the timer's deadline.
+    pub(crate) async fn flush(&self, timer: &Timer) -> Result<(), StreamError> {
+        poll_fn(|context| match self.socket().poll_flush(context) {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => timer.poll(context).map(|()| Err(StreamError::TimedOut)),
+        })
+        .await
+    }
+
     /// Whether an idle connection is still open and silent.
     pub(crate) fn is_quiet(&self) -> bool {
         match self {

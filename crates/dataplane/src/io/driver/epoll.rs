@@ -38,10 +38,24 @@ struct Driver {
     sources: RefCell<Vec<Source>>,
     free: RefCell<Vec<usize>>,
     now: Cell<Instant>,
+    outbox: Outbox,
+}
+
+/// Short sends that wait for the end of their batch. Sent one by one they would each wake a peer,
+/// who then competes with the rest of the batch for the processor and the caches.
+#[derive(Default)]
+struct Outbox {
+    /// Whether the batch has more than one event: for a single one, waiting has no point.
+    is_open: Cell<bool>,
+    /// Those to backends leave first: their answers take the longest.
+    to_backends: RefCell<Vec<Rc<Connection>>>,
+    to_clients: RefCell<Vec<Rc<Connection>>>,
+    /// Emptied buffers, for the next ones.
+    spare: RefCell<Vec<Vec<u8>>>,
 }
 
 /// A registered socket.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Source {
     readable: bool,
     writable: bool,
@@ -49,6 +63,8 @@ struct Source {
     ended: bool,
     reader: Option<TaskId>,
     writer: Option<TaskId>,
+    /// The connection, while the socket was too full for all that had been put off.
+    blocked: Option<Rc<Connection>>,
 }
 
 impl Driver {
@@ -67,6 +83,7 @@ impl Driver {
             sources: RefCell::default(),
             free: RefCell::default(),
             now: Cell::new(Instant::now()),
+            outbox: Outbox::default(),
         })
     }
 
@@ -100,14 +117,33 @@ impl Driver {
             source.readable = true;
             reader = source.reader.take();
         }
-        let mut writer = None;
+        let (mut writer, mut blocked) = (None, None);
         if broken || flags.contains(EventFlags::OUT) {
             source.writable = true;
             writer = source.writer.take();
+            blocked = source.blocked.take();
         }
         drop(sources);
+        if let Some(connection) = blocked {
+            connection.send_put_off(self);
+        }
         for task in [reader, writer].into_iter().flatten() {
             self.tasks.wake(task);
+        }
+    }
+}
+
+impl Driver {
+    /// The end of a batch: what was put off leaves.
+    fn send_put_off(&self) {
+        self.outbox.is_open.set(false);
+        for list in [&self.outbox.to_backends, &self.outbox.to_clients] {
+            let mut connections = list.take();
+            for connection in connections.drain(..) {
+                connection.send_put_off(self);
+            }
+            // Its room is kept.
+            list.replace(connections);
         }
     }
 }
@@ -159,7 +195,9 @@ pub(crate) fn run(
         let now = Instant::now();
         driver.now.set(now);
         events.iter().for_each(|event| driver.handle(event));
+        driver.outbox.is_open.set(events.len() > 1);
         driver.tasks.run_ready();
+        driver.send_put_off();
         if now >= next_tick {
             next_tick = now + tick;
             on_tick();
@@ -295,33 +333,59 @@ impl Drop for Registration {
 
 /// A connected socket. Receiving and sending take `&self`, so that one task can do both at once.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct Socket(Rc<Connection>);
+
+#[derive(Debug)]
+struct Connection {
     stream: TcpStream,
     registration: Registration,
+    is_to_backend: bool,
+    /// Taken over from the sender, not yet by the system. In order, before anything else.
+    put_off: RefCell<Vec<u8>>,
 }
 
+/// Sends up to this length, in bytes, may wait for the end of their batch.
+const PUT_OFF_BYTES_MAX: usize = 8 * 1024;
+/// Buffers that are kept for reuse.
+const SPARE_BUFFERS_MAX: usize = 256;
+
 impl Socket {
+    fn new(stream: TcpStream, registration: Registration, is_to_backend: bool) -> Self {
+        let put_off = RefCell::default();
+        Self(Rc::new(Connection {
+            stream,
+            registration,
+            is_to_backend,
+            put_off,
+        }))
+    }
+
     /// Receives what is there, with one system call; 0 is the end.
     pub(crate) fn poll_receive(
         &self,
         _context: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.registration.poll_readable() {
+        let Connection {
+            stream,
+            registration,
+            ..
+        } = &*self.0;
+        if !registration.poll_readable() {
             return Poll::Pending;
         }
         loop {
             let length = room.len();
-            match rustix::net::recv(&self.stream, &mut *room, RecvFlags::empty()) {
+            match rustix::net::recv(stream, &mut *room, RecvFlags::empty()) {
                 Ok((count, _)) => {
                     if count < length {
                         // That was all: what comes later comes with an event.
-                        self.registration.not_readable();
+                        registration.not_readable();
                     }
                     return Poll::Ready(Ok(count));
                 }
                 Err(rustix::io::Errno::AGAIN) => {
-                    self.registration.wait_readable();
+                    registration.wait_readable();
                     return Poll::Pending;
                 }
                 Err(rustix::io::Errno::INTR) => {}
@@ -330,15 +394,125 @@ impl Socket {
         }
     }
 
-    /// Sends as much of `pieces` as the socket takes, with one system call.
+    /// Sends as much of `pieces` as the socket takes, with one system call. Within a batch, a
+    /// short send is taken over whole and leaves at the batch's end; if that fails, the next
+    /// receive tells.
     pub(crate) fn poll_send(
         &self,
         _context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.registration.poll_writable() {
+        if !self.0.registration.poll_writable() {
             return Poll::Pending;
         }
+        with_driver(|driver| {
+            if !self.0.put_off.borrow().is_empty() {
+                // Order matters more than the batch.
+                Rc::clone(&self.0).send_put_off(driver);
+                if !self.0.put_off.borrow().is_empty() {
+                    return Poll::Pending;
+                }
+            }
+            let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+            if driver.outbox.is_open.get() && length <= PUT_OFF_BYTES_MAX {
+                driver.outbox.put_off(&self.0, pieces);
+                return Poll::Ready(Ok(length));
+            }
+            self.0.send(pieces)
+        })
+    }
+
+    /// Sees out what was put off.
+    pub(crate) fn poll_flush(&self, _context: &mut Context<'_>) -> Poll<()> {
+        with_driver(|driver| Rc::clone(&self.0).send_put_off(driver));
+        match self.0.put_off.borrow().is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Whether an idle connection is still open and silent. Costs a system call only when
+    /// something has happened to it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let Connection {
+            stream,
+            registration,
+            ..
+        } = &*self.0;
+        if !registration.with(|source, _| source.readable) {
+            return true;
+        }
+        let received = rustix::net::recv(stream, &mut [0_u8; 1], RecvFlags::PEEK);
+        let is_quiet = matches!(received, Err(rustix::io::Errno::AGAIN));
+        if is_quiet {
+            registration.not_readable();
+        }
+        is_quiet
+    }
+
+    /// Tells the peer that nothing more comes; it can still be received from.
+    pub(crate) fn finish_sending(&self) {
+        with_driver(|driver| Rc::clone(&self.0).send_put_off(driver));
+        // An error means that the connection is gone, which is as good.
+        let _ = self.0.stream.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Makes the coming close a reset: the peer learns that what it received is not all.
+    pub(crate) fn reset_on_close(&self) {
+        with_driver(|driver| Rc::clone(&self.0).send_put_off(driver));
+        let _ = SockRef::from(&self.0.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// This side's port; 0 when the connection is gone.
+    pub(crate) fn local_port(&self) -> u16 {
+        self.0
+            .stream
+            .local_addr()
+            .map_or(0, |address| address.port())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // What is blocked now is given up; what is in the outbox still leaves.
+        let place = self.0.registration.0;
+        let blocked = DRIVER.try_with(|driver| {
+            let driver = driver.borrow();
+            let mut sources = driver.as_ref()?.sources.borrow_mut();
+            sources.get_mut(place)?.blocked.take()
+        });
+        drop(blocked);
+    }
+}
+
+impl Outbox {
+    fn put_off(&self, connection: &Rc<Connection>, pieces: &[IoSlice<'_>]) {
+        let mut bytes = connection.put_off.borrow_mut();
+        if bytes.capacity() == 0 {
+            *bytes = self.spare.borrow_mut().pop().unwrap_or_default();
+        }
+        pieces
+            .iter()
+            .for_each(|piece| bytes.extend_from_slice(piece));
+        let list = if connection.is_to_backend {
+            &self.to_backends
+        } else {
+            &self.to_clients
+        };
+        list.borrow_mut().push(Rc::clone(connection));
+    }
+
+    fn keep(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS_MAX {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+impl Connection {
+    fn send(&self, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             let sent = match pieces {
                 [only] => rustix::net::send(&self.stream, only, SendFlags::NOSIGNAL),
@@ -360,34 +534,29 @@ impl Socket {
         }
     }
 
-    /// Whether an idle connection is still open and silent. Costs a system call only when
-    /// something has happened to it.
-    pub(crate) fn is_quiet(&self) -> bool {
-        if !self.registration.with(|source, _| source.readable) {
-            return true;
+    /// Sends what was put off; what the socket has no room for leaves when it has.
+    fn send_put_off(self: Rc<Self>, driver: &Driver) {
+        let mut bytes = self.put_off.take();
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.send(&[IoSlice::new(&bytes[sent..])]) {
+                Poll::Ready(Ok(count)) => sent += count,
+                Poll::Ready(Err(_)) => sent = bytes.len(),
+                Poll::Pending => {
+                    bytes.drain(..sent);
+                    self.put_off.replace(bytes);
+                    let place = self.registration.0;
+                    // Without its socket, nobody bounds how long it may take.
+                    if Rc::strong_count(&self) > 1 {
+                        driver.sources.borrow_mut()[place].blocked = Some(self);
+                    }
+                    return;
+                }
+            }
         }
-        let received = rustix::net::recv(&self.stream, &mut [0_u8; 1], RecvFlags::PEEK);
-        let is_quiet = matches!(received, Err(rustix::io::Errno::AGAIN));
-        if is_quiet {
-            self.registration.not_readable();
+        if bytes.capacity() > 0 {
+            driver.outbox.keep(bytes);
         }
-        is_quiet
-    }
-
-    /// Tells the peer that nothing more comes; it can still be received from.
-    pub(crate) fn finish_sending(&self) {
-        // An error means that the connection is gone, which is as good.
-        let _ = self.stream.shutdown(std::net::Shutdown::Write);
-    }
-
-    /// Makes the coming close a reset: the peer learns that what it received is not all.
-    pub(crate) fn reset_on_close(&self) {
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-    }
-
-    /// This side's port; 0 when the connection is gone.
-    pub(crate) fn local_port(&self) -> u16 {
-        self.stream.local_addr().map_or(0, |address| address.port())
     }
 }
 
@@ -432,13 +601,7 @@ impl Acceptor {
                     Some(Err(_)) | None => stream.peer_addr()?,
                 };
                 let registration = Registration::new(&stream, true)?;
-                Poll::Ready(Ok((
-                    Socket {
-                        stream,
-                        registration,
-                    },
-                    peer,
-                )))
+                Poll::Ready(Ok((Socket::new(stream, registration, false), peer)))
             }
             Err(rustix::io::Errno::AGAIN) => {
                 self.in_a_row.set(0);
@@ -472,10 +635,7 @@ pub(crate) async fn connect(address: SocketAddr) -> io::Result<Socket> {
     writable.await;
     match socket.take_error()? {
         Some(error) => Err(error),
-        None => Ok(Socket {
-            stream: socket.into(),
-            registration,
-        }),
+        None => Ok(Socket::new(socket.into(), registration, true)),
     }
 }
 
