@@ -368,6 +368,7 @@ impl Way<'_> {
                 inbox: std::mem::take(inbox),
                 backend: &backend.stream,
                 timers: &core.timers,
+                group: turn.server.id.0,
                 head,
                 length: self.request.body,
                 expects_continue: self.request.expects_continue,
@@ -532,6 +533,10 @@ impl Way<'_> {
                 ends.timer.start(self.setting.request_timeout);
                 upload_running = uploading.is_under_way();
                 match uploading.end().map(|end| end.result) {
+                    Some(Err(_)) if ends.timer.is_limit_over() => {
+                        let failure = self.time_out(ends.timer, ends.core.is_draining());
+                        return Poll::Ready(Err(failure));
+                    }
                     // Perhaps it says why it will not read on.
                     Some(Err(failure @ Failure::BackendSendFailed)) => {
                         upload_failure = Some(failure);

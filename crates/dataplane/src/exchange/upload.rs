@@ -99,6 +99,8 @@ pub(super) struct Upload<'a> {
     pub(super) inbox: Inbox,
     pub(super) backend: &'a Stream,
     pub(super) timers: &'a Rc<Timers>,
+    /// Whom its timer belongs to: the server, whose requests have limits in common.
+    pub(super) group: u64,
     pub(super) head: &'a [u8],
     pub(super) length: BodyLength,
     /// Whether the client waits to be told to send its body.
@@ -108,6 +110,7 @@ pub(super) struct Upload<'a> {
 impl Upload<'_> {
     async fn run(mut self) -> UploadEnd {
         let timer = self.timers.timer();
+        timer.join(self.group);
         let (mut received, mut sent) = (self.inbox.bytes().len(), 0);
         let result = self.send(&timer, &mut received, &mut sent).await;
         received -= self.inbox.bytes().len();
