@@ -69,6 +69,12 @@ impl Core {
         Arc::clone(&self.live.borrow())
     }
 
+    /// Whether `server` is in the configuration of this moment, which may be newer than the one
+    /// that a request keeps to.
+    pub(crate) fn has_server(&self, server: ServerId) -> bool {
+        self.live.borrow().has_server(server)
+    }
+
     /// Serves `live` from the next request on. Servers that it does not know any more have their
     /// drain time to finish what they are at.
     pub(crate) fn swap(&self, live: Arc<Live>) {

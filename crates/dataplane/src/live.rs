@@ -195,7 +195,7 @@ impl LiveUpstream {
         }
         let mut draining = self.draining.iter();
         let (server, until) = draining.find(|(server, _)| server.affinity == *cookie)?;
-        Some((server, Some(*until)))
+        (*until > Instant::now()).then_some((server, Some(*until)))
     }
 }
 

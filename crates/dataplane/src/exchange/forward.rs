@@ -239,7 +239,7 @@ impl Way<'_> {
         if self.setting.dedicated_connection {
             backend.is_reused = true;
             client.dedicated = Some(backend);
-        } else if self.live.has_server(backend.slot.id) {
+        } else if client.core().has_server(backend.slot.id) {
             backend.keep(now());
         }
     }
