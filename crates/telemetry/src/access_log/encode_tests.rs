@@ -52,6 +52,48 @@ fn an_answered_request_gives_exactly_this_line() {
     assert_eq!(line(plain_request), expected);
 }
 
+/// The manual's page.
+const PAGE: &str = include_str!("../../../../docs/access-log.md");
+
+/// The names of all members, in order, those of `properties` after its own.
+fn fields(line: &Value) -> Vec<String> {
+    let keys = |value: &Value| -> Vec<String> {
+        let members = value.as_object().into_iter().flatten();
+        members.map(|(key, _)| key.clone()).collect()
+    };
+    [keys(line), keys(&line["properties"])].concat()
+}
+
+#[test]
+fn the_manual_shows_such_a_line_and_explains_each_of_its_fields() {
+    let written: Value = serde_json::from_str(&line(plain_request)).unwrap();
+    let (_, rest) = PAGE.split_once("```json\n").unwrap();
+    let (sample, rest) = rest.split_once("```\n").unwrap();
+    let mut shown: Value = serde_json::from_str(sample).unwrap();
+    shown["resourceId"] = written["resourceId"].clone();
+    assert_eq!(shown, written);
+    assert_eq!(fields(&shown), fields(&written));
+
+    let (_, rest) = rest.split_once("## Fields\n").unwrap();
+    let (table, _) = rest.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        Some((cells.next()?.trim_end_matches('`'), cells.next()?))
+    });
+    let rows: Vec<(&str, &str)> = rows.collect();
+    let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, fields(&written));
+    for (name, kind) in rows {
+        let value = written.get(name).unwrap_or(&written["properties"][name]);
+        let found = match value {
+            Value::String(_) => "string",
+            Value::Number(_) => "number",
+            _ => "object",
+        };
+        assert_eq!(kind, found, "{name}");
+    }
+}
+
 #[test]
 fn a_refused_request_says_that_no_server_was_reached() {
     let value: Value = serde_json::from_str(&line(refused_request)).unwrap();
