@@ -157,18 +157,18 @@ impl Dataplane {
         if sockets.is_draining {
             return Err(ApplyError::ShuttingDown);
         }
-        plane
-            .dns
-            .watch(names_to_resolve(&snapshot, &plane.address_map))
-            .await;
-        let live = plane.build(Arc::clone(&snapshot))?;
-        let wanted: Vec<SocketKey> = (snapshot.endpoints.iter().zip(addresses))
-            .map(|(endpoint, address)| (endpoint.key.clone(), endpoint.scheme, *address))
-            .collect();
-        let mut opened = HashMap::new();
-        for key in wanted.iter().filter(|key| !sockets.open.contains_key(*key)) {
-            opened.insert(key.clone(), plane.open(key, &sockets)?);
-        }
+        let names = names_to_resolve(&snapshot, &plane.address_map);
+        let served = names_to_resolve(&plane.live.load().snapshot, &plane.address_map);
+        // Until it is certain that the new snapshot can be served, the old one is.
+        plane.dns.watch(names.union(&served).cloned().collect()).await;
+        let prepared = plane.prepare(snapshot, addresses, &sockets);
+        let names = if prepared.is_ok() { names } else { served };
+        plane.dns.watch(names).await;
+        let Prepared {
+            live,
+            wanted,
+            opened,
+        } = prepared?;
         let close: Vec<SocketKey> = sockets
             .open
             .keys()
@@ -259,7 +259,35 @@ impl Dataplane {
     }
 }
 
+/// What a snapshot needs, before anything has changed.
+struct Prepared {
+    live: Arc<Live>,
+    wanted: Vec<SocketKey>,
+    opened: HashMap<SocketKey, Vec<TcpListener>>,
+}
+
 impl Plane {
+    fn prepare(
+        &self,
+        snapshot: Arc<Snapshot>,
+        addresses: &[SocketAddr],
+        sockets: &Sockets,
+    ) -> Result<Prepared, ApplyError> {
+        let wanted: Vec<SocketKey> = (snapshot.endpoints.iter().zip(addresses))
+            .map(|(endpoint, address)| (endpoint.key.clone(), endpoint.scheme, *address))
+            .collect();
+        let live = self.build(snapshot)?;
+        let mut opened = HashMap::new();
+        for key in wanted.iter().filter(|key| !sockets.open.contains_key(*key)) {
+            opened.insert(key.clone(), self.open(key, sockets)?);
+        }
+        Ok(Prepared {
+            live,
+            wanted,
+            opened,
+        })
+    }
+
     fn build(&self, snapshot: Arc<Snapshot>) -> Result<Arc<Live>, ApplyError> {
         let surroundings = Surroundings {
             addresses: &self.dns.addresses(),
