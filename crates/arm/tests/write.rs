@@ -140,7 +140,8 @@ fn path_maps_and_their_rules_are_told_apart_in_back_references() {
 fn a_user_is_shown_once_and_defaults_follow_the_protocol() {
     let mut document = sample("contoso-put.json");
     let properties = &mut document["properties"];
-    let roots = &mut properties["backendHttpSettingsCollection"][0]["properties"]["trustedRootCertificates"];
+    let setting = &mut properties["backendHttpSettingsCollection"][0]["properties"];
+    let roots = &mut setting["trustedRootCertificates"];
     let root = roots[0].clone();
     roots.as_array_mut().expect("a list").push(root);
     properties["probes"][0]["properties"]["protocol"] = Value::from("Tls");
