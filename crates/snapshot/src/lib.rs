@@ -5,7 +5,8 @@
 //! needs (pools, backend settings, redirects, certificates). Nothing in here changes after it was
 //! built, does I/O, or reads a clock, so that one request sees one configuration from start to end.
 //!
-//! What must never be here: an ARM type, a socket, a lock, a counter, anything that a request writes.
+//! What must never be here: an ARM type, a socket, a lock, a counter, anything that a request
+//! writes.
 
 mod hosts;
 mod index;

@@ -1,4 +1,5 @@
-//! Certificates and TLS policies, as plain data. The data plane builds TLS configurations from them.
+//! Certificates and TLS policies, as plain data. The data plane builds TLS configurations from
+//! them.
 
 use std::fmt;
 
