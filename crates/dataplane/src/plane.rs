@@ -160,7 +160,10 @@ impl Dataplane {
         let names = names_to_resolve(&snapshot, &plane.address_map);
         let served = names_to_resolve(&plane.live.load().snapshot, &plane.address_map);
         // Until it is certain that the new snapshot can be served, the old one is.
-        plane.dns.watch(names.union(&served).cloned().collect()).await;
+        plane
+            .dns
+            .watch(names.union(&served).cloned().collect())
+            .await;
         let prepared = plane.prepare(snapshot, addresses, &sockets);
         let names = if prepared.is_ok() { names } else { served };
         plane.dns.watch(names).await;

@@ -56,8 +56,8 @@ impl Stream {
         .await
     }
 
-    /// Sends all of `pieces`, counting in `sent` what the system took. Each time that the peer takes
-    /// nothing, it has `patience` to take something.
+    /// Sends all of `pieces`, counting in `sent` what the system took. Each time that the peer
+    /// takes nothing, it has `patience` to take something.
     pub(crate) async fn send_all(
         &self,
         pieces: &mut [IoSlice<'_>],

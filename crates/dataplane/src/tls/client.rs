@@ -249,7 +249,9 @@ fn check_name(end_entity: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<
     };
     let (_, certificate) =
         X509Certificate::from_der(end_entity).map_err(|_| CertificateError::BadEncoding)?;
-    let has_alternative_names = matches!(certificate.subject_alternative_name(), Ok(Some(names)) if !names.value.general_names.is_empty());
+    let alternative_names = certificate.subject_alternative_name().ok().flatten();
+    let has_alternative_names =
+        alternative_names.is_some_and(|names| !names.value.general_names.is_empty());
     let expected = match name {
         ServerName::DnsName(name) => name.as_ref().to_owned(),
         ServerName::IpAddress(address) => IpAddr::from(*address).to_string(),

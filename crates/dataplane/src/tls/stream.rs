@@ -105,8 +105,8 @@ impl TlsStream {
         }
     }
 
-    /// Takes all of `pieces` unless earlier output is still blocked; [`poll_flush`](Self::poll_flush)
-    /// sees them out.
+    /// Takes all of `pieces` unless earlier output is still blocked;
+    /// [`poll_flush`](Self::poll_flush) sees them out.
     pub(crate) fn poll_send(
         &self,
         context: &mut Context<'_>,
