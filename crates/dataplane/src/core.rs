@@ -37,7 +37,9 @@ pub(crate) struct Shared {
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Rc<Timers>,
-    live: RefCell<Arc<Live>>,
+    /// Counted per thread: a count that threads share would be the one thing that all requests
+    /// write to.
+    live: RefCell<Rc<Arc<Live>>>,
     slots: RefCell<HashMap<ServerId, Rc<ServerSlot>, foldhash::fast::RandomState>>,
     records: RefCell<RecordBatch>,
     sender: RecordSender,
@@ -53,7 +55,7 @@ impl Core {
         Rc::new(Self {
             shared,
             timers: Rc::default(),
-            live: RefCell::new(Arc::new(Live::empty())),
+            live: RefCell::new(Rc::new(Arc::new(Live::empty()))),
             slots: RefCell::default(),
             records: RefCell::default(),
             sender,
@@ -65,8 +67,8 @@ impl Core {
     }
 
     /// The configuration of this moment; who asks keeps it to the end of a request.
-    pub(crate) fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live.borrow())
+    pub(crate) fn live(&self) -> Rc<Arc<Live>> {
+        Rc::clone(&self.live.borrow())
     }
 
     /// Whether `server` is in the configuration of this moment, which may be newer than the one
@@ -78,7 +80,7 @@ impl Core {
     /// Serves `live` from the next request on. Servers that it does not know any more have their
     /// drain time to finish what they are at.
     pub(crate) fn swap(&self, live: Arc<Live>) {
-        let before = self.live.replace(live);
+        let before = self.live.replace(Rc::new(live));
         let live = self.live.borrow();
         let mut slots = self.slots.borrow_mut();
         for (server, slot) in slots.iter() {
