@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,13 +34,25 @@ pub(crate) struct Shared {
     pub(crate) next_connection: AtomicU64,
 }
 
+/// A thread's hold on a [`Live`].
+#[derive(Debug)]
+pub(crate) struct PinnedLive(Arc<Live>);
+
+impl Deref for PinnedLive {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        &self.0
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Rc<Timers>,
     /// Counted per thread: a count that threads share would be the one thing that all requests
     /// write to.
-    live: RefCell<Rc<Arc<Live>>>,
+    live: RefCell<Rc<PinnedLive>>,
     slots: RefCell<HashMap<ServerId, Rc<ServerSlot>, foldhash::fast::RandomState>>,
     records: RefCell<RecordBatch>,
     sender: RecordSender,
@@ -55,7 +68,7 @@ impl Core {
         Rc::new(Self {
             shared,
             timers: Rc::default(),
-            live: RefCell::new(Rc::new(Arc::new(Live::empty()))),
+            live: RefCell::new(Rc::new(PinnedLive(Arc::new(Live::empty())))),
             slots: RefCell::default(),
             records: RefCell::default(),
             sender,
@@ -67,7 +80,7 @@ impl Core {
     }
 
     /// The configuration of this moment; who asks keeps it to the end of a request.
-    pub(crate) fn live(&self) -> Rc<Arc<Live>> {
+    pub(crate) fn live(&self) -> Rc<PinnedLive> {
         Rc::clone(&self.live.borrow())
     }
 
@@ -80,7 +93,7 @@ impl Core {
     /// Serves `live` from the next request on. Servers that it does not know any more have their
     /// drain time to finish what they are at.
     pub(crate) fn swap(&self, live: Arc<Live>) {
-        let before = self.live.replace(Rc::new(live));
+        let before = self.live.replace(Rc::new(PinnedLive(live)));
         let live = self.live.borrow();
         let mut slots = self.slots.borrow_mut();
         for (server, slot) in slots.iter() {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod conversation;
 mod decide;
 mod forward;
 mod recording;
