@@ -315,7 +315,8 @@ impl Registration {
     fn wait_writable(&self) {
         self.with(|source, task| {
             source.writable = false;
-            source.writer = task;
+            // The end of a batch is no task, and must not push out the one that waits.
+            source.writer = task.or(source.writer);
         });
     }
 }
