@@ -143,6 +143,7 @@ impl Way<'_> {
             backend: &backend.stream,
             inbox: &mut backend.inbox,
             timer,
+            core: &core,
             patience: self.setting.request_timeout,
             length: answered.body,
             chunked_out: is_chunked_to_client(answered.body, self.request.version),

@@ -8,6 +8,7 @@ use gatewright_telemetry::Failure;
 use super::SEND_STALL_MAX;
 use super::recording::Recording;
 use super::upload::Uploading;
+use crate::core::Core;
 use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
 use crate::http::framing::BodyLength;
 use crate::io::{Inbox, Stream, StreamError, Timer};
@@ -28,6 +29,7 @@ pub(super) struct Relay<'a> {
     /// The backend's inbox: begins with what is there of the body.
     pub(super) inbox: &'a mut Inbox,
     pub(super) timer: &'a Timer,
+    pub(super) core: &'a Core,
     /// How long the backend may send nothing within its answer.
     pub(super) patience: Duration,
     pub(super) length: BodyLength,
@@ -74,8 +76,8 @@ impl Relay<'_> {
                     return Err(RelayFailure::Backend(Failure::BackendBodyClosed));
                 }
                 Err(StreamError::TimedOut) => {
-                    let drained = self.timer.is_limit_over();
-                    return Err(RelayFailure::Backend(match drained {
+                    return Err(RelayFailure::Backend(match self.timer.is_limit_over() {
+                        true if self.core.is_draining() => Failure::ShuttingDown,
                         true => Failure::ServerDrained,
                         false => Failure::BackendBodyTimedOut,
                     }));
