@@ -115,10 +115,10 @@ impl TlsStream {
         let state = &mut *self.state.borrow_mut();
         ready!(state.poll_flush(&self.socket, context))?;
         let count = state.connection.writer().write_vectored(pieces)?;
-        match state.poll_flush(&self.socket, context) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(count)),
-        }
+        // If it fails, it will fail again when the rest is flushed. Until then these bytes count
+        // as sent, since some of them may have left.
+        let _ = state.poll_flush(&self.socket, context);
+        Poll::Ready(Ok(count))
     }
 
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -128,19 +128,16 @@ impl TlsStream {
     /// Whether an idle session is still open and silent. Session tickets that arrive late do not
     /// count as noise.
     pub(crate) fn is_quiet(&self) -> bool {
-        if self.socket.is_quiet() {
-            return true;
-        }
         let state = &mut *self.state.borrow_mut();
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        match state.poll_take_in(&self.socket, &mut context) {
-            Poll::Pending => true,
-            Poll::Ready(Ok(0) | Err(_)) => false,
-            Poll::Ready(Ok(_)) => matches!(
-                state.connection.reader().read(&mut [0]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock
-            ),
+        if !self.socket.is_quiet() {
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            if let Poll::Ready(Ok(0) | Err(_)) = state.poll_take_in(&self.socket, &mut context) {
+                return false;
+            }
         }
+        let plaintext = state.connection.reader().read(&mut [0]);
+        state.unread.is_empty()
+            && matches!(plaintext, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Tells the peer that nothing more comes. Best effort: a full socket is not waited for.
@@ -293,5 +290,102 @@ fn openssl_name(suite: rustls::CipherSuite) -> &'static str {
         S::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
         // No policy can name another.
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
+    use std::time::Duration;
+
+    use gatewright_testkit::certificates::{Leaf, client_trusting_anything};
+    use rustls::crypto::aws_lc_rs;
+    use rustls::{ClientConnection, ServerConfig, ServerConnection};
+
+    use super::*;
+    use crate::io::{TICK, Timers, connect, run};
+
+    /// A TLS server that says `greeting`, and resets the connection when it is told to.
+    fn serve(listener: &TcpListener, greeting: &[u8], end: &Receiver<()>) {
+        let identity = Leaf::named("a.test").self_signed();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(identity.chain, identity.key)
+            .unwrap();
+        let mut session = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut socket: TcpStream = listener.accept().unwrap().0;
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).unwrap();
+        }
+        session.writer().write_all(greeting).unwrap();
+        session.complete_io(&mut socket).unwrap();
+        let _ = end.recv();
+        let linger = Some(Duration::ZERO);
+        socket2::SockRef::from(&socket).set_linger(linger).unwrap();
+    }
+
+    /// What comes of `work` with a session to a server that says `greeting`.
+    fn with_session<F, T>(
+        greeting: &'static [u8],
+        work: impl FnOnce(TlsStream, Sender<()>) -> F + 'static,
+    ) -> T
+    where
+        F: Future<Output = T>,
+        T: 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (end, is_over) = channel();
+        let server = thread::spawn(move || serve(&listener, greeting, &is_over));
+        let (done, is_done) = channel();
+        let main = async move {
+            let timers = Rc::new(Timers::default());
+            let socket = connect(address).await.unwrap();
+            let name = "a.test".try_into().unwrap();
+            let session = ClientConnection::new(client_trusting_anything(), name).unwrap();
+            let stream = TlsStream::new(socket, session.into(), Vec::new());
+            stream.handshake(&timers.timer()).await.unwrap();
+            done.send(work(stream, end).await).unwrap();
+        };
+        run(main, TICK, || {}).unwrap();
+        server.join().unwrap();
+        is_done.recv().unwrap()
+    }
+
+    async fn receive(stream: &TlsStream, most: usize) -> io::Result<usize> {
+        let mut room = vec![0; most];
+        poll_fn(|context| stream.poll_receive(context, &mut room)).await
+    }
+
+    #[test]
+    fn decrypted_bytes_that_wait_are_noise() {
+        let seen = with_session(b"0123456789", |stream, end| async move {
+            let first = receive(&stream, 4).await.ok();
+            let with_more = stream.is_quiet();
+            let rest = receive(&stream, 16).await.is_ok();
+            let without = stream.is_quiet();
+            drop(end);
+            (first, with_more, rest, without)
+        });
+        assert_eq!(seen, (Some(4), false, true, true));
+    }
+
+    #[test]
+    fn what_may_have_left_counts_as_sent() {
+        let (sent, flushed) = with_session(b"x", |stream, end| async move {
+            drop(end);
+            while matches!(receive(&stream, 16).await, Ok(1..)) {}
+            let pieces = [IoSlice::new(b"POST")];
+            let sent = poll_fn(|context| stream.poll_send(context, &pieces)).await;
+            let flushed = poll_fn(|context| stream.poll_flush(context)).await;
+            (sent.ok(), flushed.is_ok())
+        });
+        assert_eq!((sent, flushed), (Some(4), false));
     }
 }
