@@ -63,110 +63,86 @@ async fn of_two_hosts() -> (Backend, TestGateway) {
     (backend, gateway)
 }
 
+/// The status, its words, and the log's name for what a client does wrong.
+fn wrongs_answer(failure: Failure) -> (u16, &'static str, Info) {
+    match failure {
+        Failure::RequestMalformed => (400, "Bad Request", Info::InvalidRequest),
+        Failure::HostInvalid => (400, "Bad Request", Info::InvalidHost),
+        Failure::UpgradeRefused => (403, "Forbidden", Info::InvalidRequest),
+        Failure::NoListener => (404, "Not Found", Info::InvalidHost),
+        Failure::MethodTrace => (405, "Method Not Allowed", Info::InvalidMethodTrace),
+        Failure::MethodConnect => (405, "Method Not Allowed", Info::InvalidMethod),
+        Failure::BodyTooLarge => (413, "Request Entity Too Large", Info::InvalidContentLength),
+        Failure::TargetTooLong => (414, "Request-URI Too Large", Info::RequestUriInvalid),
+        Failure::ExpectationUnknown => (417, "Expectation Failed", Info::InvalidHeader),
+        Failure::HeaderTooLarge => (431, "Request Header Fields Too Large", Info::InvalidRequest),
+        Failure::WebSocketUnsupported => (501, "Not Implemented", Info::InvalidRequest),
+        other => panic!("{other:?} is no client's"),
+    }
+}
+
 #[tokio::test]
 async fn what_a_client_does_wrong_has_its_status() {
     let (backend, mut gateway) = of_two_hosts().await;
-    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(33 * 1024));
-    let large = format!(
-        "GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n",
-        "x".repeat(33 * 1024)
-    );
-    let bad = Info::InvalidRequest;
-    let cases: &[(&str, u16, &str, Failure, Info)] = &[
+    let long = "x".repeat(33 * 1024);
+    for (line, fields, failure) in [
+        ("GET  / HTTP/1.1", "Host: a", Failure::RequestMalformed),
+        ("GET / HTTP/1.1", "Host: a:b:c", Failure::HostInvalid),
         (
-            "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-            400,
-            "Bad Request",
-            Failure::RequestMalformed,
-            bad,
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: a:b:c\r\n\r\n",
-            400,
-            "Bad Request",
-            Failure::HostInvalid,
-            Info::InvalidHost,
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
-            403,
-            "Forbidden",
+            "GET / HTTP/1.1",
+            "Host: a\r\nConnection: Upgrade\r\nUpgrade: h2c",
             Failure::UpgradeRefused,
-            bad,
         ),
+        ("GET / HTTP/1.1", "Host: c.com", Failure::NoListener),
+        ("TRACE / HTTP/1.1", "Host: a", Failure::MethodTrace),
         (
-            "GET / HTTP/1.1\r\nHost: c.com\r\n\r\n",
-            404,
-            "Not Found",
-            Failure::NoListener,
-            Info::InvalidHost,
-        ),
-        (
-            "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
-            405,
-            "Method Not Allowed",
-            Failure::MethodTrace,
-            Info::InvalidMethodTrace,
-        ),
-        (
-            "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
-            405,
-            "Method Not Allowed",
+            "CONNECT a:80 HTTP/1.1",
+            "Host: a:80",
             Failure::MethodConnect,
-            Info::InvalidMethod,
         ),
+        // One more than 4 GB.
         (
-            // One more than 4 GB.
-            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4294967297\r\n\r\n",
-            413,
-            "Request Entity Too Large",
+            "PUT / HTTP/1.1",
+            "Host: a\r\nContent-Length: 4294967297",
             Failure::BodyTooLarge,
-            Info::InvalidContentLength,
         ),
         (
-            &long,
-            414,
-            "Request-URI Too Large",
+            &format!("GET /{long} HTTP/1.1"),
+            "Host: a",
             Failure::TargetTooLong,
-            Info::RequestUriInvalid,
         ),
         (
-            "GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n",
-            417,
-            "Expectation Failed",
+            "GET / HTTP/1.1",
+            "Host: a\r\nExpect: a miracle",
             Failure::ExpectationUnknown,
-            Info::InvalidHeader,
         ),
         (
-            &large,
-            431,
-            "Request Header Fields Too Large",
+            "GET / HTTP/1.1",
+            &format!("Host: a\r\nA: {long}"),
             Failure::HeaderTooLarge,
-            bad,
         ),
         (
-            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            501,
-            "Not Implemented",
+            "GET / HTTP/1.1",
+            "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket",
             Failure::WebSocketUnsupported,
-            bad,
         ),
-    ];
-    for (text, status, reason, failure, info) in cases {
-        let name = &text[..text.len().min(70)];
-        check_page(&gateway.ask(text).await, *status, reason, name);
+    ] {
+        let (status, reason, info) = wrongs_answer(failure);
+        let name = format!("{failure:?}");
+        let response = gateway.ask(format!("{line}\r\n{fields}\r\n\r\n")).await;
+        check_page(&response, status, reason, &name);
         let record = gateway.next_record().await;
         assert_eq!(
             (record.status, record.failure),
-            (*status, Some(*failure)),
+            (status, Some(failure)),
             "{name}"
         );
-        assert_eq!(failure.error_info(), *info, "{name}");
+        assert_eq!(failure.error_info(), info, "{name}");
         assert_eq!(record.attempts, [None, None], "{name}");
     }
     assert_eq!(backend.connections(), 0);
-    let bound =
-        b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4294967296\r\n\r\n";
+    let bound = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
+        Content-Length: 4294967296\r\n\r\n";
     let mut client = gateway.client_sending(bound).await;
     let interim = client.read_exactly(12).await.unwrap();
     assert_eq!(interim, b"HTTP/1.1 100", "4 GB are not too much");

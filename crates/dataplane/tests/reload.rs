@@ -512,23 +512,38 @@ async fn a_drain_lets_an_upload_finish() {
 
 #[tokio::test]
 async fn a_drain_does_not_wait_for_ever() {
-    let backend = Backend::start(Manners::BlackHole).await.unwrap();
+    let dribbling = Manners::Dribble {
+        step: 150,
+        interval: SECOND / 5,
+        then: Box::new(Manners::text(&"x".repeat(10_000))),
+    };
+    let backend = Backend::with(Manners::BlackHole)
+        .on_path("/dribbling", dribbling)
+        .start()
+        .await
+        .unwrap();
     let mut gateway = TestGateway::start(&[&backend], Setup::basic(1)).await;
-    let mut client = gateway.client_sending(GET).await;
+    let mut answered = gateway
+        .client_sending("GET /dribbling HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    answered.read_exactly(50).await.unwrap();
+    let waiting = gateway.client_sending(GET).await;
     let half = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc";
-    let mut uploading = gateway.client_sending(half).await;
-    assert!(backend.wait_for_requests(1, 5 * SECOND).await);
-    until("both requests are there", async || {
-        backend.request_count() == 2
+    let uploading = gateway.client_sending(half).await;
+    until("all requests are there", async || {
+        backend.request_count() == 3
     })
     .await;
     let began = Instant::now();
     gateway.plane.drain(SECOND).await;
     let waited = began.elapsed();
     assert!(waited >= SECOND && waited < 3 * SECOND, "{waited:?}");
-    for client in [&mut client, &mut uploading] {
+    for mut client in [waiting, uploading] {
         assert_eq!(client.read_response().await.unwrap().status, 502);
-        let record = gateway.next_record().await;
-        assert_eq!(record.failure, Some(Failure::ShuttingDown));
+    }
+    let rest = answered.read_to_end(SECOND).await;
+    assert!(rest.bytes.len() < 10_000);
+    for seen in gateway.records(3).await {
+        assert_eq!(seen.record.failure, Some(Failure::ShuttingDown));
     }
 }

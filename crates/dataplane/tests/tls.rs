@@ -239,19 +239,29 @@ fn particular(
     Arc::new(config)
 }
 
-#[tokio::test]
-async fn a_policys_versions_and_suites_are_kept_to() {
+/// What clients and gateway agree on: protocol and suite, or the alert.
+type Agreement = Result<(&'static str, &'static str), AlertDescription>;
+
+/// Holds what a client of these versions, and of more suites than any policy has, agrees on with
+/// a site of this policy.
+async fn check_policy(
+    range: (TlsVersion, TlsVersion),
+    suites: &[CipherSuite],
+    key: KeyKind,
+    versions: &[&'static SupportedProtocolVersion],
+    expected: Agreement,
+) {
     use aws_lc_rs::cipher_suite as client;
-    use rustls::version::{TLS12, TLS13};
+    let name = format!("{range:?} {suites:?} {key:?} {versions:?}");
     let authority = Authority::new("Root");
     let backend = echo().await;
-    let both = [
-        CipherSuite::EcdheEcdsaAes256GcmSha384,
-        CipherSuite::EcdheEcdsaAes128GcmSha256,
-    ];
-    let rsa = [CipherSuite::EcdheRsaAes128GcmSha256];
-    let new = [CipherSuite::Tls13Aes128GcmSha256];
-    let all_client = [
+    let site = authority.issue(Leaf::named("a.test").key(key));
+    let (mut setup, _) = with_sites(&[(&["a.test"], &site)]);
+    let policy = setup.snapshot.listeners[0].tls_policy.as_mut().unwrap();
+    (policy.minimum, policy.maximum) = range;
+    policy.suites = suites.to_vec();
+    let mut gateway = TestGateway::start(&[&backend], setup).await;
+    let client_suites = [
         client::TLS13_CHACHA20_POLY1305_SHA256,
         client::TLS13_AES_128_GCM_SHA256,
         client::TLS13_AES_256_GCM_SHA384,
@@ -259,98 +269,62 @@ async fn a_policys_versions_and_suites_are_kept_to() {
         client::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
         client::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     ];
-    let (old, new_version) = (TlsVersion::Tls12, TlsVersion::Tls13);
-    let handshake = AlertDescription::HandshakeFailure;
-    let version = AlertDescription::ProtocolVersion;
-    let mixed: Vec<_> = new.iter().chain(&both).copied().collect();
-    for (range, suites, key, versions, expected) in [
-        // The server's order counts, not the client's.
-        (
-            (old, old),
-            &both[..],
-            KeyKind::P256,
-            &[&TLS12, &TLS13][..],
-            Ok(("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384")),
-        ),
-        (
-            (old, old),
-            &both[1..],
-            KeyKind::P256,
-            &[&TLS12][..],
-            Ok(("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")),
-        ),
-        (
-            (old, old),
-            &rsa[..],
-            KeyKind::Rsa2048,
-            &[&TLS12][..],
-            Ok(("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256")),
-        ),
-        (
-            (old, old),
-            &rsa[..],
-            KeyKind::P256,
-            &[&TLS12][..],
-            Err(handshake),
-        ),
-        (
-            (old, old),
-            &both[..],
-            KeyKind::P256,
-            &[&TLS13][..],
-            Err(version),
-        ),
-        (
-            (old, new_version),
-            &mixed[..],
-            KeyKind::P256,
-            &[&TLS12, &TLS13][..],
-            Ok(("TLSv1.3", "TLS_AES_128_GCM_SHA256")),
-        ),
-        (
-            (old, new_version),
-            &mixed[..],
-            KeyKind::P256,
-            &[&TLS12][..],
-            Ok(("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384")),
-        ),
-        (
-            (new_version, new_version),
-            &new[..],
-            KeyKind::P256,
-            &[&TLS12, &TLS13][..],
-            Ok(("TLSv1.3", "TLS_AES_128_GCM_SHA256")),
-        ),
-        (
-            (new_version, new_version),
-            &new[..],
-            KeyKind::P256,
-            &[&TLS12][..],
-            Err(version),
-        ),
-    ] {
-        let name = format!("{range:?} {suites:?} {key:?} {versions:?}");
-        let site = authority.issue(Leaf::named("a.test").key(key));
-        let (mut setup, _) = with_sites(&[(&["a.test"], &site)]);
-        let policy = setup.snapshot.listeners[0].tls_policy.as_mut().unwrap();
-        (policy.minimum, policy.maximum) = range;
-        policy.suites = suites.to_vec();
-        let mut gateway = TestGateway::start(&[&backend], setup).await;
-        let config = particular(versions, &all_client, &authority);
-        match (connect(&gateway, "a.test", config).await, expected) {
-            (Ok(mut client), Ok((protocol, cipher))) => {
-                assert_eq!(status(&mut client, "a.test").await, 200);
-                let session = gateway.next_record().await.tls.unwrap();
-                assert_eq!(
-                    (session.protocol, session.cipher),
-                    (protocol, cipher),
-                    "{name}"
-                );
-            }
-            (Err(error), Err(expected)) => assert_eq!(alert(&error), Some(expected), "{name}"),
-            (Ok(_), Err(_)) => panic!("{name} is agreed on"),
-            (Err(error), Ok(_)) => panic!("{name}: {error}"),
+    let config = particular(versions, &client_suites, &authority);
+    let agreed = match connect(&gateway, "a.test", config).await {
+        Ok(mut client) => {
+            assert_eq!(status(&mut client, "a.test").await, 200);
+            let session = gateway.next_record().await.tls.unwrap();
+            Ok((session.protocol, session.cipher))
         }
+        Err(error) => Err(alert(&error).unwrap_or_else(|| panic!("{error} for {name}"))),
+    };
+    assert_eq!(agreed, expected, "{name}");
+}
+
+const OLD: [CipherSuite; 2] = [
+    CipherSuite::EcdheEcdsaAes256GcmSha384,
+    CipherSuite::EcdheEcdsaAes128GcmSha256,
+];
+const RSA: [CipherSuite; 1] = [CipherSuite::EcdheRsaAes128GcmSha256];
+const NEW: [CipherSuite; 1] = [CipherSuite::Tls13Aes128GcmSha256];
+
+#[tokio::test]
+async fn a_policy_of_tls_12_is_kept_to() {
+    use rustls::version::{TLS12, TLS13};
+    let (ec, rsa) = (KeyKind::P256, KeyKind::Rsa2048);
+    let no_suite = Err(AlertDescription::HandshakeFailure);
+    let no_version = Err(AlertDescription::ProtocolVersion);
+    let ec_256 = Ok(("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"));
+    let ec_128 = Ok(("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256"));
+    let rsa_128 = Ok(("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"));
+    for (suites, key, versions, expected) in [
+        // The server's order counts, not the client's.
+        (&OLD[..], ec, &[&TLS12, &TLS13][..], ec_256),
+        (&OLD[1..], ec, &[&TLS12], ec_128),
+        (&RSA, rsa, &[&TLS12], rsa_128),
+        (&RSA, ec, &[&TLS12], no_suite),
+        (&OLD, ec, &[&TLS13], no_version),
+    ] {
+        let range = (TlsVersion::Tls12, TlsVersion::Tls12);
+        check_policy(range, suites, key, versions, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_policy_with_tls_13_is_kept_to() {
+    use rustls::version::{TLS12, TLS13};
+    let both: Vec<_> = NEW.iter().chain(&OLD).copied().collect();
+    let new = Ok(("TLSv1.3", "TLS_AES_128_GCM_SHA256"));
+    let old = Ok(("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"));
+    let no_version = Err(AlertDescription::ProtocolVersion);
+    for (minimum, suites, versions, expected) in [
+        (TlsVersion::Tls12, &both[..], &[&TLS12, &TLS13][..], new),
+        (TlsVersion::Tls12, &both, &[&TLS12], old),
+        (TlsVersion::Tls13, &NEW, &[&TLS12, &TLS13], new),
+        (TlsVersion::Tls13, &NEW, &[&TLS12], no_version),
+    ] {
+        let range = (minimum, TlsVersion::Tls13);
+        check_policy(range, suites, KeyKind::P256, versions, expected).await;
     }
 }
 
