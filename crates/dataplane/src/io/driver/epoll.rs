@@ -372,7 +372,7 @@ impl Socket {
             registration,
             ..
         } = &*self.0;
-        if !registration.poll_readable() {
+        if !registration.poll_readable() || !with_driver(|driver| driver.tasks.may_receive()) {
             return Poll::Pending;
         }
         loop {
@@ -641,3 +641,141 @@ pub(crate) async fn connect(address: SocketAddr) -> io::Result<Socket> {
 }
 
 const IN_PROGRESS: i32 = rustix::io::Errno::INPROGRESS.raw_os_error();
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::thread;
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(10);
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, listener.accept().unwrap().0)
+    }
+
+    fn socket(stream: TcpStream) -> Socket {
+        stream.set_nonblocking(true).unwrap();
+        let registration = Registration::new(&stream, true).unwrap();
+        Socket::new(stream, registration, false)
+    }
+
+    async fn send(socket: &Socket, bytes: &[u8]) {
+        let mut left = bytes;
+        while !left.is_empty() {
+            let pieces = [IoSlice::new(left)];
+            let sent = poll_fn(|context| socket.poll_send(context, &pieces)).await;
+            left = &left[sent.unwrap()..];
+        }
+    }
+
+    /// Sockets that answer each other keep every batch above one event, so that short sends are
+    /// put off, while a peer that reads late blocks the one that is looked at.
+    #[test]
+    fn what_is_put_off_before_a_full_socket_arrives_whole() {
+        const PIECES: usize = 20_000;
+        let (near, mut far) = pair();
+        let reader = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).unwrap();
+            all
+        });
+        let main = async move {
+            let noise: Vec<Task> = (0..4).map(|_| spawn(echo_for_ever())).collect();
+            let slow = socket(near);
+            for number in 0..PIECES {
+                send(&slow, format!("{number:0>1000}").as_bytes()).await;
+            }
+            poll_fn(|context| slow.poll_flush(context)).await;
+            slow.finish_sending();
+            noise.into_iter().for_each(Task::abort);
+        };
+        run(main, TICK, || {}).unwrap();
+        let all = reader.join().unwrap();
+        assert_eq!(all.len(), PIECES * 1000);
+        for (number, piece) in all.chunks(1000).enumerate() {
+            assert_eq!(piece, format!("{number:0>1000}").as_bytes());
+        }
+    }
+
+    /// A byte that goes to and fro on this thread.
+    async fn echo_for_ever() {
+        let (one, other) = pair();
+        let (one, other) = (socket(one), socket(other));
+        loop {
+            for (from, to) in [(&one, &other), (&other, &one)] {
+                send(from, b"x").await;
+                let mut byte = [0];
+                let received = poll_fn(|context| to.poll_receive(context, &mut byte)).await;
+                assert_eq!(received.unwrap(), 1);
+            }
+        }
+    }
+
+    /// Its receives never wait, and yet others get their turn.
+    #[test]
+    fn a_task_that_can_always_get_on_does_not_keep_the_thread() {
+        let main = async {
+            let busy = spawn(async {
+                let (one, other) = pair();
+                let (one, other) = (socket(one), socket(other));
+                loop {
+                    send(&one, b"x").await;
+                    poll_fn(|context| one.poll_flush(context)).await;
+                    poll_fn(|context| other.poll_receive(context, &mut [0]))
+                        .await
+                        .unwrap();
+                }
+            });
+            let (near, mut far) = pair();
+            far.write_all(b"y").unwrap();
+            let quiet = socket(near);
+            poll_fn(|context| quiet.poll_receive(context, &mut [0]))
+                .await
+                .unwrap();
+            far.write_all(b"y").unwrap();
+            poll_fn(|context| quiet.poll_receive(context, &mut [0; 9]))
+                .await
+                .unwrap();
+            busy.abort();
+        };
+        run(main, TICK, || {}).unwrap();
+    }
+
+    #[test]
+    fn an_end_that_comes_with_the_last_bytes_is_seen() {
+        let (near, mut far) = pair();
+        far.write_all(b"last").unwrap();
+        drop(far);
+        let main = async move {
+            let socket = socket(near);
+            let mut room = [0; 64];
+            let count = poll_fn(|context| socket.poll_receive(context, &mut room)).await;
+            assert_eq!(count.unwrap(), 4);
+            let count = poll_fn(|context| socket.poll_receive(context, &mut room)).await;
+            assert_eq!(count.unwrap(), 0);
+        };
+        run(main, TICK, || {}).unwrap();
+    }
+
+    #[test]
+    fn ticks_come_while_nothing_happens() {
+        let ticks = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&ticks);
+        let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let mut sender = Some(sender);
+        let main = async move { drop(receiver.await) };
+        let on_tick = move || {
+            counter.set(counter.get() + 1);
+            if counter.get() == 3 {
+                drop(sender.take());
+            }
+        };
+        run(main, TICK, on_tick).unwrap();
+        assert_eq!(ticks.get(), 3);
+    }
+}

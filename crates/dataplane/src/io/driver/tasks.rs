@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+/// Receives that a task may do before others get their turn.
+const RECEIVES_MAX: u32 = 64;
+
 type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A task's place in the table, and which of the place's tasks it is.
@@ -37,6 +40,8 @@ pub(super) struct Tasks {
     free: RefCell<Vec<u32>>,
     ready: RefCell<VecDeque<TaskId>>,
     current: Cell<Option<TaskId>>,
+    /// Receives that the current task has left.
+    budget: Cell<u32>,
     remote: Arc<Remote>,
 }
 
@@ -83,6 +88,7 @@ impl Tasks {
             free: RefCell::default(),
             ready: RefCell::default(),
             current: Cell::new(None),
+            budget: Cell::new(0),
             remote: Arc::new(remote),
         }
     }
@@ -120,6 +126,21 @@ impl Tasks {
     /// Which task is being polled.
     pub(super) fn current(&self) -> Option<TaskId> {
         self.current.get()
+    }
+
+    /// Whether the current task may receive once more. When it has had its share it is queued
+    /// again: a fast backend and a fast client must not keep a thread to themselves.
+    pub(super) fn may_receive(&self) -> bool {
+        match (self.budget.get().checked_sub(1), self.current.get()) {
+            (None, Some(task)) => {
+                self.wake(task);
+                false
+            }
+            (left, _) => {
+                self.budget.set(left.unwrap_or(0));
+                true
+            }
+        }
     }
 
     pub(super) fn wake(&self, task: TaskId) {
@@ -203,6 +224,7 @@ impl Tasks {
             (future, waker)
         };
         self.current.set(Some(task));
+        self.budget.set(RECEIVES_MAX);
         let mut context = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context)));
         self.current.set(None);
