@@ -28,5 +28,6 @@ mod worker;
 
 pub use address_map::{AddressMap, Mapping, MappingError};
 pub use plane::{
-    ApplyError, Bound, Dataplane, DataplaneConfig, NameServers, ServerState, UpstreamState,
+    ApplyError, BindError, Bound, Dataplane, DataplaneConfig, NameServers, ServerState,
+    UpstreamState,
 };

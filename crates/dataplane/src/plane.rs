@@ -1,8 +1,8 @@
 //! The face of the data plane: start it, give it snapshots, ask how it is, drain it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +19,9 @@ use crate::dns::Dns;
 use crate::io::bind;
 use crate::live::{Live, Surroundings};
 use crate::worker::{Command, Opening, WorkerHandle};
+
+/// How long a program that may listen on a port has to answer.
+const LISTENER_PATIENCE: Duration = Duration::from_millis(250);
 
 pub struct DataplaneConfig {
     /// Threads that serve traffic, each with sockets and connections of its own; at least 1.
@@ -50,16 +53,12 @@ pub struct Bound {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// An address that cannot be listened on.
-    #[error(
-        "frontend {:?} of gateway {:?} cannot listen on {address}: {}",
-        endpoint.frontend,
-        endpoint.gateway,
-        bind_reason(source)
-    )]
+    #[error("frontend '{frontend}' of gateway '{gateway}' cannot listen on {address}: {reason}")]
     Bind {
-        endpoint: EndpointKey,
+        gateway: String,
+        frontend: String,
         address: SocketAddr,
-        source: io::Error,
+        reason: BindError,
     },
     /// A certificate that cannot be used: a full sentence.
     #[error("{0}")]
@@ -280,9 +279,20 @@ impl Plane {
             .map(|(endpoint, address)| (endpoint.key.clone(), endpoint.scheme, *address))
             .collect();
         let live = self.build(snapshot)?;
+        let mut ours: HashSet<u16> = sockets.open.values().map(SocketAddr::port).collect();
         let mut opened = HashMap::new();
         for key in wanted.iter().filter(|key| !sockets.open.contains_key(*key)) {
-            opened.insert(key.clone(), self.open(key, sockets)?);
+            let (endpoint, _, address) = key;
+            let listeners = self
+                .open(*address, &ours)
+                .map_err(|reason| ApplyError::Bind {
+                    gateway: gateway_name(&live.snapshot, endpoint),
+                    frontend: endpoint.frontend.clone(),
+                    address: *address,
+                    reason,
+                })?;
+            ours.insert(address.port());
+            opened.insert(key.clone(), listeners);
         }
         Ok(Prepared {
             live,
@@ -302,27 +312,22 @@ impl Plane {
             .map_err(|error| ApplyError::Tls(error.to_string()))
     }
 
-    /// A listening socket for each worker.
-    fn open(&self, key: &SocketKey, sockets: &Sockets) -> Result<Vec<TcpListener>, ApplyError> {
-        let (endpoint, _, address) = key;
-        let fail = |source| ApplyError::Bind {
-            endpoint: endpoint.clone(),
-            address: *address,
-            source,
-        };
-        let is_ours = sockets
-            .open
-            .values()
-            .any(|ours| ours.port() == address.port());
-        if !is_ours {
-            // Our sockets share their port with each other; whether another program has it must be
-            // asked for without sharing.
-            TcpListener::bind(address).map_err(fail)?;
+    /// A listening socket for each worker. `ours`: the ports that we listen on already.
+    fn open(
+        &self,
+        address: SocketAddr,
+        ours: &HashSet<u16>,
+    ) -> Result<Vec<TcpListener>, BindError> {
+        // Our sockets share their port with each other, and would with another node of ours: so
+        // whether somebody listens there must be asked first.
+        if !ours.contains(&address.port()) && is_listened_on(address) {
+            return Err(BindError::Taken);
         }
-        let first = bind(*address).map_err(fail)?;
-        let address = first.local_addr().map_err(fail)?;
-        let others = (1..self.workers.len()).map(|_| bind(address).map_err(fail));
-        std::iter::once(Ok(first)).chain(others).collect()
+        let first = bind(address)?;
+        let address = first.local_addr()?;
+        let others = (1..self.workers.len()).map(|_| bind(address));
+        let all: io::Result<Vec<_>> = std::iter::once(Ok(first)).chain(others).collect();
+        Ok(all?)
     }
 
     /// Has every worker serve `live`; returns when all do.
@@ -392,18 +397,55 @@ fn names_to_resolve(snapshot: &Snapshot, map: &AddressMap) -> BTreeSet<String> {
     names
 }
 
-fn bind_reason(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there; stop it, or move the gateway's ports with --port-offset"
+fn gateway_name(snapshot: &Snapshot, endpoint: &EndpointKey) -> String {
+    let found = snapshot.endpoints.iter().find(|one| one.key == *endpoint);
+    found.map_or_else(String::new, |one| {
+        snapshot.gateway(one.gateway).name.clone()
+    })
+}
+
+/// Whether a program answers there. Port 0 is any free one.
+fn is_listened_on(address: SocketAddr) -> bool {
+    let reached = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let reached = SocketAddr::new(reached, address.port());
+    address.port() != 0 && TcpStream::connect_timeout(&reached, LISTENER_PATIENCE).is_ok()
+}
+
+/// Why an address cannot be listened on, with the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error(
+        "another program listens there; stop it, or move the gateway's ports with --port-offset"
+    )]
+    Taken,
+    #[error(
+        "the port is in use, though nobody listens there: by a program on another of this \
+         machine's addresses, or by an outgoing connection, old ones included; \
+         `ss -tan sport = :PORT` shows it, --port-offset moves the gateway's ports"
+    )]
+    InUse,
+    #[error(
+        "this user may not use ports below 1024; add --port-offset 8000, or run with the \
+         capability CAP_NET_BIND_SERVICE"
+    )]
+    Forbidden,
+    #[error("this machine has no such address; name one that it has with --bind")]
+    NoSuchAddress,
+    #[error("the operating system refused it: {0}")]
+    Other(io::Error),
+}
+
+impl From<io::Error> for BindError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse,
+            io::ErrorKind::PermissionDenied => Self::Forbidden,
+            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress,
+            _ => Self::Other(error),
         }
-        io::ErrorKind::PermissionDenied => {
-            "this user may not use ports below 1024; add --port-offset 8000, or run with the \
-             capability CAP_NET_BIND_SERVICE"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; name one that it has with --bind"
-        }
-        _ => "the operating system refused it",
     }
 }

@@ -132,6 +132,7 @@ impl Worker {
     /// Until no connection is left: each has been given an end.
     async fn wait_for_clients(&self) {
         let timer = self.core.timers.timer();
+        timer.exempt();
         // The core is held by this worker and by each connection.
         while Rc::strong_count(&self.core) > 1 {
             timer.start(TICK);

@@ -547,3 +547,28 @@ async fn a_drain_does_not_wait_for_ever() {
         assert_eq!(seen.record.failure, Some(Failure::ShuttingDown));
     }
 }
+
+/// What the defaults come to for a gateway with a public and a private frontend on one port.
+#[tokio::test]
+async fn all_addresses_and_one_of_them_can_share_a_port() {
+    let backend = Backend::start(Manners::Named).await.unwrap();
+    let gateway = TestGateway::start(&[&backend], Setup::basic(1)).await;
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    let mut setup = Setup::basic(1);
+    setup.endpoint(81, Scheme::Http);
+    let addresses = [([0, 0, 0, 0], port).into(), ([127, 0, 0, 2], port).into()];
+    let bound = gateway
+        .plane
+        .apply(setup.build(), &addresses)
+        .await
+        .unwrap();
+    assert_eq!(bound.len(), 2);
+    // The second has no listener: its answer tells which one took the connection.
+    for (ip, status) in [([127, 0, 0, 1], 200), ([127, 0, 0, 2], 404)] {
+        let response = get((ip, port).into(), "a", "/").await.unwrap();
+        assert_eq!(response.status, status, "{ip:?}");
+    }
+}

@@ -79,14 +79,15 @@ impl Inbox {
         }
         buffer[..stashed].copy_from_slice(&self.stash);
         self.stash = Vec::new();
-        let count = ready!(received)?;
-        self.end += count;
+        let received = ready!(received);
+        self.end += received.as_ref().copied().unwrap_or(0);
         if self.start < self.end {
+            // Also after an error: what came before it may be the answer.
             self.buffer = Some(buffer);
         } else {
             self.clear();
         }
-        Poll::Ready(Ok(count))
+        Poll::Ready(received)
     }
 }
 
@@ -125,6 +126,21 @@ mod tests {
         assert!(inbox.is_empty());
         assert!(fill(&mut inbox, Some(b"f")).is_ready());
         assert_eq!(inbox.bytes(), b"f");
+    }
+
+    #[test]
+    fn an_error_loses_nothing_that_came_before() {
+        let mut inbox = Inbox::default();
+        assert!(fill(&mut inbox, Some(b"abc")).is_ready());
+        let mut context = Context::from_waker(Waker::noop());
+        let reset = |_: &mut Context<'_>, _: &mut [u8]| {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        };
+        assert!(inbox.poll_fill(&mut context, reset).is_ready());
+        assert_eq!(inbox.bytes(), b"abc");
+        assert!(fill(&mut inbox, None).is_pending());
+        assert!(inbox.poll_fill(&mut context, reset).is_ready());
+        assert_eq!(inbox.bytes(), b"abc");
     }
 
     #[test]

@@ -27,6 +27,8 @@ struct Table {
     /// Whom each timer belongs to, for limits on all timers of one.
     groups: Vec<u64>,
     free: Vec<u32>,
+    /// The limit that no timer can leave behind any more.
+    ceiling: Option<u64>,
 }
 
 /// The timers of one thread.
@@ -61,7 +63,7 @@ impl Timers {
         });
         // A limit on all timers falls on free slots, too.
         table.deadlines[slot as usize] = NEVER;
-        table.limits[slot as usize] = NEVER;
+        table.limits[slot as usize] = table.ceiling.unwrap_or(NEVER);
         Timer {
             timers: Rc::clone(self),
             slot: slot as usize,
@@ -74,9 +76,11 @@ impl Timers {
         self.limit_where(duration, |of| of == group);
     }
 
-    /// The same for every timer.
+    /// The same for every timer, and for those to come.
     pub(crate) fn limit_all(&self, duration: Duration) {
         self.limit_where(duration, |_| true);
+        let mut table = self.0.borrow_mut();
+        table.ceiling = Some(table.now + ticks(duration));
     }
 
     fn limit_where(&self, duration: Duration, applies: impl Fn(u64) -> bool) {
@@ -106,11 +110,17 @@ impl Timer {
         table.deadlines[self.slot] = deadline.min(table.limits[self.slot]);
     }
 
-    /// The timer belongs to `group` from now on, and a limit that it ran under is lifted.
+    /// The timer belongs to `group` from now on, and a limit that it ran under is lifted, but for
+    /// that of all timers.
     pub(crate) fn join(&self, group: u64) {
         let mut table = self.timers.0.borrow_mut();
         table.groups[self.slot] = group;
-        table.limits[self.slot] = NEVER;
+        table.limits[self.slot] = table.ceiling.unwrap_or(NEVER);
+    }
+
+    /// Lifts every limit: for whoever waits for the others to keep theirs.
+    pub(crate) fn exempt(&self) {
+        self.timers.0.borrow_mut().limits[self.slot] = NEVER;
     }
 
     /// No deadline may lie beyond `duration` from now, whatever is started later, until the next
@@ -202,6 +212,21 @@ mod tests {
         timers.limit_group(7, Duration::ZERO);
         timers.advance();
         assert!(is_over(&timer));
+    }
+
+    #[test]
+    fn a_limit_on_all_timers_holds_for_those_to_come() {
+        let timers = Rc::new(Timers::default());
+        let old = timers.timer();
+        timers.limit_all(TICK);
+        let new = timers.timer();
+        for timer in [&old, &new] {
+            timer.join(7);
+            timer.start(TICK * 100);
+        }
+        timers.advance();
+        timers.advance();
+        assert!(is_over(&old) && is_over(&new));
     }
 
     #[test]

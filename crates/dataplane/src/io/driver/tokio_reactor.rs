@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -111,19 +112,12 @@ impl Socket {
         Poll::Ready(())
     }
 
-    /// Whether an idle connection is still open and silent. Costs a system call only when
-    /// something has happened to it.
+    /// Whether an idle connection is still open and silent. Costs a system call.
     pub(crate) fn is_quiet(&self) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
         let stream = self.0.borrow();
-        match stream.poll_read_ready(&mut context) {
-            Poll::Pending => true,
-            Poll::Ready(_) => {
-                let mut byte = [0];
-                matches!(stream.try_read(&mut byte),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-            }
-        }
+        let mut room = [MaybeUninit::uninit(); 1];
+        matches!(SockRef::from(&*stream).peek(&mut room),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Tells the peer that nothing more comes; it can still be received from.
