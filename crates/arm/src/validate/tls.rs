@@ -135,7 +135,10 @@ fn policy_form(c: &mut Checker<'_>, policy: &SslPolicy, at: &str) {
                     "minProtocolVersion",
                 );
             }
-            if policy.cipher_suites.is_empty() {
+            // Its suites of TLS 1.3 are always on, and are no one's to list.
+            let is_1_3_only = policy.policy_type == Some(SslPolicyType::CustomV2)
+                && policy.min_protocol_version == Some(SslProtocol::TlsV1_3);
+            if policy.cipher_suites.is_empty() && !is_1_3_only {
                 refuse(
                     "A custom TLS policy must have cipherSuites.",
                     "cipherSuites",

@@ -524,3 +524,17 @@ fn errors_come_before_warnings_that_were_found_first() {
             .any(|f| f.code == "GW-W-duplicate-frontend-port")
     );
 }
+
+#[test]
+fn a_custom_policy_of_tls_1_3_alone_needs_no_suites() {
+    let policy = |kind: &str, minimum: &str| {
+        let policy = json!({
+            "policyType": kind, "minProtocolVersion": minimum, "cipherSuites": [],
+        });
+        check(&[("/sslPolicy", policy)], &put())
+    };
+    assert_eq!(policy("CustomV2", "TLSv1_3"), []);
+    for (kind, minimum) in [("CustomV2", "TLSv1_2"), ("Custom", "TLSv1_2")] {
+        assert_eq!(policy(kind, minimum)[0].code, "GW-E-tls-policy", "{kind}");
+    }
+}
