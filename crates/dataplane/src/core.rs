@@ -30,8 +30,28 @@ pub(crate) type ErrorPages = HashMap<String, Bytes>;
 pub(crate) struct Shared {
     pub(crate) error_pages: ArcSwap<ErrorPages>,
     pub(crate) connections: AtomicU64,
+    /// Client connections are accepted below this number: half of the descriptors that this
+    /// process may have, since each may need one to a backend.
+    pub(crate) connections_max: u64,
     /// Serial numbers of client connections.
     pub(crate) next_connection: AtomicU64,
+}
+
+/// Counts one client connection for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Counted(Arc<Shared>);
+
+impl Counted {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A thread's hold on a [`Live`].
@@ -234,6 +254,7 @@ mod tests {
         let shared = Shared {
             error_pages: ArcSwap::default(),
             connections: AtomicU64::new(0),
+            connections_max: u64::MAX,
             next_connection: AtomicU64::new(1),
         };
         Core::new(Arc::new(shared), record_channel(1).0)

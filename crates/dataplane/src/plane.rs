@@ -119,6 +119,7 @@ impl Dataplane {
         let shared = Arc::new(Shared {
             error_pages: ArcSwap::default(),
             connections: AtomicU64::new(0),
+            connections_max: connections_max(),
             next_connection: AtomicU64::new(1),
         });
         let workers = (0..config.workers.max(1))
@@ -242,7 +243,11 @@ impl Dataplane {
 
     /// Stops accepting, lets requests finish for at most `patience`, then cuts them off.
     pub async fn drain(&self, patience: Duration) {
-        self.0.bound.lock().await.is_draining = true;
+        // A configuration that is being applied may hold the lock; it is not waited for long.
+        let lock = tokio::time::timeout(patience, self.0.bound.lock()).await;
+        if let Ok(mut sockets) = lock {
+            sockets.is_draining = true;
+        }
         let waits: Vec<_> = (self.0.workers.iter())
             .map(|worker| {
                 let (done, is_done) = oneshot::channel();
@@ -395,6 +400,14 @@ fn names_to_resolve(snapshot: &Snapshot, map: &AddressMap) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// Half of the descriptors that this process may have, in the limit of this moment.
+fn connections_max() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit
+        .current
+        .map_or(u64::MAX, |descriptors| (descriptors / 2).max(1))
 }
 
 fn gateway_name(snapshot: &Snapshot, endpoint: &EndpointKey) -> String {

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use gatewright_snapshot::{EndpointKey, Scheme};
 use gatewright_telemetry::RecordSender;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::core::{Core, Shared};
+use crate::core::{Core, Counted, Shared};
 use crate::exchange::{ClientOrigin, serve, serve_plain_on_tls};
 use crate::io::{Acceptor, NO_GROUP, Socket, Stream, TICK, Task, run, spawn};
 use crate::live::Live;
@@ -181,6 +182,11 @@ impl Worker {
 async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, scheme: Scheme) {
     let pause = core.timers.timer();
     loop {
+        while core.shared.connections.load(Ordering::Relaxed) >= core.shared.connections_max {
+            // The rest waits in the system's queue, and backends can still be reached.
+            pause.start(ACCEPT_PAUSE);
+            poll_fn(|context| pause.poll(context)).await;
+        }
         match acceptor.accept().await {
             Ok((socket, peer)) => {
                 let origin = ClientOrigin {
@@ -190,16 +196,17 @@ async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, 
                     tls: None,
                     ja4: None,
                 };
-                let core = Rc::clone(&core);
-                match scheme {
-                    Scheme::Http => {
-                        let timer = core.timers.timer();
-                        spawn(serve(core, Stream::Plain(socket), timer, origin));
+                let (core, counted) = (Rc::clone(&core), Counted::new(&core.shared));
+                spawn(async move {
+                    match scheme {
+                        Scheme::Http => {
+                            let timer = core.timers.timer();
+                            serve(core, Stream::Plain(socket), timer, origin).await;
+                        }
+                        Scheme::Https => serve_tls(core, socket, origin).await,
                     }
-                    Scheme::Https => {
-                        spawn(serve_tls(core, socket, origin));
-                    }
-                }
+                    drop(counted);
+                });
             }
             // The client was gone again; only a lack of descriptors or memory lasts.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gatewright_snapshot::{EndpointIndex, EndpointKey, Generation, Scheme};
@@ -69,8 +68,6 @@ enum HeadArrival {
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(core: Rc<Core>, stream: Stream, timer: Timer, origin: ClientOrigin) {
-    let shared = Arc::clone(&core.shared);
-    shared.connections.fetch_add(1, Ordering::Relaxed);
     let client = Client {
         forwarded_for: origin.peer.to_string().into(),
         serial: core.next_connection(),
@@ -85,7 +82,6 @@ pub(crate) async fn serve(core: Rc<Core>, stream: Stream, timer: Timer, origin: 
         dedicated: None,
     };
     client.run().await;
-    shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
 impl Client {
@@ -152,9 +148,10 @@ impl Client {
 
     /// Waits for a whole head. Judges what comes on the way, so that garbage is answered at once.
     async fn receive_head(&mut self) -> HeadArrival {
+        // Whatever limit the last request's server was under, it is not this one's.
+        self.timer.join(NO_GROUP);
         if self.inbox.is_empty() {
             let patience = self.idle_timeout();
-            self.timer.join(NO_GROUP);
             self.timer.start(patience);
             if !matches!(
                 self.stream.fill(&mut self.inbox, &self.timer).await,

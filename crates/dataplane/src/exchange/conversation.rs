@@ -243,7 +243,8 @@ impl Way<'_> {
         uploading: &mut Uploading<'_>,
     ) -> Result<usize, Failure> {
         let mut scanner = HeadScanner::default();
-        let mut upload_running = uploading.is_under_way();
+        // Also one that ended within an interim answer has to be looked at.
+        let mut upload_running = uploading.is_under_way() || uploading.end().is_some();
         let mut upload_failure = None;
         poll_fn(|context| {
             uploading.poll(context);
@@ -267,7 +268,10 @@ impl Way<'_> {
             }
             loop {
                 match scanner.scan(backend_inbox.bytes()) {
-                    Scan::Complete(length) => return Poll::Ready(Ok(length)),
+                    Scan::Complete(length) if length <= HEAD_BYTES_MAX => {
+                        return Poll::Ready(Ok(length));
+                    }
+                    Scan::Complete(_) => return Poll::Ready(Err(Failure::BackendHeadTooLarge)),
                     Scan::BareLineEnd => return Poll::Ready(Err(Failure::BackendHeadInvalid)),
                     Scan::Partial if backend_inbox.bytes().len() > HEAD_BYTES_MAX => {
                         return Poll::Ready(Err(Failure::BackendHeadTooLarge));

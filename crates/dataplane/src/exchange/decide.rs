@@ -143,6 +143,9 @@ impl Way<'_> {
     ) -> (Forward, Outbound) {
         let snapshot = &self.live.snapshot;
         let setting = snapshot.setting(snapshot.upstream(self.upstream).setting);
+        let generation = snapshot
+            .gateway(snapshot.endpoint(self.endpoint).gateway)
+            .generation;
         let context = request_head::Context {
             host: match &setting.host {
                 HostOverride::Fixed(host) => Some(host.as_bytes()),
@@ -155,6 +158,7 @@ impl Way<'_> {
             ja4: client.origin().ja4.as_deref(),
             override_path: setting.path.as_deref(),
             literal_length: self.selected.literal_length,
+            decodes_paths: generation == Generation::V2,
         };
         let outbound = request_head::write(client.core().text(), bytes, head, &context);
         if let Some(path) = outbound.overridden_path() {
@@ -163,9 +167,7 @@ impl Way<'_> {
         let affinity = setting.affinity_cookie.as_deref();
         let forward = Forward {
             upstream: self.upstream,
-            generation: snapshot
-                .gateway(snapshot.endpoint(self.endpoint).gateway)
-                .generation,
+            generation,
             body: head.body,
             version: head.version,
             keep_alive: head.keep_alive,

@@ -71,8 +71,9 @@ impl Way<'_> {
         recording: &mut Recording,
     ) -> After {
         let mut tried: Option<ServerId> = None;
+        let mut may_stick = true;
         for number in 0..ATTEMPTS_MAX {
-            let Some((server, until)) = self.choose(tried) else {
+            let Some((server, until)) = self.choose(tried, may_stick) else {
                 return self
                     .fail(client, recording, self.without_server(), false)
                     .await;
@@ -93,13 +94,19 @@ impl Way<'_> {
                     .await;
             }
             tried = Some(server.id);
+            // Its server has only closed an old connection: the cookie still means it.
+            may_stick = failed.is_stale_connection;
         }
         After::Close
     }
 
     /// By affinity first, then by turns. A server of the draining serves its cookies only.
-    fn choose(&self, tried: Option<ServerId>) -> Option<(&Server, Option<Instant>)> {
-        let sticky = self.request.affinity.filter(|_| tried.is_none());
+    fn choose(
+        &self,
+        tried: Option<ServerId>,
+        may_stick: bool,
+    ) -> Option<(&Server, Option<Instant>)> {
+        let sticky = self.request.affinity.filter(|_| may_stick);
         if let Some(found) = sticky.and_then(|cookie| self.upstream.by_affinity(&cookie)) {
             return Some(found);
         }

@@ -26,6 +26,8 @@ pub(super) struct Context<'a> {
     pub(super) override_path: Option<&'a str>,
     /// How much of the decoded path the route's pattern spelled out.
     pub(super) literal_length: usize,
+    /// Whether paths are matched decoded, as v2 does.
+    pub(super) decodes_paths: bool,
 }
 
 /// A whole head for a backend, the empty line included.
@@ -72,7 +74,11 @@ pub(super) fn write(
     text.push(b' ');
     let path_start = text.len();
     let overridden = context.override_path.map(|path| {
-        override_path(&mut text, path, head.path, context.literal_length);
+        let cut = match context.decodes_paths {
+            true => decoded_prefix_length(head.path, context.literal_length),
+            false => context.literal_length,
+        };
+        override_path(&mut text, path, head.path.get(cut..).unwrap_or_default());
         path_start..text.len()
     });
     if overridden.is_none() {
@@ -193,8 +199,7 @@ fn add_fields(text: &mut Vec<u8>, head: &RequestHead<'_, '_>, context: &Context<
 
 /// Puts the override in the place of what the pattern spelled out, with one slash between it and
 /// the rest.
-fn override_path(text: &mut Vec<u8>, path: &str, sent: &[u8], literal_length: usize) {
-    let rest = &sent[decoded_prefix_length(sent, literal_length)..];
+fn override_path(text: &mut Vec<u8>, path: &str, rest: &[u8]) {
     text.extend_from_slice(path.as_bytes());
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     if !rest.is_empty() && !path.ends_with('/') {
@@ -237,6 +242,7 @@ mod tests {
             ja4: None,
             override_path,
             literal_length,
+            decodes_paths: true,
         };
         let outbound = write(Vec::new(), sent.as_bytes(), &head, &context);
         String::from_utf8(outbound.into_text()).unwrap()

@@ -131,7 +131,9 @@ impl TlsStream {
         let state = &mut *self.state.borrow_mut();
         if !self.socket.is_quiet() {
             let mut context = Context::from_waker(std::task::Waker::noop());
-            if let Poll::Ready(Ok(0) | Err(_)) = state.poll_take_in(&self.socket, &mut context) {
+            let took_in = state.poll_take_in(&self.socket, &mut context);
+            // Something is there: it must have been taken in, and have been all.
+            if !matches!(took_in, Poll::Ready(Ok(1..))) || !self.socket.is_quiet() {
                 return false;
             }
         }

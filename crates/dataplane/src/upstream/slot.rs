@@ -97,19 +97,21 @@ impl Backend {
             return;
         }
         let mut idle = self.slot.idle.borrow_mut();
-        if idle.len() < IDLE_CONNECTIONS_MAX {
-            let Self {
-                stream,
-                name,
-                local_port,
-                ..
-            } = self;
-            idle.push(Idle {
-                stream,
-                name,
-                local_port,
-                since: now,
-            });
+        if idle.len() == IDLE_CONNECTIONS_MAX {
+            // The oldest goes: names that clients make up must not keep real ones out.
+            idle.remove(0);
         }
+        let Self {
+            stream,
+            name,
+            local_port,
+            ..
+        } = self;
+        idle.push(Idle {
+            stream,
+            name,
+            local_port,
+            since: now,
+        });
     }
 }
