@@ -1,5 +1,7 @@
 //! Reading of gateways, as lenient as the service and as loud as its users need.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -104,7 +106,8 @@ pub fn read_gateways_with(document: &Value, options: ReadOptions) -> Result<Read
     })
 }
 
-/// Reads the gateways of a JSON text (UTF-8, with or without a byte order mark).
+/// Reads the gateways of a JSON text: UTF-8, with or without a byte order mark, or UTF-16 with one,
+/// as Windows PowerShell's `>` writes it.
 ///
 /// # Errors
 /// As [`read_gateways`]; [`ReadError::TooLarge`] and [`ReadError::Malformed`] for the text itself.
@@ -112,8 +115,8 @@ pub fn read_gateways_text(text: &[u8]) -> Result<ReadReport, ReadError> {
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(ReadError::TooLarge { bytes: text.len() });
     }
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let document: Value = serde_json::from_slice(text).map_err(|error| {
+    let text = as_utf8(text)?;
+    let document: Value = serde_json::from_slice(&text).map_err(|error| {
         let full = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         ReadError::Malformed {
@@ -123,6 +126,28 @@ pub fn read_gateways_text(text: &[u8]) -> Result<ReadReport, ReadError> {
         }
     })?;
     read_gateways(&document)
+}
+
+/// The text without its byte order mark.
+fn as_utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, ReadError> {
+    let (words, unit): (_, fn([u8; 2]) -> u16) = match text {
+        [0xff, 0xfe, words @ ..] => (words, u16::from_le_bytes),
+        [0xfe, 0xff, words @ ..] => (words, u16::from_be_bytes),
+        _ => {
+            let bare = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+            return Ok(Cow::Borrowed(bare));
+        }
+    };
+    let (words, rest) = words.as_chunks::<2>();
+    let decoded: Result<String, _> =
+        char::decode_utf16(words.iter().map(|word| unit(*word))).collect();
+    match decoded {
+        Ok(text) if rest.is_empty() => Ok(Cow::Owned(text.into_bytes())),
+        _ => {
+            let message = "the document is damaged UTF-16; save it as UTF-8";
+            Err(ReadError::NotAGateway(message.to_owned()))
+        }
+    }
 }
 
 /// The values that should be gateways, with their pointers.

@@ -392,3 +392,21 @@ fn a_flood_of_unknown_members_is_read_in_passing() {
         Err(ReadError::Invalid(_))
     ));
 }
+
+#[test]
+fn utf_16_with_its_mark_is_read() {
+    let text = r#"{"name": "gw-é", "properties": {"sku": {"name": "Standard_v2"}}}"#;
+    let big: Vec<u8> = "\u{feff}"
+        .encode_utf16()
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let little: Vec<u8> = big.chunks(2).flat_map(|word| [word[1], word[0]]).collect();
+    for bytes in [&big, &little] {
+        let report = gatewright_arm::read_gateways_text(bytes).expect("a gateway");
+        assert_eq!(report.gateways[0].name, "gw-é");
+        let cut = gatewright_arm::read_gateways_text(&bytes[..bytes.len() - 1]);
+        let error = cut.expect_err("half a word").to_string();
+        assert!(error.contains("save it as UTF-8"), "{error}");
+    }
+}
