@@ -93,6 +93,8 @@ own_codes! {
         "the gateway is stopped: every request is answered with 502";
     W_TLS_SUITES = "GW-W-tls-suites":
         "cipher suites that are not negotiated here";
+    W_TLS_VERSIONS = "GW-W-tls-versions":
+        "TLS 1.0 or 1.1, which are not served here";
     W_TRUSTED_CERTIFICATE_ABSENT = "GW-W-trusted-certificate-absent":
         "the data of a trusted certificate is not in the document";
     W_TRUSTED_ROOT_EXPIRED = "GW-W-trusted-root-expired":

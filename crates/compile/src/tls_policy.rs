@@ -3,7 +3,7 @@
 //! Sources: behaviour.md §2.1 (the table, and the withdrawal of 31 August 2025). The suites that
 //! this gateway does not have are all CBC, static-RSA, DHE or 3DES; a client that needs one of them
 //! gets a handshake failure, so a warning names them. TLS 1.0 and 1.1 are never served, whatever
-//! the policy; that they are asked for is validation's to say.
+//! the policy: a warning says so.
 
 use gatewright_arm::model::{
     CipherSuite as ArmSuite, SslPolicy, SslPolicyName, SslPolicyType, SslProtocol,
@@ -62,6 +62,8 @@ struct Resolved {
     name: String,
     /// Suites that the policy asks for and this gateway does not have, by their IANA names.
     missing_suites: Vec<&'static str>,
+    /// Versions that the policy asks for and this gateway never has.
+    old_versions: Vec<&'static str>,
 }
 
 /// A policy as it is asked for.
@@ -90,7 +92,9 @@ pub(crate) fn compile(
             format!("Nothing of the TLS policy {name} can be negotiated here."),
             "Set AppGwSslPolicy20220101, or name an ECDHE suite with GCM.",
         );
-    } else if !resolved.missing_suites.is_empty() {
+    }
+    warn_of_old_versions(scope, &resolved, pointer);
+    if resolved.policy.is_some() && !resolved.missing_suites.is_empty() {
         scope.findings.warning(
             codes::W_TLS_SUITES,
             pointer,
@@ -102,6 +106,28 @@ pub(crate) fn compile(
         );
     }
     resolved.policy
+}
+
+/// Says what becomes of the clients that a policy lets in with TLS 1.0 or 1.1.
+fn warn_of_old_versions(scope: &mut Scope<'_>, resolved: &Resolved, pointer: &str) {
+    let (Some(policy), false) = (&resolved.policy, resolved.old_versions.is_empty()) else {
+        return;
+    };
+    let served = match (policy.minimum, policy.maximum) {
+        (TlsVersion::Tls12, TlsVersion::Tls12) => "TLS 1.2 only",
+        (TlsVersion::Tls13, _) => "TLS 1.3 only",
+        _ => "TLS 1.2 and 1.3 only",
+    };
+    scope.findings.warning(
+        codes::W_TLS_VERSIONS,
+        pointer,
+        format!(
+            "The TLS policy {} asks for {}, which is never served here: {served}.",
+            resolved.name,
+            resolved.old_versions.join(" and ")
+        ),
+        "Clients that have nothing newer fail the handshake.",
+    );
 }
 
 /// What `policy` means; without one, or with one that names nothing, `default` holds (the
@@ -185,6 +211,12 @@ fn finish(wanted: Wanted, disabled: &[SslProtocol]) -> Resolved {
     let asked = |version: &SslProtocol| {
         (wanted.minimum..=wanted.maximum).contains(version) && !disabled.contains(version)
     };
+    let old = [
+        (SslProtocol::TlsV1_0, "TLS 1.0"),
+        (SslProtocol::TlsV1_1, "TLS 1.1"),
+    ];
+    let old_versions = old.iter().filter(|(version, _)| asked(version));
+    let old_versions = old_versions.map(|(_, name)| *name).collect();
     let versions: Vec<TlsVersion> = [
         (SslProtocol::TlsV1_2, TlsVersion::Tls12),
         (SslProtocol::TlsV1_3, TlsVersion::Tls13),
@@ -214,6 +246,7 @@ fn finish(wanted: Wanted, disabled: &[SslProtocol]) -> Resolved {
         policy,
         name: wanted.name,
         missing_suites: wanted.missing.into_iter().map(ArmSuite::as_str).collect(),
+        old_versions,
     }
 }
 

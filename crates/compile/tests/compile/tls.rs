@@ -142,7 +142,10 @@ fn a_running_gateway_with_a_withdrawn_default_is_served_with_what_remains() {
         (policy.minimum, policy.maximum),
         (TlsVersion::Tls12, TlsVersion::Tls12)
     );
-    assert!(lines(&compiled.diagnostics).contains("deprecated TLS version"));
+    let told = lines(&compiled.diagnostics);
+    assert!(told.contains("deprecated TLS version"), "{told}");
+    assert!(told.contains("TLS 1.0 and TLS 1.1"), "{told}");
+    assert!(told.contains("TLS 1.2 only"), "{told}");
 }
 
 #[test]
