@@ -273,11 +273,13 @@ fn read(scope: &mut Scope<'_>, item: &Item<SslCertificate>) -> Option<Identity> 
     let read = match origin(scope.gateway, scope.options, item)? {
         Origin::Supplied(file) => {
             let read = certificate::from_file(&file.bytes, &file.password);
-            read.map_err(|error| refuse_file(scope, item, &error))
+            let is_without_password = file.password.is_empty();
+            read.map_err(|error| refuse_file(scope, item, &error, is_without_password))
         }
         Origin::Uploaded { data, password } => {
             let read = certificate::from_upload(data, password, limit);
-            read.map_err(|error| refuse_upload(scope, item, &error))
+            let is_without_password = password.is_empty();
+            read.map_err(|error| refuse_upload(scope, item, &error, is_without_password))
         }
     };
     let identity = read.ok()?;
@@ -285,20 +287,45 @@ fn read(scope: &mut Scope<'_>, item: &Item<SslCertificate>) -> Option<Identity> 
     Some(identity)
 }
 
-fn refuse_file(scope: &mut Scope<'_>, item: &Item<SslCertificate>, error: &CertificateError) {
-    scope.findings.error(
-        codes::E_CERTIFICATE_FILE,
-        item.pointer(),
-        format!(
-            "The file given for the certificate {}: {error}.",
-            quote(&item.name)
+fn refuse_file(
+    scope: &mut Scope<'_>,
+    item: &Item<SslCertificate>,
+    error: &CertificateError,
+    is_without_password: bool,
+) {
+    let name = quote(&item.name);
+    let file = format!("The file given for the certificate {name}");
+    let (message, help) = match (error, is_without_password) {
+        (CertificateError::PasswordIncorrect, true) => (
+            format!("{file} is a PFX with a password, and none was given."),
+            format!(
+                "Give it in GATEWRIGHT_CERTIFICATE_PASSWORD, or as \
+                 --certificate {}=FILE,password-file=PATH.",
+                item.name
+            ),
         ),
-        "Give PEM with the private key and the chain, or PFX with its password.",
-    );
+        (CertificateError::PasswordIncorrect, false) => (
+            format!("{file} is a PFX with another password than the one that was given."),
+            "Check GATEWRIGHT_CERTIFICATE_PASSWORD, or the first line of the password-file.".into(),
+        ),
+        _ => (
+            format!("{file}: {error}."),
+            "Give PEM with the private key and the chain, or PFX with its password.".into(),
+        ),
+    };
+    let pointer = item.pointer();
+    scope
+        .findings
+        .error(codes::E_CERTIFICATE_FILE, pointer, message, help);
 }
 
 /// With the service's codes and sentences; ours, which says more, is the help.
-fn refuse_upload(scope: &mut Scope<'_>, item: &Item<SslCertificate>, error: &CertificateError) {
+fn refuse_upload(
+    scope: &mut Scope<'_>,
+    item: &Item<SslCertificate>,
+    error: &CertificateError,
+    is_without_password: bool,
+) {
     let id = format!("{}/sslCertificates/{}", scope.gateway.id_text(), item.name);
     let (code, member, message) = match error {
         CertificateError::PasswordIncorrect => (
@@ -312,7 +339,15 @@ fn refuse_upload(scope: &mut Scope<'_>, item: &Item<SslCertificate>, error: &Cer
             format!("Data or Password for certificate {id} is invalid."),
         ),
     };
-    let help = format!("Of the upload: {error}.");
+    let help = match (error, is_without_password) {
+        (CertificateError::PasswordIncorrect, true) => {
+            "The PFX in its data has a password; give it as the certificate's password.".to_owned()
+        }
+        (CertificateError::PasswordIncorrect, false) => {
+            "The password does not fit; give that with which the PFX was exported.".to_owned()
+        }
+        _ => format!("What stands in its data cannot be used: {error}."),
+    };
     scope
         .findings
         .error(code, item.pointer_to(member), message, help);

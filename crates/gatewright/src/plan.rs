@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -139,9 +140,11 @@ fn supplied_certificates(settings: &Settings) -> Result<Vec<SuppliedCertificate>
     let mut supplied = Vec::new();
     let mut findings = Vec::new();
     for certificate in &settings.certificates {
-        let read = read_secret(&certificate.file, gatewright_compile::FILE_BYTES_MAX as u64);
+        let owner = &certificate.name;
+        let bytes_max = gatewright_compile::FILE_BYTES_MAX as u64;
+        let read = read_secret(&certificate.file, bytes_max, owner);
         let password = match &certificate.password_file {
-            Some(path) => read_password(path),
+            Some(path) => read_password(path, owner),
             None => Ok(settings.certificate_password.clone()),
         };
         match (read, password) {
@@ -163,12 +166,25 @@ fn supplied_certificates(settings: &Settings) -> Result<Vec<SuppliedCertificate>
     }
 }
 
-/// The contents of a file that nobody else should see, wiped when dropped.
-fn read_secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, Box<Finding>> {
+/// The contents of a file that nobody else should see, wiped when dropped. `owner` is the
+/// certificate that it was given for.
+fn read_secret(
+    path: &Path,
+    bytes_max: u64,
+    owner: &str,
+) -> Result<Zeroizing<Vec<u8>>, Box<Finding>> {
     let file = path.display().to_string();
     let refuse =
         |message: String| Box::new(Finding::of_file(&file, Level::Error, "GW-E-file", message));
-    let cannot = |error| refuse(format!("the file cannot be read: {error}"));
+    let cannot = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "does not exist; name an existing one".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        refuse(format!(
+            "the file that --certificate names for '{owner}' {why}"
+        ))
+    };
     let bytes = fs::metadata(path).map_err(cannot)?.len();
     if bytes > bytes_max {
         return Err(refuse(format!(
@@ -179,8 +195,8 @@ fn read_secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, Box<Fi
 }
 
 /// The first line of a password file.
-fn read_password(path: &Path) -> Result<Zeroizing<String>, Box<Finding>> {
-    let bytes = read_secret(path, PASSWORD_BYTES_MAX)?;
+fn read_password(path: &Path, owner: &str) -> Result<Zeroizing<String>, Box<Finding>> {
+    let bytes = read_secret(path, PASSWORD_BYTES_MAX, owner)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         let message = "the password is not UTF-8; store it as text".to_owned();
         Finding::of_file(
@@ -222,5 +238,9 @@ fn summary(findings: &[Finding]) -> String {
         more => format!(" (and {more} more)"),
     };
     let message = first.message.trim_end_matches('.');
-    format!("{}: {message}{more}", place.trim_end_matches(':'))
+    let help = first.help.iter();
+    let help: String = help
+        .map(|help| format!("; {}", help.trim_end_matches('.')))
+        .collect();
+    format!("{}: {message}{help}{more}", place.trim_end_matches(':'))
 }
