@@ -48,7 +48,8 @@ pub(crate) fn assign(
                 return Err(Sentence::new(format!(
                     "frontend '{}' is bound to {address}, which another frontend has already; \
                      give it another address with --bind {}=ADDRESS",
-                    key.frontend, key.frontend
+                    key.frontend,
+                    flag_name(snapshot, endpoint)
                 )));
             }
             address = stand_in(port, &taken, &reserved).ok_or_else(|| {
@@ -58,8 +59,9 @@ pub(crate) fn assign(
             bindings.warnings.push(format!(
                 "frontend '{frontend}' of gateway '{gateway}' listens on {address}, because \
                  another frontend has {wanted}:{port} already; choose its address with \
-                 --bind {frontend}=ADDRESS",
+                 --bind {flag}=ADDRESS",
                 frontend = key.frontend,
+                flag = flag_name(snapshot, endpoint),
                 gateway = short_name(key),
             ));
         }
@@ -67,6 +69,15 @@ pub(crate) fn assign(
         bindings.addresses.push(address);
     }
     Ok(bindings)
+}
+
+/// How `--bind` tells this frontend from all others.
+fn flag_name(snapshot: &Snapshot, endpoint: &Endpoint) -> String {
+    let frontend = &endpoint.key.frontend;
+    match snapshot.gateways.len() {
+        0 | 1 => frontend.clone(),
+        _ => format!("{}/{frontend}", snapshot.gateway(endpoint.gateway).name),
+    }
 }
 
 /// The first of 127.0.0.2, 127.0.0.3, … that is free on `port` and in no rule.

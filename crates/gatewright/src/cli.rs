@@ -54,9 +54,9 @@ pub(crate) struct ServeArguments {
     /// Added to every frontend port, so that 80 becomes 8080 with 8000
     #[arg(long, value_name = "N")]
     pub(crate) port_offset: Option<u16>,
-    /// Where frontends listen: an address for all of them, or FRONTEND=ADDRESS for one
-    /// [default: 0.0.0.0]
-    #[arg(long, value_name = "[FRONTEND=]ADDRESS")]
+    /// Where frontends listen: an address for all of them, FRONTEND=ADDRESS for one, or
+    /// GATEWAY/FRONTEND=ADDRESS for that of one gateway [default: 0.0.0.0]
+    #[arg(long, value_name = "[[GATEWAY/]FRONTEND=]ADDRESS")]
     pub(crate) bind: Vec<BindRule>,
     /// Make development certificates where the file has no private key
     #[arg(long)]
