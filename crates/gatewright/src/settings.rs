@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::fs;
+use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use gatewright_dataplane::{Mapping, NameServers};
 use gatewright_telemetry::{AccessLogTarget, Rotation};
 use serde::Deserialize;
+use serde::de::{IntoDeserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::cli::ServeArguments;
@@ -204,16 +206,54 @@ where
     }
 }
 
+/// A list of the settings file; a single text stands for a list of one.
+#[derive(Debug)]
+struct List<T>(Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List<T>, E> {
+        T::deserialize(text.into_deserializer()).map(|one| List(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<List<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(one) = texts.next_element()? {
+            list.push(one);
+        }
+        Ok(List(list))
+    }
+}
+
 /// The settings file. Every name is that of a flag.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct FileSettings {
-    gateway: Vec<PathBuf>,
-    map: Vec<Parsed<Mapping>>,
+    gateway: List<PathBuf>,
+    map: List<Parsed<Mapping>>,
     port_offset: Option<u16>,
-    bind: Vec<Parsed<BindRule>>,
+    bind: List<Parsed<BindRule>>,
     dev_certs: bool,
-    certificate: Vec<Parsed<CertificateFile>>,
+    certificate: List<Parsed<CertificateFile>>,
     access_log: Option<Parsed<AccessLogPath>>,
     access_log_mib: Option<u32>,
     access_log_kept: Option<u16>,
@@ -221,7 +261,7 @@ struct FileSettings {
     workers: Option<u16>,
     path_case_sensitive: bool,
     ignore_unsupported: bool,
-    dns: Vec<Parsed<NameServer>>,
+    dns: List<Parsed<NameServer>>,
     watch: Option<bool>,
     drain_timeout: Option<u32>,
     output: Option<Format>,
@@ -251,8 +291,8 @@ impl FileSettings {
     /// Paths in the file are relative to the file.
     fn resolve_paths(&mut self, folder: &Path) {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
-        self.gateway.iter_mut().for_each(resolve);
-        for Parsed(certificate) in &mut self.certificate {
+        self.gateway.0.iter_mut().for_each(resolve);
+        for Parsed(certificate) in &mut self.certificate.0 {
             resolve(&mut certificate.file);
             certificate.password_file.as_mut().map(resolve);
         }
@@ -263,9 +303,9 @@ impl FileSettings {
 }
 
 /// The values of a repeated flag, or else those of the file.
-fn either<T>(flags: Vec<T>, file: Vec<Parsed<T>>) -> Vec<T> {
+fn either<T>(flags: Vec<T>, file: List<Parsed<T>>) -> Vec<T> {
     match flags.is_empty() {
-        true => file.into_iter().map(|Parsed(value)| value).collect(),
+        true => file.0.into_iter().map(|Parsed(value)| value).collect(),
         false => flags,
     }
 }
@@ -283,7 +323,7 @@ impl Settings {
             None => FileSettings::default(),
         };
         let gateways = if flags.gateway.is_empty() {
-            file.gateway
+            file.gateway.0
         } else {
             flags.gateway
         };

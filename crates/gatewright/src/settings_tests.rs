@@ -78,11 +78,21 @@ fn paths_in_the_file_are_relative_to_it() {
 }
 
 #[test]
+fn a_list_may_be_a_single_text() {
+    let text = "gateway = \"g1.json\"\nbind = \"127.0.0.9\"\ndns = [\"127.0.0.53\"]\n";
+    let settings = with_file(text, ServeArguments::default()).unwrap();
+    assert!(settings.gateways[0].ends_with("g1.json"));
+    assert_eq!((settings.bind.len(), settings.dns.len()), (1, 1));
+}
+
+#[test]
 fn mistakes_in_the_file_are_told_with_their_line() {
     for (text, line, part) in [
         ("# settings\nport-ofset = 1\n", "line 2", "port-ofset"),
         ("\n\nadmin = \"0.0.0.0:9440\"\n", "line 3", "loopback"),
         ("workers = \"two\"\n", "line 1", "invalid type"),
+        ("bind = \"here\"\n", "line 1", "IP address"),
+        ("\ngateway = 1\n", "line 2", "a text or a list of texts"),
     ] {
         let error = with_file(text, flags()).unwrap_err().to_string();
         assert!(error.contains(line) && error.contains(part), "{error}");
