@@ -72,6 +72,8 @@ async fn serve(mut place: Place, arguments: &DemoArguments) -> Result<(), Senten
             frontend: None,
             address: Ipv4Addr::LOCALHOST.into(),
         }],
+        // So that the access log's lines are in the order in which requests end.
+        workers: Some(1),
         dev_certs: true,
         access_log: Some(AccessLogPath::File(place.access_log.clone())),
         admin: Some(admin_address(arguments.admin)),
@@ -203,7 +205,7 @@ A gateway with four good backends and five bad ones. Lines to paste:
   by path                 curl {http}/images/cat.png
   by host                 curl -H 'Host: blog.localhost' {http}/
   the same server again   curl -c jar -b jar {http}/cart/ {http}/cart/ {http}/cart/
-  a redirect              curl -i {http}/old/page?x=1
+  a redirect              curl -i '{http}/old/page?x=1'
   HTTPS                   curl -k https://127.0.0.1:{https_port}/
 
   502, refuses            curl -i {http}/refusing/
@@ -212,8 +214,7 @@ A gateway with four good backends and five bad ones. Lines to paste:
   504, over its 1 s       curl -i {http}/slow/
   200, byte by byte       curl {http}/dribbling/
 
-  why they failed         tail -n 5 {log}
-  only the failures       grep -v ERRORINFO_NO_ERROR {log}
+  why they failed         grep -v ERRORINFO_NO_ERROR {log}
 
 The gateway is {gateway}.
 Edit it, and a second later the change is served; or break it, and the old one is served on:
@@ -227,7 +228,8 @@ Edit it, and a second later the change is served; or break it, and the old one i
                reload now              {program} reload --admin {admin}\n"
         ));
     }
-    text.push_str("\nCtrl-C ends it.");
+    let folder = place.gateway.parent().map(shown).unwrap_or_default();
+    text.push_str(&format!("\nCtrl-C ends it, and removes {folder}."));
     text
 }
 
