@@ -1,5 +1,6 @@
 //! A worker: one thread, one event loop, sockets and connections of its own.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatewright_snapshot::{EndpointKey, Scheme};
 use gatewright_telemetry::RecordSender;
@@ -16,12 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::core::{Core, Counted, Shared};
 use crate::exchange::{ClientOrigin, serve, serve_plain_on_tls};
-use crate::io::{Acceptor, NO_GROUP, Socket, Stream, TICK, Task, run, spawn};
+use crate::io::{Acceptor, NO_GROUP, Socket, Stream, TICK, Task, now, run, spawn};
 use crate::live::Live;
 use crate::tls::{self, TlsAccept};
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// At most one failed handshake is told of in this time, per worker.
+const HANDSHAKE_REPORT_PAUSE: Duration = Duration::from_secs(10);
 /// How long accepting pauses when this machine has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -243,8 +246,30 @@ async fn serve_tls(core: Rc<Core>, socket: Socket, mut origin: ClientOrigin) {
         TlsAccept::PlainHttp(socket) => {
             serve_plain_on_tls(core, Stream::Plain(socket), timer, origin).await;
         }
-        TlsAccept::Failed => {}
+        TlsAccept::Failed(failure) => tell_of_handshake(&origin, &failure),
     }
+}
+
+/// Tells of a failed handshake: there is no request that a record could tell of. Not of each one,
+/// since anybody can cause any number.
+fn tell_of_handshake(origin: &ClientOrigin, failure: &tls::HandshakeFailure) {
+    thread_local! {
+        static LAST_TOLD: Cell<Option<Instant>> = const { Cell::new(None) };
+        static UNTOLD: Cell<u64> = const { Cell::new(0) };
+    }
+    let now = now();
+    let is_early = |last: Instant| now.saturating_duration_since(last) < HANDSHAKE_REPORT_PAUSE;
+    if LAST_TOLD.get().is_some_and(is_early) {
+        UNTOLD.set(UNTOLD.get() + 1);
+        return;
+    }
+    LAST_TOLD.set(Some(now));
+    let others = UNTOLD.replace(0);
+    let (peer, EndpointKey { frontend, port, .. }) = (origin.peer, &*origin.endpoint);
+    tracing::info!(
+        "TLS handshake with {peer} on frontend {frontend:?}, port {port}, failed: {failure} \
+         ({others} more since the last such line)"
+    );
 }
 
 /// An IPv4 client on an IPv6 socket is told as what it is.

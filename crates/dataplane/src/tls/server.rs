@@ -13,7 +13,7 @@ use rustls::{ServerConfig, SupportedCipherSuite};
 
 use super::ja4;
 use super::stream::{TlsFailure, TlsStream};
-use crate::io::{Buffer, Socket, Timer};
+use crate::io::{Inbox, Socket, Timer};
 
 /// Longest ClientHello, in bytes, that is waited for.
 const HELLO_BYTES_MAX: usize = 64 * 1024;
@@ -133,9 +133,24 @@ pub(crate) enum TlsAccept {
         stream: Box<TlsStream>,
         ja4: Option<Box<str>>,
     },
-    /// The client spoke plain HTTP; these are its first bytes.
+    /// The client spoke plain HTTP.
     PlainHttp(Socket),
-    Failed,
+    Failed(HandshakeFailure),
+}
+
+/// Why there was no session. There is no request yet, and so no record.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandshakeFailure {
+    #[error("the client closed the connection")]
+    Closed,
+    #[error("the client did not finish in time")]
+    TimedOut,
+    #[error("the client's hello is longer than 64 KiB")]
+    TooLong,
+    #[error("no listener has the name that the client asked for")]
+    NoSuchName,
+    #[error("{0}")]
+    Tls(rustls::Error),
 }
 
 /// Takes a new connection through the handshake. `choose` finds the listener for the name that the
@@ -148,23 +163,27 @@ pub(crate) async fn accept(
 ) -> TlsAccept {
     let mut acceptor = Acceptor::default();
     let mut hello = Vec::new();
+    let mut inbox = Inbox::default();
     loop {
-        let mut buffer = Buffer::take();
         let arrival = poll_fn(|context| {
-            let arrival = socket.poll_receive(context, &mut buffer);
-            if arrival.is_pending() && timer.poll(context).is_ready() {
-                return Poll::Ready(Ok(0));
+            let arrival =
+                inbox.poll_fill(context, |context, room| socket.poll_receive(context, room));
+            match arrival {
+                Poll::Ready(Ok(1..)) => Poll::Ready(Ok(())),
+                Poll::Ready(_) => Poll::Ready(Err(HandshakeFailure::Closed)),
+                Poll::Pending => timer
+                    .poll(context)
+                    .map(|()| Err(HandshakeFailure::TimedOut)),
             }
-            arrival
         });
-        let Ok(count @ 1..) = arrival.await else {
-            return TlsAccept::Failed;
-        };
-        if hello.is_empty() && buffer[0].is_ascii_alphabetic() {
+        if let Err(failure) = arrival.await {
+            return TlsAccept::Failed(failure);
+        }
+        let mut bytes = inbox.bytes();
+        if hello.is_empty() && bytes.first().is_some_and(u8::is_ascii_alphabetic) {
             return TlsAccept::PlainHttp(socket);
         }
-        hello.extend_from_slice(&buffer[..count]);
-        let mut bytes = &buffer[..count];
+        hello.extend_from_slice(bytes);
         match read_hello(&mut acceptor, &mut bytes, &socket).await {
             Ok(Some(accepted)) => {
                 let arrived = Arrived {
@@ -174,8 +193,9 @@ pub(crate) async fn accept(
                 };
                 return finish(socket, timer, arrived, choose).await;
             }
-            Ok(None) if hello.len() < HELLO_BYTES_MAX => {}
-            Ok(None) | Err(()) => return TlsAccept::Failed,
+            Ok(None) if hello.len() < HELLO_BYTES_MAX => inbox.clear(),
+            Ok(None) => return TlsAccept::Failed(HandshakeFailure::TooLong),
+            Err(error) => return TlsAccept::Failed(HandshakeFailure::Tls(error)),
         }
     }
 }
@@ -184,17 +204,18 @@ async fn read_hello(
     acceptor: &mut Acceptor,
     bytes: &mut &[u8],
     socket: &Socket,
-) -> Result<Option<Accepted>, ()> {
+) -> Result<Option<Accepted>, rustls::Error> {
     while !bytes.is_empty() {
-        acceptor.read_tls(bytes).map_err(|_| ())?;
+        let read = acceptor.read_tls(bytes);
+        read.map_err(|error| rustls::Error::General(error.to_string()))?;
         match acceptor.accept() {
             Ok(None) => {}
             Ok(Some(accepted)) => return Ok(Some(accepted)),
-            Err((_, mut alert)) => {
+            Err((error, mut alert)) => {
                 let mut text = Vec::new();
                 let _ = alert.write_all(&mut text);
                 send_briefly(socket, &text).await;
-                return Err(());
+                return Err(error);
             }
         }
     }
@@ -224,15 +245,15 @@ async fn finish(
     let Some(chosen) = choose(accepted.client_hello().server_name()) else {
         // A fatal unrecognized_name alert, in a record of its own.
         send_briefly(&socket, &[0x15, 3, 3, 0, 2, 2, 112]).await;
-        return TlsAccept::Failed;
+        return TlsAccept::Failed(HandshakeFailure::NoSuchName);
     };
     let mut connection = match accepted.into_connection(chosen.config) {
         Ok(connection) => connection,
-        Err((_, mut alert)) => {
+        Err((error, mut alert)) => {
             let mut text = Vec::new();
             let _ = alert.write_all(&mut text);
             send_briefly(&socket, &text).await;
-            return TlsAccept::Failed;
+            return TlsAccept::Failed(HandshakeFailure::Tls(error));
         }
     };
     // Its own limit would cut large writes; what the exchange writes is bounded already.
@@ -246,9 +267,9 @@ async fn finish(
                 ja4: ja4.map(Into::into),
             }
         }
-        Err(TlsFailure::TimedOut | TlsFailure::Closed | TlsFailure::Protocol(_)) => {
-            TlsAccept::Failed
-        }
+        Err(TlsFailure::TimedOut) => TlsAccept::Failed(HandshakeFailure::TimedOut),
+        Err(TlsFailure::Closed) => TlsAccept::Failed(HandshakeFailure::Closed),
+        Err(TlsFailure::Protocol(error)) => TlsAccept::Failed(HandshakeFailure::Tls(error)),
     }
 }
 
