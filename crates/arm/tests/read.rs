@@ -403,9 +403,9 @@ fn utf_16_with_its_mark_is_read() {
         .collect();
     let little: Vec<u8> = big.chunks(2).flat_map(|word| [word[1], word[0]]).collect();
     for bytes in [&big, &little] {
-        let report = gatewright_arm::read_gateways_text(bytes).expect("a gateway");
+        let report = read_gateways_text(bytes).expect("a gateway");
         assert_eq!(report.gateways[0].name, "gw-é");
-        let cut = gatewright_arm::read_gateways_text(&bytes[..bytes.len() - 1]);
+        let cut = read_gateways_text(&bytes[..bytes.len() - 1]);
         let error = cut.expect_err("half a word").to_string();
         assert!(error.contains("save it as UTF-8"), "{error}");
     }
