@@ -69,42 +69,41 @@ impl Finding {
         self.severity == Level::Error
     }
 
-    /// Tells it on the log, on one line.
+    /// Tells it on the log, on one line; the log itself says how bad it is.
     pub(crate) fn log(&self) {
+        let (place, code, message) = (self.place(), &self.code, &self.message);
         let help = self.help.as_deref().unwrap_or_default();
         let gap = if help.is_empty() { "" } else { " " };
         match self.severity {
-            Level::Error => tracing::error!("{}{gap}{help}", self.headline()),
-            Level::Warning => tracing::warn!("{}{gap}{help}", self.headline()),
-            Level::Note => tracing::info!("{}{gap}{help}", self.headline()),
+            Level::Error => tracing::error!("{place}: {code}: {message}{gap}{help}"),
+            Level::Warning => tracing::warn!("{place}: {code}: {message}{gap}{help}"),
+            Level::Note => tracing::info!("{place}: {code}: {message}{gap}{help}"),
         }
     }
 
-    fn headline(&self) -> String {
-        let Self {
-            file,
-            pointer,
-            code,
-            message,
-            ..
-        } = self;
-        let colon = if pointer.is_empty() { "" } else { ":" };
-        format!(
-            "{file}{colon}{pointer}: {} {code}: {message}",
-            self.severity.as_str()
-        )
+    fn place(&self) -> String {
+        let colon = if self.pointer.is_empty() { "" } else { ":" };
+        format!("{}{colon}{}", self.file, self.pointer)
     }
 }
 
 impl fmt::Display for Finding {
     /// `gateway.json:/properties/probes/0: error CODE: sentence`, and the help on a second line.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.headline())?;
+        let severity = self.severity.as_str();
+        let (place, code, message) = (self.place(), &self.code, &self.message);
+        write!(formatter, "{place}: {severity} {code}: {message}")?;
         match &self.help {
             Some(help) => write!(formatter, "\n  help: {help}"),
             None => Ok(()),
         }
     }
+}
+
+/// The findings as they are shown: errors last, so that they stand right above the summary.
+pub(crate) fn errors_last(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    let others = findings.iter().filter(|finding| !finding.is_error());
+    others.chain(findings.iter().filter(|finding| finding.is_error()))
 }
 
 pub(crate) fn has_errors(findings: &[Finding]) -> bool {

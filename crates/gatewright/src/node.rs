@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{self, ReloadReply, WAITING_RELOADS_MAX};
 use crate::dev_certs::DevCertificates;
-use crate::findings::{Finding, has_errors};
+use crate::findings::{Finding, errors_last, has_errors};
 use crate::health::Board;
 use crate::pages::Pages;
 use crate::plan::{Plan, Problem, error_pages, plan, watched_files};
@@ -50,6 +50,8 @@ pub(crate) struct Node {
     board: Arc<Board>,
     pages: Pages,
     dev_certificates: DevCertificates,
+    /// What was found in the configuration that is served.
+    served_findings: Vec<Finding>,
     /// The state of the files when they were last read.
     seen: Signatures,
     reloads: mpsc::Receiver<ReloadReply>,
@@ -96,6 +98,7 @@ impl Node {
             access_log,
             board,
             dev_certificates: DevCertificates::default(),
+            served_findings: Vec::new(),
             seen: Signatures::default(),
             reloads,
             signals,
@@ -137,6 +140,7 @@ impl Node {
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
         }
+        self.served_findings.clone_from(&findings);
         Ok(Applied {
             revision,
             findings,
@@ -181,15 +185,20 @@ impl Node {
     }
 
     async fn reload(&mut self, reason: &str, reply: Option<ReloadReply>) {
+        // What is served with a warning was told when it began.
+        let known = self.served_findings.clone();
+        let is_new = |finding: &&Finding| !known.contains(finding);
         let result = self.apply().await;
         match &result {
             Ok(applied) => {
-                applied.findings.iter().for_each(Finding::log);
+                let new = applied.findings.iter().filter(is_new);
+                new.for_each(Finding::log);
                 let revision = applied.revision;
                 tracing::info!("reloaded because of {reason}: revision {revision} is served");
             }
             Err(refused) => {
-                refused.findings.iter().for_each(Finding::log);
+                let new = errors_last(&refused.findings).filter(is_new);
+                new.for_each(Finding::log);
                 let Refused { revision, why, .. } = refused;
                 // What is wrong with the files was just told in full.
                 let why = if has_errors(&refused.findings) {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::bindings::short_name;
 use crate::cli::ServeArguments;
-use crate::findings::{Finding, has_errors};
+use crate::findings::{errors_last, has_errors};
 use crate::health;
 use crate::node::{Node, Refused};
 use crate::output::{self, Format};
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<ExitCode, Sentence> {
     with_runtime(async {
         let mut node = Node::start(settings).await?;
         let applied = node.apply().await.map_err(tell)?;
-        applied.findings.iter().for_each(Finding::log);
+        applied.findings.iter().for_each(output::remark);
         output::line(ready(&applied.bound, node.admin, node.settings().output));
         node.run().await;
         Ok(ExitCode::SUCCESS)
@@ -64,7 +64,7 @@ fn raise_descriptor_limit() {
 
 /// Tells why nothing can be served.
 pub(crate) fn tell(refused: Refused) -> Sentence {
-    refused.findings.iter().for_each(output::remark);
+    errors_last(&refused.findings).for_each(output::remark);
     Sentence::new(match has_errors(&refused.findings) {
         true => "nothing is served, because of the errors above".to_owned(),
         false => format!("nothing is served: {}", refused.why),

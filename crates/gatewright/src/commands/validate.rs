@@ -8,7 +8,7 @@ use gatewright_compile::{Options, keyless_certificates};
 use crate::cli::ValidateArguments;
 use crate::dev_certs::DevCertificates;
 use crate::documents::Document;
-use crate::findings::{Finding, Level};
+use crate::findings::{Finding, Level, errors_last};
 use crate::output::{self, Format};
 use crate::plan::unix_now;
 use crate::sentence::Sentence;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Sentence> {
     match arguments.output {
         Format::Json => output::line(as_json(&findings)?),
         Format::Text => {
-            findings.iter().for_each(output::line);
+            errors_last(&findings).for_each(output::line);
             output::line(format_args!(
                 "{}, {}, {}",
                 counted(count, "gateway"),
