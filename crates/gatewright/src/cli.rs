@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use gatewright_dataplane::Mapping;
 
+use crate::maps::MapRule;
 use crate::output::Format;
 use crate::settings::{AccessLogPath, AdminAddress, BindRule, CertificateFile, NameServer};
 
@@ -50,7 +50,7 @@ pub(crate) struct ServeArguments {
     pub(crate) config: Option<PathBuf>,
     /// A local stand-in for a backend address; may be repeated
     #[arg(long, value_name = "HOST[:PORT]=ADDRESS[:PORT]")]
-    pub(crate) map: Vec<Mapping>,
+    pub(crate) map: Vec<MapRule>,
     /// Added to every frontend port, so that 80 becomes 8080 with 8000
     #[arg(long, value_name = "N")]
     pub(crate) port_offset: Option<u16>,

@@ -12,6 +12,7 @@ mod dev_certs;
 mod documents;
 mod findings;
 mod health;
+mod maps;
 mod node;
 mod output;
 mod pages;

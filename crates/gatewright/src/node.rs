@@ -75,9 +75,10 @@ impl Node {
         let access_log = AccessLog::start(target.clone(), Arc::clone(&labels), receiver)
             .map_err(|error| cannot_log(&target, &error))?;
         let access_log = Arc::new(access_log);
+        let mappings = settings.map.iter().map(|rule| rule.mapping.clone());
         let dataplane = Dataplane::start(DataplaneConfig {
             workers: settings.workers,
-            address_map: settings.map.iter().cloned().collect(),
+            address_map: mappings.collect(),
             name_servers: settings.name_servers(),
             labels,
             records: sender,

@@ -16,6 +16,7 @@ use crate::bindings::{self, Bindings};
 use crate::dev_certs::DevCertificates;
 use crate::documents::{self, Document};
 use crate::findings::{Finding, Level};
+use crate::maps;
 use crate::sentence::Sentence;
 use crate::settings::{CertificateFile, Settings};
 
@@ -93,6 +94,7 @@ pub(crate) fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<
     let (compiled, mut findings) = documents::compile(documents, &options)?;
     findings.extend(unused);
     let snapshot = compiled.snapshot;
+    findings.extend(maps::unused(&settings.map, &snapshot));
     let bindings = bindings::assign(&snapshot, &settings.bind, settings.port_offset)?;
     Ok(Plan {
         snapshot: Arc::new(snapshot),

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use gatewright_dataplane::{Mapping, NameServers};
+use gatewright_dataplane::NameServers;
 use gatewright_telemetry::{AccessLogTarget, Rotation};
 use serde::Deserialize;
 use serde::de::{IntoDeserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::cli::ServeArguments;
+use crate::maps::MapRule;
 use crate::output::Format;
 use crate::sentence::Sentence;
 
@@ -37,7 +38,7 @@ const WORKERS_MAX: u16 = 1024;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) gateways: Vec<PathBuf>,
-    pub(crate) map: Vec<Mapping>,
+    pub(crate) map: Vec<MapRule>,
     pub(crate) port_offset: u16,
     pub(crate) bind: Vec<BindRule>,
     pub(crate) dev_certs: bool,
@@ -249,7 +250,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct FileSettings {
     gateway: List<PathBuf>,
-    map: List<Parsed<Mapping>>,
+    map: List<Parsed<MapRule>>,
     port_offset: Option<u16>,
     bind: List<Parsed<BindRule>>,
     dev_certs: bool,

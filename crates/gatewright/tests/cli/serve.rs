@@ -342,7 +342,7 @@ fn frontends_that_want_one_address_get_stand_ins() {
         [format!("127.0.0.1:{port}"), format!("127.0.0.2:{port}")]
     );
     wait_until("the stand-in is told", || {
-        node.stderr().contains("--bind public=ADDRESS")
+        node.stderr().contains("--bind other/public=ADDRESS")
     });
 }
 
@@ -467,4 +467,30 @@ fn the_access_log_goes_to_standard_output_after_the_ready_line() {
         line["properties"]["error_info"],
         "ERRORINFO_UPSTREAM_NO_LIVE"
     );
+}
+
+#[test]
+fn a_mapping_that_no_server_matches_is_told_once_with_the_nearest_server() {
+    let files = Files::new(&gateway(free_port()));
+    let maps = [
+        "--map",
+        "10.9.8.7:8080=127.0.0.1:1",
+        "--map",
+        "10.9.8.7=127.0.0.1:1",
+    ];
+    let node = Node::serve(&files, &[&maps[..], &["--no-watch"]].concat());
+    let code = "--map: warning GW-W-map-unused: ";
+    wait_until("the mapping is told", || node.stderr().contains(code));
+    assert!(
+        node.stderr()
+            .contains("\n  help: The nearest server is 10.9.8.7:80."),
+        "{}",
+        node.stderr()
+    );
+    assert!(node.reload().status.success());
+    wait_until("the reload is told", || {
+        node.stderr().contains("revision 2 is served")
+    });
+    let text = node.stderr();
+    assert_eq!(text.matches("GW-W-map-unused").count(), 1, "{text}");
 }

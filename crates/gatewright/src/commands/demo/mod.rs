@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gatewright_dataplane::Mapping;
 use gatewright_testkit::backend::{Backend, Manners};
 
 use crate::cli::{DemoArguments, ServeArguments};
 use crate::commands::serve::{ready, tell, with_runtime};
+use crate::maps::MapRule;
 use crate::node::Node;
 use crate::output;
 use crate::sentence::Sentence;
@@ -158,7 +158,7 @@ fn inhabitants() -> Vec<(&'static str, Manners)> {
     ]
 }
 
-async fn start_backends() -> Result<(Vec<Backend>, Vec<Mapping>), Sentence> {
+async fn start_backends() -> Result<(Vec<Backend>, Vec<MapRule>), Sentence> {
     let mut backends = Vec::new();
     let mut map = Vec::new();
     for (address, manners) in inhabitants() {
