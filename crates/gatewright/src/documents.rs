@@ -1,5 +1,6 @@
 //! Gateway files: read, judged, and turned into a snapshot.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -40,7 +41,12 @@ impl Document {
             read_file(path)
         };
         match bytes {
-            Ok(bytes) => Self::parse(file, &bytes),
+            Ok(bytes) => {
+                let mut document = Self::parse(file, &bytes);
+                let stem = path.file_stem().filter(|_| !is_stdin);
+                document.name_gateways(stem.and_then(OsStr::to_str));
+                document
+            }
             Err(error) => {
                 let message = match error.kind() {
                     io::ErrorKind::NotFound => "there is no such file; name an existing one".into(),
@@ -86,6 +92,33 @@ impl Document {
         }
     }
 
+    /// Gives the only gateway the name of its file where it has none, as in the body of a PUT.
+    fn name_gateways(&mut self, stem: Option<&str>) {
+        let is_alone = self.gateways.len() == 1;
+        let stem = stem.filter(|stem| is_alone && is_name(stem));
+        for gateway in &mut self.gateways {
+            if !gateway.name.is_empty() {
+                continue;
+            }
+            let (severity, code, message) = match stem {
+                Some(stem) => {
+                    gateway.name = stem.to_owned();
+                    let message = format!("The gateway has no name, so it is called '{stem}' here");
+                    (Level::Note, "GW-N-name-of-file", message + ", as its file.")
+                }
+                None => {
+                    let message = "The gateway has no name.".to_owned();
+                    (Level::Error, "GW-E-no-name", message)
+                }
+            };
+            self.findings.push(Finding {
+                pointer: format!("{}/name", gateway.source.pointer()),
+                help: Some("Add a `name` beside `properties`.".to_owned()),
+                ..Finding::of_file(&self.file, severity, code, message)
+            });
+        }
+    }
+
     fn unreadable(file: String, code: &str, message: String) -> Self {
         let finding = Finding::of_file(&file, Level::Error, code, message);
         Self {
@@ -127,6 +160,15 @@ impl Document {
     }
 }
 
+/// Whether the service would take `text` as a gateway's name.
+fn is_name(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= 80
+        && text.starts_with(is_word)
+        && text.ends_with(is_word)
+        && text.chars().all(|c| is_word(c) || c == '.' || c == '-')
+}
+
 /// Whether it says that a certificate comes without its data. That is for a PUT: a file may leave
 /// the key to `--certificate`, and compiling says so where nothing else gives it.
 fn is_about_data(finding: &Diagnostic) -> bool {
@@ -134,7 +176,10 @@ fn is_about_data(finding: &Diagnostic) -> bool {
         &*finding.code,
         "ApplicationGatewaySslCertificateDataMustBeSpecified"
             | "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified"
-    ) && finding.pointer.contains("sslCertificates")
+    ) && finding
+        .pointer
+        .split('/')
+        .any(|part| part.eq_ignore_ascii_case("sslCertificates"))
 }
 
 /// All documents in one snapshot, and the findings of all, in the order of the documents.

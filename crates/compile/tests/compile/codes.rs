@@ -13,13 +13,22 @@ const HEADING: &str = "## Codes that are ours\n";
 const PROGRAM_CODES: &[(&str, &str)] = &[
     ("GW-E-file", "a file that was named cannot be read"),
     ("GW-E-no-gateway", "a document holds no gateway"),
+    ("GW-E-no-name", "a gateway has no name"),
     (
         "GW-N-certificate-without-key",
         "the private key is not in the file; an export never has it",
     ),
     (
+        "GW-N-name-of-file",
+        "a gateway without a name got that of its file",
+    ),
+    (
         "GW-W-certificate-unused",
         "a key was given for a certificate that no gateway has",
+    ),
+    (
+        "GW-W-map-unused",
+        "a mapping that no server of any pool matches",
     ),
 ];
 

@@ -36,16 +36,26 @@ fn an_error_names_its_file_and_place_and_fails() {
         "{}:{place}: error InvalidResourceReference: ",
         files.gateway()
     );
-    assert!(
-        stdout(&output).starts_with(&expected),
-        "{}",
-        stdout(&output)
-    );
+    assert!(stdout(&output).contains(&expected), "{}", stdout(&output));
     assert!(
         stdout(&output).contains("1 gateway, 1 error,"),
         "{}",
         stdout(&output)
     );
+}
+
+#[test]
+fn errors_stand_right_above_the_summary() {
+    let mut document = questionable();
+    document["properties"]["colour"] = "red".into();
+    spoil(&mut document);
+    let text = stdout(&run(&["validate", &Files::new(&document).gateway()]));
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with("  help"))
+        .collect();
+    assert!(lines[0].contains(": warning "), "{text}");
+    assert!(lines[lines.len() - 2].contains(": error "), "{text}");
 }
 
 #[test]
@@ -109,6 +119,39 @@ fn a_private_key_that_no_export_has_is_a_note() {
 }
 
 #[test]
+fn a_key_left_out_is_a_note_in_any_letter_case() {
+    let mut document = https_gateway(443);
+    let properties = document["properties"].as_object_mut().unwrap();
+    let mut certificates = properties.remove("sslCertificates").unwrap();
+    certificates[0]["properties"] = json!({});
+    properties.insert("SslCertificates".to_owned(), certificates);
+    let output = run(&["validate", &Files::new(&document).gateway()]);
+    assert!(output.status.success(), "{}", stdout(&output));
+}
+
+#[test]
+fn a_gateway_without_a_name_gets_that_of_its_file() {
+    let mut document = gateway(80);
+    let members = document.as_object_mut().unwrap();
+    members.remove("name");
+    members.remove("id");
+    let files = Files::new(&document);
+    let output = run(&["validate", "--strict", &files.gateway()]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("/name: note GW-N-name-of-file: ") && text.contains("'gateway'"),
+        "{text}"
+    );
+
+    let two = json!([document, document]);
+    let output = run(&["validate", &Files::new(&two).gateway()]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("/1/name: error GW-E-no-name: "), "{text}");
+}
+
+#[test]
 fn standard_input_is_read_and_broken_json_is_told_with_its_line() {
     let mut child = binary()
         .args(["validate", "-"])
@@ -137,7 +180,7 @@ fn a_missing_file_does_not_hide_the_others() {
     assert_eq!(output.status.code(), Some(1));
     let text = stdout(&output);
     assert!(
-        text.starts_with(&format!("{missing}: error GW-E-file: ")),
+        text.contains(&format!("{missing}: error GW-E-file: ")),
         "{text}"
     );
     assert!(text.contains("GW-W-unused"), "{text}");
