@@ -181,6 +181,25 @@ fn an_operators_file_that_does_not_do_says_why() {
 }
 
 #[test]
+fn a_password_that_was_not_given_is_told_from_one_that_does_not_fit() {
+    let chain = chain();
+    let pfx = chain.pfx(&[&chain.leaf], "right");
+    for (given, says) in [
+        ("", "none was given"),
+        (
+            "",
+            "GATEWRIGHT_CERTIFICATE_PASSWORD, or as --certificate c=FILE,password-file=PATH",
+        ),
+        ("wrong", "another password"),
+    ] {
+        let changes = https(json!({"publicCertData": "AAAA"}));
+        let options = supplied("c", pfx.clone(), given);
+        let message = message(changes, &options, "GW-E-certificate-file");
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
 fn a_file_for_this_gateway_goes_before_one_for_any() {
     let (mine, any) = (chain(), chain());
     let mut options = supplied("c", any.pem(&any.key.serialize_pem(), &[&any.leaf]), "");
