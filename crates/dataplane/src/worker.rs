@@ -200,16 +200,18 @@ async fn accept(core: Rc<Core>, acceptor: Acceptor, endpoint: Arc<EndpointKey>, 
                     ja4: None,
                 };
                 let (core, counted) = (Rc::clone(&core), Counted::new(&core.shared));
-                spawn(async move {
-                    match scheme {
-                        Scheme::Http => {
-                            let timer = core.timers.timer();
-                            serve(core, Stream::Plain(socket), timer, origin).await;
-                        }
-                        Scheme::Https => serve_tls(core, socket, origin).await,
-                    }
-                    drop(counted);
-                });
+                // Two futures, not one for both: a plain connection is much the smaller.
+                match scheme {
+                    Scheme::Http => spawn(async move {
+                        let timer = core.timers.timer();
+                        serve(core, Stream::Plain(socket), timer, origin).await;
+                        drop(counted);
+                    }),
+                    Scheme::Https => spawn(async move {
+                        serve_tls(core, socket, origin).await;
+                        drop(counted);
+                    }),
+                };
             }
             // The client was gone again; only a lack of descriptors or memory lasts.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
