@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gatewright_dataplane::{Bound, Dataplane, DataplaneConfig};
+use gatewright_snapshot::Snapshot;
 use gatewright_telemetry::{AccessLog, AccessLogTarget, LabelRegistry, record_channel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -133,7 +134,7 @@ impl Node {
             .apply(Arc::clone(&snapshot), &bindings.addresses)
             .await;
         let bound = match applied {
-            Ok(bound) => bound,
+            Ok(bound) => as_in_document(bound, &snapshot),
             Err(error) => return Err(self.refuse(error.to_string(), findings)),
         };
         self.pages.want(&error_pages(&snapshot));
@@ -273,6 +274,17 @@ impl Signals {
     async fn stop(&mut self) {
         while self.next().await != Told::Stop {}
     }
+}
+
+/// With the ids of gateways as their documents write them; the data plane has them in lower case.
+fn as_in_document(mut bound: Vec<Bound>, snapshot: &Snapshot) -> Vec<Bound> {
+    for Bound { endpoint, .. } in &mut bound {
+        let mut ids = snapshot.gateways.iter().map(|one| &one.resource_id);
+        if let Some(id) = ids.find(|id| id.eq_ignore_ascii_case(&endpoint.gateway)) {
+            endpoint.gateway.clone_from(id);
+        }
+    }
+    bound
 }
 
 fn cannot_log(target: &AccessLogTarget, error: &std::io::Error) -> Sentence {

@@ -494,3 +494,13 @@ fn a_mapping_that_no_server_matches_is_told_once_with_the_nearest_server() {
     let text = node.stderr();
     assert_eq!(text.matches("GW-W-map-unused").count(), 1, "{text}");
 }
+
+#[test]
+fn gateways_are_shown_under_the_ids_of_their_documents() {
+    let files = Files::new(&gateway(free_port()));
+    let node = Node::serve(&files, &[]);
+    let id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
+              /providers/Microsoft.Network/applicationGateways/gw";
+    assert_eq!(node.ready["endpoints"][0]["gateway"], id);
+    assert_eq!(node.health()["endpoints"][0]["gateway"], id);
+}
