@@ -34,6 +34,8 @@ pub(crate) struct Live {
     upstreams: Vec<LiveUpstream>,
     /// By [`RouteIndex`].
     labels: Vec<LabelId>,
+    /// By [`GatewayIndex`](gatewright_snapshot::GatewayIndex); for requests without a route.
+    gateway_labels: Vec<LabelId>,
     /// By [`ListenerIndex`]; for listeners with TLS.
     tls: Vec<Option<ListenerTls>>,
     endpoints: HashMap<EndpointKey, EndpointIndex>,
@@ -96,6 +98,7 @@ impl Live {
             version: 0,
             upstreams: Vec::new(),
             labels: Vec::new(),
+            gateway_labels: Vec::new(),
             tls: Vec::new(),
             endpoints: HashMap::new(),
             current_servers: HashSet::new(),
@@ -122,12 +125,14 @@ impl Live {
             .map(|(position, endpoint)| (endpoint.key.clone(), EndpointIndex::new(position)))
             .collect();
         let labels = route_labels(&snapshot, surroundings.labels);
+        let gateway_labels = gateway_labels(&snapshot, surroundings.labels);
         let version = NEXT_VERSION.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             snapshot,
             version,
             upstreams,
             labels,
+            gateway_labels,
             tls,
             endpoints,
             current_servers,
@@ -145,6 +150,11 @@ impl Live {
 
     pub(crate) fn labels(&self, route: RouteIndex) -> LabelId {
         self.labels[route.position()]
+    }
+
+    /// What a request is logged under that reached an endpoint and no listener.
+    pub(crate) fn gateway_labels(&self, endpoint: EndpointIndex) -> LabelId {
+        self.gateway_labels[self.snapshot.endpoint(endpoint).gateway.position()]
     }
 
     pub(crate) fn tls(&self, listener: ListenerIndex) -> Option<&ListenerTls> {
@@ -216,6 +226,17 @@ fn listeners_tls(
         ListenerTls::new(&listener.name, certificate, policy).map(Some)
     };
     snapshot.listeners.iter().map(listener_tls).collect()
+}
+
+fn gateway_labels(snapshot: &Snapshot, registry: &LabelRegistry) -> Vec<LabelId> {
+    let label = |gateway: &gatewright_snapshot::Gateway| {
+        let resource_id = gateway.resource_id.clone();
+        registry.intern(Labels {
+            resource_id,
+            ..Labels::default()
+        })
+    };
+    snapshot.gateways.iter().map(label).collect()
 }
 
 fn route_labels(snapshot: &Snapshot, registry: &LabelRegistry) -> Vec<LabelId> {

@@ -543,3 +543,15 @@ async fn an_answer_that_is_cut_is_never_complete() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_request_that_reaches_no_listener_is_logged_under_its_gateway() {
+    let (_backend, mut gateway) = of_two_hosts().await;
+    for sent in ["GET / HTTP/1.1\r\nHost: unknown\r\n\r\n", "garbage\0\r\n\r\n"] {
+        let mut client = gateway.client_sending(sent).await;
+        client.read_response().await.unwrap();
+    }
+    for seen in gateway.records(2).await {
+        assert_ne!(seen.record.labels, gatewright_telemetry::LabelId::NONE);
+    }
+}

@@ -93,7 +93,10 @@ impl Answer<'_> {
         recording.add_sent(sent);
         client.core().keep_text(text);
         match outcome {
-            Err(_) => After::Close,
+            Err(_) => {
+                recording.lose_client(Failure::ClientClosedInAnswer);
+                After::Close
+            }
             Ok(()) if keep_alive => After::KeepOpen,
             Ok(()) => After::Linger,
         }

@@ -217,7 +217,7 @@ impl Client {
     async fn refuse(&mut self, failure: Failure) -> After {
         self.requests = self.requests.saturating_add(1);
         let live = self.core.live();
-        let mut recording = Recording::begin(self);
+        let mut recording = Recording::begin(self, &live);
         recording.note_refused_head(self.inbox.bytes());
         answer::fail(self, &live, &mut recording, failure, false).await
     }

@@ -40,7 +40,7 @@ enum After {
 /// Serves the request whose head is the first `head_length` bytes of the client's inbox.
 async fn exchange(client: &mut Client, head_length: usize) -> After {
     let live = client.core().live();
-    let mut recording = Recording::begin(client);
+    let mut recording = Recording::begin(client, &live);
     match decide(client, &live, head_length, &mut recording) {
         Decision::Refuse {
             failure,

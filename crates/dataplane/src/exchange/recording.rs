@@ -12,6 +12,7 @@ use super::client::Client;
 use crate::core::Core;
 use crate::http::request::{RequestHead, line_for_record};
 use crate::io::now;
+use crate::live::Live;
 
 /// The texts of a record, each at its place in the notes.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +41,15 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn begin(client: &Client) -> Self {
+    pub(super) fn begin(client: &mut Client, live: &Live) -> Self {
+        let labels = client
+            .endpoint(live)
+            .map_or(LabelId::NONE, |at| live.gateway_labels(at));
         let core = Rc::clone(client.core());
         let record = RequestRecord {
             started_unix_micros: core.unix_micros_at(client.started),
             trace: core.trace_id(),
-            labels: LabelId::NONE,
+            labels,
             client: client.origin().peer,
             connection: client.serial,
             connection_request: client.requests,
