@@ -547,11 +547,47 @@ async fn an_answer_that_is_cut_is_never_complete() {
 #[tokio::test]
 async fn a_request_that_reaches_no_listener_is_logged_under_its_gateway() {
     let (_backend, mut gateway) = of_two_hosts().await;
-    for sent in ["GET / HTTP/1.1\r\nHost: unknown\r\n\r\n", "garbage\0\r\n\r\n"] {
+    for sent in [
+        "GET / HTTP/1.1\r\nHost: unknown\r\n\r\n",
+        "garbage\0\r\n\r\n",
+    ] {
         let mut client = gateway.client_sending(sent).await;
         client.read_response().await.unwrap();
     }
     for seen in gateway.records(2).await {
         assert_ne!(seen.record.labels, gatewright_telemetry::LabelId::NONE);
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_body_count_whatever_became_of_it() {
+    let never = Backend::start(Manners::CloseBeforeAnswer).await.unwrap();
+    let mut gateway = TestGateway::start(&[&never], Setup::basic(1)).await;
+    let whole = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    let chunked =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
+    for sent in [whole, chunked] {
+        let mut client = gateway.client_sending(sent).await;
+        assert_eq!(client.read_response().await.unwrap().status, 502);
+    }
+    let seen = gateway.records(2).await;
+    let counted: Vec<u64> = seen.iter().map(|one| one.record.received_bytes).collect();
+    assert_eq!(counted, [whole.len() as u64, chunked.len() as u64]);
+}
+
+#[tokio::test]
+async fn a_v1_gateway_takes_half_as_much_as_a_v2() {
+    let backend = Backend::start(Manners::EarlyAnswer { status: 200 })
+        .await
+        .unwrap();
+    for (generation, status) in [(Generation::V1, 413), (Generation::V2, 200)] {
+        let mut setup = Setup::basic(1);
+        setup.snapshot.gateways[0].generation = generation;
+        let mut gateway = TestGateway::start(&[&backend], setup).await;
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2147483649\r\n\r\n";
+        let mut client = gateway.client_sending(head).await;
+        assert_eq!(client.read_response().await.unwrap().status, status);
+        drop(client);
+        gateway.records(1).await;
     }
 }

@@ -175,7 +175,7 @@ failures! {
     BodyMalformed: Client, Body, InvalidRequest, 400, "body-malformed",
         "the request's chunked body is malformed";
     BodyTooLarge: Client, Body, InvalidContentLength, 413, "body-too-large",
-        "the request's body is larger than 4 GB";
+        "the request's body is larger than 4 GB (v1: 2 GB)";
     ClientClosedInHead: Client, Head, ClientClosedRequest, 499, "client-closed-in-head",
         "the client closed the connection within the request's head";
     ClientClosedInBody: Client, Body, ClientClosedRequest, 499, "client-closed-in-body",

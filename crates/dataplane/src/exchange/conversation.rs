@@ -129,7 +129,10 @@ impl Way<'_> {
                 recording,
             )
             .await
-            .map_err(|failure| self.judge(failure, in_hand.is_some(), was_reused))?;
+            .map_err(|failure| {
+                recording.add_received(uploading.received());
+                self.judge(failure, in_hand.is_some(), was_reused)
+            })?;
         recording.set_status(answered.status);
         if let Some(record) = recording.attempt_mut(turn.number) {
             record.status = Some(answered.status);
@@ -162,7 +165,7 @@ impl Way<'_> {
     }
 
     /// How many bytes of the inbox are the request's whole body, when it is all there.
-    fn body_in_hand(&self, inbox: &Inbox) -> Option<usize> {
+    pub(super) fn body_in_hand(&self, inbox: &Inbox) -> Option<usize> {
         match self.request.body {
             BodyLength::Empty => Some(0),
             BodyLength::Exact(length) => usize::try_from(length)
@@ -409,13 +412,11 @@ fn conclude(
     client_inbox: &mut Inbox,
     recording: &mut Recording,
 ) -> Conversation {
+    recording.add_received(uploading.received());
     let was_upload_cut = uploading.is_under_way();
     uploading.hand_back(client_inbox);
     let upload = uploading.take_end();
     let upload_ok = !was_upload_cut && upload.as_ref().is_none_or(|end| end.result.is_ok());
-    if let Some(end) = upload {
-        recording.add_received(end.received);
-    }
     let (after, is_reusable) = match relayed {
         Ok(()) if !upload_ok => (After::Linger, false),
         Ok(()) if answered.keep_client => (After::KeepOpen, answered.keep_backend),

@@ -13,7 +13,7 @@ use super::redirect::location;
 use super::request_head::{self, Outbound};
 use crate::http::framing::BodyLength;
 use crate::http::names::{RequestField, request_field};
-use crate::http::request::{self, FIELDS_MAX, RequestHead};
+use crate::http::request::{self, BODY_BYTES_MAX_V1, FIELDS_MAX, RequestHead};
 use crate::live::Live;
 
 pub(super) enum Decision {
@@ -114,12 +114,15 @@ fn select(live: &Live, endpoint: EndpointIndex, head: &RequestHead<'_, '_>) -> O
 
 /// What no route can serve.
 fn refusal(live: &Live, endpoint: EndpointIndex, head: &RequestHead<'_, '_>) -> Option<Failure> {
-    if live
+    let gateway = live
         .snapshot
-        .gateway(live.snapshot.endpoint(endpoint).gateway)
-        .stopped
-    {
+        .gateway(live.snapshot.endpoint(endpoint).gateway);
+    if gateway.stopped {
         return Some(Failure::GatewayStopped);
+    }
+    let is_v1 = gateway.generation == Generation::V1;
+    if is_v1 && matches!(head.body, BodyLength::Exact(length) if length > BODY_BYTES_MAX_V1) {
+        return Some(Failure::BodyTooLarge);
     }
     head.wants_websocket
         .then_some(Failure::WebSocketUnsupported)

@@ -128,6 +128,9 @@ impl Way<'_> {
         failure: Failure,
         body_taken: bool,
     ) -> After {
+        if !body_taken {
+            recording.add_received(self.body_in_hand(client.inbox()).unwrap_or(0));
+        }
         // The body's rest is still to come, or in the inbox: it is no request.
         let keep_alive =
             self.request.keep_alive && self.request.body == BodyLength::Empty && !body_taken;

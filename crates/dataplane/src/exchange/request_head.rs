@@ -8,8 +8,9 @@ use std::ops::Range;
 use gatewright_snapshot::{Scheme, decoded_prefix_length};
 use gatewright_telemetry::TraceId;
 
+use crate::http::fields::{copy_fields, is_named_by_connection};
 use crate::http::framing::BodyLength;
-use crate::http::names::{RequestField, is_forwardable_request_name, list_elements, request_field};
+use crate::http::names::{RequestField, is_forwardable_request_name, request_field};
 use crate::http::request::RequestHead;
 
 /// What the gateway knows that the client's head does not say.
@@ -93,29 +94,12 @@ pub(super) fn write(
     text.extend_from_slice(context.host.unwrap_or(head.host));
     let host = host_start..text.len();
     text.extend_from_slice(b"\r\n");
-    copy_fields(&mut text, bytes, head);
+    copy_fields(&mut text, bytes, head.fields, |field| crosses(field, head));
     add_fields(&mut text, head, context);
     Outbound {
         text,
         host,
         overridden,
-    }
-}
-
-fn copy_fields(text: &mut Vec<u8>, bytes: &[u8], head: &RequestHead<'_, '_>) {
-    let offset = |name: &str| name.as_ptr() as usize - bytes.as_ptr() as usize;
-    let mut run: Option<usize> = None;
-    for field in head.fields {
-        let start = offset(field.name);
-        if crosses(field, head) {
-            run.get_or_insert(start);
-        } else if let Some(from) = run.take() {
-            text.extend_from_slice(&bytes[from..start]);
-        }
-    }
-    if let Some(from) = run {
-        // All but the empty line.
-        text.extend_from_slice(&bytes[from..bytes.len() - 2]);
     }
 }
 
@@ -136,19 +120,9 @@ fn crosses(field: &httparse::Header<'_>, head: &RequestHead<'_, '_>) -> bool {
         | RequestField::Authorization
         | RequestField::Other => {
             is_forwardable_request_name(name)
-                && !(head.connection_names_fields && is_named_by_connection(name, head))
+                && !(head.connection_names_fields && is_named_by_connection(name, head.fields))
         }
     }
-}
-
-fn is_named_by_connection(name: &[u8], head: &RequestHead<'_, '_>) -> bool {
-    let connections = head
-        .fields
-        .iter()
-        .filter(|field| request_field(field.name.as_bytes()) == RequestField::Connection);
-    connections
-        .flat_map(|field| list_elements(field.value))
-        .any(|option| option.eq_ignore_ascii_case(name))
 }
 
 fn add_fields(text: &mut Vec<u8>, head: &RequestHead<'_, '_>, context: &Context<'_>) {

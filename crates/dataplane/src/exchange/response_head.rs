@@ -4,8 +4,9 @@
 use gatewright_telemetry::HttpVersion;
 
 use super::request_head::push_number;
+use crate::http::fields::{copy_fields, is_named_by_connection};
 use crate::http::framing::BodyLength;
-use crate::http::names::{ResponseField, list_elements, response_field};
+use crate::http::names::{ResponseField, response_field};
 use crate::http::response::ResponseHead;
 
 /// What the answer's framing depends on besides the backend's head.
@@ -32,7 +33,7 @@ pub(super) fn write(
     context: &Context<'_>,
 ) {
     write_status_line(text, head);
-    copy_fields(text, bytes, head);
+    copy_fields(text, bytes, head.fields, |field| crosses(field, head));
     if is_chunked_to_client(head.body, context.client_version) {
         text.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     } else if let Some(length) = head.content_length {
@@ -50,7 +51,7 @@ pub(super) fn write(
 /// An interim answer (1xx), which has neither a body nor an end of the connection.
 pub(super) fn write_interim(text: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead<'_, '_>) {
     write_status_line(text, head);
-    copy_fields(text, bytes, head);
+    copy_fields(text, bytes, head.fields, |field| crosses(field, head));
     text.extend_from_slice(b"\r\n");
 }
 
@@ -71,21 +72,6 @@ fn write_status_line(text: &mut Vec<u8>, head: &ResponseHead<'_, '_>) {
     text.extend_from_slice(b"\r\n");
 }
 
-fn copy_fields(text: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead<'_, '_>) {
-    let mut run: Option<usize> = None;
-    for field in head.fields {
-        let start = field.name.as_ptr() as usize - bytes.as_ptr() as usize;
-        if crosses(field, head) {
-            run.get_or_insert(start);
-        } else if let Some(from) = run.take() {
-            text.extend_from_slice(&bytes[from..start]);
-        }
-    }
-    if let Some(from) = run {
-        text.extend_from_slice(&bytes[from..bytes.len() - 2]);
-    }
-}
-
 fn crosses(field: &httparse::Header<'_>, head: &ResponseHead<'_, '_>) -> bool {
     let name = field.name.as_bytes();
     match response_field(name) {
@@ -96,20 +82,11 @@ fn crosses(field: &httparse::Header<'_>, head: &ResponseHead<'_, '_>) -> bool {
         ResponseField::ContentType => true,
         // The service documents that answers' names may have any symbol but the underscore.
         ResponseField::Other => {
-            let is_named = head.connection_names_fields && is_named_by_connection(name, head);
+            let is_named =
+                head.connection_names_fields && is_named_by_connection(name, head.fields);
             !is_named && !name.contains(&b'_')
         }
     }
-}
-
-fn is_named_by_connection(name: &[u8], head: &ResponseHead<'_, '_>) -> bool {
-    let connections = head
-        .fields
-        .iter()
-        .filter(|field| response_field(field.name.as_bytes()) == ResponseField::Connection);
-    connections
-        .flat_map(|field| list_elements(field.value))
-        .any(|option| option.eq_ignore_ascii_case(name))
 }
 
 fn write_affinity(text: &mut Vec<u8>, name: &str, value: &[u8; 32], cors: bool) {

@@ -3,6 +3,7 @@
 //! A backend may answer before it has read everything, so a long body is sent by a future of its
 //! own that is polled along with the main course of the exchange.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::pin::{Pin, pin};
@@ -25,7 +26,6 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct UploadEnd {
     /// What the client sent behind the body, until it is handed back.
     inbox: Option<Inbox>,
-    pub(super) received: usize,
     pub(super) result: Result<(), Failure>,
 }
 
@@ -33,6 +33,8 @@ pub(super) struct UploadEnd {
 pub(super) struct Uploading<'a> {
     future: Option<Pin<Box<dyn Future<Output = UploadEnd> + 'a>>>,
     end: Option<UploadEnd>,
+    /// Bytes of the body that the client has sent, as they were on the wire.
+    received: Rc<Cell<usize>>,
 }
 
 impl<'a> Uploading<'a> {
@@ -41,13 +43,17 @@ impl<'a> Uploading<'a> {
         Self {
             future: None,
             end: None,
+            received: Rc::default(),
         }
     }
 
     pub(super) fn begin(upload: Upload<'a>) -> Self {
+        let received = Rc::default();
+        let future = Box::pin(upload.run(Rc::clone(&received)));
         Self {
-            future: Some(Box::pin(upload.run())),
+            future: Some(future),
             end: None,
+            received,
         }
     }
 
@@ -67,6 +73,11 @@ impl<'a> Uploading<'a> {
 
     pub(super) fn end(&self) -> Option<&UploadEnd> {
         self.end.as_ref()
+    }
+
+    /// Bytes of the body that the client has sent so far.
+    pub(super) fn received(&self) -> usize {
+        self.received.get()
     }
 
     /// Gives back, once, what the client sent behind the body. Before that, nobody else may
@@ -108,25 +119,21 @@ pub(super) struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    async fn run(mut self) -> UploadEnd {
+    async fn run(mut self, received: Rc<Cell<usize>>) -> UploadEnd {
         let timer = self.timers.timer();
         timer.join(self.group);
-        let (mut received, mut sent) = (self.inbox.bytes().len(), 0);
-        let result = self.send(&timer, &mut received, &mut sent).await;
-        received -= self.inbox.bytes().len();
+        received.set(self.inbox.bytes().len());
+        let result = self.send(&timer, &received).await;
+        // What is left belongs to the next request.
+        received.set(received.get() - self.inbox.bytes().len());
         UploadEnd {
             inbox: Some(self.inbox),
-            received,
             result,
         }
     }
 
-    async fn send(
-        &mut self,
-        timer: &Timer,
-        received: &mut usize,
-        sent: &mut usize,
-    ) -> Result<(), Failure> {
+    async fn send(&mut self, timer: &Timer, received: &Cell<usize>) -> Result<(), Failure> {
+        let mut sent = 0;
         let mut head = self.head;
         let mut body = BodyParts::new(self.length);
         if self.expects_continue && self.inbox.is_empty() {
@@ -150,7 +157,7 @@ impl Upload<'_> {
             ];
             let outcome = self
                 .backend
-                .send_all(&mut pieces, sent, timer, SEND_STALL_MAX)
+                .send_all(&mut pieces, &mut sent, timer, SEND_STALL_MAX)
                 .await;
             outcome.map_err(|error| match error {
                 StreamError::TimedOut => Failure::BackendSendTimedOut,
@@ -163,7 +170,7 @@ impl Upload<'_> {
             }
             timer.start(BODY_TIMEOUT);
             match self.client.fill(&mut self.inbox, timer).await {
-                Ok(count @ 1..) => *received += count,
+                Ok(count @ 1..) => received.set(received.get() + count),
                 Ok(0) | Err(StreamError::Broken) => return Err(Failure::ClientClosedInBody),
                 Err(StreamError::TimedOut) => return Err(Failure::BodyTimedOut),
             }

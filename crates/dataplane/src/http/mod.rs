@@ -1,6 +1,7 @@
 //! HTTP/1.1 as bytes: heads, framing, chunked bodies. No sockets, no clock.
 
 pub(crate) mod chunked;
+pub(crate) mod fields;
 pub(crate) mod framing;
 pub(crate) mod names;
 pub(crate) mod request;

@@ -13,8 +13,9 @@ pub(crate) const TARGET_BYTES_MAX: usize = 32 * 1024;
 pub(crate) const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Most header fields of a request.
 pub(crate) const FIELDS_MAX: usize = 128;
-/// Largest request body, in bytes (the service's documented upload limit).
+/// Largest request body, in bytes (the service's documented upload limits).
 pub(crate) const BODY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX_V1: u64 = 2 * 1024 * 1024 * 1024;
 /// Longest Host, port included, in bytes.
 const HOST_BYTES_MAX: usize = 255 + 6;
 
