@@ -138,10 +138,10 @@ impl Core {
 
     /// Every tick: timers, idle connections, records that wait for company.
     pub(crate) fn tick(&self) {
-        self.timers.advance();
-        self.anchor.set((Instant::now(), unix_micros()));
-        self.sender.submit(&mut self.records.borrow_mut());
         let now = Instant::now();
+        self.timers.advance();
+        self.anchor.set((now, unix_micros()));
+        self.sender.submit(&mut self.records.borrow_mut());
         for slot in self.slots.borrow().values() {
             slot.close_stale(now);
         }

@@ -68,23 +68,26 @@ enum HeadArrival {
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(core: Rc<Core>, stream: Stream, timer: Timer, origin: ClientOrigin) {
-    let client = Client {
-        forwarded_for: origin.peer.to_string().into(),
-        serial: core.next_connection(),
-        core,
-        stream,
-        inbox: Inbox::default(),
-        timer,
-        origin,
-        endpoint: (0, None),
-        requests: 0,
-        started: now(),
-        dedicated: None,
-    };
-    client.run().await;
+    Client::new(core, stream, timer, origin).run().await;
 }
 
 impl Client {
+    fn new(core: Rc<Core>, stream: Stream, timer: Timer, origin: ClientOrigin) -> Self {
+        Self {
+            forwarded_for: origin.peer.to_string().into(),
+            serial: core.next_connection(),
+            core,
+            stream,
+            inbox: Inbox::default(),
+            timer,
+            origin,
+            endpoint: (0, None),
+            requests: 0,
+            started: now(),
+            dedicated: None,
+        }
+    }
+
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.core
     }
@@ -272,19 +275,7 @@ pub(crate) async fn serve_plain_on_tls(
     timer: Timer,
     origin: ClientOrigin,
 ) {
-    let mut client = Client {
-        forwarded_for: origin.peer.to_string().into(),
-        serial: core.next_connection(),
-        core,
-        stream,
-        inbox: Inbox::default(),
-        timer,
-        origin,
-        endpoint: (0, None),
-        requests: 0,
-        started: now(),
-        dedicated: None,
-    };
+    let mut client = Client::new(core, stream, timer, origin);
     let after = client.refuse(Failure::PlainHttpOnTlsPort).await;
     client.end(after).await;
 }
