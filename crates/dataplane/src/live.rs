@@ -75,8 +75,9 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// The member's position in its pool.
     pub(crate) member: usize,
-    /// The value of its affinity cookie.
-    pub(crate) affinity: [u8; 32],
+    /// The value of its affinity cookie, where the setting has one: a hash, which is not worth its
+    /// time on each of a large pool's servers for nothing.
+    pub(crate) affinity: Option<[u8; 32]>,
 }
 
 /// What a build needs besides the snapshot.
@@ -204,7 +205,8 @@ impl LiveUpstream {
             return self.servers.get(*position).map(|server| (server, None));
         }
         let mut draining = self.draining.iter();
-        let (server, until) = draining.find(|(server, _)| server.affinity == *cookie)?;
+        let (server, until) =
+            draining.find(|(server, _)| server.affinity.as_ref() == Some(cookie))?;
         (*until > Instant::now()).then_some((server, Some(*until)))
     }
 }
@@ -330,36 +332,11 @@ fn build_upstream(
                 .map(|server| ((server.logical, server.address), server.id)),
         );
     }
-    let mut servers = Vec::new();
-    let mut has_unresolved = false;
-    let members = &snapshot.pool(upstream.pool).members;
-    for (position, member) in members.iter().enumerate() {
-        let places = places(member, setting.port, surroundings);
-        has_unresolved |= places.is_empty();
-        for (logical, address) in places {
-            let id = known
-                .get(&(logical, address))
-                .copied()
-                .unwrap_or_else(|| ServerId(NEXT_SERVER.fetch_add(1, Ordering::Relaxed)));
-            let affinity = affinity_value(&identity.gateway, logical);
-            servers.push(Server {
-                id,
-                logical,
-                address,
-                member: position,
-                affinity,
-            });
-        }
-    }
-    let by_affinity = if setting.affinity_cookie.is_some() {
-        servers
-            .iter()
-            .enumerate()
-            .map(|(at, server)| (server.affinity, at))
-            .collect()
-    } else {
-        HashMap::new()
-    };
+    let (servers, has_unresolved) =
+        build_servers(snapshot, upstream, &identity.gateway, &known, surroundings);
+    let by_affinity = (servers.iter().enumerate())
+        .filter_map(|(at, server)| Some((server.affinity?, at)))
+        .collect();
     let draining = before.map_or_else(Vec::new, |(live, drain)| draining(live, drain, &servers));
     let cursor = before.map_or_else(Arc::default, |(live, _)| Arc::clone(&live.cursor));
     LiveUpstream {
@@ -371,6 +348,40 @@ fn build_upstream(
         tls,
         has_unresolved,
     }
+}
+
+/// The servers of an upstream, those that were `known` under their ids; and whether some member is
+/// a name without an address.
+fn build_servers(
+    snapshot: &Snapshot,
+    upstream: Upstream,
+    gateway: &str,
+    known: &HashMap<(SocketAddr, SocketAddr), ServerId>,
+    surroundings: &Surroundings<'_>,
+) -> (Vec<Server>, bool) {
+    let setting = snapshot.setting(upstream.setting);
+    let is_sticky = setting.affinity_cookie.is_some();
+    let mut servers = Vec::new();
+    let mut has_unresolved = false;
+    for (member, name) in snapshot.pool(upstream.pool).members.iter().enumerate() {
+        let places = places(name, setting.port, surroundings);
+        has_unresolved |= places.is_empty();
+        for (logical, address) in places {
+            let id = known
+                .get(&(logical, address))
+                .copied()
+                .unwrap_or_else(|| ServerId(NEXT_SERVER.fetch_add(1, Ordering::Relaxed)));
+            let affinity = is_sticky.then(|| affinity_value(gateway, logical));
+            servers.push(Server {
+                id,
+                logical,
+                address,
+                member,
+                affinity,
+            });
+        }
+    }
+    (servers, has_unresolved)
 }
 
 /// The logical and the real addresses of a member; none while its name is not resolved.

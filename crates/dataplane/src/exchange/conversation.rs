@@ -371,7 +371,8 @@ impl Way<'_> {
     /// A client without the cookie of its server gets one.
     fn affinity_to_set<'s>(&'s self, server: &'s Server) -> Option<(&'s str, &'s [u8; 32])> {
         let name = self.setting.affinity_cookie.as_deref()?;
-        (self.request.affinity != Some(server.affinity)).then_some((name, &server.affinity))
+        let value = server.affinity.as_ref()?;
+        (self.request.affinity.as_ref() != Some(value)).then_some((name, value))
     }
 }
 
