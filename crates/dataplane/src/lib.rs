@@ -22,6 +22,7 @@ mod http;
 mod io;
 mod live;
 mod plane;
+mod time_out;
 mod tls;
 mod upstream;
 mod worker;

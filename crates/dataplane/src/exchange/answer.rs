@@ -12,7 +12,9 @@ use super::recording::{Note, Recording};
 use super::request_head::push_number;
 use super::response_head::connection_field;
 use super::{After, SEND_STALL_MAX};
+use crate::io::StreamError;
 use crate::live::Live;
+use crate::time_out::time_out;
 
 /// Answers with the page of `failure`. Without `keep_alive`, what the client still sends is read
 /// and thrown away for a while, so that it gets to see the page.
@@ -93,8 +95,11 @@ impl Answer<'_> {
         recording.add_sent(sent);
         client.core().keep_text(text);
         match outcome {
-            Err(_) => {
-                recording.lose_client(Failure::ClientClosedInAnswer);
+            Err(error) => {
+                recording.lose_client(match error {
+                    StreamError::Broken => Failure::ClientClosedInAnswer,
+                    StreamError::TimedOut => time_out(client.timer(), Failure::ClientStalled),
+                });
                 After::Close
             }
             Ok(()) if keep_alive => After::KeepOpen,

@@ -24,6 +24,7 @@ use crate::http::response::{self, FIELDS_MAX, HEAD_BYTES_MAX};
 use crate::http::scan::{HeadScanner, Scan};
 use crate::io::{Inbox, Stream, StreamError, Timer, now};
 use crate::live::Server;
+use crate::time_out::time_out;
 use crate::upstream::Backend;
 
 /// Interim answers (1xx) that a server may send before its answer.
@@ -54,6 +55,8 @@ struct Ends<'a> {
     core: &'a Rc<Core>,
     /// The affinity cookie that the answer is to set.
     set_affinity: Option<(&'a str, &'a [u8; 32])>,
+    /// Whether the client has part of an interim answer and gets no more of it.
+    is_client_cut: bool,
 }
 
 impl Ends<'_> {
@@ -119,6 +122,7 @@ impl Way<'_> {
             timer,
             core: &core,
             set_affinity,
+            is_client_cut: false,
         };
         let mut answered = self
             .await_answer(
@@ -131,7 +135,10 @@ impl Way<'_> {
             .await
             .map_err(|failure| {
                 recording.add_received(uploading.received());
-                self.judge(failure, in_hand.is_some(), was_reused)
+                AttemptFailure {
+                    is_client_cut: ends.is_client_cut,
+                    ..self.judge(failure, in_hand.is_some(), was_reused)
+                }
             })?;
         recording.set_status(answered.status);
         if let Some(record) = recording.attempt_mut(turn.number) {
@@ -146,7 +153,6 @@ impl Way<'_> {
             backend: &backend.stream,
             inbox: &mut backend.inbox,
             timer,
-            core: &core,
             patience: self.setting.request_timeout,
             length: answered.body,
             chunked_out: is_chunked_to_client(answered.body, self.request.version),
@@ -154,7 +160,7 @@ impl Way<'_> {
         let relayed = relay
             .run(&mut answered.head, &mut uploading, recording)
             .await;
-        if let Err(RelayFailure::Backend(failure)) = relayed
+        if let Err(RelayFailure::Answer(failure)) = relayed
             && !recording.has_sent()
         {
             return Err(self.judge(failure, in_hand.is_some(), was_reused));
@@ -197,7 +203,8 @@ impl Way<'_> {
         {
             Ok(()) => Ok(()),
             Err(StreamError::TimedOut) => {
-                Err(self.judge(Failure::BackendSendTimedOut, true, was_reused))
+                let failure = time_out(timer, Failure::BackendSendTimedOut);
+                Err(self.judge(failure, true, was_reused))
             }
             Err(StreamError::Broken) => {
                 let mut failed = self.judge(Failure::BackendSendFailed, true, was_reused);
@@ -257,10 +264,6 @@ impl Way<'_> {
                 ends.timer.start(self.setting.request_timeout);
                 upload_running = uploading.is_under_way();
                 match uploading.end().map(|end| end.result) {
-                    Some(Err(_)) if ends.timer.is_limit_over() => {
-                        let failure = self.time_out(ends.timer, ends.core.is_draining());
-                        return Poll::Ready(Err(failure));
-                    }
                     // Perhaps it says why it will not read on.
                     Some(Err(failure @ Failure::BackendSendFailed)) => {
                         upload_failure = Some(failure);
@@ -297,15 +300,14 @@ impl Way<'_> {
             }
             ends.timer
                 .poll(context)
-                .map(|()| Err(self.time_out(ends.timer, ends.core.is_draining())))
+                .map(|()| Err(time_out(ends.timer, self.unanswered())))
         })
         .await
     }
 
-    fn time_out(&self, timer: &Timer, is_draining: bool) -> Failure {
+    /// The failure of a server that takes longer than the setting allows.
+    fn unanswered(&self) -> Failure {
         match self.request.generation {
-            _ if timer.is_limit_over() && is_draining => Failure::ShuttingDown,
-            _ if timer.is_limit_over() => Failure::ServerDrained,
             Generation::V1 => Failure::BackendTimedOutV1,
             Generation::V2 => Failure::BackendTimedOut,
         }
@@ -378,7 +380,7 @@ impl Way<'_> {
 
 /// Passes an interim answer on; how many bytes that was.
 async fn send_interim(
-    ends: &Ends<'_>,
+    ends: &mut Ends<'_>,
     head: &[u8],
     uploading: &mut Uploading<'_>,
 ) -> Result<usize, Failure> {
@@ -388,10 +390,14 @@ async fn send_interim(
         let sending = ends
             .client
             .send_all(&mut pieces, &mut sent, ends.timer, SEND_STALL_MAX);
-        uploading
-            .beside(sending)
-            .await
-            .map_err(|_| Failure::ClientClosedWaiting)?;
+        let outcome = uploading.beside(sending).await;
+        outcome.map_err(|error| {
+            ends.is_client_cut = sent > 0;
+            match error {
+                StreamError::Broken => Failure::ClientClosedWaiting,
+                StreamError::TimedOut => time_out(ends.timer, Failure::ClientStalled),
+            }
+        })?;
     }
     Ok(sent)
 }
@@ -426,7 +432,7 @@ fn conclude(
             recording.lose_client(failure);
             (After::Close, false)
         }
-        Err(RelayFailure::Backend(failure)) => {
+        Err(RelayFailure::Answer(failure)) => {
             recording.fail(failure);
             (After::Abort, false)
         }

@@ -41,6 +41,22 @@ pub(super) struct AttemptFailure {
     pub(super) is_stale_connection: bool,
     /// Whether part of the request's body was read and is lost.
     pub(super) body_taken: bool,
+    /// Whether the client has part of an interim answer, which nothing else may follow.
+    pub(super) is_client_cut: bool,
+}
+
+impl AttemptFailure {
+    /// Nothing of the request has gone out.
+    fn unsent(failure: Failure) -> Self {
+        Self {
+            failure,
+            // Another server would be given no more time.
+            is_safe_to_repeat: failure != Failure::ShuttingDown,
+            is_stale_connection: false,
+            body_taken: false,
+            is_client_cut: false,
+        }
+    }
 }
 
 pub(super) async fn forward(
@@ -74,9 +90,8 @@ impl Way<'_> {
         let mut may_stick = true;
         for number in 0..ATTEMPTS_MAX {
             let Some((server, until)) = self.choose(tried, may_stick) else {
-                return self
-                    .fail(client, recording, self.without_server(), false)
-                    .await;
+                let failed = AttemptFailure::unsent(self.without_server());
+                return self.fail(client, recording, &failed).await;
             };
             let timer = client.timer();
             timer.join(server.id.0);
@@ -89,9 +104,7 @@ impl Way<'_> {
             };
             let has_other = self.upstream.servers.len() > 1 || failed.is_stale_connection;
             if number + 1 == ATTEMPTS_MAX || !failed.is_safe_to_repeat || !has_other {
-                return self
-                    .fail(client, recording, failed.failure, failed.body_taken)
-                    .await;
+                return self.fail(client, recording, &failed).await;
             }
             tried = Some(server.id);
             // Its server has only closed an old connection: the cookie still means it.
@@ -125,11 +138,19 @@ impl Way<'_> {
         &self,
         client: &mut Client,
         recording: &mut Recording,
-        failure: Failure,
-        body_taken: bool,
+        failed: &AttemptFailure,
     ) -> After {
+        let AttemptFailure {
+            failure,
+            body_taken,
+            ..
+        } = *failed;
         if !body_taken {
             recording.add_received(self.body_in_hand(client.inbox()).unwrap_or(0));
+        }
+        if failed.is_client_cut {
+            recording.lose_client(failure);
+            return After::Abort;
         }
         // The body's rest is still to come, or in the inbox: it is no request.
         let keep_alive =
@@ -222,12 +243,7 @@ impl Way<'_> {
             }
         };
         let opened = open(slot, tls, client.timer(), self.setting.request_timeout).await;
-        opened.map_err(|failure| AttemptFailure {
-            failure,
-            is_safe_to_repeat: true,
-            is_stale_connection: false,
-            body_taken: false,
-        })
+        opened.map_err(AttemptFailure::unsent)
     }
 
     /// What a failure after the request went out means for another attempt.
@@ -250,6 +266,7 @@ impl Way<'_> {
             is_safe_to_repeat: is_safe,
             is_stale_connection: is_stale,
             body_taken: !body_whole,
+            is_client_cut: false,
         }
     }
 

@@ -8,18 +8,20 @@ use gatewright_telemetry::Failure;
 use super::SEND_STALL_MAX;
 use super::recording::Recording;
 use super::upload::Uploading;
-use crate::core::Core;
 use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
 use crate::http::framing::BodyLength;
 use crate::io::{Inbox, Stream, StreamError, Timer};
+use crate::time_out::time_out;
 
 /// The beginning of a body up to this length leaves in one piece with the head, in bytes.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
 
 /// How a relay failed.
 pub(super) enum RelayFailure {
+    /// The client takes no more.
     Client(Failure),
-    Backend(Failure),
+    /// There is no more for it: the backend's doing, or that of a limit of ours.
+    Answer(Failure),
 }
 
 /// The two ends of a relay.
@@ -29,7 +31,6 @@ pub(super) struct Relay<'a> {
     /// The backend's inbox: begins with what is there of the body.
     pub(super) inbox: &'a mut Inbox,
     pub(super) timer: &'a Timer,
-    pub(super) core: &'a Core,
     /// How long the backend may send nothing within its answer.
     pub(super) patience: Duration,
     pub(super) length: BodyLength,
@@ -50,9 +51,7 @@ impl Relay<'_> {
         let mut ended = false;
         let mut first = Some(head);
         loop {
-            let part = body
-                .next(self.inbox, ended)
-                .map_err(RelayFailure::Backend)?;
+            let part = body.next(self.inbox, ended).map_err(RelayFailure::Answer)?;
             match first.take() {
                 Some(head) if part.payload <= COPIED_BYTES_MAX => {
                     self.append(head, &part);
@@ -73,14 +72,11 @@ impl Relay<'_> {
             ended = match filled {
                 Ok(count) => count == 0,
                 Err(StreamError::Broken) => {
-                    return Err(RelayFailure::Backend(Failure::BackendBodyClosed));
+                    return Err(RelayFailure::Answer(Failure::BackendBodyClosed));
                 }
                 Err(StreamError::TimedOut) => {
-                    return Err(RelayFailure::Backend(match self.timer.is_limit_over() {
-                        true if self.core.is_draining() => Failure::ShuttingDown,
-                        true => Failure::ServerDrained,
-                        false => Failure::BackendBodyTimedOut,
-                    }));
+                    let failure = time_out(self.timer, Failure::BackendBodyTimedOut);
+                    return Err(RelayFailure::Answer(failure));
                 }
             };
         }
@@ -144,11 +140,12 @@ impl Relay<'_> {
             .send_all(pieces, &mut sent, self.timer, SEND_STALL_MAX);
         let outcome = uploading.beside(sending).await;
         recording.add_sent(sent);
-        outcome.map_err(|error| {
-            RelayFailure::Client(match error {
-                StreamError::Broken => Failure::ClientClosedInAnswer,
-                StreamError::TimedOut => Failure::ClientStalled,
-            })
+        outcome.map_err(|error| match error {
+            StreamError::Broken => RelayFailure::Client(Failure::ClientClosedInAnswer),
+            StreamError::TimedOut => match time_out(self.timer, Failure::ClientStalled) {
+                stalled @ Failure::ClientStalled => RelayFailure::Client(stalled),
+                ours => RelayFailure::Answer(ours),
+            },
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
 use crate::http::framing::BodyLength;
 use crate::http::request::BODY_BYTES_MAX;
 use crate::io::{Inbox, Stream, StreamError, Timer, Timers};
+use crate::time_out::time_out;
 
 /// How long a client may send nothing within a body (the service's documented time).
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -160,7 +161,7 @@ impl Upload<'_> {
                 .send_all(&mut pieces, &mut sent, timer, SEND_STALL_MAX)
                 .await;
             outcome.map_err(|error| match error {
-                StreamError::TimedOut => Failure::BackendSendTimedOut,
+                StreamError::TimedOut => time_out(timer, Failure::BackendSendTimedOut),
                 StreamError::Broken => Failure::BackendSendFailed,
             })?;
             head = b"";
@@ -172,18 +173,24 @@ impl Upload<'_> {
             match self.client.fill(&mut self.inbox, timer).await {
                 Ok(count @ 1..) => received.set(received.get() + count),
                 Ok(0) | Err(StreamError::Broken) => return Err(Failure::ClientClosedInBody),
-                Err(StreamError::TimedOut) => return Err(Failure::BodyTimedOut),
+                Err(StreamError::TimedOut) => return Err(time_out(timer, Failure::BodyTimedOut)),
             }
         }
     }
 
     async fn send_continue(&self, timer: &Timer) -> Result<(), Failure> {
+        let mut sent = 0;
         let mut pieces = [IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")];
         let outcome = self
             .client
-            .send_all(&mut pieces, &mut 0, timer, SEND_STALL_MAX)
+            .send_all(&mut pieces, &mut sent, timer, SEND_STALL_MAX)
             .await;
-        outcome.map_err(|_| Failure::ClientClosedInBody)
+        outcome.map_err(|error| match error {
+            StreamError::TimedOut if sent == 0 => time_out(timer, Failure::ClientStalled),
+            // No page may follow half a line.
+            StreamError::TimedOut => Failure::ClientStalled,
+            StreamError::Broken => Failure::ClientClosedInBody,
+        })
     }
 }
 

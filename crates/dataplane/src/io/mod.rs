@@ -15,4 +15,4 @@ pub(crate) use driver::{Acceptor, Socket, Task, connect, now, run, spawn};
 pub(crate) use inbox::Inbox;
 pub(crate) use listen::bind;
 pub(crate) use stream::{Stream, StreamError};
-pub(crate) use timer::{NO_GROUP, TICK, Timer, Timers};
+pub(crate) use timer::{Limit, NO_GROUP, TICK, Timer, Timers};

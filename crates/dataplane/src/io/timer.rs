@@ -16,6 +16,15 @@ const NEVER: u64 = u64::MAX;
 /// The group of timers that belong to none.
 pub(crate) const NO_GROUP: u64 = 0;
 
+/// Whose limit a timer has run into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// That of its group.
+    Group,
+    /// That of all timers; the limit on those without a group comes with it.
+    All,
+}
+
 #[derive(Debug, Default)]
 struct Table {
     now: u64,
@@ -133,10 +142,17 @@ impl Timer {
         table.deadlines[self.slot] = deadline;
     }
 
-    /// Whether the limit is what the deadline ran into.
-    pub(crate) fn is_limit_over(&self) -> bool {
+    /// The limit that the deadline ran into, if it was one.
+    pub(crate) fn limit_over(&self) -> Option<Limit> {
         let table = self.timers.0.borrow();
-        table.limits[self.slot] <= table.now
+        if table.limits[self.slot] > table.now {
+            return None;
+        }
+        let is_all = table.ceiling.is_some_and(|ceiling| ceiling <= table.now);
+        match is_all || table.groups[self.slot] == NO_GROUP {
+            true => Some(Limit::All),
+            false => Some(Limit::Group),
+        }
     }
 
     /// Ready when the deadline is over; otherwise the task is woken then.
@@ -202,16 +218,36 @@ mod tests {
         timer.start(TICK * 100);
         timers.advance();
         timers.advance();
-        assert!(is_over(&timer) && timer.is_limit_over());
+        assert!(is_over(&timer) && timer.limit_over().is_some());
         timer.join(7);
         timer.start(TICK * 100);
-        assert!(!is_over(&timer));
+        assert!(!is_over(&timer) && timer.limit_over().is_none());
         timers.limit_group(8, Duration::ZERO);
         timers.advance();
         assert!(!is_over(&timer));
         timers.limit_group(7, Duration::ZERO);
         timers.advance();
         assert!(is_over(&timer));
+        assert_eq!(timer.limit_over(), Some(Limit::Group));
+    }
+
+    #[test]
+    fn it_is_told_whose_limit_is_over() {
+        let timers = Rc::new(Timers::default());
+        let (grouped, alone) = (timers.timer(), timers.timer());
+        grouped.join(7);
+        grouped.start(Duration::ZERO);
+        timers.advance();
+        assert!(is_over(&grouped) && grouped.limit_over().is_none());
+        timers.limit_all(TICK * 2);
+        timers.limit_group(7, Duration::ZERO);
+        timers.limit_group(NO_GROUP, Duration::ZERO);
+        timers.advance();
+        assert_eq!(grouped.limit_over(), Some(Limit::Group));
+        assert_eq!(alone.limit_over(), Some(Limit::All));
+        timers.advance();
+        timers.advance();
+        assert_eq!(grouped.limit_over(), Some(Limit::All));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::stream::{TlsFailure, TlsStream};
 use crate::io::{Socket, Timer};
+use crate::time_out::time_out;
 
 /// How connections to one upstream are made secure. Kept across reloads while it does not change.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ pub(crate) async fn backend_handshake(
     let stream = Box::new(TlsStream::new(socket, connection.into(), Vec::new()));
     match stream.handshake(timer).await {
         Ok(()) => Ok(stream),
-        Err(TlsFailure::TimedOut) => Err(Failure::BackendTlsTimedOut),
+        Err(TlsFailure::TimedOut) => Err(time_out(timer, Failure::BackendTlsTimedOut)),
         Err(TlsFailure::Closed) => Err(Failure::BackendTlsClosed),
         Err(TlsFailure::Protocol(error)) => Err(handshake_failure(&error)),
     }

@@ -11,6 +11,7 @@ use gatewright_telemetry::Failure;
 
 use super::{Backend, ServerSlot};
 use crate::io::{Inbox, Socket, Stream, Timer, connect};
+use crate::time_out::time_out;
 use crate::tls::{BackendTls, backend_handshake, backend_name};
 
 /// Longest time for a server to accept a connection; the request timeout, where that is shorter.
@@ -53,7 +54,9 @@ async fn connect_in_time(slot: &ServerSlot, timer: &Timer) -> Result<Socket, Fai
     let mut connecting = pin!(connect(slot.address));
     poll_fn(|context| match connecting.as_mut().poll(context) {
         Poll::Ready(connected) => Poll::Ready(connected.map_err(|error| connect_failure(&error))),
-        Poll::Pending => timer.poll(context).map(|()| Err(Failure::ConnectTimedOut)),
+        Poll::Pending => {
+            (timer.poll(context)).map(|()| Err(time_out(timer, Failure::ConnectTimedOut)))
+        }
     })
     .await
 }

@@ -3,7 +3,7 @@
 // Each test file uses a part of this.
 #![allow(dead_code, unreachable_pub)]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -310,6 +310,19 @@ fn seen(batch: &RecordBatch) -> Vec<Seen> {
         sent_host: text(record.sent_host),
     };
     batch.records().iter().map(seen).collect()
+}
+
+/// A listener whose connections take a few kilobytes before somebody reads: tens of times less
+/// than loopback gives otherwise.
+pub fn narrow_listener() -> TcpListener {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    // What the sender buffers goes by the size of a segment.
+    socket.set_tcp_mss(88).unwrap();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(16).unwrap();
+    socket.into()
 }
 
 /// Waits until `holds`, for ten seconds at most.
