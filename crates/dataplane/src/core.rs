@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use gatewright_telemetry::{RecordBatch, RecordSender, TraceId};
 
-use crate::io::Timers;
+use crate::io::{Timer, Timers};
 use crate::live::{Live, Server, ServerId};
 use crate::upstream::ServerSlot;
 
@@ -74,6 +74,9 @@ pub(crate) struct Core {
     /// write to.
     live: RefCell<Rc<PinnedLive>>,
     slots: RefCell<HashMap<ServerId, Rc<ServerSlot>, foldhash::fast::RandomState>>,
+    /// Until when requests may go on with servers that have left. One that is neither in here nor
+    /// in `live` has no time left.
+    leaving: RefCell<HashMap<ServerId, Instant>>,
     records: RefCell<RecordBatch>,
     sender: RecordSender,
     texts: RefCell<Vec<Vec<u8>>>,
@@ -90,6 +93,7 @@ impl Core {
             timers: Rc::default(),
             live: RefCell::new(Rc::new(PinnedLive(Arc::new(Live::empty())))),
             slots: RefCell::default(),
+            leaving: RefCell::default(),
             records: RefCell::default(),
             sender,
             texts: RefCell::default(),
@@ -116,15 +120,34 @@ impl Core {
         let before = self.live.replace(Rc::new(PinnedLive(live)));
         let live = self.live.borrow();
         let mut slots = self.slots.borrow_mut();
-        for (server, slot) in slots.iter() {
-            if !live.has_server(*server)
-                && let Some(drain) = before.drain_timeout(*server)
-            {
+        let mut leaving = self.leaving.borrow_mut();
+        let now = Instant::now();
+        leaving.retain(|_, until| *until > now);
+        for (server, drain) in before.drain_timeouts() {
+            if live.has_server(server) {
+                continue;
+            }
+            // Also without a slot: a request that keeps to an older configuration may still come.
+            leaving.insert(server, now + drain);
+            if let Some(slot) = slots.get(&server) {
                 slot.close_idle();
                 self.timers.limit_group(server.0, drain);
             }
         }
         slots.retain(|server, _| live.has_server(*server) || live.is_draining(*server));
+    }
+
+    /// Has `timer` keep to what limits the requests to `server`, those that began before this one
+    /// included.
+    pub(crate) fn join(&self, timer: &Timer, server: ServerId) {
+        timer.join(server.0);
+        if !self.has_server(server) {
+            let leaving = self.leaving.borrow();
+            let until = leaving.get(&server);
+            timer.limit(until.map_or(Duration::ZERO, |until| {
+                until.saturating_duration_since(Instant::now())
+            }));
+        }
     }
 
     /// This thread's connections to `server`.

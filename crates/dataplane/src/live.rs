@@ -176,11 +176,12 @@ impl Live {
         self.draining_servers.contains(&server)
     }
 
-    /// How long requests may go on with a server of this `Live` that the next one lacks.
-    pub(crate) fn drain_timeout(&self, server: ServerId) -> Option<Duration> {
-        self.upstreams()
-            .find(|(_, live)| live.servers.iter().any(|one| one.id == server))
-            .map(|(upstream, _)| self.snapshot.setting(upstream.setting).drain_timeout)
+    /// The servers, each with how long requests may go on with it when the next `Live` lacks it.
+    pub(crate) fn drain_timeouts(&self) -> impl Iterator<Item = (ServerId, Duration)> {
+        self.upstreams().flat_map(|(upstream, live)| {
+            let drain = self.snapshot.setting(upstream.setting).drain_timeout;
+            live.servers.iter().map(move |server| (server.id, drain))
+        })
     }
 }
 
@@ -199,15 +200,15 @@ impl LiveUpstream {
         others.find(|one| Some(one.id) != not).or(from.first())
     }
 
-    /// The server behind an affinity cookie. One that is draining is told with the end of its time.
-    pub(crate) fn by_affinity(&self, cookie: &[u8; 32]) -> Option<(&Server, Option<Instant>)> {
+    /// The server behind an affinity cookie, also one that is draining, while it has time.
+    pub(crate) fn by_affinity(&self, cookie: &[u8; 32]) -> Option<&Server> {
         if let Some(position) = self.by_affinity.get(cookie) {
-            return self.servers.get(*position).map(|server| (server, None));
+            return self.servers.get(*position);
         }
         let mut draining = self.draining.iter();
         let (server, until) =
             draining.find(|(server, _)| server.affinity.as_ref() == Some(cookie))?;
-        (*until > Instant::now()).then_some((server, Some(*until)))
+        (*until > Instant::now()).then_some(server)
     }
 }
 

@@ -15,18 +15,19 @@ use support::{Setup, TestGateway, logical, narrow_listener, setting, until};
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const SECOND: Duration = Duration::from_secs(1);
 
-fn draining_in(drain_timeout: Duration) -> BackendSetting {
-    BackendSetting {
-        drain_timeout,
-        ..setting()
-    }
-}
-
 /// A gateway whose pool has the backends at these places, with a drain time of a second.
 fn with_members(members: &[usize]) -> Setup {
+    let setting = BackendSetting {
+        drain_timeout: SECOND,
+        ..setting()
+    };
+    with_members_under(members, setting)
+}
+
+fn with_members_under(members: &[usize], setting: BackendSetting) -> Setup {
     let mut setup = Setup::default();
     let members = members.iter().map(|at| Member::Ip(logical(*at)));
-    let upstream = setup.upstream(members, draining_in(SECOND));
+    let upstream = setup.upstream(members, setting);
     let endpoint = setup.endpoint(80, Scheme::Http);
     setup.listener(endpoint, &[], Action::Forward(upstream));
     setup
@@ -123,5 +124,36 @@ async fn a_limit_is_ours_while_a_server_takes_nothing() {
             assert_eq!(record.status, 502);
             assert_eq!(client.read_response().await.unwrap().status, 502);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_second_attempt_is_limited_by_what_happened_during_the_first() {
+    let timed_out = Some(Failure::BackendTimedOut);
+    let drained = Some(Failure::ServerDrained);
+    // The first takes two seconds; the second server's time is over by then, or ends meanwhile.
+    for (drain_timeout, expected) in [(SECOND, 2 * SECOND), (3 * SECOND, 3 * SECOND)] {
+        let backends = [
+            Backend::start(Manners::BlackHole).await.unwrap(),
+            Backend::start(Manners::BlackHole).await.unwrap(),
+        ];
+        let setting = BackendSetting {
+            request_timeout: 2 * SECOND,
+            drain_timeout,
+            ..setting()
+        };
+        let setup = with_members_under(&[0, 1], setting.clone());
+        let mut gateway = TestGateway::start(&[&backends[0], &backends[1]], setup).await;
+        let mut client = gateway.client_sending(GET).await;
+        assert!(backends[0].wait_for_requests(1, 5 * SECOND).await);
+        let removed = Instant::now();
+        gateway.apply(with_members_under(&[0], setting)).await;
+        assert_eq!(client.read_response().await.unwrap().status, 502);
+        let waited = removed.elapsed();
+        assert!(waited < expected + SECOND * 4 / 5, "{waited:?}");
+        let record = gateway.next_record().await;
+        assert_eq!(record.failure, drained);
+        let failures = record.attempts.map(|attempt| attempt.unwrap().failure);
+        assert_eq!(failures, [timed_out, drained]);
     }
 }

@@ -1,7 +1,6 @@
 //! Passing a request on: which server, how often, and what becomes of its answer.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use gatewright_snapshot::{
     BackendProtocol, BackendSetting, Generation, HostOverride, Member, Pool,
@@ -89,15 +88,12 @@ impl Way<'_> {
         let mut tried: Option<ServerId> = None;
         let mut may_stick = true;
         for number in 0..ATTEMPTS_MAX {
-            let Some((server, until)) = self.choose(tried, may_stick) else {
+            let Some(server) = self.choose(tried, may_stick) else {
                 let failed = AttemptFailure::unsent(self.without_server());
                 return self.fail(client, recording, &failed).await;
             };
-            let timer = client.timer();
-            timer.join(server.id.0);
-            if let Some(until) = until {
-                timer.limit(until.saturating_duration_since(now()));
-            }
+            // It may have left meanwhile: this configuration is that of the request's beginning.
+            client.core().join(client.timer(), server.id);
             let failed = match self.attempt(client, server, head, number, recording).await {
                 Ok(after) => return after,
                 Err(failed) => failed,
@@ -114,16 +110,10 @@ impl Way<'_> {
     }
 
     /// By affinity first, then by turns. A server of the draining serves its cookies only.
-    fn choose(
-        &self,
-        tried: Option<ServerId>,
-        may_stick: bool,
-    ) -> Option<(&Server, Option<Instant>)> {
+    fn choose(&self, tried: Option<ServerId>, may_stick: bool) -> Option<&Server> {
         let sticky = self.request.affinity.filter(|_| may_stick);
-        if let Some(found) = sticky.and_then(|cookie| self.upstream.by_affinity(&cookie)) {
-            return Some(found);
-        }
-        self.upstream.next(tried).map(|server| (server, None))
+        let by_affinity = sticky.and_then(|cookie| self.upstream.by_affinity(&cookie));
+        by_affinity.or_else(|| self.upstream.next(tried))
     }
 
     fn without_server(&self) -> Failure {

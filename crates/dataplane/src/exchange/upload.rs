@@ -14,10 +14,12 @@ use std::time::Duration;
 use gatewright_telemetry::Failure;
 
 use super::SEND_STALL_MAX;
+use crate::core::Core;
 use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
 use crate::http::framing::BodyLength;
 use crate::http::request::BODY_BYTES_MAX;
-use crate::io::{Inbox, Stream, StreamError, Timer, Timers};
+use crate::io::{Inbox, Stream, StreamError, Timer};
+use crate::live::ServerId;
 use crate::time_out::time_out;
 
 /// How long a client may send nothing within a body (the service's documented time).
@@ -110,9 +112,8 @@ pub(super) struct Upload<'a> {
     /// Begins with what is there of the body.
     pub(super) inbox: Inbox,
     pub(super) backend: &'a Stream,
-    pub(super) timers: &'a Rc<Timers>,
-    /// Whom its timer belongs to: the server, whose requests have limits in common.
-    pub(super) group: u64,
+    pub(super) core: &'a Core,
+    pub(super) server: ServerId,
     pub(super) head: &'a [u8],
     pub(super) length: BodyLength,
     /// Whether the client waits to be told to send its body.
@@ -121,8 +122,8 @@ pub(super) struct Upload<'a> {
 
 impl Upload<'_> {
     async fn run(mut self, received: Rc<Cell<usize>>) -> UploadEnd {
-        let timer = self.timers.timer();
-        timer.join(self.group);
+        let timer = self.core.timers.timer();
+        self.core.join(&timer, self.server);
         received.set(self.inbox.bytes().len());
         let result = self.send(&timer, &received).await;
         // What is left belongs to the next request.
