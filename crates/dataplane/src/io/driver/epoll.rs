@@ -343,6 +343,8 @@ struct Connection {
     is_to_backend: bool,
     /// Taken over from the sender, not yet by the system. In order, before anything else.
     put_off: RefCell<Vec<u8>>,
+    /// Bytes that the system has taken.
+    taken: Cell<u64>,
 }
 
 /// Sends up to this length, in bytes, may wait for the end of their batch.
@@ -358,6 +360,7 @@ impl Socket {
             registration,
             is_to_backend,
             put_off,
+            taken: Cell::default(),
         }))
     }
 
@@ -430,6 +433,11 @@ impl Socket {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
+    }
+
+    /// How many bytes the system has taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.0.taken.get()
     }
 
     /// Whether an idle connection is still open and silent. Costs a system call only when
@@ -524,7 +532,10 @@ impl Connection {
                 }
             };
             match sent {
-                Ok(count) => return Poll::Ready(Ok(count)),
+                Ok(count) => {
+                    self.taken.set(self.taken.get() + count as u64);
+                    return Poll::Ready(Ok(count));
+                }
                 Err(rustix::io::Errno::AGAIN) => {
                     self.registration.wait_writable();
                     return Poll::Pending;

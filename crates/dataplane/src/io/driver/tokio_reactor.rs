@@ -1,6 +1,6 @@
 //! tokio's reactor as a driver, for systems without epoll.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -78,9 +78,20 @@ impl Waiter {
 
 /// A connected socket. Receiving and sending take `&self`, so that one task can do both at once.
 #[derive(Debug)]
-pub(crate) struct Socket(RefCell<TcpStream>);
+pub(crate) struct Socket {
+    stream: RefCell<TcpStream>,
+    /// Bytes that the system has taken.
+    taken: Cell<u64>,
+}
 
 impl Socket {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream: RefCell::new(stream),
+            taken: Cell::default(),
+        }
+    }
+
     /// Receives what is there, with one system call; 0 is the end.
     pub(crate) fn poll_receive(
         &self,
@@ -90,7 +101,7 @@ impl Socket {
         let mut room = ReadBuf::new(room);
         // By way of AsyncRead, not try_read: it knows that a receive that did not fill the room
         // emptied the socket, and spares the call that would only say so.
-        let received = Pin::new(&mut *self.0.borrow_mut()).poll_read(context, &mut room);
+        let received = Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, &mut room);
         received.map_ok(|()| room.filled().len())
     }
 
@@ -100,11 +111,20 @@ impl Socket {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut stream = self.0.borrow_mut();
-        match pieces {
+        let mut stream = self.stream.borrow_mut();
+        let sent = match pieces {
             [only] => Pin::new(&mut *stream).poll_write(context, only),
             _ => Pin::new(&mut *stream).poll_write_vectored(context, pieces),
+        };
+        if let Poll::Ready(Ok(count)) = sent {
+            self.taken.set(self.taken.get() + count as u64);
         }
+        sent
+    }
+
+    /// How many bytes the system has taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.get()
     }
 
     /// Nothing is ever put off here.
@@ -114,7 +134,7 @@ impl Socket {
 
     /// Whether an idle connection is still open and silent. Costs a system call.
     pub(crate) fn is_quiet(&self) -> bool {
-        let stream = self.0.borrow();
+        let stream = self.stream.borrow();
         let mut room = [MaybeUninit::uninit(); 1];
         matches!(SockRef::from(&*stream).peek(&mut room),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock)
@@ -123,17 +143,17 @@ impl Socket {
     /// Tells the peer that nothing more comes; it can still be received from.
     pub(crate) fn finish_sending(&self) {
         // An error means that the connection is gone, which is as good.
-        let _ = SockRef::from(&*self.0.borrow()).shutdown(std::net::Shutdown::Write);
+        let _ = SockRef::from(&*self.stream.borrow()).shutdown(std::net::Shutdown::Write);
     }
 
     /// Makes the coming close a reset: the peer learns that what it received is not all.
     pub(crate) fn reset_on_close(&self) {
-        let _ = SockRef::from(&*self.0.borrow()).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(&*self.stream.borrow()).set_linger(Some(Duration::ZERO));
     }
 
     /// This side's port; 0 when the connection is gone.
     pub(crate) fn local_port(&self) -> u16 {
-        self.0
+        self.stream
             .borrow()
             .local_addr()
             .map_or(0, |address| address.port())
@@ -151,7 +171,7 @@ impl Acceptor {
 
     pub(crate) async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let (stream, peer) = self.0.accept().await?;
-        Ok((Socket(RefCell::new(stream)), peer))
+        Ok((Socket::new(stream), peer))
     }
 }
 
@@ -159,5 +179,5 @@ impl Acceptor {
 pub(crate) async fn connect(address: SocketAddr) -> io::Result<Socket> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(Socket(RefCell::new(stream)))
+    Ok(Socket::new(stream))
 }
