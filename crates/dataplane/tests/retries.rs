@@ -2,12 +2,18 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use gatewright_dataplane::NameServers;
 use gatewright_snapshot::{BackendSetting, Generation};
 use gatewright_telemetry::{Failure, RequestRecord};
 use gatewright_testkit::backend::{Backend, Manners};
-use support::{Setup, TestGateway, setting};
+use support::{Setup, TestGateway, narrow_listener, setting};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
@@ -281,4 +287,101 @@ async fn a_client_can_go_on_after_a_second_attempt() {
         pair.gateway.next_record().await;
     }
     assert!(pair.backends[1].violations().is_empty());
+}
+
+/// A server that reads the head alone, answers with `answer`, and closes on the rest of the
+/// request, for each connection.
+fn closing_on_the_body(answer: &'static str) -> (SocketAddr, Arc<AtomicU64>) {
+    let listener = narrow_listener();
+    let address = listener.local_addr().unwrap();
+    let requests = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&requests);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend_from_slice(&byte);
+            }
+            seen.fetch_add(1, Ordering::Relaxed);
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (address, requests)
+}
+
+#[tokio::test]
+async fn an_answer_to_half_a_request_is_passed_on() {
+    // One segment: the whole of it is in hand at once.
+    let body = "x".repeat(60_000);
+    for method in ["POST", "PUT"] {
+        let (early, requests) =
+            closing_on_the_body("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!");
+        let other = Backend::start(Manners::Echo).await.unwrap();
+        let mut gateway = TestGateway::start_on(
+            &[early, other.address()],
+            Setup::with_setting(2, impatient()),
+            NameServers::These(Vec::new()),
+            1,
+        )
+        .await;
+        let request =
+            format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n{body}");
+        let mut client = gateway.client_sending(&request).await;
+        let response = client.read_response().await.unwrap();
+        assert_eq!((response.status, response.text().as_ref()), (413, "no!"));
+        // Its request was read to the end: nothing speaks against another one.
+        assert_eq!(response.header("connection"), None);
+        let record = gateway.next_record().await;
+        assert_eq!((record.status, record.failure), (413, None));
+        assert_eq!(record.received_bytes, request.len() as u64);
+        assert_eq!(record.attempts[1], None);
+        // That server's connection is of no more use.
+        for _ in 0..2 {
+            client.send(GET.as_bytes()).await.unwrap();
+            assert!(matches!(
+                client.read_response().await.unwrap().status,
+                200 | 413
+            ));
+            assert!(!gateway.next_record().await.attempts[0].unwrap().reused);
+        }
+        assert_eq!(
+            (requests.load(Ordering::Relaxed), other.request_count()),
+            (2, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn half_a_request_without_an_answer_is_sent_once() {
+    // One segment: the whole of it is in hand at once.
+    let body = "x".repeat(60_000);
+    for answer in ["", "HTTP/1.1 413 Too La"] {
+        for method in ["POST", "PUT"] {
+            let (early, requests) = closing_on_the_body(answer);
+            let other = Backend::start(Manners::Echo).await.unwrap();
+            let mut gateway = TestGateway::start_on(
+                &[early, other.address()],
+                Setup::with_setting(2, impatient()),
+                NameServers::These(Vec::new()),
+                1,
+            )
+            .await;
+            let head = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
+            assert_eq!(gateway.ask(head + &body).await.status, 502);
+            let record = gateway.next_record().await;
+            // Which of them depends on how much of it the system took.
+            let expected = [
+                Failure::BackendSendFailed,
+                Failure::BackendResetUnanswered,
+                Failure::BackendHeadInvalid,
+            ];
+            assert!(expected.contains(&record.failure.unwrap()), "{record:?}");
+            assert_eq!(record.attempts[1], None);
+            let counts = (requests.load(Ordering::Relaxed), other.request_count());
+            assert_eq!(counts, (1, 0), "{method} was delivered twice");
+        }
+    }
 }

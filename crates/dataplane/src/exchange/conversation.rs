@@ -99,9 +99,10 @@ impl Way<'_> {
         let mut uploading = match in_hand {
             Some(length) => {
                 let body = &inbox.bytes()[..length];
-                self.send_whole(&backend.stream, head, body, timer, was_reused)
+                let sent = self
+                    .send_whole(&backend.stream, head, body, timer, was_reused)
                     .await?;
-                Uploading::none()
+                Uploading::of_whole(sent)
             }
             None => Uploading::begin(Upload {
                 client: stream,
@@ -181,6 +182,8 @@ impl Way<'_> {
         }
     }
 
+    /// Sends a request whose body is there. The inner result is how that ended once some of it had
+    /// left: the server may have answered nevertheless.
     async fn send_whole(
         &self,
         backend: &Stream,
@@ -188,7 +191,7 @@ impl Way<'_> {
         body: &[u8],
         timer: &Timer,
         was_reused: bool,
-    ) -> Result<(), AttemptFailure> {
+    ) -> Result<Result<(), Failure>, AttemptFailure> {
         let mut sent = 0;
         // One piece is a cheaper system call than two.
         let mut pieces = [IoSlice::new(head), IoSlice::new(body)];
@@ -201,15 +204,16 @@ impl Way<'_> {
             .send_all(pieces, &mut sent, timer, SEND_STALL_MAX)
             .await
         {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Ok(())),
+            Err(StreamError::Broken) if sent > 0 => Ok(Err(Failure::BackendSendFailed)),
             Err(StreamError::TimedOut) => {
                 let failure = time_out(timer, Failure::BackendSendTimedOut);
                 Err(self.judge(failure, true, was_reused))
             }
             Err(StreamError::Broken) => {
                 let mut failed = self.judge(Failure::BackendSendFailed, true, was_reused);
-                failed.is_safe_to_repeat |= sent == 0;
-                failed.is_stale_connection = was_reused;
+                // What may lie in the socket is no answer to what it never got.
+                failed.is_safe_to_repeat = true;
                 Err(failed)
             }
         }
@@ -350,8 +354,7 @@ impl Way<'_> {
         };
         let keep_client = self.request.keep_alive
             && has_end
-            && !uploading.is_under_way()
-            && uploading.end().is_none_or(|end| end.result.is_ok())
+            && uploading.is_received()
             && !ends.core.is_draining();
         let context = response_head::Context {
             client_version: self.request.version,
@@ -420,14 +423,12 @@ fn conclude(
     recording: &mut Recording,
 ) -> Conversation {
     recording.add_received(uploading.received());
-    let was_upload_cut = uploading.is_under_way();
     uploading.hand_back(client_inbox);
-    let upload = uploading.take_end();
-    let upload_ok = !was_upload_cut && upload.as_ref().is_none_or(|end| end.result.is_ok());
+    let keep_backend = answered.keep_backend && uploading.is_sent();
     let (after, is_reusable) = match relayed {
-        Ok(()) if !upload_ok => (After::Linger, false),
-        Ok(()) if answered.keep_client => (After::KeepOpen, answered.keep_backend),
-        Ok(()) => (After::Close, answered.keep_backend),
+        Ok(()) if !uploading.is_received() => (After::Linger, false),
+        Ok(()) if answered.keep_client => (After::KeepOpen, keep_backend),
+        Ok(()) => (After::Close, keep_backend),
         Err(RelayFailure::Client(failure)) => {
             recording.lose_client(failure);
             (After::Close, false)

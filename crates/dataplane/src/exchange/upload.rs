@@ -29,6 +29,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct UploadEnd {
     /// What the client sent behind the body, until it is handed back.
     inbox: Option<Inbox>,
+    /// Whether the client has sent all of the request.
+    is_received: bool,
     pub(super) result: Result<(), Failure>,
 }
 
@@ -41,11 +43,16 @@ pub(super) struct Uploading<'a> {
 }
 
 impl<'a> Uploading<'a> {
-    /// For requests whose body is already sent.
-    pub(super) fn none() -> Self {
+    /// For requests that were there as a whole: how sending them ended.
+    pub(super) fn of_whole(result: Result<(), Failure>) -> Self {
+        let failed = UploadEnd {
+            inbox: None,
+            is_received: true,
+            result,
+        };
         Self {
             future: None,
-            end: None,
+            end: result.is_err().then_some(failed),
             received: Rc::default(),
         }
     }
@@ -78,6 +85,16 @@ impl<'a> Uploading<'a> {
         self.end.as_ref()
     }
 
+    /// Whether nothing of the request is still to come from the client.
+    pub(super) fn is_received(&self) -> bool {
+        !self.is_under_way() && self.end.as_ref().is_none_or(|end| end.is_received)
+    }
+
+    /// Whether the backend has been sent all of the request.
+    pub(super) fn is_sent(&self) -> bool {
+        !self.is_under_way() && self.end.as_ref().is_none_or(|end| end.result.is_ok())
+    }
+
     /// Bytes of the body that the client has sent so far.
     pub(super) fn received(&self) -> usize {
         self.received.get()
@@ -89,10 +106,6 @@ impl<'a> Uploading<'a> {
         if let Some(behind) = self.end.as_mut().and_then(|end| end.inbox.take()) {
             *inbox = behind;
         }
-    }
-
-    pub(super) fn take_end(&mut self) -> Option<UploadEnd> {
-        self.end.take()
     }
 
     /// Does `work` while the upload goes on.
@@ -130,6 +143,7 @@ impl Upload<'_> {
         received.set(received.get() - self.inbox.bytes().len());
         UploadEnd {
             inbox: Some(self.inbox),
+            is_received: result.is_ok(),
             result,
         }
     }

@@ -101,7 +101,8 @@ impl TlsStream {
                 state.ended = true;
             }
             // Key updates and the like want an answer; if the socket is full, it goes out later.
-            let _ = state.poll_flush(&self.socket, context)?;
+            // If it is broken, what came before that is still to be read.
+            let _ = state.poll_flush(&self.socket, context);
         }
     }
 
@@ -376,6 +377,19 @@ mod tests {
             (first, with_more, rest, without)
         });
         assert_eq!(seen, (Some(4), false, true, true));
+    }
+
+    #[test]
+    fn what_came_before_a_broken_send_can_be_received() {
+        let received = with_session(b"answer", |stream, end| async move {
+            drop(end);
+            let pieces = [IoSlice::new(b"POST")];
+            while poll_fn(|context| stream.poll_flush(context)).await.is_ok() {
+                let _ = poll_fn(|context| stream.poll_send(context, &pieces)).await;
+            }
+            receive(&stream, 16).await.ok()
+        });
+        assert_eq!(received, Some(6));
     }
 
     #[test]
