@@ -80,16 +80,28 @@ impl RotatingFile {
         Ok(())
     }
 
+    /// Can be tried again when it has failed half-way: what was done then is not done twice.
     fn rotate(&mut self) -> io::Result<()> {
-        for number in (1..self.rotation.kept).rev() {
-            rename_if_there(&self.aside(number), &self.aside(number + 1))?;
-        }
-        if self.rotation.kept == 0 {
-            fs::remove_file(&self.path)?;
-        } else {
-            rename_if_there(&self.path, &self.aside(1))?;
+        // Otherwise it has been put aside, and only a new one could not be opened.
+        if self.is_in_place() {
+            self.put_aside()?;
         }
         self.reopen()
+    }
+
+    fn put_aside(&self) -> io::Result<()> {
+        let kept = self.rotation.kept;
+        if kept == 0 {
+            return fs::remove_file(&self.path);
+        }
+        // Up to the first gap, which is where an attempt before this one has come to, or to the
+        // last, which is given up.
+        let is_free = |number: &usize| !self.aside(*number).exists();
+        let free = (1..kept).find(is_free).unwrap_or(kept);
+        for number in (1..free).rev() {
+            fs::rename(self.aside(number), self.aside(number + 1))?;
+        }
+        fs::rename(&self.path, self.aside(1))
     }
 
     fn aside(&self, number: usize) -> PathBuf {
@@ -121,13 +133,6 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, bytes))
 }
 
-fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +159,47 @@ mod tests {
         assert_eq!(read("log.1"), "third\n4\n");
         assert_eq!(read("log.2"), "second\n");
         assert_eq!(read("log.3"), "");
+    }
+
+    /// A full file with `aside` beside it, as an attempt to rotate has left them; what is there
+    /// after the next line, up to `.4`.
+    fn after_a_failed_rotation(
+        aside: &[(usize, &str)],
+        fail: impl FnOnce(&RotatingFile),
+    ) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let rotation = Rotation {
+            bytes_max: 10,
+            kept: 3,
+        };
+        let mut file = RotatingFile::open(path.clone(), rotation).unwrap();
+        append(&mut file, "full...\n");
+        for (number, text) in aside {
+            fs::write(file.aside(*number), text).unwrap();
+        }
+        fail(&file);
+        append(&mut file, "new\n");
+        let paths = std::iter::once(path).chain((1..=4).map(|number| file.aside(number)));
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        paths.map(read).collect()
+    }
+
+    #[test]
+    fn a_rotation_that_failed_is_finished_and_not_repeated() {
+        let before = [(1, "1"), (2, "2"), (3, "3")];
+        let shifted = [(2, "1"), (3, "2")];
+        let done = ["new\n", "full...\n", "1", "2", ""];
+        assert_eq!(after_a_failed_rotation(&before, |_| {}), done);
+        // The last before .1 had become .2; the file itself could not be moved.
+        let half = [(1, "1"), (3, "2")];
+        assert_eq!(after_a_failed_rotation(&half, |_| {}), done);
+        assert_eq!(after_a_failed_rotation(&shifted, |_| {}), done);
+        // All was moved, and no new file could be opened.
+        let all = after_a_failed_rotation(&shifted, |file| {
+            fs::rename(&file.path, file.aside(1)).unwrap();
+        });
+        assert_eq!(all, done);
     }
 
     #[test]
