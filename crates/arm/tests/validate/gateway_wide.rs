@@ -36,14 +36,20 @@ fn sku_rules() {
             vec![("/reservedCapacity", json!(1))],
         ),
     ]);
-    let codes = |findings: &[Diagnostic]| -> Vec<String> {
-        findings.iter().map(|f| f.message.clone()).collect()
-    };
-    let v1 = [(
-        "/sku",
-        json!({ "name": "Standard_Medium", "tier": "Standard", "capacity": 2 }),
-    )];
-    let messages = codes(&check(&v1, &put())).join("\n");
+}
+
+/// The messages about the gateway when it has this SKU.
+fn messages_of_sku(sku: Value) -> String {
+    let findings = check(&[("/sku", sku)], &put());
+    let messages: Vec<&str> = findings.iter().map(|f| f.message.as_str()).collect();
+    messages.join("\n")
+}
+
+#[test]
+fn a_tier_is_told_what_it_does_not_support() {
+    let v1 = json!({ "name": "Standard_Medium", "tier": "Standard", "capacity": 2 });
+    let messages = messages_of_sku(v1);
+
     for feature in [
         "Priority",
         "Identity",
@@ -57,11 +63,8 @@ fn sku_rules() {
         );
     }
     assert!(messages.contains("retired on 28 April 2026"));
-    let basic = [(
-        "/sku",
-        json!({ "name": "Basic", "tier": "Basic", "capacity": 3 }),
-    )];
-    let messages = codes(&check(&basic, &put())).join("\n");
+    let basic = json!({ "name": "Basic", "tier": "Basic", "capacity": 3 });
+    let messages = messages_of_sku(basic);
     for part in [
         "does not support URL Rewrite for the selected SKU tier Basic. Supported SKU tiers are \
          Standard_v2,WAF_v2.",
@@ -72,6 +75,10 @@ fn sku_rules() {
     ] {
         assert!(messages.contains(part), "{part} is not in {messages}");
     }
+}
+
+#[test]
+fn a_firewalls_bounds_are_told() {
     let waf = json!({ "enabled": true, "firewallMode": "Detection", "ruleSetType": "OWASP",
                       "ruleSetVersion": "3.0", "maxRequestBodySizeInKb": 129 });
     let changes = [

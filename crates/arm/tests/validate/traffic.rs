@@ -103,6 +103,12 @@ fn listener_rules() {
             "/httpListeners/2/properties/hostName",
             vec![("/httpListeners/2/properties/hostName", json!("*.a.com"))],
         ),
+    ]);
+}
+
+#[test]
+fn rules_of_a_listeners_protocol_and_pages() {
+    expect(vec![
         (
             "GW-E-listener-protocol",
             "/httpListeners/0/properties/Protocol",
@@ -223,36 +229,6 @@ fn backend_rules() {
             json!(0),
         ),
         (
-            "GW-E-probe",
-            "/probes/0/properties/interval".into(),
-            json!(0),
-        ),
-        (
-            "GW-E-probe",
-            "/probes/0/properties/unhealthyThreshold".into(),
-            json!(21),
-        ),
-        (
-            "GW-E-probe",
-            "/probes/0/properties/port".into(),
-            json!(65536),
-        ),
-        (
-            "GW-W-probe-timeout",
-            "/probes/0/properties/timeout".into(),
-            json!(31),
-        ),
-        (
-            "ApplicationGatewayProbePathIsInvalid",
-            "/probes/0/properties/path".into(),
-            json!("alive"),
-        ),
-        (
-            "GW-W-probe-host-ignored",
-            "/probes/0/properties/host".into(),
-            json!("x"),
-        ),
-        (
             "GW-E-backend-address",
             "/backendAddressPools/0/properties/backendAddresses/0".into(),
             json!({ "fqdn": "https://a.com" }),
@@ -282,6 +258,26 @@ fn backend_rules() {
             ));
         }
         first(&changes, &put(), code, &format!("/properties{place}"));
+    }
+}
+
+#[test]
+fn probe_rules() {
+    for (code, member, value) in [
+        ("GW-E-probe", "interval", json!(0)),
+        ("GW-E-probe", "unhealthyThreshold", json!(21)),
+        ("GW-E-probe", "port", json!(65536)),
+        ("GW-W-probe-timeout", "timeout", json!(31)),
+        (
+            "ApplicationGatewayProbePathIsInvalid",
+            "path",
+            json!("alive"),
+        ),
+        ("GW-W-probe-host-ignored", "host", json!("x")),
+    ] {
+        let place = format!("/probes/0/properties/{member}");
+        let wanted = format!("/properties{place}");
+        first(&[(&place, value)], &put(), code, &wanted);
     }
 }
 
