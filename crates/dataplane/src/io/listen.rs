@@ -20,6 +20,9 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
+    // Not TCP_DEFER_ACCEPT, which would spare a wake-up per connection: neither socket2 nor rustix
+    // has it, the standard library only unstable, and `unsafe` is out of the question. With it a
+    // client that says nothing would not be known to us, and a drain could not tell it goodbye.
     // Accepted sockets inherit it: one call less per connection.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
