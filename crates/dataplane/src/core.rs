@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use gatewright_telemetry::{RecordBatch, RecordSender, TraceId};
+use gatewright_telemetry::{HandshakeTotals, RecordBatch, RecordSender, TraceId};
 
 use crate::io::{Timer, Timers};
 use crate::live::{Live, Server, ServerId};
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) connections_max: u64,
     /// Serial numbers of client connections.
     pub(crate) next_connection: AtomicU64,
+    pub(crate) handshakes: HandshakeTotals,
 }
 
 /// Counts one client connection for as long as it lives.
@@ -279,6 +280,7 @@ mod tests {
             connections: AtomicU64::new(0),
             connections_max: u64::MAX,
             next_connection: AtomicU64::new(1),
+            handshakes: HandshakeTotals::default(),
         };
         Core::new(Arc::new(shared), record_channel(1).0)
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use gatewright_snapshot::{EndpointKey, Member, Scheme, Snapshot};
-use gatewright_telemetry::{LabelRegistry, RecordSender};
+use gatewright_telemetry::{HandshakeTotals, LabelRegistry, RecordSender};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::address_map::AddressMap;
@@ -121,6 +121,7 @@ impl Dataplane {
             connections: AtomicU64::new(0),
             connections_max: connections_max(),
             next_connection: AtomicU64::new(1),
+            handshakes: HandshakeTotals::default(),
         });
         let workers = (0..config.workers.max(1))
             .map(|number| WorkerHandle::start(number, Arc::clone(&shared), config.records.clone()))
@@ -239,6 +240,11 @@ impl Dataplane {
     /// Open client connections, over all workers.
     pub fn connections(&self) -> u64 {
         self.0.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Clients' TLS handshakes that failed, over all workers.
+    pub fn failed_handshakes(&self) -> &HandshakeTotals {
+        &self.0.shared.handshakes
     }
 
     /// Stops accepting, lets requests finish for at most `patience`, then cuts them off.

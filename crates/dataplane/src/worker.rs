@@ -248,13 +248,16 @@ async fn serve_tls(core: Rc<Core>, socket: Socket, mut origin: ClientOrigin) {
         TlsAccept::PlainHttp(socket) => {
             serve_plain_on_tls(core, Stream::Plain(socket), timer, origin).await;
         }
-        TlsAccept::Failed(failure) => tell_of_handshake(&origin, &failure),
+        TlsAccept::Failed(error) => {
+            core.shared.handshakes.count(error.failure());
+            tell_of_handshake(&origin, &error);
+        }
     }
 }
 
 /// Tells of a failed handshake: there is no request that a record could tell of. Not of each one,
-/// since anybody can cause any number.
-fn tell_of_handshake(origin: &ClientOrigin, failure: &tls::HandshakeFailure) {
+/// since anybody can cause any number; all are counted.
+fn tell_of_handshake(origin: &ClientOrigin, error: &tls::HandshakeError) {
     thread_local! {
         static LAST_TOLD: Cell<Option<Instant>> = const { Cell::new(None) };
         static UNTOLD: Cell<u64> = const { Cell::new(0) };
@@ -269,7 +272,7 @@ fn tell_of_handshake(origin: &ClientOrigin, failure: &tls::HandshakeFailure) {
     let others = UNTOLD.replace(0);
     let (peer, EndpointKey { frontend, port, .. }) = (origin.peer, &*origin.endpoint);
     tracing::info!(
-        "TLS handshake with {peer} on frontend {frontend:?}, port {port}, failed: {failure} \
+        "TLS handshake with {peer} on frontend {frontend:?}, port {port}, failed: {error} \
          ({others} more since the last such line)"
     );
 }

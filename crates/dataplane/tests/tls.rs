@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_snapshot::{Action, CipherSuite, EndpointIndex, Member, Scheme, TlsVersion};
-use gatewright_telemetry::{ErrorInfo, Failure};
+use gatewright_telemetry::{ErrorInfo, Failure, HandshakeFailure};
 use gatewright_testkit::backend::{Backend, Manners, pattern};
 use gatewright_testkit::certificates::{
     Authority, Identity, KeyKind, Leaf, client_trusting, client_trusting_anything,
@@ -14,7 +14,7 @@ use gatewright_testkit::certificates::{
 use gatewright_testkit::client::{ClientError, RawClient};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{AlertDescription, ClientConfig, SupportedProtocolVersion};
-use support::{Setup, TestGateway, logical, setting};
+use support::{Setup, TestGateway, logical, setting, until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -406,4 +406,37 @@ async fn requests_follow_each_other_on_a_session() {
     let request = backend.requests().remove(0);
     assert_eq!(request.header("x-forwarded-proto"), Some("https"));
     assert_eq!(request.header("x-forwarded-port"), Some("443"));
+}
+
+#[tokio::test]
+async fn failed_handshakes_are_counted_by_what_they_failed_of() {
+    let identity = Leaf::named("shop.test").self_signed();
+    let backend = echo().await;
+    // Nobody answers for other names.
+    let (setup, _) = with_sites(&[(&["shop.test"], &identity)]);
+    let gateway = TestGateway::start(&[&backend], setup).await;
+    let trusting = client_trusting_anything();
+    connect(&gateway, "shop.test", Arc::clone(&trusting))
+        .await
+        .unwrap();
+    let unknown = connect(&gateway, "other.test", trusting).await;
+    assert!(unknown.is_err());
+    let suspicious = client_trusting(&Authority::new("Another"));
+    assert!(connect(&gateway, "shop.test", suspicious).await.is_err());
+    // A record that is no handshake's, and half of one that is.
+    for (sent, count) in [(&b"\x17\x03\x03\x00\x01x"[..], 1), (b"\x16\x03\x01", 2)] {
+        drop(gateway.client_sending(sent).await);
+        until("the failure is counted", async || {
+            gateway.plane.failed_handshakes().failures().count() == 2 + count
+        })
+        .await;
+    }
+    let failures: Vec<_> = gateway.plane.failed_handshakes().failures().collect();
+    let expected = [
+        (HandshakeFailure::Closed, 1),
+        (HandshakeFailure::NameUnknown, 1),
+        (HandshakeFailure::Alert, 1),
+        (HandshakeFailure::Invalid, 1),
+    ];
+    assert_eq!(failures, expected);
 }

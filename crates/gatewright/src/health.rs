@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
 use gatewright_snapshot::{Generation, Snapshot};
-use gatewright_telemetry::{AccessLog, RequestTotals};
+use gatewright_telemetry::{AccessLog, HandshakeTotals, RequestTotals};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -119,6 +119,7 @@ impl Board {
             "last_reload": last_reload,
             "connections": self.dataplane.connections(),
             "requests": requests(self.access_log.totals()),
+            "failed_handshakes": handshakes(self.dataplane.failed_handshakes()),
             "access_log": {
                 "written": log.written,
                 "lost": log.lost,
@@ -188,4 +189,14 @@ fn requests(totals: &RequestTotals) -> Value {
         .map(|(failure, count)| (failure.code().to_owned(), count.into()))
         .collect();
     json!({ "total": totals.requests(), "by_status": by_class, "by_failure": failures })
+}
+
+fn handshakes(totals: &HandshakeTotals) -> Value {
+    let mut total = 0;
+    let mut by_failure = Map::new();
+    for (failure, count) in totals.failures() {
+        total += count;
+        by_failure.insert(failure.code().to_owned(), count.into());
+    }
+    json!({ "total": total, "by_failure": by_failure })
 }

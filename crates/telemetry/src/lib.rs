@@ -11,6 +11,7 @@
 mod access_log;
 mod channel;
 mod failure;
+mod handshake;
 mod labels;
 mod record;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod totals;
 pub use access_log::{AccessLog, AccessLogEncoder, AccessLogStatus, AccessLogTarget, Rotation};
 pub use channel::{Received, RecordReceiver, RecordSender, record_channel};
 pub use failure::{ErrorInfo, Failure, Phase, Side};
+pub use handshake::{HandshakeFailure, HandshakeTotals};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use record::{
     HttpVersion, RecordBatch, RequestRecord, TextSpan, TlsSession, TraceId, UpstreamAttempt,

@@ -1,11 +1,11 @@
 //! The pages of the manual that tell what this crate writes: docs/failures.md, which is made from
-//! [`Failure`], and the table of `error_info` in docs/access-log.md.
+//! [`Failure`] and [`HandshakeFailure`], and the table of `error_info` in docs/access-log.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gatewright_telemetry::{ErrorInfo, Failure, Side};
+use gatewright_telemetry::{ErrorInfo, Failure, HandshakeFailure, Side};
 
 const STALE: &str = "is stale: GATEWRIGHT_BLESS=1 cargo test -p gatewright-telemetry --test pages";
 
@@ -83,6 +83,13 @@ fn failures() -> String {
         }
     }
     assert_eq!(count, Failure::ALL.len(), "a side has no heading");
+    out.push_str(
+        "\n## TLS handshakes with clients\n\nThere is no request yet, and so no line in the access \
+         log: they are counted in `gatewright health`, and told on\nstandard error now and then.\n\n",
+    );
+    for failure in HandshakeFailure::ALL {
+        out.push_str(&format!("- **`{}`**: {}\n", failure.code(), failure.fact()));
+    }
     let widest = out.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(120), "a line has {widest:?} columns");
     out

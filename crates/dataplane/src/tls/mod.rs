@@ -6,7 +6,7 @@ mod server;
 mod stream;
 
 pub(crate) use client::{BackendTls, backend_handshake, backend_name};
-pub(crate) use server::{HandshakeFailure, ListenerTls, ListenerTlsError, TlsAccept, accept};
+pub(crate) use server::{HandshakeError, ListenerTls, ListenerTlsError, TlsAccept, accept};
 pub(crate) use stream::TlsStream;
 
 /// The `error` with which a TLS layer's refusal travels through `std::io`.

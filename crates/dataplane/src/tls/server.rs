@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use gatewright_snapshot::{Certificate, CipherSuite, TlsPolicy, TlsVersion};
+use gatewright_telemetry::HandshakeFailure;
 use rustls::crypto::aws_lc_rs;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -135,12 +136,12 @@ pub(crate) enum TlsAccept {
     },
     /// The client spoke plain HTTP.
     PlainHttp(Socket),
-    Failed(HandshakeFailure),
+    Failed(HandshakeError),
 }
 
-/// Why there was no session. There is no request yet, and so no record.
+/// Why there was no session, for the log.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HandshakeFailure {
+pub(crate) enum HandshakeError {
     #[error("the client closed the connection")]
     Closed,
     #[error("the client did not finish in time")]
@@ -151,6 +152,21 @@ pub(crate) enum HandshakeFailure {
     NoSuchName,
     #[error("{0}")]
     Tls(rustls::Error),
+}
+
+impl HandshakeError {
+    /// What it is counted as.
+    pub(crate) fn failure(&self) -> HandshakeFailure {
+        match self {
+            Self::Closed => HandshakeFailure::Closed,
+            Self::TimedOut => HandshakeFailure::TimedOut,
+            Self::TooLong => HandshakeFailure::HelloTooLong,
+            Self::NoSuchName => HandshakeFailure::NameUnknown,
+            Self::Tls(rustls::Error::AlertReceived(_)) => HandshakeFailure::Alert,
+            Self::Tls(rustls::Error::PeerIncompatible(_)) => HandshakeFailure::Incompatible,
+            Self::Tls(_) => HandshakeFailure::Invalid,
+        }
+    }
 }
 
 /// Takes a new connection through the handshake. `choose` finds the listener for the name that the
@@ -170,10 +186,8 @@ pub(crate) async fn accept(
                 inbox.poll_fill(context, |context, room| socket.poll_receive(context, room));
             match arrival {
                 Poll::Ready(Ok(1..)) => Poll::Ready(Ok(())),
-                Poll::Ready(_) => Poll::Ready(Err(HandshakeFailure::Closed)),
-                Poll::Pending => timer
-                    .poll(context)
-                    .map(|()| Err(HandshakeFailure::TimedOut)),
+                Poll::Ready(_) => Poll::Ready(Err(HandshakeError::Closed)),
+                Poll::Pending => timer.poll(context).map(|()| Err(HandshakeError::TimedOut)),
             }
         });
         if let Err(failure) = arrival.await {
@@ -194,8 +208,8 @@ pub(crate) async fn accept(
                 return finish(socket, timer, arrived, choose).await;
             }
             Ok(None) if hello.len() < HELLO_BYTES_MAX => inbox.clear(),
-            Ok(None) => return TlsAccept::Failed(HandshakeFailure::TooLong),
-            Err(error) => return TlsAccept::Failed(HandshakeFailure::Tls(error)),
+            Ok(None) => return TlsAccept::Failed(HandshakeError::TooLong),
+            Err(error) => return TlsAccept::Failed(HandshakeError::Tls(error)),
         }
     }
 }
@@ -245,7 +259,7 @@ async fn finish(
     let Some(chosen) = choose(accepted.client_hello().server_name()) else {
         // A fatal unrecognized_name alert, in a record of its own.
         send_briefly(&socket, &[0x15, 3, 3, 0, 2, 2, 112]).await;
-        return TlsAccept::Failed(HandshakeFailure::NoSuchName);
+        return TlsAccept::Failed(HandshakeError::NoSuchName);
     };
     let mut connection = match accepted.into_connection(chosen.config) {
         Ok(connection) => connection,
@@ -253,7 +267,7 @@ async fn finish(
             let mut text = Vec::new();
             let _ = alert.write_all(&mut text);
             send_briefly(&socket, &text).await;
-            return TlsAccept::Failed(HandshakeFailure::Tls(error));
+            return TlsAccept::Failed(HandshakeError::Tls(error));
         }
     };
     // Its own limit would cut large writes; what the exchange writes is bounded already.
@@ -267,9 +281,9 @@ async fn finish(
                 ja4: ja4.map(Into::into),
             }
         }
-        Err(TlsFailure::TimedOut) => TlsAccept::Failed(HandshakeFailure::TimedOut),
-        Err(TlsFailure::Closed) => TlsAccept::Failed(HandshakeFailure::Closed),
-        Err(TlsFailure::Protocol(error)) => TlsAccept::Failed(HandshakeFailure::Tls(error)),
+        Err(TlsFailure::TimedOut) => TlsAccept::Failed(HandshakeError::TimedOut),
+        Err(TlsFailure::Closed) => TlsAccept::Failed(HandshakeError::Closed),
+        Err(TlsFailure::Protocol(error)) => TlsAccept::Failed(HandshakeError::Tls(error)),
     }
 }
 

@@ -81,6 +81,7 @@ fn render(report: &Value) -> Vec<String> {
     }
     lines.push(reload(&report["last_reload"]));
     lines.push(requests(report));
+    lines.push(handshakes(&report["failed_handshakes"]));
     lines.push(access_log(&report["access_log"]));
     lines
 }
@@ -108,17 +109,10 @@ fn reload(last: &Value) -> String {
 
 fn requests(report: &Value) -> String {
     let requests = &report["requests"];
-    let members = |value: &Value| -> Vec<String> {
-        let object = value.as_object().into_iter().flatten();
-        object
-            .filter(|(_, n)| **n != 0)
-            .map(|(name, n)| format!("{n} {name}"))
-            .collect()
-    };
     let mut line = format!("requests: {}", text(&requests["total"]));
     let kinds = [
-        members(&requests["by_status"]),
-        members(&requests["by_failure"]),
+        counts(&requests["by_status"]),
+        counts(&requests["by_failure"]),
     ];
     for kind in kinds.iter().filter(|kind| !kind.is_empty()) {
         line.push_str(&format!("; {}", kind.join(", ")));
@@ -128,6 +122,24 @@ fn requests(report: &Value) -> String {
         text(&report["connections"])
     ));
     line
+}
+
+fn handshakes(handshakes: &Value) -> String {
+    let mut line = format!("failed TLS handshakes: {}", text(&handshakes["total"]));
+    let failures = counts(&handshakes["by_failure"]);
+    if !failures.is_empty() {
+        line.push_str(&format!("; {}", failures.join(", ")));
+    }
+    line
+}
+
+/// The members that are not 0, each as "3 name".
+fn counts(members: &Value) -> Vec<String> {
+    let members = members.as_object().into_iter().flatten();
+    members
+        .filter(|(_, n)| **n != 0)
+        .map(|(name, n)| format!("{n} {name}"))
+        .collect()
 }
 
 fn access_log(log: &Value) -> String {
@@ -167,6 +179,9 @@ mod tests {
                 "total": 5, "by_status": { "2xx": 4, "5xx": 1, "3xx": 0 },
                 "by_failure": { "connect-refused": 1 },
             },
+            "failed_handshakes": {
+                "total": 3, "by_failure": { "handshake-closed": 1, "handshake-alert": 2 },
+            },
             "access_log": { "written": 4, "lost": 1, "dropped": 0, "error": "disk full" },
         });
         let expected = [
@@ -178,6 +193,7 @@ mod tests {
             "pool empty with setting s: no server",
             "last reload: 2026-01-01T00:00:01Z, refused: gw.json: bad",
             "requests: 5; 4 2xx, 1 5xx; 1 connect-refused; 3 connections open",
+            "failed TLS handshakes: 3; 2 handshake-alert, 1 handshake-closed",
             "access log: 4 lines written, 1 lost, 0 dropped; cannot be written: disk full",
         ];
         assert_eq!(render(&report), expected);
