@@ -45,12 +45,23 @@ pub(super) struct Turn<'a> {
     pub(super) started: Instant,
 }
 
+impl Turn<'_> {
+    fn note_answer(&self, status: u16, recording: &mut Recording) {
+        recording.set_status(status);
+        if let Some(record) = recording.attempt_mut(self.number) {
+            record.status = Some(status);
+            record.head_micros = Some(micros(now().saturating_duration_since(self.started)));
+        }
+    }
+}
+
 /// The client's side of a conversation.
 struct Ends<'a> {
     client: &'a Stream,
     inbox: &'a mut Inbox,
-    /// How many bytes of the inbox are the request's body, kept for another attempt.
-    kept: usize,
+    /// How many bytes of the inbox are the request's body, kept for another attempt; `None` when
+    /// it is sent as it comes.
+    in_hand: Option<usize>,
     timer: &'a Timer,
     core: &'a Rc<Core>,
     /// The affinity cookie that the answer is to set.
@@ -63,7 +74,7 @@ impl Ends<'_> {
     /// Whether the client has closed its side, which counts as having left. What it sends instead
     /// is the next request, and waits.
     fn has_client_left(&mut self, context: &mut Context<'_>) -> bool {
-        if self.inbox.bytes().len() > self.kept {
+        if self.inbox.bytes().len() > self.in_hand.unwrap_or(0) {
             return false;
         }
         matches!(
@@ -94,37 +105,19 @@ impl Way<'_> {
         let core = Rc::clone(client.core());
         let (stream, inbox, timer) = client.stream_and_inbox();
         let in_hand = self.body_in_hand(inbox);
-        let head = turn.head.text();
         let was_reused = backend.is_reused;
-        let mut uploading = match in_hand {
-            Some(length) => {
-                let body = &inbox.bytes()[..length];
-                let sent = self
-                    .send_whole(&backend.stream, head, body, timer, was_reused)
-                    .await?;
-                Uploading::of_whole(sent)
-            }
-            None => Uploading::begin(Upload {
-                client: stream,
-                inbox: std::mem::take(inbox),
-                backend: &backend.stream,
-                core: &core,
-                server: turn.server.id,
-                head,
-                length: self.request.body,
-                expects_continue: self.request.expects_continue,
-            }),
-        };
-        let set_affinity = self.affinity_to_set(turn.server);
         let mut ends = Ends {
             client: stream,
             inbox,
-            kept: in_hand.unwrap_or(0),
+            in_hand,
             timer,
             core: &core,
-            set_affinity,
+            set_affinity: self.affinity_to_set(turn.server),
             is_client_cut: false,
         };
+        let mut uploading = self
+            .send(&mut ends, &backend.stream, turn, was_reused)
+            .await?;
         let mut answered = self
             .await_answer(
                 &mut ends,
@@ -141,11 +134,7 @@ impl Way<'_> {
                     ..self.judge(failure, in_hand.is_some(), was_reused)
                 }
             })?;
-        recording.set_status(answered.status);
-        if let Some(record) = recording.attempt_mut(turn.number) {
-            record.status = Some(answered.status);
-            record.head_micros = Some(micros(now().saturating_duration_since(turn.started)));
-        }
+        turn.note_answer(answered.status, recording);
         // The body was kept for another attempt; there will be none.
         ends.inbox.consume(in_hand.unwrap_or(0));
         recording.add_received(in_hand.unwrap_or(0));
@@ -169,6 +158,32 @@ impl Way<'_> {
         let conversation = conclude(&answered, relayed, &mut uploading, ends.inbox, recording);
         core.keep_text(answered.head);
         Ok(conversation)
+    }
+
+    /// Sends the request: at once when its body is there, or as it comes, beside what follows.
+    async fn send<'a>(
+        &self,
+        ends: &mut Ends<'a>,
+        backend: &'a Stream,
+        turn: &Turn<'a>,
+        was_reused: bool,
+    ) -> Result<Uploading<'a>, AttemptFailure> {
+        let head = turn.head.text();
+        if let Some(length) = ends.in_hand {
+            let body = &ends.inbox.bytes()[..length];
+            let sent = self.send_whole(backend, head, body, ends.timer, was_reused);
+            return Ok(Uploading::of_whole(sent.await?));
+        }
+        Ok(Uploading::begin(Upload {
+            client: ends.client,
+            inbox: std::mem::take(ends.inbox),
+            backend,
+            core: ends.core,
+            server: turn.server.id,
+            head,
+            length: self.request.body,
+            expects_continue: self.request.expects_continue,
+        }))
     }
 
     /// How many bytes of the inbox are the request's whole body, when it is all there.
