@@ -264,8 +264,9 @@ async fn a_cookie_reaches_its_server_while_that_drains() {
     assert_eq!(first.text().trim(), "a");
     let cookies = first.headers_named("set-cookie");
     let cookie = cookies[1].split(';').next().unwrap().to_owned();
-    gateway.apply(with_members(&[1], sticky)).await;
+    // Its time begins within the change, not after it.
     let removed = Instant::now();
+    gateway.apply(with_members(&[1], sticky)).await;
     let with_cookie = async || {
         let text = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
         gateway.ask(text).await

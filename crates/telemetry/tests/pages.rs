@@ -84,8 +84,9 @@ fn failures() -> String {
     }
     assert_eq!(count, Failure::ALL.len(), "a side has no heading");
     out.push_str(
-        "\n## TLS handshakes with clients\n\nThere is no request yet, and so no line in the access \
-         log: they are counted in `gatewright health`, and told on\nstandard error now and then.\n\n",
+        "\n## TLS handshakes with clients\n\n\
+         There is no request yet, and so no line in the access log: they are counted in \
+         `gatewright health`, and told on\nstandard error now and then.\n\n",
     );
     for failure in HandshakeFailure::ALL {
         out.push_str(&format!("- **`{}`**: {}\n", failure.code(), failure.fact()));
