@@ -180,7 +180,7 @@ mod tests {
                 "by_failure": { "connect-refused": 1 },
             },
             "failed_handshakes": {
-                "total": 3, "by_failure": { "handshake-closed": 1, "handshake-alert": 2 },
+                "total": 3, "by_failure": { "handshake-alert": 2, "handshake-closed": 1 },
             },
             "access_log": { "written": 4, "lost": 1, "dropped": 0, "error": "disk full" },
         });
