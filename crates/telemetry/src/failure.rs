@@ -193,6 +193,9 @@ failures! {
         "the gateway is stopped";
     PoolEmpty: Gateway, Select, UpstreamNoLive, 502, "pool-empty",
         "the backend pool has no member";
+    /// By the verdict of the probes.
+    NoHealthyServer: Backend, Select, UpstreamNoLive, 502, "no-healthy-server",
+        "no server of the backend pool is healthy";
     NameUnresolved: Backend, Dns, UpstreamNoLive, 502, "name-unresolved",
         "no name of the backend pool's members could be resolved";
     ConnectRefused: Backend, Connect, UpstreamNoLive, 502, "connect-refused",

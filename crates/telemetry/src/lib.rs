@@ -12,6 +12,7 @@ mod access_log;
 mod channel;
 mod failure;
 mod handshake;
+mod health;
 mod labels;
 mod record;
 #[cfg(test)]
@@ -22,6 +23,10 @@ pub use access_log::{AccessLog, AccessLogEncoder, AccessLogStatus, AccessLogTarg
 pub use channel::{Received, RecordReceiver, RecordSender, record_channel};
 pub use failure::{ErrorInfo, Failure, Phase, Side};
 pub use handshake::{HandshakeFailure, HandshakeTotals};
+pub use health::{
+    CertificateNote, Fill, Health, HealthChange, HealthMessage, ProbeRecord, ProbeRequest,
+    ProbeStage, StageName, Wording,
+};
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use record::{
     HttpVersion, RecordBatch, RequestRecord, TextSpan, TlsSession, TraceId, UpstreamAttempt,

@@ -1,11 +1,12 @@
-//! The pages of the manual that tell what this crate writes: docs/failures.md, which is made from
-//! [`Failure`] and [`HandshakeFailure`], and the table of `error_info` in docs/access-log.md.
+//! The pages of the manual that tell what this crate writes: docs/failures.md and
+//! docs/health-messages.md, which are made from [`Failure`], [`HandshakeFailure`] and
+//! [`HealthMessage`], and the table of `error_info` in docs/access-log.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gatewright_telemetry::{ErrorInfo, Failure, HandshakeFailure, Side};
+use gatewright_telemetry::{ErrorInfo, Failure, HandshakeFailure, HealthMessage, Side, Wording};
 
 const STALE: &str = "is stale: GATEWRIGHT_BLESS=1 cargo test -p gatewright-telemetry --test pages";
 
@@ -86,7 +87,7 @@ fn failures() -> String {
     out.push_str(
         "\n## TLS handshakes with clients\n\n\
          There is no request yet, and so no line in the access log: they are counted in \
-         `gatewright health`, and told on\nstandard error now and then.\n\n",
+         `gatewright status`, and told on\nstandard error now and then.\n\n",
     );
     for failure in HandshakeFailure::ALL {
         out.push_str(&format!("- **`{}`**: {}\n", failure.code(), failure.fact()));
@@ -94,6 +95,72 @@ fn failures() -> String {
     let widest = out.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(120), "a line has {widest:?} columns");
     out
+}
+
+/// What stands in the places of a sentence, for readers of the page.
+const PLACES: &str = "In the sentences, `{received}` is the status of the answer, `{expected}` \
+    what the probe counts as healthy, `{text}` the text that the message is about, and `{openssl}` \
+    OpenSSL's number for a defect (`X509_V_ERR_…`).";
+
+fn health_messages() -> String {
+    let mut out = format!(
+        "# What the backend-health report says\n\n\
+         Every sentence that `healthProbeLog` can hold, with its cause and what mends it; see \
+         [health.md](health.md) for how to\nread the report. This page is made from the \
+         source.\n\n{}",
+        wrapped("", PLACES)
+    );
+    for (wording, heading) in [
+        (Wording::Service, "The service's sentences"),
+        (Wording::Own, "Ours, where the service has none"),
+    ] {
+        out.push_str(&format!("\n## {heading}\n"));
+        let messages = HealthMessage::ALL.iter();
+        for message in messages.filter(|one| one.wording() == wording) {
+            out.push_str(&health_message(*message));
+        }
+    }
+    let widest = out.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(120), "a line has {widest:?} columns");
+    out
+}
+
+fn health_message(message: HealthMessage) -> String {
+    let mut out = format!("\n### `{}`\n\n", message.code());
+    out.push_str(&wrapped("> ", message.template()));
+    out.push_str(&format!("\n`{}`\n\n", message.error_name()));
+    out.push_str(&wrapped("", &format!("**Cause.** {}", message.cause())));
+    out.push('\n');
+    out.push_str(&wrapped(
+        "",
+        &format!("**What mends it.** {}", message.remedy()),
+    ));
+    if !message.older_wordings().is_empty() {
+        out.push_str("\nIn older exports:\n\n");
+    }
+    for older in message.older_wordings() {
+        out.push_str(&wrapped("> ", older));
+        out.push('\n');
+    }
+    out.trim_end().to_owned() + "\n"
+}
+
+/// `text` in lines of at most 118 columns, each behind `margin`.
+fn wrapped(margin: &str, text: &str) -> String {
+    let mut out = String::new();
+    let mut line = margin.to_owned();
+    for word in text.split_whitespace() {
+        let is_begun = line.len() > margin.len();
+        if is_begun && line.chars().count() + 1 + word.chars().count() > 118 {
+            out.push_str(&line);
+            out.push('\n');
+            line = margin.to_owned();
+        } else if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    out + &line + "\n"
 }
 
 fn short(info: ErrorInfo) -> &'static str {
@@ -104,6 +171,11 @@ fn short(info: ErrorInfo) -> &'static str {
 #[test]
 fn the_page_of_failures_is_what_the_source_says() {
     hold("failures.md", &failures());
+}
+
+#[test]
+fn the_page_of_health_messages_is_what_the_source_says() {
+    hold("health-messages.md", &health_messages());
 }
 
 #[test]

@@ -1,0 +1,11 @@
+//! What a health probe found, and the sentences of the backend-health report.
+
+mod catalogue;
+mod probe_record;
+mod render;
+
+pub use catalogue::{HealthMessage, Wording};
+pub use probe_record::{
+    CertificateNote, Health, HealthChange, ProbeRecord, ProbeRequest, ProbeStage, StageName,
+};
+pub use render::Fill;
