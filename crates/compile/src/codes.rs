@@ -49,6 +49,10 @@ own_codes! {
         "a rule leads to no pool and no redirect";
     E_PORT_OFFSET = "GW-E-port-offset":
         "a listener's port and the offset exceed 65535";
+    E_PROBE_HOST = "GW-E-probe-host":
+        "a probe's host is no name and no address";
+    E_PROBE_PATH = "GW-E-probe-path":
+        "a probe's path cannot stand in a request";
     E_REDIRECT = "GW-E-redirect":
         "a redirect has no target, two targets or a target it cannot have";
     E_REDIRECT_URL = "GW-E-redirect-url":

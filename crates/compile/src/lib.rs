@@ -20,6 +20,7 @@ mod listener_certificates;
 mod lookup;
 mod options;
 mod pools;
+mod probes;
 mod redirects;
 mod routing;
 mod scope;

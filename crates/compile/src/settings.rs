@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatewright_arm::model::{
-    AuthenticationCertificate, BackendHttpSettings, CookieBasedAffinity, Protocol,
+    AuthenticationCertificate, BackendHttpSettings, CookieBasedAffinity, Probe, Protocol,
     TrustedRootCertificate,
 };
 use gatewright_arm::{Item, Reference};
@@ -14,6 +14,7 @@ use gatewright_snapshot::{
 use crate::codes;
 use crate::findings::quote;
 use crate::lookup::Lookup;
+use crate::probes;
 use crate::scope::Scope;
 use crate::trust::Trust;
 
@@ -38,10 +39,12 @@ pub(crate) fn compile(scope: &mut Scope<'_>, trust: &Trust) {
     let gateway = scope.gateway;
     let roots = Lookup::<TrustedRootCertificate>::new(gateway);
     let pins = Lookup::<AuthenticationCertificate>::new(gateway);
+    let custom = Lookup::<Probe>::new(gateway);
     for item in &gateway.properties.backend_http_settings_collection {
-        let setting = setting(scope, item, |scope| {
+        let mut setting = setting(scope, item, |scope| {
             backend_trust(scope, item, trust, &roots, &pins)
         });
+        setting.probe = probes::of_setting(scope, item, &setting, &custom);
         scope.snapshot.settings.push(setting);
     }
 }
@@ -81,10 +84,11 @@ fn setting(
         path: path(scope, item),
         dedicated_connection: properties.dedicated_backend_connection == Some(true),
         verification,
+        probe: None,
     }
 }
 
-fn seconds(value: i32, (least, most): (i32, i32)) -> Duration {
+pub(crate) fn seconds(value: i32, (least, most): (i32, i32)) -> Duration {
     Duration::from_secs(u64::try_from(value.clamp(least, most)).unwrap_or(1))
 }
 

@@ -12,6 +12,7 @@ mod hosts;
 mod index;
 mod model;
 mod path;
+mod probe;
 mod select;
 mod size;
 mod tls;
@@ -27,5 +28,6 @@ pub use model::{
     Redirect, RedirectTarget, Route, Routing, Scheme, Snapshot, Upstream,
 };
 pub use path::{PathTable, PathTableBuilder, decoded_prefix_length};
+pub use probe::{Probe, ProbeHost};
 pub use select::{RequestKey, Scratch, Selected};
 pub use tls::{Certificate, CipherSuite, PrivateKey, TlsPolicy, TlsVersion};

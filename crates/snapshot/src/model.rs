@@ -7,7 +7,7 @@ use crate::index::{
     CertificateIndex, EndpointIndex, GatewayIndex, ListenerIndex, PathMapIndex, PoolIndex,
     RouteIndex, SettingIndex, UpstreamIndex,
 };
-use crate::{Certificate, HostTable, PathTable, TlsPolicy};
+use crate::{Certificate, HostTable, PathTable, Probe, TlsPolicy};
 
 /// Everything that the data plane needs to know of the gateways that it serves.
 ///
@@ -233,6 +233,8 @@ pub struct BackendSetting {
     pub dedicated_connection: bool,
     /// Present exactly when `protocol` is Https.
     pub verification: Option<BackendVerification>,
+    /// How its servers are probed; `None`: not at all, and every server counts as healthy.
+    pub probe: Option<Probe>,
 }
 
 /// How the backend's certificate is judged.
