@@ -1,10 +1,10 @@
 //! The addresses of backend names: asked for again when their time is over, and the last good
 //! answer kept for as long as there is none.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ const LOOKUPS_MAX: usize = 64;
 pub(crate) struct Dns {
     commands: mpsc::UnboundedSender<Watch>,
     addresses: Arc<Mutex<Addresses>>,
+    nameless: Arc<Mutex<HashSet<String>>>,
 }
 
 /// From now on these names matter, and no others.
@@ -54,10 +55,11 @@ impl Dns {
         changed: mpsc::UnboundedSender<()>,
     ) -> io::Result<Self> {
         let (commands, receiver) = mpsc::unbounded_channel();
-        let addresses = Arc::default();
+        let (addresses, nameless) = (Arc::default(), Arc::default());
         let dns = Self {
             commands,
             addresses: Arc::clone(&addresses),
+            nameless: Arc::clone(&nameless),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -69,6 +71,7 @@ impl Dns {
         let lookups = Lookups {
             resolver,
             addresses,
+            nameless,
             changed,
             due: HashMap::new(),
             running: JoinSet::new(),
@@ -90,11 +93,18 @@ impl Dns {
 
     /// The last good answers.
     pub(crate) fn addresses(&self) -> Addresses {
-        self.addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.addresses).clone()
     }
+
+    /// The names of which the name servers said, the last time they said something, that they do
+    /// not exist or have no address.
+    pub(crate) fn nameless(&self) -> HashSet<String> {
+        lock(&self.nameless).clone()
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn resolver(servers: &NameServers) -> io::Result<TokioResolver> {
@@ -131,6 +141,7 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
 struct Lookups {
     resolver: TokioResolver,
     addresses: Arc<Mutex<Addresses>>,
+    nameless: Arc<Mutex<HashSet<String>>>,
     changed: mpsc::UnboundedSender<()>,
     /// When each watched name is to be asked for; `None` while it is under way.
     due: HashMap<String, Option<Instant>>,
@@ -145,6 +156,8 @@ struct Answer {
     /// In ascending order; empty when there was no answer.
     addresses: Vec<IpAddr>,
     time_to_live: Duration,
+    /// Whether a name server said that there is none.
+    is_nameless: bool,
 }
 
 impl Lookups {
@@ -173,12 +186,8 @@ impl Lookups {
                 fresh.insert(name.clone());
             }
         }
-        let mut addresses = self
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        addresses.retain(|name, _| watch.names.contains(name));
-        drop(addresses);
+        lock(&self.addresses).retain(|name, _| watch.names.contains(name));
+        lock(&self.nameless).retain(|name| watch.names.contains(name));
         self.waiting.push((fresh, watch.done));
         self.tell_waiting();
     }
@@ -202,16 +211,21 @@ impl Lookups {
             name,
             addresses,
             time_to_live,
+            is_nameless,
         } = answer;
         for (names, _) in &mut self.waiting {
             names.remove(&name);
         }
         if let Some(due) = self.due.get_mut(&name) {
             *due = Some(Instant::now() + time_to_live);
-            let mut known = self
-                .addresses
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut nameless = lock(&self.nameless);
+            if is_nameless {
+                nameless.insert(name.clone());
+            } else if !addresses.is_empty() {
+                nameless.remove(&name);
+            }
+            drop(nameless);
+            let mut known = lock(&self.addresses);
             // No answer is no reason to forget the last good one.
             if !addresses.is_empty() && known.get(&name) != Some(&addresses) {
                 known.insert(name, addresses);
@@ -246,23 +260,26 @@ async fn look_up(resolver: TokioResolver, name: String) -> Answer {
                 name,
                 addresses,
                 time_to_live: time_to_live.clamp(TTL_MIN, TTL_MAX),
+                is_nameless: false,
             }
         }
         Ok(Err(error)) => {
             tracing::warn!(name, %error, "a backend's name cannot be resolved");
-            Answer {
-                name,
-                addresses: Vec::new(),
-                time_to_live: RETRY,
-            }
+            let is_nameless = error.is_no_records_found();
+            unanswered(name, is_nameless)
         }
         Err(_) => {
             tracing::warn!(name, "a backend's name cannot be resolved in time");
-            Answer {
-                name,
-                addresses: Vec::new(),
-                time_to_live: RETRY,
-            }
+            unanswered(name, false)
         }
+    }
+}
+
+fn unanswered(name: String, is_nameless: bool) -> Answer {
+    Answer {
+        name,
+        addresses: Vec::new(),
+        time_to_live: RETRY,
+        is_nameless,
     }
 }

@@ -22,6 +22,8 @@ mod http;
 mod io;
 mod live;
 mod plane;
+mod probe;
+mod rotation;
 mod time_out;
 mod tls;
 mod upstream;

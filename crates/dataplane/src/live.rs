@@ -3,6 +3,8 @@
 //! Built off the data path whenever the configuration or a DNS answer changes, and never changed
 //! afterwards; a request pins one and sees only it.
 
+mod targets;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,8 +16,11 @@ use gatewright_snapshot::{
     UpstreamIndex,
 };
 use gatewright_telemetry::{LabelId, LabelRegistry, Labels};
+use targets::{Probed, Targets};
 
 use crate::address_map::AddressMap;
+use crate::probe::{Epoch, Place, Target, Watched};
+use crate::rotation::Rotation;
 use crate::tls::{BackendTls, ListenerTls, ListenerTlsError};
 
 /// The addresses of names, as DNS last gave them.
@@ -41,6 +46,7 @@ pub(crate) struct Live {
     endpoints: HashMap<EndpointKey, EndpointIndex>,
     current_servers: HashSet<ServerId>,
     draining_servers: HashSet<ServerId>,
+    targets: HashMap<Place, Arc<Target>>,
 }
 
 /// A (pool, setting) pair with its servers.
@@ -50,7 +56,9 @@ pub(crate) struct LiveUpstream {
     pub(crate) servers: Vec<Server>,
     /// Gone from the pool, but still serving the requests that carry their cookie.
     pub(crate) draining: Vec<(Server, Instant)>,
-    /// Which server is next; shared by all threads, so that the rotation is one.
+    /// Which servers take their turns.
+    rotation: Rotation,
+    /// Which turn is next; shared by all threads, so that the rotation is one.
     cursor: Arc<AtomicUsize>,
     by_affinity: HashMap<[u8; 32], usize>,
     pub(crate) tls: Option<BackendTls>,
@@ -66,7 +74,7 @@ struct UpstreamIdentity {
     setting: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) id: ServerId,
     /// As routing knows it; the log names this one.
@@ -78,6 +86,8 @@ pub(crate) struct Server {
     /// The value of its affinity cookie, where the setting has one: a hash, which is not worth its
     /// time on each of a large pool's servers for nothing.
     pub(crate) affinity: Option<[u8; 32]>,
+    /// Its state by the probes; `None` where there are none.
+    pub(crate) target: Option<Arc<Target>>,
 }
 
 /// What a build needs besides the snapshot.
@@ -85,6 +95,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) addresses: &'a Addresses,
     pub(crate) map: &'a AddressMap,
     pub(crate) labels: &'a LabelRegistry,
+    pub(crate) epoch: &'a Epoch,
 }
 
 /// Hands out server ids; they are never used twice.
@@ -104,6 +115,7 @@ impl Live {
             endpoints: HashMap::new(),
             current_servers: HashSet::new(),
             draining_servers: HashSet::new(),
+            targets: HashMap::new(),
         }
     }
 
@@ -115,7 +127,9 @@ impl Live {
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, ListenerTlsError> {
         let tls = listeners_tls(&snapshot, previous)?;
-        let upstreams = build_upstreams(&snapshot, previous, surroundings);
+        let mut targets = Targets::new(&previous.targets, surroundings.epoch);
+        let upstreams = build_upstreams(&snapshot, previous, surroundings, &mut targets);
+        let targets = targets.into_map();
         let current_servers = (upstreams.iter())
             .flat_map(|upstream| upstream.servers.iter().map(|server| server.id))
             .collect();
@@ -138,7 +152,26 @@ impl Live {
             endpoints,
             current_servers,
             draining_servers,
+            targets,
         })
+    }
+
+    /// Everything that is probed, with the pools that lead to it.
+    pub(crate) fn watched(&self) -> Vec<Watched> {
+        let mut watched: HashMap<u64, Watched> = HashMap::with_capacity(self.targets.len());
+        for (upstream, live) in self.upstreams() {
+            let pool = &self.snapshot.pool(upstream.pool).name;
+            for target in live.servers.iter().filter_map(|one| one.target.as_ref()) {
+                let entry = watched.entry(target.number).or_insert_with(|| Watched {
+                    target: Arc::clone(target),
+                    pools: Vec::new(),
+                });
+                if entry.pools.last() != Some(pool) {
+                    entry.pools.push(pool.clone());
+                }
+            }
+        }
+        watched.into_values().collect()
     }
 
     pub(crate) fn upstream(&self, index: UpstreamIndex) -> &LiveUpstream {
@@ -188,22 +221,37 @@ impl Live {
 impl LiveUpstream {
     /// The next server in rotation, another than `not` if there is one.
     pub(crate) fn next(&self, not: Option<ServerId>) -> Option<&Server> {
-        let position = |not| self.servers.iter().position(|one| one.id == not);
-        let Some(tried) = not.and_then(position) else {
-            let count = self.servers.len();
+        let turns = self.rotation.turns(&self.servers);
+        let at = |turn: &u32| self.servers.get(*turn as usize);
+        let is_tried = |turn: &u32| at(turn).is_some_and(|one| Some(one.id) == not);
+        let Some(tried) = turns.iter().position(is_tried) else {
             let turn = self.cursor.fetch_add(1, Ordering::Relaxed);
-            return self.servers.get(turn.checked_rem(count)?);
+            return turns.get(turn.checked_rem(turns.len())?).and_then(at);
         };
         // Takes no turn: of two servers, a dead one would otherwise be everybody's first.
-        let (before, from) = self.servers.split_at(tried);
+        let (before, from) = turns.split_at(tried);
         let mut others = from.iter().chain(before);
-        others.find(|one| Some(one.id) != not).or(from.first())
+        let other = others.find(|turn| !is_tried(turn));
+        other.or(from.first()).and_then(at)
     }
 
-    /// The server behind an affinity cookie, also one that is draining, while it has time.
+    /// Whether requests are sent to the server in this position.
+    pub(crate) fn is_in_rotation(&self, position: usize) -> bool {
+        let turns = self.rotation.turns(&self.servers);
+        turns.binary_search(&(position as u32)).is_ok()
+    }
+
+    /// Whether there is another server than the one that was tried.
+    pub(crate) fn has_others(&self) -> bool {
+        self.rotation.turns(&self.servers).len() > 1
+    }
+
+    /// The server behind an affinity cookie, while it is healthy; also one that is draining, while
+    /// it has time.
     pub(crate) fn by_affinity(&self, cookie: &[u8; 32]) -> Option<&Server> {
         if let Some(position) = self.by_affinity.get(cookie) {
-            return self.servers.get(*position);
+            let server = self.servers.get(*position)?;
+            return self.is_in_rotation(*position).then_some(server);
         }
         let mut draining = self.draining.iter();
         let (server, until) =
@@ -267,6 +315,7 @@ fn build_upstreams(
     snapshot: &Snapshot,
     previous: &Live,
     surroundings: &Surroundings<'_>,
+    targets: &mut Targets<'_>,
 ) -> Vec<LiveUpstream> {
     let before: HashMap<&UpstreamIdentity, (&LiveUpstream, Duration)> = previous
         .upstreams()
@@ -275,12 +324,12 @@ fn build_upstreams(
             (&live.identity, (live, drain))
         })
         .collect();
-    let build = |upstream: &Upstream| {
+    let mut build = |upstream: &Upstream| {
         let identity = identity(snapshot, *upstream);
         let before = before.get(&identity).copied();
-        build_upstream(snapshot, *upstream, identity, before, surroundings)
+        build_upstream(snapshot, *upstream, identity, before, surroundings, targets)
     };
-    snapshot.upstreams.iter().map(build).collect()
+    snapshot.upstreams.iter().map(&mut build).collect()
 }
 
 fn identity(snapshot: &Snapshot, upstream: Upstream) -> UpstreamIdentity {
@@ -304,6 +353,7 @@ fn build_upstream(
     identity: UpstreamIdentity,
     before: Option<(&LiveUpstream, Duration)>,
     surroundings: &Surroundings<'_>,
+    targets: &mut Targets<'_>,
 ) -> LiveUpstream {
     let setting = snapshot.setting(upstream.setting);
     let same_tls = before
@@ -333,8 +383,20 @@ fn build_upstream(
                 .map(|server| ((server.logical, server.address), server.id)),
         );
     }
-    let (servers, has_unresolved) =
+    let (mut servers, has_unresolved) =
         build_servers(snapshot, upstream, &identity.gateway, &known, surroundings);
+    if let Some(probe) = &setting.probe {
+        let probed = Probed {
+            snapshot,
+            upstream,
+            identity: &identity,
+            probe,
+        };
+        for server in &mut servers {
+            server.target = Some(targets.of_server(&probed, server, tls.as_ref(), surroundings));
+        }
+    }
+    let min_servers = setting.probe.as_ref().map_or(0, |probe| probe.min_servers);
     let by_affinity = (servers.iter().enumerate())
         .filter_map(|(at, server)| Some((server.affinity?, at)))
         .collect();
@@ -344,6 +406,7 @@ fn build_upstream(
         identity,
         servers,
         draining,
+        rotation: Rotation::new(surroundings.epoch.clone(), min_servers),
         cursor,
         by_affinity,
         tls,
@@ -379,6 +442,7 @@ fn build_servers(
                 address,
                 member,
                 affinity,
+                target: None,
             });
         }
     }

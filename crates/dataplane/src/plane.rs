@@ -10,16 +10,22 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use gatewright_snapshot::{EndpointKey, Member, Scheme, Snapshot};
-use gatewright_telemetry::{HandshakeTotals, LabelRegistry, RecordSender};
+use gatewright_telemetry::{
+    HandshakeTotals, Health, HealthChange, LabelRegistry, ProbeRecord, RecordSender,
+};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::address_map::AddressMap;
 use crate::core::Shared;
 use crate::dns::Dns;
 use crate::io::bind;
-use crate::live::{Live, Surroundings};
+use crate::live::{Live, LiveUpstream, Server, Surroundings};
+use crate::probe::{Epoch, Prober, member_name};
 use crate::worker::{Command, Opening, WorkerHandle};
 
+/// How long a new configuration waits for the first probes of its new servers, so that it does not
+/// begin without any: those that have not answered by then take traffic once they do.
+const FIRST_PROBES_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a program that may listen on a port has to answer.
 const LISTENER_PATIENCE: Duration = Duration::from_millis(250);
 
@@ -32,6 +38,8 @@ pub struct DataplaneConfig {
     pub labels: Arc<LabelRegistry>,
     /// Where the record of every request goes; each worker keeps a clone.
     pub records: RecordSender,
+    /// Where every change of a server's health goes; those for which it has no room are dropped.
+    pub health_changes: mpsc::Sender<HealthChange>,
 }
 
 /// Whom to ask for the addresses of backend names.
@@ -80,8 +88,23 @@ pub struct UpstreamState {
 pub struct ServerState {
     /// The member as the pool names it.
     pub member: String,
+    /// Its address and port as routing knows them; `None` while a name has no address.
+    pub logical: Option<SocketAddr>,
     /// Where it is reached, after DNS and mapping; `None` while a name has no address.
     pub address: Option<SocketAddr>,
+    /// By the probes; a server that is not probed is `Healthy`.
+    pub health: Health,
+    /// Whether it takes traffic: it is healthy, or the probe's `minServers` keeps it.
+    pub takes_traffic: bool,
+    /// Since when it is in its state, in microseconds since the Unix epoch; `None` before the first
+    /// verdict.
+    pub since_micros: Option<u64>,
+    /// How many probes in a row had the last one's result.
+    pub in_a_row: u32,
+    /// The last probe; `None` before the first has ended, and where there are none.
+    pub record: Option<Arc<ProbeRecord>>,
+    /// Whether the name servers say that the member's name does not exist.
+    pub has_no_such_name: bool,
 }
 
 /// The running data plane. Cheap to clone.
@@ -93,6 +116,8 @@ struct Plane {
     address_map: AddressMap,
     labels: Arc<LabelRegistry>,
     dns: Dns,
+    prober: Prober,
+    epoch: Epoch,
     shared: Arc<Shared>,
     live: ArcSwap<Live>,
     /// What is listened on. Held while a snapshot is applied, so that there is one at a time.
@@ -132,6 +157,8 @@ impl Dataplane {
             address_map: config.address_map,
             labels: config.labels,
             dns: Dns::start(&config.name_servers, changed)?,
+            prober: Prober::start(config.health_changes)?,
+            epoch: Epoch::default(),
             shared,
             live: ArcSwap::from_pointee(Live::empty()),
             bound: Mutex::default(),
@@ -183,6 +210,7 @@ impl Dataplane {
             let address = listeners.first().and_then(|one| one.local_addr().ok());
             sockets.open.insert(key.clone(), address.unwrap_or(key.2));
         }
+        plane.probe_first(&live).await;
         plane.swap(live, opened, &close).await;
         sockets.open.retain(|key, _| wanted.contains(key));
         let bound = |key: &SocketKey| Bound {
@@ -202,38 +230,23 @@ impl Dataplane {
         });
     }
 
-    /// Every upstream with its servers, as of now.
+    /// Every upstream with its servers and what the last probes found, as of now. Probes nothing.
     pub fn upstreams(&self) -> Vec<UpstreamState> {
         let live = self.0.live.load_full();
         let snapshot = &live.snapshot;
-        let state =
-            |(upstream, servers): (gatewright_snapshot::Upstream, &crate::live::LiveUpstream)| {
-                let pool = snapshot.pool(upstream.pool);
-                let server = |(position, member): (usize, &Member)| {
-                    let name = match member {
-                        Member::Ip(ip) => ip.to_string(),
-                        Member::Fqdn(name) => name.clone(),
-                    };
-                    let addresses: Vec<SocketAddr> = (servers.servers.iter())
-                        .filter(|server| server.member == position)
-                        .map(|server| server.address)
-                        .collect();
-                    let state = |address| ServerState {
-                        member: name.clone(),
-                        address,
-                    };
-                    match addresses.is_empty() {
-                        true => vec![state(None)],
-                        false => addresses.into_iter().map(|at| state(Some(at))).collect(),
-                    }
-                };
-                UpstreamState {
-                    gateway: snapshot.gateway(pool.gateway).name.clone(),
-                    pool: pool.name.clone(),
-                    setting: snapshot.setting(upstream.setting).name.clone(),
-                    servers: pool.members.iter().enumerate().flat_map(server).collect(),
-                }
-            };
+        let nameless = self.0.dns.nameless();
+        let state = |(upstream, servers): (gatewright_snapshot::Upstream, &LiveUpstream)| {
+            let pool = snapshot.pool(upstream.pool);
+            let members = pool.members.iter().enumerate();
+            UpstreamState {
+                gateway: snapshot.gateway(pool.gateway).name.clone(),
+                pool: pool.name.clone(),
+                setting: snapshot.setting(upstream.setting).name.clone(),
+                servers: members
+                    .flat_map(|(position, member)| servers_of(servers, position, member, &nameless))
+                    .collect(),
+            }
+        };
         live.upstreams().map(state).collect()
     }
 
@@ -317,6 +330,7 @@ impl Plane {
             addresses: &self.dns.addresses(),
             map: &self.address_map,
             labels: &self.labels,
+            epoch: &self.epoch,
         };
         let live = Live::build(snapshot, &self.live.load(), &surroundings);
         live.map(Arc::new)
@@ -341,7 +355,18 @@ impl Plane {
         Ok(all?)
     }
 
-    /// Has every worker serve `live`; returns when all do.
+    /// Has the new servers of `live` probed, beside those that are served now, and waits a little
+    /// for what that tells.
+    async fn probe_first(&self, live: &Live) {
+        let wanted = live.watched();
+        let mut both = self.live.load().watched();
+        both.extend(wanted.iter().cloned());
+        self.prober.watch(both);
+        let results = self.prober.first_results(&wanted);
+        let _ = tokio::time::timeout(FIRST_PROBES_PATIENCE, results).await;
+    }
+
+    /// Has every worker serve `live`, and its servers alone probed; returns when all do.
     async fn swap(
         &self,
         live: Arc<Live>,
@@ -372,6 +397,7 @@ impl Plane {
         for wait in waits {
             let _ = wait.await;
         }
+        self.prober.watch(live.watched());
         self.live.store(live);
     }
 }
@@ -388,8 +414,60 @@ async fn follow_dns(plane: std::sync::Weak<Plane>, mut changes: mpsc::UnboundedR
         }
         // Its certificates were good before.
         if let Ok(live) = plane.build(snapshot) {
+            plane.probe_first(&live).await;
             plane.swap(live, HashMap::new(), &[]).await;
         }
+    }
+}
+
+/// The servers of one member: one for each of its addresses, or one without.
+fn servers_of(
+    upstream: &LiveUpstream,
+    member_position: usize,
+    member: &Member,
+    nameless: &HashSet<String>,
+) -> Vec<ServerState> {
+    let name = member_name(member);
+    let servers = upstream.servers.iter().enumerate();
+    let own = servers.filter(|(_, server)| server.member == member_position);
+    let states: Vec<ServerState> = own
+        .map(|(position, server)| server_state(&name, server, upstream.is_in_rotation(position)))
+        .collect();
+    if !states.is_empty() {
+        return states;
+    }
+    let has_no_such_name = nameless.contains(&name);
+    vec![ServerState {
+        member: name,
+        logical: None,
+        address: None,
+        health: match has_no_such_name {
+            true => Health::Unhealthy,
+            false => Health::Unknown,
+        },
+        takes_traffic: false,
+        since_micros: None,
+        in_a_row: 0,
+        record: None,
+        has_no_such_name,
+    }]
+}
+
+fn server_state(name: &str, server: &Server, takes_traffic: bool) -> ServerState {
+    let report = server.target.as_ref().map(|target| target.report());
+    let since = report.as_ref().map_or(0, |report| report.since_micros);
+    ServerState {
+        member: name.to_owned(),
+        logical: Some(server.logical),
+        address: Some(server.address),
+        health: report
+            .as_ref()
+            .map_or(Health::Healthy, |report| report.health),
+        takes_traffic,
+        since_micros: (since > 0).then_some(since),
+        in_a_row: report.as_ref().map_or(0, |report| report.in_a_row),
+        record: report.and_then(|report| report.record),
+        has_no_such_name: false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The node's own API, on a loopback address: `GET /health` and `POST /reload`.
+//! The node's own API, on a loopback address: `GET /health`, `GET /status` and `POST /reload`.
 //!
 //! Nobody signs in. What keeps others out is that only this machine can connect, and what keeps
 //! other people's web pages in this machine's browser out is that the `Host` must be a loopback one
@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::health::Board;
+use crate::backend_health::BackendHealth;
 use crate::node::{Applied, Refused};
 use crate::sentence::Sentence;
+use crate::status::Board;
 
 /// What a POST must carry, with any value.
 pub(crate) const GUARD_HEADER: &str = "X-Gatewright";
@@ -70,8 +71,14 @@ pub(crate) async fn serve(
 fn router(admin: Admin) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/status", get(status))
         .route("/reload", post(reload))
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "there is /health and /reload") })
+        .fallback(|| async {
+            refuse(
+                StatusCode::NOT_FOUND,
+                "there is /health, /status and /reload",
+            )
+        })
         .layer(middleware::from_fn(guard))
         .with_state(admin)
 }
@@ -109,7 +116,11 @@ fn refuse(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
 }
 
-async fn health(State(admin): State<Admin>) -> Json<Value> {
+async fn health(State(admin): State<Admin>) -> Json<BackendHealth> {
+    Json(admin.board.backend_health())
+}
+
+async fn status(State(admin): State<Admin>) -> Json<Value> {
     Json(admin.board.report())
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::maps::MapRule;
 use crate::output::Format;
-use crate::settings::{AccessLogPath, AdminAddress, BindRule, CertificateFile, NameServer};
+use crate::settings::{AdminAddress, BindRule, CertificateFile, NameServer, OutputPath};
 
 /// An application gateway that runs anywhere, speaks the Azure Application Gateway API, and tells
 /// you why a request failed.
@@ -34,8 +34,11 @@ pub(crate) enum Command {
     Validate(ValidateArguments),
     /// Make a running node read its files again
     Reload(ReloadArguments),
-    /// Show what a running node serves
+    /// Show which servers may take traffic, and why the others may not; exit status 1 if one is
+    /// not healthy
     Health(HealthArguments),
+    /// Show what a running node serves, since when, and how its files and its log are
+    Status(StatusArguments),
     /// Serve an example gateway with backends good and bad, to try things on
     Demo(DemoArguments),
 }
@@ -67,14 +70,21 @@ pub(crate) struct ServeArguments {
     pub(crate) certificate: Vec<CertificateFile>,
     /// Where the access log goes: a file, or - for standard output
     #[arg(long, value_name = "PATH|-")]
-    pub(crate) access_log: Option<AccessLogPath>,
+    pub(crate) access_log: Option<OutputPath>,
     /// How large the access log's file may grow before it is put aside, in MiB [default: 256]
     #[arg(long, value_name = "MIB")]
     pub(crate) access_log_mib: Option<u32>,
     /// How many access log files that were put aside are kept [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) access_log_kept: Option<u16>,
-    /// Where `health` and `reload` reach this node: a loopback address, or none
+    /// Where every change of a server's health goes, as lines of JSON: a file, or - for standard
+    /// output
+    #[arg(long, value_name = "PATH|-")]
+    pub(crate) health_events: Option<OutputPath>,
+    /// A URL that the health events are posted to
+    #[arg(long, value_name = "URL")]
+    pub(crate) notify_url: Option<String>,
+    /// Where `health`, `status` and `reload` reach this node: a loopback address, or none
     /// [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS|none")]
     pub(crate) admin: Option<AdminAddress>,
@@ -131,6 +141,31 @@ pub(crate) struct HealthArguments {
     /// The node's admin address [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
     pub(crate) admin: Option<AdminAddress>,
+    /// Of this gateway alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) gateway: Option<String>,
+    /// Show it again whenever it changes, until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// A table for people; json and yaml are what `az network application-gateway
+    /// show-backend-health` prints
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: HealthFormat,
+}
+
+/// How health is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HealthFormat {
+    Table,
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The node's admin address [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
+    pub(crate) admin: Option<AdminAddress>,
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
 }
@@ -140,7 +175,7 @@ pub(crate) struct DemoArguments {
     /// The HTTP port; the HTTPS port is the next free one from 8443
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub(crate) port: u16,
-    /// Where `health` and `reload` reach the demo: a loopback address, or none
+    /// Where `health`, `status` and `reload` reach the demo: a loopback address, or none
     /// [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS|none")]
     pub(crate) admin: Option<AdminAddress>,

@@ -4,14 +4,15 @@
 //! what they say into text. It decides nothing about routing, certificates or traffic itself.
 
 mod admin;
+mod backend_health;
 mod bindings;
 mod cli;
 mod client;
 mod commands;
 mod dev_certs;
 mod documents;
+mod events;
 mod findings;
-mod health;
 mod maps;
 mod node;
 mod output;
@@ -19,7 +20,10 @@ mod pages;
 mod plan;
 mod sentence;
 mod settings;
+mod status;
+mod times;
 mod watch;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => commands::validate::run(&arguments),
         Command::Reload(arguments) => commands::reload::run(&arguments),
         Command::Health(arguments) => commands::health::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
     };
     result.unwrap_or_else(|sentence| {

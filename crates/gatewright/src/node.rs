@@ -14,12 +14,13 @@ use tokio::sync::mpsc;
 
 use crate::admin::{self, ReloadReply, WAITING_RELOADS_MAX};
 use crate::dev_certs::DevCertificates;
+use crate::events::Events;
 use crate::findings::{Finding, errors_last, has_errors};
-use crate::health::Board;
 use crate::pages::Pages;
 use crate::plan::{Plan, Problem, error_pages, plan, watched_files};
 use crate::sentence::Sentence;
 use crate::settings::{AdminAddress, Settings};
+use crate::status::Board;
 use crate::watch::{self, Signatures};
 
 /// How many batches of records may wait for the access log: some 30,000 records, 25 MiB.
@@ -49,6 +50,7 @@ pub(crate) struct Node {
     dataplane: Dataplane,
     access_log: Arc<AccessLog>,
     board: Arc<Board>,
+    events: Events,
     pages: Pages,
     dev_certificates: DevCertificates,
     /// What was found in the configuration that is served.
@@ -76,6 +78,7 @@ impl Node {
         let access_log = AccessLog::start(target.clone(), Arc::clone(&labels), receiver)
             .map_err(|error| cannot_log(&target, &error))?;
         let access_log = Arc::new(access_log);
+        let events = Events::start(&settings.health_events, settings.notify_url.as_deref())?;
         let mappings = settings.map.iter().map(|rule| rule.mapping.clone());
         let dataplane = Dataplane::start(DataplaneConfig {
             workers: settings.workers,
@@ -83,9 +86,14 @@ impl Node {
             name_servers: settings.name_servers(),
             labels,
             records: sender,
+            health_changes: events.health_changes(),
         })
         .map_err(|error| Sentence::new(format!("the data plane cannot be started: {error}")))?;
-        let board = Arc::new(Board::new(dataplane.clone(), Arc::clone(&access_log)));
+        let board = Arc::new(Board::new(
+            dataplane.clone(),
+            Arc::clone(&access_log),
+            &events,
+        ));
         let (reload_sender, reloads) = mpsc::channel(WAITING_RELOADS_MAX);
         let mut admin_address = None;
         if let AdminAddress::At(address) = settings.admin {
@@ -99,6 +107,7 @@ impl Node {
             dataplane,
             access_log,
             board,
+            events,
             dev_certificates: DevCertificates::default(),
             served_findings: Vec::new(),
             seen: Signatures::default(),
@@ -138,7 +147,10 @@ impl Node {
             Err(error) => return Err(self.refuse(error.to_string(), findings)),
         };
         self.pages.want(&error_pages(&snapshot));
-        let revision = self.board.took(&snapshot, bound.clone());
+        let revision = self.board.took(snapshot, bound.clone());
+        for gateway in self.board.gateways() {
+            self.events.gateway_succeeded(&gateway);
+        }
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
         }
@@ -152,6 +164,9 @@ impl Node {
 
     fn refuse(&self, why: String, findings: Vec<Finding>) -> Refused {
         let revision = self.board.refused(why.clone());
+        for gateway in self.board.gateways() {
+            self.events.gateway_failed(&gateway, &why);
+        }
         Refused {
             revision,
             why,

@@ -16,6 +16,7 @@ use serde::de::{IntoDeserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::cli::ServeArguments;
+use crate::events::EventTarget;
 use crate::maps::MapRule;
 use crate::output::Format;
 use crate::sentence::Sentence;
@@ -45,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) certificates: Vec<CertificateFile>,
     pub(crate) certificate_password: Zeroizing<String>,
     pub(crate) access_log: AccessLogTarget,
+    pub(crate) health_events: EventTarget,
+    pub(crate) notify_url: Option<String>,
     pub(crate) admin: AdminAddress,
     pub(crate) workers: usize,
     pub(crate) path_case_sensitive: bool,
@@ -79,9 +82,9 @@ pub(crate) enum AdminAddress {
     At(SocketAddr),
 }
 
-/// `--access-log`.
+/// `--access-log`, `--health-events`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AccessLogPath {
+pub(crate) enum OutputPath {
     Stdout,
     File(PathBuf),
 }
@@ -167,7 +170,7 @@ impl AdminAddress {
     pub(crate) const DEFAULT: Self = Self::At(DEFAULT_ADMIN);
 }
 
-impl FromStr for AccessLogPath {
+impl FromStr for OutputPath {
     type Err = Sentence;
 
     fn from_str(text: &str) -> Result<Self, Sentence> {
@@ -255,9 +258,11 @@ struct FileSettings {
     bind: List<Parsed<BindRule>>,
     dev_certs: bool,
     certificate: List<Parsed<CertificateFile>>,
-    access_log: Option<Parsed<AccessLogPath>>,
+    access_log: Option<Parsed<OutputPath>>,
     access_log_mib: Option<u32>,
     access_log_kept: Option<u16>,
+    health_events: Option<Parsed<OutputPath>>,
+    notify_url: Option<String>,
     admin: Option<Parsed<AdminAddress>>,
     workers: Option<u16>,
     path_case_sensitive: bool,
@@ -297,8 +302,11 @@ impl FileSettings {
             resolve(&mut certificate.file);
             certificate.password_file.as_mut().map(resolve);
         }
-        if let Some(Parsed(AccessLogPath::File(path))) = &mut self.access_log {
-            resolve(path);
+        let outputs = [&mut self.access_log, &mut self.health_events];
+        for output in outputs.into_iter().flatten() {
+            if let Parsed(OutputPath::File(path)) = output {
+                resolve(path);
+            }
         }
     }
 }
@@ -339,8 +347,13 @@ impl Settings {
         )?;
         let access_log = match flags.access_log.or(unwrap(file.access_log)) {
             None => AccessLogTarget::Nowhere,
-            Some(AccessLogPath::Stdout) => AccessLogTarget::Stdout,
-            Some(AccessLogPath::File(path)) => AccessLogTarget::File(path, rotation),
+            Some(OutputPath::Stdout) => AccessLogTarget::Stdout,
+            Some(OutputPath::File(path)) => AccessLogTarget::File(path, rotation),
+        };
+        let health_events = match flags.health_events.or(unwrap(file.health_events)) {
+            None => EventTarget::Nowhere,
+            Some(OutputPath::Stdout) => EventTarget::Stdout,
+            Some(OutputPath::File(path)) => EventTarget::File(path),
         };
         let watch = match (flags.watch, flags.no_watch) {
             (true, _) => true,
@@ -358,6 +371,8 @@ impl Settings {
             certificates: either(flags.certificate, file.certificate),
             certificate_password: password_from_environment()?,
             access_log,
+            health_events,
+            notify_url: flags.notify_url.or(file.notify_url),
             admin: flags
                 .admin
                 .or(unwrap(file.admin))

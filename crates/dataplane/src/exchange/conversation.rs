@@ -28,7 +28,7 @@ use crate::time_out::time_out;
 use crate::upstream::Backend;
 
 /// Interim answers (1xx) that a server may send before its answer.
-const INTERIM_ANSWERS_MAX: usize = 16;
+pub(crate) const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// How an attempt with an answer ended.
 pub(super) struct Conversation {

@@ -98,7 +98,7 @@ impl Way<'_> {
                 Ok(after) => return after,
                 Err(failed) => failed,
             };
-            let has_other = self.upstream.servers.len() > 1 || failed.is_stale_connection;
+            let has_other = self.upstream.has_others() || failed.is_stale_connection;
             if number + 1 == ATTEMPTS_MAX || !failed.is_safe_to_repeat || !has_other {
                 return self.fail(client, recording, &failed).await;
             }
@@ -117,7 +117,9 @@ impl Way<'_> {
     }
 
     fn without_server(&self) -> Failure {
-        if self.upstream.has_unresolved {
+        if !self.upstream.servers.is_empty() {
+            Failure::NoHealthyServer
+        } else if self.upstream.has_unresolved {
             Failure::NameUnresolved
         } else {
             Failure::PoolEmpty

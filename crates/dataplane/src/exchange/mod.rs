@@ -19,8 +19,10 @@ use std::time::Duration;
 
 use client::Client;
 pub(crate) use client::{ClientOrigin, serve, serve_plain_on_tls};
+pub(crate) use conversation::INTERIM_ANSWERS_MAX;
 use decide::{Decision, decide};
 use recording::Recording;
+pub(crate) use relay::Body as AnswerBody;
 
 /// How long a peer may take nothing of what is sent to it.
 const SEND_STALL_MAX: Duration = Duration::from_secs(60);

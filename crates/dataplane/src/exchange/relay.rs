@@ -151,20 +151,23 @@ impl Relay<'_> {
 }
 
 /// Takes an answer's body out of an inbox, part by part.
-enum Body {
+pub(crate) enum Body {
     Exact { left: u64 },
     Chunked(ChunkedDecoder),
     UntilClose,
 }
 
-struct Part {
-    payload: usize,
-    consumed: usize,
-    is_last: bool,
+/// What an inbox holds of a body.
+pub(crate) struct Part {
+    /// Bytes at the front of the inbox that are the body's.
+    pub(crate) payload: usize,
+    /// Bytes of the inbox that this part took, framing included.
+    pub(crate) consumed: usize,
+    pub(crate) is_last: bool,
 }
 
 impl Body {
-    fn new(length: BodyLength) -> Self {
+    pub(crate) fn new(length: BodyLength) -> Self {
         match length {
             BodyLength::Empty => Self::Exact { left: 0 },
             BodyLength::Exact(left) => Self::Exact { left },
@@ -173,7 +176,11 @@ impl Body {
         }
     }
 
-    fn next(&mut self, inbox: &mut Inbox, ended: bool) -> Result<Part, Failure> {
+    /// The next part of the body; `ended`: the connection is at its end.
+    ///
+    /// # Errors
+    /// When the body breaks off, or its framing is malformed.
+    pub(crate) fn next(&mut self, inbox: &mut Inbox, ended: bool) -> Result<Part, Failure> {
         match self {
             Self::Exact { .. } | Self::Chunked(_) if ended => Err(Failure::BackendBodyClosed),
             Self::Exact { left } => {

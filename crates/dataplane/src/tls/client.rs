@@ -59,6 +59,23 @@ pub(crate) fn backend_name(name: Option<&str>, server: SocketAddr) -> ServerName
     by_name.unwrap_or_else(|| ServerName::IpAddress(server.ip().into()))
 }
 
+/// Why a handshake with a backend came to nothing.
+#[derive(Debug)]
+pub(crate) struct HandshakeFault {
+    pub(crate) failure: Failure,
+    /// What the TLS library says, where it was the one that gave up.
+    pub(crate) error: Option<Error>,
+}
+
+impl From<Failure> for HandshakeFault {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            error: None,
+        }
+    }
+}
+
 /// Makes a fresh connection secure.
 ///
 /// # Errors
@@ -68,16 +85,19 @@ pub(crate) async fn backend_handshake(
     name: ServerName<'static>,
     socket: Socket,
     timer: &Timer,
-) -> Result<Box<TlsStream>, Failure> {
+) -> Result<Box<TlsStream>, HandshakeFault> {
     let mut connection = ClientConnection::new(Arc::clone(&tls.config), name)
-        .map_err(|_| Failure::BackendTlsProtocol)?;
+        .map_err(|_| HandshakeFault::from(Failure::BackendTlsProtocol))?;
     connection.set_buffer_limit(None);
     let stream = Box::new(TlsStream::new(socket, connection.into(), Vec::new()));
     match stream.handshake(timer).await {
         Ok(()) => Ok(stream),
-        Err(TlsFailure::TimedOut) => Err(time_out(timer, Failure::BackendTlsTimedOut)),
-        Err(TlsFailure::Closed) => Err(Failure::BackendTlsClosed),
-        Err(TlsFailure::Protocol(error)) => Err(handshake_failure(&error)),
+        Err(TlsFailure::TimedOut) => Err(time_out(timer, Failure::BackendTlsTimedOut).into()),
+        Err(TlsFailure::Closed) => Err(Failure::BackendTlsClosed.into()),
+        Err(TlsFailure::Protocol(error)) => Err(HandshakeFault {
+            failure: handshake_failure(&error),
+            error: Some(error),
+        }),
     }
 }
 
@@ -141,16 +161,8 @@ impl ServerCertVerifier for BackendVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let BackendTrust::Pinned(pinned) = &self.verification.trust {
-            return check_pinned(end_entity, pinned);
-        }
-        if self.verification.check_chain {
-            self.check_chain(end_entity, intermediates, now)?;
-        }
-        if self.verification.check_name {
-            check_name(end_entity, server_name)?;
-        }
-        Ok(ServerCertVerified::assertion())
+        self.judge(end_entity, intermediates, server_name, now)
+            .map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -181,6 +193,25 @@ impl ServerCertVerifier for BackendVerifier {
 }
 
 impl BackendVerifier {
+    fn judge(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if let BackendTrust::Pinned(pinned) = &self.verification.trust {
+            return check_pinned(end_entity, pinned);
+        }
+        if self.verification.check_chain {
+            self.check_chain(end_entity, intermediates, now)?;
+        }
+        if self.verification.check_name {
+            check_name(end_entity, server_name)?;
+        }
+        Ok(())
+    }
+
     fn check_chain(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -214,10 +245,7 @@ impl BackendVerifier {
 }
 
 /// v1 trusts exactly the uploaded certificates, by their public key.
-fn check_pinned(
-    end_entity: &CertificateDer<'_>,
-    pinned: &[Vec<u8>],
-) -> Result<ServerCertVerified, Error> {
+fn check_pinned(end_entity: &CertificateDer<'_>, pinned: &[Vec<u8>]) -> Result<(), Error> {
     let key = |der: &CertificateDer<'_>| {
         Some(
             ParsedCertificate::try_from(der)
@@ -231,7 +259,7 @@ fn check_pinned(
     let matches =
         |der: &Vec<u8>| key(&CertificateDer::from(der.as_slice())).as_ref() == Some(&presented);
     if pinned.iter().any(matches) {
-        Ok(ServerCertVerified::assertion())
+        Ok(())
     } else {
         Err(CertificateError::UnknownIssuer.into())
     }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -15,7 +16,7 @@ use crate::time_out::time_out;
 use crate::tls::{BackendTls, backend_handshake, backend_name};
 
 /// Longest time for a server to accept a connection; the request timeout, where that is shorter.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connects to `slot`'s server. `tls`: the security to use and the name to ask for.
 ///
@@ -28,14 +29,16 @@ pub(crate) async fn open(
     request_timeout: Duration,
 ) -> Result<Backend, Failure> {
     timer.start(CONNECT_TIMEOUT.min(request_timeout));
-    let socket = connect_in_time(slot, timer).await?;
+    let socket = connect_in_time(slot.address, timer).await?;
     let local_port = socket.local_port();
     let (stream, name) = match tls {
         None => (Stream::Plain(socket), None),
         Some((tls, name)) => {
             timer.start(CONNECT_TIMEOUT.min(request_timeout));
             let server_name = backend_name(name, slot.address);
-            let session = backend_handshake(tls, server_name, socket, timer).await?;
+            let session = backend_handshake(tls, server_name, socket, timer)
+                .await
+                .map_err(|fault| fault.failure)?;
             (Stream::Tls(session), name.map(Rc::from))
         }
     };
@@ -50,8 +53,12 @@ pub(crate) async fn open(
     })
 }
 
-async fn connect_in_time(slot: &ServerSlot, timer: &Timer) -> Result<Socket, Failure> {
-    let mut connecting = pin!(connect(slot.address));
+/// Connects before the timer's deadline.
+///
+/// # Errors
+/// The failure, as finely as the system tells it.
+pub(crate) async fn connect_in_time(address: SocketAddr, timer: &Timer) -> Result<Socket, Failure> {
+    let mut connecting = pin!(connect(address));
     poll_fn(|context| match connecting.as_mut().poll(context) {
         Poll::Ready(connected) => Poll::Ready(connected.map_err(|error| connect_failure(&error))),
         Poll::Pending => {

@@ -3,5 +3,5 @@
 mod connect;
 mod slot;
 
-pub(crate) use connect::open;
+pub(crate) use connect::{CONNECT_TIMEOUT, connect_in_time, open};
 pub(crate) use slot::{Backend, ServerSlot};

@@ -16,7 +16,8 @@ use gatewright_snapshot::{
     Snapshot, TlsPolicy, TlsVersion, Upstream, UpstreamIndex,
 };
 use gatewright_telemetry::{
-    LabelRegistry, Received, RecordBatch, RecordReceiver, RequestRecord, record_channel,
+    HealthChange, LabelRegistry, Received, RecordBatch, RecordReceiver, RequestRecord,
+    record_channel,
 };
 use gatewright_testkit::backend::Backend;
 use gatewright_testkit::certificates::Identity;
@@ -66,6 +67,8 @@ pub fn setting() -> BackendSetting {
         path: None,
         dedicated_connection: false,
         verification: None,
+        // Servers take traffic without a probe: most tests are of traffic alone.
+        probe: None,
     }
 }
 
@@ -193,6 +196,7 @@ impl Setup {
 pub struct TestGateway {
     pub plane: Dataplane,
     pub bound: Vec<Bound>,
+    pub health_changes: tokio::sync::mpsc::Receiver<HealthChange>,
     receiver: RecordReceiver,
     batches: Vec<RecordBatch>,
     /// How many records [`TestGateway::next_record`] has given out.
@@ -225,6 +229,7 @@ impl TestGateway {
         };
         let address_map: AddressMap = backends.iter().enumerate().map(mapping).collect();
         let (records, receiver) = record_channel(1024);
+        let (health_sender, health_changes) = tokio::sync::mpsc::channel(1024);
         let labels = Arc::new(LabelRegistry::default());
         let config = DataplaneConfig {
             workers,
@@ -232,11 +237,13 @@ impl TestGateway {
             name_servers,
             labels,
             records,
+            health_changes: health_sender,
         };
         let plane = Dataplane::start(config).unwrap();
         let mut gateway = Self {
             plane,
             bound: Vec::new(),
+            health_changes,
             receiver,
             batches: Vec::new(),
             given_out: 0,

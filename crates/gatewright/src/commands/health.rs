@@ -1,201 +1,291 @@
-//! `gatewright health`: what a running node serves, since when, and how its files and its log are.
+//! `gatewright health`: which servers may take traffic, and why the others may not.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::cli::HealthArguments;
+use crate::backend_health::{BackendHealth, PoolHealth, ServerHealth};
+use crate::cli::{HealthArguments, HealthFormat};
 use crate::client;
-use crate::output::{self, Format};
+use crate::output;
 use crate::sentence::Sentence;
+use crate::times::span;
+use crate::yaml;
 
 const OK: u16 = 200;
+const HEALTHY: &str = "Healthy";
+/// How often `--watch` looks.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
+/// Moves the cursor home and clears the screen (ECMA-48).
+const CLEAR_SCREEN: &str = "\u{1b}[H\u{1b}[2J";
 
 pub(crate) fn run(arguments: &HealthArguments) -> Result<ExitCode, Sentence> {
+    let mut shown = None;
+    loop {
+        let report = ask(arguments)?;
+        let text = show(&report, arguments.output);
+        // Spans grow every second; who watches a table on a screen wants to see them do so.
+        let is_on_screen = arguments.watch && io::stdout().is_terminal();
+        if is_on_screen {
+            output::line(format_args!("{CLEAR_SCREEN}{text}"));
+        } else if shown.as_ref() != Some(&report) {
+            output::line(&text);
+        }
+        if !arguments.watch {
+            return Ok(exit_code(&report));
+        }
+        shown = Some(without_spans(report));
+        thread::sleep(WATCH_PAUSE);
+    }
+}
+
+fn ask(arguments: &HealthArguments) -> Result<BackendHealth, Sentence> {
     let answer = client::ask(arguments.admin, "GET", "/health")?;
-    if answer.status != OK {
-        return Err(Sentence::new(format!(
-            "the node answers {}: {}",
-            answer.status,
-            text(&answer.body["error"])
-        )));
+    let body: Result<BackendHealth, _> = serde_json::from_value(answer.body);
+    let mut report = match body {
+        Ok(report) if answer.status == OK => report,
+        Ok(_) | Err(_) => {
+            return Err(Sentence::new(format!(
+                "the node answers with status {}, and not with its health; is it of another \
+                 version than this command?",
+                answer.status
+            )));
+        }
+    };
+    if let Some(wanted) = &arguments.gateway {
+        let is_wanted = |pool: &PoolHealth| pool.gateway.eq_ignore_ascii_case(wanted);
+        if !report.pools.iter().any(is_wanted) {
+            return Err(Sentence::new(format!(
+                "the node serves no gateway '{wanted}' with a backend pool; `gatewright status` \
+                 lists its gateways"
+            )));
+        }
+        report.pools.retain(is_wanted);
     }
-    match arguments.output {
-        Format::Json => output::line(&answer.body),
-        Format::Text => output::line(render(&answer.body).join("\n")),
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(report)
 }
 
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// Without what changes by the mere passing of time.
+fn without_spans(mut report: BackendHealth) -> BackendHealth {
+    let settings = report.pools.iter_mut().flat_map(|pool| &mut pool.settings);
+    for server in settings.flat_map(|setting| &mut setting.servers) {
+        server.for_seconds = None;
+        server.probed_at = None;
+        server.in_a_row = 0;
+        server.probe = None;
+    }
+    report
+}
+
+fn exit_code(report: &BackendHealth) -> ExitCode {
+    match report.servers().all(|server| server.health == HEALTHY) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
+fn show(report: &BackendHealth, format: HealthFormat) -> String {
+    match format {
+        HealthFormat::Json => format!("{:#}", report.as_az_prints()),
+        HealthFormat::Yaml => yaml::write(&report.as_az_prints()).trim_end().to_owned(),
+        HealthFormat::Table => table(report).join("\n"),
+    }
 }
 
-/// The report as lines for people. Whatever a member is missing is shown as `-`.
-fn render(report: &Value) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{}: revision {} since {} (version {})",
-        text(&report["status"]),
-        text(&report["revision"]),
-        text(&report["since"]),
-        text(&report["version"]),
-    )];
-    for gateway in list(&report["gateways"]) {
-        let stopped = if gateway["stopped"] == true {
-            ", stopped"
-        } else {
-            ""
-        };
-        let generation = text(&gateway["generation"]);
-        lines.push(format!(
-            "gateway {} ({generation}{stopped})",
-            text(&gateway["name"])
-        ));
+const HEADINGS: [&str; 6] = ["POOL", "SETTING", "SERVER", "HEALTH", "LAST", "FOR"];
+
+/// A row for each server, and under it, where it is not well, what was seen and what mends it.
+fn table(report: &BackendHealth) -> Vec<String> {
+    let rows = rows(report);
+    let cells = rows.iter().map(|(cells, _)| cells);
+    let mut widths = HEADINGS.map(str::len);
+    for row in cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
     }
-    for endpoint in list(&report["endpoints"]) {
-        lines.push(format!(
-            "listens on {}://{} (frontend {}, port {})",
-            text(&endpoint["scheme"]),
-            text(&endpoint["address"]),
-            text(&endpoint["frontend"]),
-            text(&endpoint["port"]),
-        ));
+    let mut lines = vec![aligned(&HEADINGS.map(str::to_owned), &widths)];
+    for (cells, notes) in &rows {
+        lines.push(aligned(cells, &widths));
+        lines.extend(notes.iter().map(|note| format!("    {note}")));
     }
-    for upstream in list(&report["upstreams"]) {
-        let servers: Vec<String> = list(&upstream["servers"]).map(server).collect();
-        let (pool, setting) = (text(&upstream["pool"]), text(&upstream["setting"]));
-        let servers = if servers.is_empty() {
-            "no server".into()
-        } else {
-            servers.join(", ")
-        };
-        lines.push(format!("pool {pool} with setting {setting}: {servers}"));
-    }
-    lines.push(reload(&report["last_reload"]));
-    lines.push(requests(report));
-    lines.push(handshakes(&report["failed_handshakes"]));
-    lines.push(access_log(&report["access_log"]));
+    lines.push(String::new());
+    lines.push(summary(report));
     lines
 }
 
-fn server(server: &Value) -> String {
-    let (member, address) = (text(&server["member"]), &server["address"]);
-    match address.as_str() {
-        None => format!("{member} (has no address)"),
-        Some(address) if address.rsplit_once(':').is_some_and(|(ip, _)| ip == member) => {
-            address.to_owned()
+type Row = ([String; HEADINGS.len()], Vec<String>);
+
+fn rows(report: &BackendHealth) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let has_many = report
+        .pools
+        .iter()
+        .any(|pool| pool.gateway != report.pools[0].gateway);
+    for pool in &report.pools {
+        let name = match has_many {
+            true => format!("{}/{}", pool.gateway, pool.pool),
+            false => pool.pool.clone(),
+        };
+        let empty = |setting: &str, what: &str| -> Row {
+            let dash = || "-".to_owned();
+            let cells = [
+                name.clone(),
+                setting.to_owned(),
+                what.to_owned(),
+                dash(),
+                dash(),
+                dash(),
+            ];
+            (cells, Vec::new())
+        };
+        if pool.settings.is_empty() {
+            rows.push(empty("-", "(no rule leads here)"));
         }
-        Some(address) => format!("{member} at {address}"),
-    }
-}
-
-fn reload(last: &Value) -> String {
-    match (&last["ok"], text(&last["at"])) {
-        (Value::Bool(true), at) => format!("last reload: {at}, taken"),
-        (Value::Bool(false), at) => {
-            format!("last reload: {at}, refused: {}", text(&last["error"]))
+        for setting in &pool.settings {
+            if setting.servers.is_empty() {
+                rows.push(empty(&setting.setting, "(the pool is empty)"));
+            }
+            for server in &setting.servers {
+                rows.push((cells(&name, &setting.setting, server), notes(server)));
+            }
         }
-        _ => "last reload: none yet".to_owned(),
     }
+    rows
 }
 
-fn requests(report: &Value) -> String {
-    let requests = &report["requests"];
-    let mut line = format!("requests: {}", text(&requests["total"]));
-    let kinds = [
-        counts(&requests["by_status"]),
-        counts(&requests["by_failure"]),
-    ];
-    for kind in kinds.iter().filter(|kind| !kind.is_empty()) {
-        line.push_str(&format!("; {}", kind.join(", ")));
-    }
-    line.push_str(&format!(
-        "; {} connections open",
-        text(&report["connections"])
-    ));
-    line
-}
-
-fn handshakes(handshakes: &Value) -> String {
-    let mut line = format!("failed TLS handshakes: {}", text(&handshakes["total"]));
-    let failures = counts(&handshakes["by_failure"]);
-    if !failures.is_empty() {
-        line.push_str(&format!("; {}", failures.join(", ")));
-    }
-    line
-}
-
-/// The members that are not 0, each as "3 name".
-fn counts(members: &Value) -> Vec<String> {
-    let members = members.as_object().into_iter().flatten();
-    members
-        .filter(|(_, n)| **n != 0)
-        .map(|(name, n)| format!("{n} {name}"))
-        .collect()
-}
-
-fn access_log(log: &Value) -> String {
-    let [written, lost, dropped] = ["written", "lost", "dropped"].map(|name| text(&log[name]));
-    let error = match log["error"].as_str() {
-        Some(error) => format!("; cannot be written: {error}"),
-        None => String::new(),
+fn cells(pool: &str, setting: &str, server: &ServerHealth) -> [String; HEADINGS.len()] {
+    let endpoint = server.endpoint.as_deref().unwrap_or_default();
+    let is_by_ip = endpoint
+        .rsplit_once(':')
+        .is_some_and(|(ip, _)| ip.trim_matches(['[', ']']) == server.address);
+    let shown = match (endpoint, is_by_ip) {
+        ("", _) => server.address.clone(),
+        (endpoint, true) => endpoint.to_owned(),
+        (endpoint, false) => format!("{} ({endpoint})", server.address),
     };
-    format!("access log: {written} lines written, {lost} lost, {dropped} dropped{error}")
+    [
+        pool.to_owned(),
+        setting.to_owned(),
+        shown,
+        server.health.clone(),
+        server
+            .status
+            .map_or_else(|| "-".to_owned(), |status| status.to_string()),
+        server.for_seconds.map_or_else(|| "-".to_owned(), span),
+    ]
+}
+
+fn notes(server: &ServerHealth) -> Vec<String> {
+    let is_well = server.remedy.is_none();
+    if is_well {
+        return Vec::new();
+    }
+    let mut notes = vec![server.health_probe_log.clone()];
+    notes.extend(server.detail.iter().map(|detail| format!("seen: {detail}")));
+    if let Some(at) = &server.reached_at {
+        notes.push(format!("reached at {at}, by a mapping"));
+    }
+    if server.is_kept {
+        notes.push("It takes traffic all the same: the probe's minServers keeps it.".to_owned());
+    }
+    notes.extend(
+        server
+            .remedy
+            .iter()
+            .map(|remedy| format!("to do: {remedy}")),
+    );
+    notes
+}
+
+fn aligned(cells: &[String; HEADINGS.len()], widths: &[usize; HEADINGS.len()]) -> String {
+    let padded = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:<width$}"));
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+fn summary(report: &BackendHealth) -> String {
+    let all = report.servers().count();
+    let bad = report.servers().filter(|one| one.health != HEALTHY).count();
+    match (all, bad) {
+        (0, _) => "no rule leads to a server".to_owned(),
+        (1, 0) => "the only server is healthy".to_owned(),
+        (all, 0) => format!("all {all} servers are healthy"),
+        (all, bad) => format!("{bad} of {all} servers are not healthy"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::backend_health::SettingHealth;
+
+    fn report() -> BackendHealth {
+        let good = ServerHealth {
+            address: "10.0.0.4".to_owned(),
+            endpoint: Some("10.0.0.4:80".to_owned()),
+            health: HEALTHY.to_owned(),
+            status: Some(200),
+            for_seconds: Some(75),
+            ..ServerHealth::default()
+        };
+        let bad = ServerHealth {
+            address: "app.contoso.com".to_owned(),
+            endpoint: Some("10.0.0.5:80".to_owned()),
+            reached_at: Some("127.0.0.1:9001".to_owned()),
+            health: "Unhealthy".to_owned(),
+            status: Some(500),
+            for_seconds: Some(3),
+            health_probe_log: "Status code did not match.".to_owned(),
+            detail: Some("the answer's status is 500".to_owned()),
+            remedy: Some("Mend the page.".to_owned()),
+            ..ServerHealth::default()
+        };
+        let pool = |pool: &str, settings| PoolHealth {
+            gateway: "gw".to_owned(),
+            gateway_id: String::new(),
+            pool: pool.to_owned(),
+            settings,
+        };
+        let setting = |servers| SettingHealth {
+            setting: "http".to_owned(),
+            servers,
+        };
+        BackendHealth {
+            pools: vec![
+                pool("web", vec![setting(vec![good, bad])]),
+                pool("empty", vec![setting(Vec::new())]),
+                pool("unused", Vec::new()),
+            ],
+        }
+    }
 
     #[test]
-    fn the_report_is_told_in_lines() {
-        let report = json!({
-            "status": "serving", "version": "0.1.0", "revision": 2, "since": "2026-01-01T00:00:00Z",
-            "gateways": [{ "name": "gw", "generation": "v2", "stopped": true }],
-            "endpoints": [{
-                "scheme": "http", "address": "0.0.0.0:8080", "frontend": "public", "port": 80,
-            }],
-            "upstreams": [
-                { "pool": "p", "setting": "s", "servers": [
-                    { "member": "10.0.0.4", "address": "10.0.0.4:80" },
-                    { "member": "10.0.0.5", "address": "127.0.0.1:9001" },
-                    { "member": "app.test", "address": null },
-                ] },
-                { "pool": "empty", "setting": "s", "servers": [] },
-            ],
-            "last_reload": { "ok": false, "error": "gw.json: bad", "at": "2026-01-01T00:00:01Z" },
-            "connections": 3,
-            "requests": {
-                "total": 5, "by_status": { "2xx": 4, "5xx": 1, "3xx": 0 },
-                "by_failure": { "connect-refused": 1 },
-            },
-            "failed_handshakes": {
-                "total": 3, "by_failure": { "handshake-alert": 2, "handshake-closed": 1 },
-            },
-            "access_log": { "written": 4, "lost": 1, "dropped": 0, "error": "disk full" },
-        });
+    fn what_is_not_well_is_told_with_what_was_seen_and_what_mends_it() {
         let expected = [
-            "serving: revision 2 since 2026-01-01T00:00:00Z (version 0.1.0)",
-            "gateway gw (v2, stopped)",
-            "listens on http://0.0.0.0:8080 (frontend public, port 80)",
-            "pool p with setting s: 10.0.0.4:80, 10.0.0.5 at 127.0.0.1:9001, \
-             app.test (has no address)",
-            "pool empty with setting s: no server",
-            "last reload: 2026-01-01T00:00:01Z, refused: gw.json: bad",
-            "requests: 5; 4 2xx, 1 5xx; 1 connect-refused; 3 connections open",
-            "failed TLS handshakes: 3; 2 handshake-alert, 1 handshake-closed",
-            "access log: 4 lines written, 1 lost, 0 dropped; cannot be written: disk full",
+            "POOL    SETTING  SERVER                         HEALTH     LAST  FOR",
+            "web     http     10.0.0.4:80                    Healthy    200   1 min 15 s",
+            "web     http     app.contoso.com (10.0.0.5:80)  Unhealthy  500   3 s",
+            "    Status code did not match.",
+            "    seen: the answer's status is 500",
+            "    reached at 127.0.0.1:9001, by a mapping",
+            "    to do: Mend the page.",
+            "empty   http     (the pool is empty)            -          -     -",
+            "unused  -        (no rule leads here)           -          -     -",
+            "",
+            "1 of 2 servers are not healthy",
         ];
-        assert_eq!(render(&report), expected);
+        assert_eq!(table(&report()), expected);
+    }
+
+    #[test]
+    fn scripts_learn_of_it_by_the_exit_status() {
+        let mut report = report();
+        assert_eq!(exit_code(&report), ExitCode::FAILURE);
+        report.pools[0].settings[0].servers.truncate(1);
+        assert_eq!(exit_code(&report), ExitCode::SUCCESS);
     }
 }

@@ -4,4 +4,5 @@ pub(crate) mod demo;
 pub(crate) mod health;
 pub(crate) mod reload;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod validate;

@@ -10,11 +10,11 @@ use serde_json::json;
 use crate::bindings::short_name;
 use crate::cli::ServeArguments;
 use crate::findings::{errors_last, has_errors};
-use crate::health;
 use crate::node::{Node, Refused};
 use crate::output::{self, Format};
 use crate::sentence::Sentence;
 use crate::settings::Settings;
+use crate::status;
 
 /// Threads for everything but traffic.
 const CONTROL_THREADS: usize = 2;
@@ -76,7 +76,7 @@ pub(crate) fn ready(bound: &[Bound], admin: Option<SocketAddr>, format: Format) 
     match format {
         Format::Json => json!({
             "ready": true,
-            "endpoints": bound.iter().map(health::endpoint).collect::<Vec<_>>(),
+            "endpoints": bound.iter().map(status::endpoint).collect::<Vec<_>>(),
             "admin": admin.map(|address| address.to_string()),
         })
         .to_string(),

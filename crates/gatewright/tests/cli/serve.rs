@@ -24,6 +24,21 @@ async fn polite() -> Backend {
     Backend::start(Manners::text("hello")).await.unwrap()
 }
 
+/// A backend that answers a probe at once, and a request for /slow as these manners are.
+async fn slow_on_request(manners: Manners) -> Backend {
+    let backend = Backend::with(Manners::text("hello")).on_path("/slow", manners);
+    backend.start().await.unwrap()
+}
+
+/// Waits until the one request that is no probe has come.
+async fn wait_for_the_request(backend: &Backend) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !backend.requests().iter().any(|one| one.target == "/slow") {
+        assert!(std::time::Instant::now() < deadline, "no request came");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_is_served_through_the_map_and_logged() {
     let backend = polite().await;
@@ -36,13 +51,18 @@ async fn a_gateway_is_served_through_the_map_and_logged() {
     assert_eq!(node.address(), SocketAddr::from(([127, 0, 0, 1], port)));
     let answer = get(node.address(), "shop.test", "/a?b=c").await.unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
-    assert_eq!(backend.requests()[0].target, "/a?b=c");
+    let targets: Vec<String> = backend
+        .requests()
+        .into_iter()
+        .map(|one| one.target)
+        .collect();
+    assert_eq!(targets, ["/", "/a?b=c"], "a probe, and the request");
     wait_until("the request is logged", || !access_log(&log).is_empty());
     let line = &access_log(&log)[0];
     assert_eq!(line["ruleName"], "rule");
     assert_eq!(line["properties"]["originalRequestUriWithArgs"], "/a?b=c");
     assert_eq!(line["properties"]["serverRouted"], "10.9.8.7:80");
-    let health = node.health();
+    let health = node.status();
     assert_eq!(
         (&health["status"], &health["revision"]),
         (&"serving".into(), &1.into())
@@ -99,7 +119,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         get(node.address(), "shop.test", "/").await.unwrap().status,
         200
     );
-    let reload = &node.health()["last_reload"];
+    let reload = &node.status()["last_reload"];
     assert_eq!(reload["ok"], false);
     assert!(
         reload["error"].as_str().unwrap().contains("elsewhere"),
@@ -109,7 +129,7 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     let output = node.reload();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stdout(&output), "reloaded: revision 2 is served\n");
-    assert_eq!(node.health()["last_reload"]["ok"], true);
+    assert_eq!(node.status()["last_reload"]["ok"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,10 +139,10 @@ async fn a_changed_file_is_served_without_being_told() {
     let files = Files::new(&gateway(first));
     let node = Node::serve(&files, &["--map", &map_to(&backend)]);
     files.write(&gateway(second));
-    wait_until("the change is served", || node.health()["revision"] == 2);
+    wait_until("the change is served", || node.status()["revision"] == 2);
     let address = SocketAddr::from(([127, 0, 0, 1], second));
     assert_eq!(
-        node.health()["endpoints"][0]["address"],
+        node.status()["endpoints"][0]["address"],
         address.to_string()
     );
     assert_eq!(get(address, "shop.test", "/").await.unwrap().status, 200);
@@ -182,9 +202,9 @@ fn sighup_reloads() {
     let files = Files::new(&gateway(free_port()));
     let node = Node::serve(&files, &["--no-watch"]);
     node.send(Signal::SIGHUP);
-    wait_until("the reload is done", || node.health()["revision"] == 2);
+    wait_until("the reload is done", || node.status()["revision"] == 2);
     let output = binary()
-        .arg("health")
+        .arg("status")
         .env("GATEWRIGHT_ADMIN", node.admin())
         .output()
         .unwrap();
@@ -218,9 +238,9 @@ async fn reloads_under_load_lose_no_request() {
         answered += client.await.unwrap();
     }
     assert!(answered > 100, "only {answered} requests were made");
-    assert_eq!(node.health()["revision"], 11);
+    assert_eq!(node.status()["revision"], 11);
     wait_until("all requests are counted", || {
-        node.health()["requests"]["by_status"]["2xx"].as_u64() == Some(answered)
+        node.status()["requests"]["by_status"]["2xx"].as_u64() == Some(answered)
     });
 }
 
@@ -250,15 +270,15 @@ async fn ask_on(address: SocketAddr, is_over: Arc<AtomicBool>) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_finish() {
     let slow = Manners::slow(Duration::from_secs(1), Manners::text("late"));
-    let backend = Backend::start(slow).await.unwrap();
+    let backend = slow_on_request(slow).await;
     let files = Files::new(&gateway(free_port()));
     let log = files.path("access.log");
     let map = map_to(&backend);
     let log_argument = log.display().to_string();
     let mut node = Node::serve(&files, &["--map", &map, "--access-log", &log_argument]);
     let address = node.address();
-    let request = tokio::spawn(async move { get(address, "shop.test", "/").await });
-    assert!(backend.wait_for_requests(1, PATIENCE).await);
+    let request = tokio::spawn(async move { get(address, "shop.test", "/slow").await });
+    wait_for_the_request(&backend).await;
     node.send(Signal::SIGTERM);
     let answer = request.await.unwrap().unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (200, "late"));
@@ -274,17 +294,15 @@ async fn sigterm_lets_requests_finish() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
-    let backend = Backend::start(Manners::slow(PATIENCE, Manners::Echo))
-        .await
-        .unwrap();
+    let backend = slow_on_request(Manners::slow(PATIENCE, Manners::Echo)).await;
     let files = Files::new(&gateway(free_port()));
     let mut node = Node::serve(
         &files,
         &["--map", &map_to(&backend), "--drain-timeout", "600"],
     );
     let address = node.address();
-    let request = tokio::spawn(async move { get(address, "shop.test", "/").await });
-    assert!(backend.wait_for_requests(1, PATIENCE).await);
+    let request = tokio::spawn(async move { get(address, "shop.test", "/slow").await });
+    wait_for_the_request(&backend).await;
     node.send(Signal::SIGTERM);
     wait_until("the first signal is told", || {
         node.stderr().contains("stopping: ")
@@ -356,7 +374,7 @@ fn the_admin_api_can_be_off_and_a_taken_address_is_told() {
         .local_addr()
         .unwrap()
         .to_string();
-    let output = run(&["health", "--admin", &taken]);
+    let output = run(&["status", "--admin", &taken]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains(&format!("no node answers at {taken}")));
 
@@ -386,18 +404,18 @@ async fn web_pages_cannot_use_the_admin_api() {
     let node = Node::serve(&files, &[]);
     let admin: SocketAddr = node.admin().parse().unwrap();
     assert_eq!(
-        get(admin, "evil.test", "/health").await.unwrap().status,
+        get(admin, "evil.test", "/status").await.unwrap().status,
         403
     );
     assert_eq!(
-        get(admin, &node.admin(), "/health").await.unwrap().status,
+        get(admin, &node.admin(), "/status").await.unwrap().status,
         200
     );
     let mut client = RawClient::connect(admin).await.unwrap();
     let post = format!("POST /reload HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n");
     client.send(post.as_bytes()).await.unwrap();
     assert_eq!(client.read_response().await.unwrap().status, 403);
-    assert_eq!(node.health()["revision"], 1);
+    assert_eq!(node.status()["revision"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -502,5 +520,5 @@ fn gateways_are_shown_under_the_ids_of_their_documents() {
     let id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
               /providers/Microsoft.Network/applicationGateways/gw";
     assert_eq!(node.ready["endpoints"][0]["gateway"], id);
-    assert_eq!(node.health()["endpoints"][0]["gateway"], id);
+    assert_eq!(node.status()["endpoints"][0]["gateway"], id);
 }

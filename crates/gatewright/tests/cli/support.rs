@@ -225,8 +225,8 @@ impl Node {
         self.ready["admin"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn health(&self) -> Value {
-        let output = run(&["health", "-o", "json", "--admin", &self.admin()]);
+    pub(crate) fn status(&self) -> Value {
+        let output = run(&["status", "-o", "json", "--admin", &self.admin()]);
         assert!(output.status.success(), "{}", stderr(&output));
         serde_json::from_slice(&output.stdout).unwrap()
     }

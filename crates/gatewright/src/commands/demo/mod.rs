@@ -16,7 +16,7 @@ use crate::maps::MapRule;
 use crate::node::Node;
 use crate::output;
 use crate::sentence::Sentence;
-use crate::settings::{AccessLogPath, AdminAddress, BindRule, Settings};
+use crate::settings::{AdminAddress, BindRule, OutputPath, Settings};
 
 /// The first port that is tried for HTTPS.
 const HTTPS_PORT: u16 = 8443;
@@ -75,7 +75,7 @@ async fn serve(mut place: Place, arguments: &DemoArguments) -> Result<(), Senten
         // So that the access log's lines are in the order in which requests end.
         workers: Some(1),
         dev_certs: true,
-        access_log: Some(AccessLogPath::File(place.access_log.clone())),
+        access_log: Some(OutputPath::File(place.access_log.clone())),
         admin: Some(admin_address(arguments.admin)),
         ..ServeArguments::default()
     })?)

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
 use gatewright_snapshot::{Generation, Snapshot};
 use gatewright_telemetry::{AccessLog, HandshakeTotals, RequestTotals};
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+
+use crate::backend_health::BackendHealth;
+use crate::events::{Events, Insights};
+use crate::times::now;
 
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,10 +33,11 @@ impl Status {
     }
 }
 
-/// Everything that `health` tells. The node writes, the admin API reads.
+/// Everything that `status` and `health` tell. The node writes, the admin API reads.
 pub(crate) struct Board {
     dataplane: Dataplane,
     access_log: Arc<AccessLog>,
+    insights: Arc<Insights>,
     state: Mutex<State>,
 }
 
@@ -44,7 +48,7 @@ struct State {
     revision: u64,
     /// Since when the present configuration is served.
     since: Option<String>,
-    gateways: Vec<Value>,
+    snapshot: Arc<Snapshot>,
     endpoints: Vec<Bound>,
     last_reload: Option<Reload>,
 }
@@ -55,10 +59,11 @@ struct Reload {
 }
 
 impl Board {
-    pub(crate) fn new(dataplane: Dataplane, access_log: Arc<AccessLog>) -> Self {
+    pub(crate) fn new(dataplane: Dataplane, access_log: Arc<AccessLog>, events: &Events) -> Self {
         Self {
             dataplane,
             access_log,
+            insights: Arc::clone(&events.insights),
             state: Mutex::default(),
         }
     }
@@ -68,7 +73,7 @@ impl Board {
     }
 
     /// Notes that `snapshot` is served now, and returns its revision.
-    pub(crate) fn took(&self, snapshot: &Snapshot, endpoints: Vec<Bound>) -> u64 {
+    pub(crate) fn took(&self, snapshot: Arc<Snapshot>, endpoints: Vec<Bound>) -> u64 {
         let at = now();
         let mut state = self.state();
         if state.status == Status::Starting {
@@ -81,7 +86,7 @@ impl Board {
         }
         state.revision += 1;
         state.since = Some(at);
-        state.gateways = gateways(snapshot);
+        state.snapshot = snapshot;
         state.endpoints = endpoints;
         state.revision
     }
@@ -100,7 +105,20 @@ impl Board {
         self.state().status = Status::Draining;
     }
 
-    /// Everything, as `GET /health` answers it.
+    /// The names of the gateways that are served.
+    pub(crate) fn gateways(&self) -> Vec<String> {
+        let snapshot = Arc::clone(&self.state().snapshot);
+        let gateways = snapshot.gateways.iter();
+        gateways.map(|gateway| gateway.name.clone()).collect()
+    }
+
+    /// Which servers may take traffic, as `GET /health` answers it.
+    pub(crate) fn backend_health(&self) -> BackendHealth {
+        let snapshot = Arc::clone(&self.state().snapshot);
+        BackendHealth::new(&snapshot, &self.dataplane.upstreams(), unix_micros())
+    }
+
+    /// Everything, as `GET /status` answers it.
     pub(crate) fn report(&self) -> Value {
         let upstreams: Vec<Value> = self.dataplane.upstreams().iter().map(upstream).collect();
         let log = self.access_log.status();
@@ -113,9 +131,10 @@ impl Board {
             "version": env!("CARGO_PKG_VERSION"),
             "revision": state.revision,
             "since": state.since,
-            "gateways": state.gateways,
+            "gateways": gateways(&state.snapshot),
             "endpoints": state.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
             "upstreams": upstreams,
+            "insights": self.insights.list(),
             "last_reload": last_reload,
             "connections": self.dataplane.connections(),
             "requests": requests(self.access_log.totals()),
@@ -130,11 +149,9 @@ impl Board {
     }
 }
 
-fn now() -> String {
-    let now = OffsetDateTime::now_utc();
-    let now = now.replace_nanosecond(0).unwrap_or(now);
-    // Every year up to 9999 can be written.
-    now.format(&Rfc3339).unwrap_or_default()
+fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as u64)
 }
 
 fn gateways(snapshot: &Snapshot) -> Vec<Value> {
@@ -153,7 +170,7 @@ fn gateways(snapshot: &Snapshot) -> Vec<Value> {
     gateways.collect()
 }
 
-/// A bound address, as `health` and the ready line show it.
+/// A bound address, as `status` and the ready line show it.
 pub(crate) fn endpoint(bound: &Bound) -> Value {
     json!({
         "gateway": bound.endpoint.gateway,

@@ -1,0 +1,117 @@
+//! What is probed of a configuration that is being built.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gatewright_snapshot::{Member, Probe, Snapshot, Upstream};
+
+use super::{Server, Surroundings, UpstreamIdentity};
+use crate::probe::{Epoch, Place, Spec, Target, TargetLabels};
+use crate::tls::BackendTls;
+
+/// The targets of a build: those of the build before, as far as nothing about them has changed.
+pub(super) struct Targets<'a> {
+    before: &'a HashMap<Place, Arc<Target>>,
+    now: HashMap<Place, Arc<Target>>,
+    epoch: &'a Epoch,
+}
+
+/// Where a server that is probed belongs.
+pub(super) struct Probed<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) upstream: Upstream,
+    pub(super) identity: &'a UpstreamIdentity,
+    pub(super) probe: &'a Probe,
+}
+
+impl<'a> Targets<'a> {
+    pub(super) fn new(before: &'a HashMap<Place, Arc<Target>>, epoch: &'a Epoch) -> Self {
+        Self {
+            before,
+            now: HashMap::new(),
+            epoch,
+        }
+    }
+
+    pub(super) fn into_map(self) -> HashMap<Place, Arc<Target>> {
+        self.now
+    }
+
+    /// The target of a server; the same one for each pool that it is in. `tls`: the setting's own,
+    /// which serves the probe where both check the same.
+    pub(super) fn of_server(
+        &mut self,
+        probed: &Probed<'_>,
+        server: &Server,
+        tls: Option<&BackendTls>,
+        surroundings: &Surroundings<'_>,
+    ) -> Arc<Target> {
+        let Probed {
+            snapshot, upstream, ..
+        } = *probed;
+        let setting = snapshot.setting(upstream.setting);
+        let pool = snapshot.pool(upstream.pool);
+        let gateway = snapshot.gateway(pool.gateway);
+        let member = &pool.members[server.member];
+        let place = Place {
+            gateway: probed.identity.gateway.clone(),
+            setting: probed.identity.setting.clone(),
+            member: member.clone(),
+            logical: server.logical,
+        };
+        if let Some(target) = self.now.get(&place) {
+            return Arc::clone(target);
+        }
+        let address = probe_address(
+            member,
+            server,
+            setting.port,
+            probed.probe.port,
+            surroundings,
+        );
+        let spec = Spec::new(probed.probe, setting, member, gateway.generation, address);
+        let before = self.before.get(&place);
+        let target = match before.filter(|before| before.spec == spec) {
+            Some(same) => Arc::clone(same),
+            None => {
+                let labels = TargetLabels {
+                    gateway: gateway.name.clone(),
+                    gateway_id: gateway.resource_id.clone(),
+                    setting: setting.name.clone(),
+                };
+                let tls = spec.verification().map(|wanted| match tls {
+                    Some(tls) if tls.is_for(&wanted) => tls.clone(),
+                    Some(_) | None => BackendTls::new(&wanted),
+                });
+                let before = before.map(Arc::as_ref);
+                let place = place.clone();
+                Arc::new(Target::new(place, spec, labels, tls, self.epoch, before))
+            }
+        };
+        self.now.insert(place, Arc::clone(&target));
+        target
+    }
+}
+
+/// Where a server is probed: at its own address, or where the mapping sends the probe's port.
+fn probe_address(
+    member: &Member,
+    server: &Server,
+    port: u16,
+    probe_port: u16,
+    surroundings: &Surroundings<'_>,
+) -> SocketAddr {
+    if port == probe_port {
+        return server.address;
+    }
+    let mapped = |host: &str| surroundings.map.find(host, probe_port);
+    let by_name = match member {
+        Member::Fqdn(name) => mapped(name),
+        Member::Ip(_) => None,
+    };
+    let ip = server.logical.ip();
+    by_name
+        .or_else(|| mapped(&ip.to_string()))
+        .unwrap_or_else(|| SocketAddr::new(ip, probe_port))
+}

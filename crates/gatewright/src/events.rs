@@ -1,0 +1,416 @@
+//! Health events: what changed, as lines of JSON, and as insights, the notices of a server or a
+//! gateway that is not well until they are cleared. Both can be posted to a URL.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gatewright_telemetry::{Health, HealthChange};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::output;
+use crate::sentence::Sentence;
+use crate::times::{now, rfc3339};
+
+/// Changes that may wait to be told.
+const WAITING_CHANGES_MAX: usize = 4_096;
+/// Notifications that may wait for their turn; more are dropped, and that is logged.
+const WAITING_NOTES_MAX: usize = 1_024;
+/// For one attempt to post a notification.
+const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it is waited after each attempt that failed; then the notification is given up.
+const POST_PAUSES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(25),
+];
+
+/// Where the lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EventTarget {
+    Nowhere,
+    Stdout,
+    File(PathBuf),
+}
+
+/// Something that is not well: the form of the service's notice of a degraded backend server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Insight {
+    gateway: String,
+    /// When it was raised, UTC.
+    at: String,
+    /// `None` for the gateway itself.
+    server: Option<String>,
+    status: String,
+    error: String,
+}
+
+impl Insight {
+    fn to_json(&self) -> Value {
+        json!({
+            "GatewayName": self.gateway,
+            "CurrentTime": self.at,
+            "BackendServerAddress": self.server,
+            "HealthStatus": self.status,
+            "ErrorDetails": self.error,
+        })
+    }
+}
+
+/// The insights that stand, by what they are about.
+#[derive(Debug, Default)]
+pub(crate) struct Insights(Mutex<BTreeMap<String, Insight>>);
+
+impl Insights {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Insight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those that stand, in the notice's form.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        self.lock().values().map(Insight::to_json).collect()
+    }
+
+    /// Raises or clears what `about` is about; what changed by that.
+    fn set(&self, about: String, insight: Option<Insight>) -> Option<Value> {
+        let mut standing = self.lock();
+        let (state, insight) = match insight {
+            Some(insight) => {
+                standing.insert(about, insight.clone());
+                ("raised", insight)
+            }
+            None => ("cleared", standing.remove(&about)?),
+        };
+        Some(json!({
+            "time": now(),
+            "event": "insight",
+            "state": state,
+            "insight": insight.to_json(),
+        }))
+    }
+}
+
+/// What happened to a gateway as a whole.
+#[derive(Debug)]
+enum GatewayEvent {
+    Failed { gateway: String, error: String },
+    Succeeded { gateway: String },
+}
+
+/// Takes events in, from the data plane and from the node.
+#[derive(Clone, Debug)]
+pub(crate) struct Events {
+    changes: mpsc::Sender<HealthChange>,
+    gateways: mpsc::UnboundedSender<GatewayEvent>,
+    pub(crate) insights: Arc<Insights>,
+}
+
+impl Events {
+    /// Begins to tell. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or no HTTP client made for `notify_url`.
+    pub(crate) fn start(target: &EventTarget, notify_url: Option<&str>) -> Result<Self, Sentence> {
+        let lines = Lines::open(target)?;
+        let notes = notify_url.map(Notifier::start).transpose()?;
+        let (changes, change_receiver) = mpsc::channel(WAITING_CHANGES_MAX);
+        let (gateways, gateway_receiver) = mpsc::unbounded_channel();
+        let insights = Arc::<Insights>::default();
+        let teller = Teller {
+            lines,
+            notes,
+            insights: Arc::clone(&insights),
+        };
+        tokio::spawn(teller.run(change_receiver, gateway_receiver));
+        Ok(Self {
+            changes,
+            gateways,
+            insights,
+        })
+    }
+
+    pub(crate) fn health_changes(&self) -> mpsc::Sender<HealthChange> {
+        self.changes.clone()
+    }
+
+    /// A change of this gateway was refused: what it was before is served on, or nothing.
+    pub(crate) fn gateway_failed(&self, gateway: &str, error: &str) {
+        let (gateway, error) = (gateway.to_owned(), error.to_owned());
+        // There is nobody to tell any more when the runtime ends.
+        let _ = self.gateways.send(GatewayEvent::Failed { gateway, error });
+    }
+
+    pub(crate) fn gateway_succeeded(&self, gateway: &str) {
+        let gateway = gateway.to_owned();
+        let _ = self.gateways.send(GatewayEvent::Succeeded { gateway });
+    }
+}
+
+struct Teller {
+    lines: Lines,
+    notes: Option<Notifier>,
+    insights: Arc<Insights>,
+}
+
+impl Teller {
+    async fn run(
+        mut self,
+        mut changes: mpsc::Receiver<HealthChange>,
+        mut gateways: mpsc::UnboundedReceiver<GatewayEvent>,
+    ) {
+        loop {
+            tokio::select! {
+                Some(change) = changes.recv() => self.server_changed(&change),
+                Some(event) = gateways.recv() => self.gateway_changed(event),
+                else => return,
+            }
+        }
+    }
+
+    fn server_changed(&mut self, change: &HealthChange) {
+        self.tell(health_event(change));
+        let HealthChange {
+            gateway,
+            server,
+            setting,
+            address,
+            ..
+        } = change;
+        let about = format!("{gateway} {setting} {server} {address}");
+        let insight = (change.to == Health::Unhealthy).then(|| Insight {
+            gateway: gateway.clone(),
+            at: rfc3339(change.at_micros),
+            server: Some(server.clone()),
+            status: change.to.as_str().to_owned(),
+            error: change.log.clone(),
+        });
+        if let Some(event) = self.insights.set(about, insight) {
+            self.tell(event);
+        }
+    }
+
+    fn gateway_changed(&mut self, event: GatewayEvent) {
+        let (gateway, insight) = match event {
+            GatewayEvent::Succeeded { gateway } => (gateway, None),
+            GatewayEvent::Failed { gateway, error } => {
+                let insight = Insight {
+                    gateway: gateway.clone(),
+                    at: now(),
+                    server: None,
+                    status: "Failed".to_owned(),
+                    error,
+                };
+                (gateway, Some(insight))
+            }
+        };
+        if let Some(event) = self.insights.set(gateway, insight) {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&mut self, event: Value) {
+        self.lines.write(&event);
+        if let Some(notes) = &self.notes {
+            notes.post(event);
+        }
+    }
+}
+
+fn health_event(change: &HealthChange) -> Value {
+    let result = match change.to {
+        Health::Healthy => "success",
+        Health::Unhealthy | Health::Unknown => "failure",
+    };
+    json!({
+        "time": rfc3339(change.at_micros),
+        "event": "health",
+        "gateway": change.gateway,
+        "gatewayId": change.gateway_id,
+        "server": change.server,
+        "address": change.address,
+        "pools": change.pools,
+        "setting": change.setting,
+        "from": change.from.as_str(),
+        "to": change.to.as_str(),
+        "message": change.log,
+        "code": change.message.code(),
+        "detail": change.detail,
+        "consecutive": { "result": result, "count": change.in_a_row },
+    })
+}
+
+/// Lines of JSON, to standard output or a file.
+enum Lines {
+    Nowhere,
+    Stdout,
+    File(PathBuf, std::fs::File),
+}
+
+impl Lines {
+    fn open(target: &EventTarget) -> Result<Self, Sentence> {
+        let path = match target {
+            EventTarget::Nowhere => return Ok(Self::Nowhere),
+            EventTarget::Stdout => return Ok(Self::Stdout),
+            EventTarget::File(path) => path,
+        };
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        match file {
+            Ok(file) => Ok(Self::File(path.clone(), file)),
+            Err(error) => Err(Sentence::new(format!(
+                "the health events cannot be written to {} ({error}); name a file in an existing, \
+                 writable folder with --health-events",
+                path.display()
+            ))),
+        }
+    }
+
+    /// A line that cannot be written is told in the log: there may be nobody else to tell.
+    fn write(&mut self, event: &Value) {
+        match self {
+            Self::Nowhere => {}
+            Self::Stdout => output::line(event),
+            Self::File(path, file) => {
+                if let Err(error) = writeln!(file, "{event}") {
+                    let path = path.display();
+                    tracing::error!(
+                        "a health event cannot be written to {path} ({error}): {event}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Posts events one after the other, in their order.
+struct Notifier(mpsc::Sender<Value>);
+
+impl Notifier {
+    fn start(url: &str) -> Result<Self, Sentence> {
+        let client = reqwest::Client::builder()
+            .timeout(POST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Sentence::new(format!("nobody can be notified: {error}")))?;
+        let url: reqwest::Url = url.parse().map_err(|error| {
+            Sentence::new(format!(
+                "'{url}' is no URL to notify ({error}); give one such as https://hooks.test/health"
+            ))
+        })?;
+        let (sender, events) = mpsc::channel(WAITING_NOTES_MAX);
+        tokio::spawn(post_all(client, url, events));
+        Ok(Self(sender))
+    }
+
+    fn post(&self, event: Value) {
+        if let Err(error) = self.0.try_send(event) {
+            tracing::error!("a notification was dropped, because too many wait: {error}");
+        }
+    }
+}
+
+async fn post_all(client: reqwest::Client, url: reqwest::Url, mut events: mpsc::Receiver<Value>) {
+    while let Some(event) = events.recv().await {
+        let body = event.to_string();
+        let mut pauses = POST_PAUSES.iter();
+        while let Err(error) = post(&client, &url, &body).await {
+            let Some(pause) = pauses.next() else {
+                tracing::error!("a notification was given up ({error}): {body}");
+                break;
+            };
+            tokio::time::sleep(*pause).await;
+        }
+    }
+}
+
+async fn post(client: &reqwest::Client, url: &reqwest::Url, body: &str) -> reqwest::Result<()> {
+    let request = client
+        .post(url.clone())
+        .header("Content-Type", "application/json")
+        .body(body.to_owned());
+    request.send().await?.error_for_status().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_telemetry::HealthMessage;
+
+    use super::*;
+
+    fn change(to: Health) -> HealthChange {
+        HealthChange {
+            at_micros: 1_795_219_199_000_000,
+            gateway: "gw".to_owned(),
+            gateway_id: "/subscriptions/s/gw".to_owned(),
+            server: "10.0.0.4".to_owned(),
+            address: "10.0.0.4:80".to_owned(),
+            pools: vec!["web".to_owned()],
+            setting: "http".to_owned(),
+            from: Health::Healthy,
+            to,
+            message: HealthMessage::TimedOut,
+            log: "Time taken".to_owned(),
+            detail: None,
+            in_a_row: 3,
+        }
+    }
+
+    fn teller(insights: &Arc<Insights>) -> Teller {
+        Teller {
+            lines: Lines::Nowhere,
+            notes: None,
+            insights: Arc::clone(insights),
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_with_what_led_to_it() {
+        let event = health_event(&change(Health::Unhealthy));
+        assert_eq!(event["time"], "2026-11-20T23:59:59Z");
+        assert_eq!(
+            event["consecutive"],
+            json!({ "result": "failure", "count": 3 })
+        );
+        let states = (&event["from"], &event["to"]);
+        assert_eq!(states, (&json!("Healthy"), &json!("Unhealthy")));
+    }
+
+    #[test]
+    fn an_insight_stands_until_the_server_heals() {
+        let insights = Arc::<Insights>::default();
+        let mut teller = teller(&insights);
+        teller.server_changed(&change(Health::Unhealthy));
+        let expected = json!({
+            "GatewayName": "gw",
+            "CurrentTime": "2026-11-20T23:59:59Z",
+            "BackendServerAddress": "10.0.0.4",
+            "HealthStatus": "Unhealthy",
+            "ErrorDetails": "Time taken",
+        });
+        assert_eq!(insights.list(), [expected]);
+        teller.server_changed(&change(Health::Healthy));
+        assert!(insights.list().is_empty());
+    }
+
+    #[test]
+    fn a_failed_gateway_is_told_in_the_same_form() {
+        let insights = Arc::<Insights>::default();
+        let mut teller = teller(&insights);
+        let (gateway, error) = ("gw".to_owned(), "the port is taken".to_owned());
+        teller.gateway_changed(GatewayEvent::Failed {
+            gateway: gateway.clone(),
+            error,
+        });
+        let list = insights.list();
+        assert_eq!(list[0]["HealthStatus"], "Failed");
+        assert_eq!(list[0]["ErrorDetails"], "the port is taken");
+        assert!(list[0]["BackendServerAddress"].is_null());
+        teller.gateway_changed(GatewayEvent::Succeeded { gateway });
+        assert!(insights.list().is_empty());
+    }
+}
