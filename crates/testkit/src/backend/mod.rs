@@ -39,7 +39,7 @@ use tls::Terminator;
 use tokio::sync::Mutex;
 
 pub use log::Arrival;
-pub use manners::{FLOOD_LIMIT, Flood, KeepAlive, Manners, pattern};
+pub use manners::{FLOOD_LIMIT, Flood, KeepAlive, Manners, body_with, pattern};
 pub use request::{RequestFraming, SeenRequest, Violation};
 pub use tls::{
     ALERT_HANDSHAKE_FAILURE, ALERT_INTERNAL_ERROR, ALERT_PROTOCOL_VERSION, ALERT_UNRECOGNIZED_NAME,

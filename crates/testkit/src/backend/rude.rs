@@ -6,6 +6,10 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+const HALF_A_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/pl";
+/// How long a half answer has to be read before the reset.
+const BEFORE_A_RESET: Duration = Duration::from_millis(20);
+
 /// Answers one request as `manners` say; those that are not rude are not for here.
 pub(crate) async fn answer(
     manners: &Manners,
@@ -24,9 +28,18 @@ pub(crate) async fn answer(
             Ok(After::Close)
         }
         Manners::CloseMidHead => {
-            pen.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/pl")
-                .await?;
+            pen.write(HALF_A_HEAD).await?;
             Ok(After::Drop)
+        }
+        Manners::ResetMidHead => {
+            pen.write(HALF_A_HEAD).await?;
+            let_it_arrive().await;
+            Ok(After::Reset)
+        }
+        Manners::SilenceMidHead => {
+            pen.write(HALF_A_HEAD).await?;
+            wait_until_left(&mut *pen.wire).await;
+            Ok(After::Close)
         }
         Manners::CloseMidAnswer { sent, promised } => {
             half_a_body(*sent, *promised, pen).await?;
@@ -34,10 +47,13 @@ pub(crate) async fn answer(
         }
         Manners::ResetMidAnswer { sent, promised } => {
             half_a_body(*sent, *promised, pen).await?;
-            // A reset throws away what is still on its way here; on loopback that is nothing,
-            // but a reader that is told of the reset first would not see the half.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            let_it_arrive().await;
             Ok(After::Reset)
+        }
+        Manners::SilenceMidAnswer { sent, promised } => {
+            half_a_body(*sent, *promised, pen).await?;
+            wait_until_left(&mut *pen.wire).await;
+            Ok(After::Close)
         }
         Manners::Garbage => {
             pen.write(b"\x00\xff\x01\xfe this was never HTTP \x7f\r\n\r\n\x00")
@@ -73,6 +89,12 @@ pub(crate) async fn answer(
 pub(crate) async fn wait_until_left(wire: &mut (impl AsyncRead + Unpin + ?Sized)) {
     let mut buffer = [0u8; 16 * 1024];
     while matches!(wire.read(&mut buffer).await, Ok(1..)) {}
+}
+
+/// A reset throws away what is still on its way here; on loopback that is nothing, but a reader
+/// that is told of the reset first would not see the half.
+async fn let_it_arrive() {
+    tokio::time::sleep(BEFORE_A_RESET).await;
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {
@@ -128,6 +150,10 @@ async fn pour(flood: Flood, pen: &mut Pen<'_>) -> io::Result<After> {
         Flood::OneHeader => (b"HTTP/1.1 200 OK\r\nX-Flood: ", b"more"),
         Flood::Interim => (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
         Flood::Body => (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"more"),
+        Flood::LongBody => (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n",
+            b"more",
+        ),
         Flood::Chunks => (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"4\r\nmore\r\n",
