@@ -8,7 +8,7 @@ use gatewright_testkit::client::{ClientError, Ending, ErrorKind, RawClient, get}
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(2);
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(300);
 const GET: &[u8] = b"GET /health HTTP/1.1\r\nHost: h.test\r\n\r\n";
 const MIB: u64 = 1024 * 1024;
 
@@ -51,7 +51,7 @@ async fn a_body_of_a_hundred_megabytes_comes_with_a_length_and_without() {
         (Manners::LargeUntilClose { bytes }, false),
     ] {
         let backend = start(manners.clone()).await;
-        let mut client = asked(&backend).await.patience(Duration::from_secs(30));
+        let mut client = asked(&backend).await.patience(Duration::from_secs(60));
         let answer = client.read_response().await.expect("an answer");
         assert_eq!(answer.header("content-length").is_some(), has_length);
         assert_eq!(answer.body.len(), whole, "{manners:?}");
@@ -74,30 +74,28 @@ async fn a_long_body_goes_on_for_as_long_as_someone_reads() {
 
 #[tokio::test]
 async fn a_dribbled_body_follows_a_head_that_comes_at_once() {
-    let manners = Manners::DribbleBody {
-        body: b"0123456789".to_vec(),
-        step: 3,
-        interval: Duration::from_millis(60),
+    let dribble = |length, step, interval| Manners::DribbleBody {
+        body: pattern(length),
+        step,
+        interval,
     };
-    let backend = start(manners).await;
+    let never = start(dribble(10, 1, Duration::from_secs(600))).await;
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+    let rest = asked(&never).await.read_to_end(SHORT).await;
+    assert_eq!(
+        (rest.bytes.as_slice(), rest.ending),
+        (&head[..], Ending::Open)
+    );
+
+    let interval = Duration::from_millis(60);
+    let backend = start(dribble(10, 3, interval)).await;
     let began = Instant::now();
     let mut client = asked(&backend).await;
-    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
-    assert_eq!(client.read_exactly(head.len()).await.expect("a head"), head);
-    assert!(
-        began.elapsed() < Duration::from_millis(60),
-        "the head waits"
-    );
-    let body = client.read_exactly(10).await.expect("a body");
-    assert_eq!(body, b"0123456789");
-    assert!(began.elapsed() >= Duration::from_millis(240));
+    let answer = client.read_response().await.expect("an answer");
+    assert_eq!(answer.body, pattern(10));
+    assert!(began.elapsed() >= interval * 4);
 
-    let slower = Manners::DribbleBody {
-        body: vec![b'x'; 100],
-        step: 1,
-        interval: Duration::from_millis(20),
-    };
-    let error = failure(slower).await;
+    let error = failure(dribble(100, 1, Duration::from_millis(50))).await;
     assert!(error.is_timeout(), "{error}");
     let came = error.received.len();
     assert!((1..100).contains(&came), "{error}");

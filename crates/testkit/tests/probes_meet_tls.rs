@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(2);
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(300);
 const NAME: &str = "app.contoso.test";
 
 async fn start(tls: TlsManners) -> Backend {
@@ -97,6 +97,7 @@ async fn half_a_hello_is_followed_by_a_close_or_by_nothing() {
 
     let tls = TlsManners::failing(TlsAccident::SilenceMidHello);
     let backend = start(tls).await;
+    let began = Instant::now();
     let mut client = RawClient::connect(backend.address()).await.expect("open");
     client.send(&client_hello()).await.expect("it reads");
     let rest = client.read_to_end(SHORT).await;
@@ -104,6 +105,13 @@ async fn half_a_hello_is_followed_by_a_close_or_by_nothing() {
     assert!(rest.bytes.starts_with(&[22, 3, 2]), "{rest:?}");
     let promised = usize::from(rest.bytes[4]) + 5;
     assert!(rest.bytes.len() < promised, "{rest:?}");
+    drop(client);
+    assert!(backend.wait_for_handshakes(1, SOON).await);
+    let lasted = backend.handshakes()[0].at - began;
+    assert!(
+        lasted >= SHORT,
+        "it is over when the client leaves: {lasted:?}"
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const HOST: &str = "app.contoso.test";
 /// How long the client waits for each step.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 async fn probe(
     address: SocketAddr,

@@ -27,6 +27,45 @@ pub(crate) async fn answer(
             whole(*status, &[], b"Enough.\n", turn, pen).await?;
             Ok(After::Close)
         }
+        Manners::CloseMidHead
+        | Manners::ResetMidHead
+        | Manners::SilenceMidHead
+        | Manners::CloseMidAnswer { .. }
+        | Manners::ResetMidAnswer { .. }
+        | Manners::SilenceMidAnswer { .. } => half(manners, pen).await,
+        Manners::Garbage => {
+            pen.write(b"\x00\xff\x01\xfe this was never HTTP \x7f\r\n\r\n\x00")
+                .await?;
+            Ok(After::Close)
+        }
+        Manners::Flood(flood) => pour(*flood, pen).await,
+        Manners::ExcessBytes {
+            body,
+            excess,
+            after,
+        } => excess_bytes(body, excess, *after, pen).await,
+        Manners::BothFramings => {
+            let headers = [
+                pair("Content-Length", "4"),
+                pair("Transfer-Encoding", "chunked"),
+            ];
+            contradiction(&headers, b"4\r\nbody\r\n0\r\n\r\n", pen).await
+        }
+        Manners::TwoContentLengths => {
+            let headers = [pair("Content-Length", "4"), pair("Content-Length", "8")];
+            contradiction(&headers, b"body", pen).await
+        }
+        Manners::BadChunkSize => {
+            let headers = [pair("Transfer-Encoding", "chunked")];
+            contradiction(&headers, b"4\r\nbody\r\nsize?\r\nbody\r\n0\r\n\r\n", pen).await
+        }
+        other => unreachable!("{other:?} is answered elsewhere"),
+    }
+}
+
+/// Half an answer, and one of the ends that it can have.
+async fn half(manners: &Manners, pen: &mut Pen<'_>) -> io::Result<After> {
+    match manners {
         Manners::CloseMidHead => {
             pen.write(HALF_A_HEAD).await?;
             Ok(After::Drop)
@@ -54,32 +93,6 @@ pub(crate) async fn answer(
             half_a_body(*sent, *promised, pen).await?;
             wait_until_left(&mut *pen.wire).await;
             Ok(After::Close)
-        }
-        Manners::Garbage => {
-            pen.write(b"\x00\xff\x01\xfe this was never HTTP \x7f\r\n\r\n\x00")
-                .await?;
-            Ok(After::Close)
-        }
-        Manners::Flood(flood) => pour(*flood, pen).await,
-        Manners::ExcessBytes {
-            body,
-            excess,
-            after,
-        } => excess_bytes(body, excess, *after, pen).await,
-        Manners::BothFramings => {
-            let headers = [
-                pair("Content-Length", "4"),
-                pair("Transfer-Encoding", "chunked"),
-            ];
-            contradiction(&headers, b"4\r\nbody\r\n0\r\n\r\n", pen).await
-        }
-        Manners::TwoContentLengths => {
-            let headers = [pair("Content-Length", "4"), pair("Content-Length", "8")];
-            contradiction(&headers, b"body", pen).await
-        }
-        Manners::BadChunkSize => {
-            let headers = [pair("Transfer-Encoding", "chunked")];
-            contradiction(&headers, b"4\r\nbody\r\nsize?\r\nbody\r\n0\r\n\r\n", pen).await
         }
         other => unreachable!("{other:?} is answered elsewhere"),
     }
