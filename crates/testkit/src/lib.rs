@@ -6,6 +6,7 @@
 //! * [`certificates`]: authorities, chains, keys, PEM and PFX, good and spoilt.
 //! * [`client`]: HTTP/1.1 on a raw socket, for sending what no library would send.
 //! * [`resolver`]: a DNS server whose answers can change and fail while it runs.
+//! * [`situations`]: the backends that operators know from their nights on call, by name.
 //!
 //! For time, use tokio's paused clock (`start_paused`); for pipes in memory, `tokio::io::duplex`.
 //!
@@ -22,3 +23,4 @@ pub mod backend;
 pub mod certificates;
 pub mod client;
 pub mod resolver;
+pub mod situations;

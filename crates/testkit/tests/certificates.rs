@@ -7,7 +7,7 @@ use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 
 fn parsed(der: &CertificateDer<'_>) -> X509Certificate<'static> {
     let bytes: &'static [u8] = Box::leak(der.to_vec().into_boxed_slice());
@@ -161,4 +161,72 @@ fn a_client_cannot_show_what_it_has_no_key_for() {
     let mut identity = root.issue(Leaf::named("a.test"));
     identity.key = root.issue(Leaf::named("b.test")).key;
     client_presenting(&root, &identity);
+}
+
+#[test]
+fn a_certificate_of_version_1_is_whole_but_for_its_extensions() {
+    for kind in [KeyKind::P256, KeyKind::Rsa2048] {
+        let root = Authority::with("Root", kind, Validity::current());
+        let identity = root.issue_v1(Leaf::named("a.test"));
+        let certificate = parsed(identity.leaf());
+        assert_eq!(certificate.version(), X509Version::V1);
+        assert!(certificate.extensions().is_empty());
+        assert_eq!(certificate.subject().to_string(), "CN=a.test");
+        assert_eq!(certificate.issuer().to_string(), "CN=Root");
+        let newer = parsed(root.issue(Leaf::named("a.test")).leaf());
+        assert_eq!(certificate.signature_algorithm, newer.signature_algorithm);
+    }
+}
+
+#[test]
+fn leaves_are_spoilt_as_they_were_asked_to_be() {
+    let root = Authority::new("Root");
+    let leaf = || Leaf::named("a.test");
+    let inverted = parsed(root.issue(leaf().valid(Validity::inverted())).leaf());
+    let validity = inverted.validity();
+    assert!(validity.not_after < validity.not_before);
+    assert!(parsed(leaf().as_authority().self_signed().leaf()).is_ca());
+    let usage = |leaf: Leaf| {
+        let certificate = parsed(root.issue(leaf).leaf());
+        let usage = certificate
+            .extended_key_usage()
+            .expect("sound")
+            .expect("there");
+        (usage.value.server_auth, usage.value.client_auth)
+    };
+    assert_eq!(usage(leaf()), (true, true));
+    assert_eq!(usage(leaf().for_clients_only()), (false, true));
+    let demanding = parsed(root.issue(leaf().with_unknown_demand()).leaf());
+    let is_unknown = |oid: &str| oid == "1.3.6.1.4.1.32473.1";
+    let demand = demanding
+        .extensions()
+        .iter()
+        .find(|extension| is_unknown(&extension.oid.to_id_string()));
+    assert!(demand.expect("there").critical);
+
+    let good = root.issue(leaf());
+    let bad = good.with_bad_signature();
+    let (good, bad) = (parsed(good.leaf()), parsed(bad.leaf()));
+    assert_eq!(good.tbs_certificate.as_ref(), bad.tbs_certificate.as_ref());
+    assert_ne!(good.signature_value, bad.signature_value);
+}
+
+#[test]
+fn authorities_come_back_with_the_same_key() {
+    let key_of = |authority: &Authority| {
+        let certificate = parsed(&authority.certificate());
+        (
+            certificate.subject().to_string(),
+            certificate.public_key().raw.to_vec(),
+            certificate.issuer().to_string(),
+        )
+    };
+    for kind in [KeyKind::P256, KeyKind::Rsa2048] {
+        let root = Authority::with("Root", kind, Validity::expired());
+        let (name, key, _) = key_of(&root);
+        let renewed = key_of(&root.renewed(Validity::current()));
+        assert_eq!(renewed, (name.clone(), key.clone(), name.clone()));
+        let crossed = key_of(&root.cross_signed_by(&Authority::new("Other")));
+        assert_eq!(crossed, (name, key, "CN=Other".to_owned()));
+    }
 }

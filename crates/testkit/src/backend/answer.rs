@@ -158,13 +158,38 @@ pub(crate) async fn answer(
             Ok(After::Close)
         }
         Manners::Http10 { body, with_length } => http10(body, *with_length, turn, pen).await,
-        Manners::Large { bytes, chunked } => large(*bytes, *chunked, turn, pen).await,
+        Manners::Large { .. } | Manners::LargeUntilClose { .. } | Manners::DribbleBody { .. } => {
+            at_length(manners, turn, pen).await
+        }
         Manners::Upgrade { greeting } => upgrade(greeting, turn, pen, left_over).await,
         Manners::StaticBytes { bytes, close } => {
             pen.write(bytes).await?;
             Ok(if *close { After::Close } else { After::Next })
         }
         rude => rude::answer(rude, turn, pen).await,
+    }
+}
+
+/// Answers that take their time.
+async fn at_length(manners: &Manners, turn: &Turn<'_>, pen: &mut Pen<'_>) -> io::Result<After> {
+    match manners {
+        Manners::Large { bytes, chunked } => {
+            let framing = match chunked {
+                true => Framing::Chunked,
+                false => Framing::Length(*bytes),
+            };
+            large(*bytes, framing, turn, pen).await
+        }
+        Manners::LargeUntilClose { bytes } => {
+            large(*bytes, Framing::UntilClose, turn, pen).await?;
+            Ok(After::Close)
+        }
+        Manners::DribbleBody {
+            body,
+            step,
+            interval,
+        } => dribble_body(body, *step, *interval, turn, pen).await,
+        other => unreachable!("{other:?} is answered elsewhere"),
     }
 }
 
@@ -251,15 +276,11 @@ async fn http10(
 
 async fn large(
     length: u64,
-    is_chunked: bool,
+    framing: Framing,
     turn: &Turn<'_>,
     pen: &mut Pen<'_>,
 ) -> io::Result<After> {
-    let framing = if is_chunked {
-        Framing::Chunked
-    } else {
-        Framing::Length(length)
-    };
+    let is_chunked = matches!(framing, Framing::Chunked);
     pen.write(&head(200, &[], framing, turn.says_close)).await?;
     if turn.is_head() {
         return Ok(After::Next);
@@ -277,6 +298,25 @@ async fn large(
     }
     if is_chunked {
         pen.write(&chunk(b"")).await?;
+    }
+    Ok(After::Next)
+}
+
+async fn dribble_body(
+    body: &[u8],
+    step: usize,
+    interval: Duration,
+    turn: &Turn<'_>,
+    pen: &mut Pen<'_>,
+) -> io::Result<After> {
+    let framing = Framing::Length(body.len() as u64);
+    pen.write(&head(200, &[], framing, turn.says_close)).await?;
+    if turn.is_head() {
+        return Ok(After::Next);
+    }
+    for piece in body.chunks(step) {
+        tokio::time::sleep(interval).await;
+        pen.write(piece).await?;
     }
     Ok(After::Next)
 }
@@ -316,14 +356,19 @@ pub(crate) fn reason(status: u16) -> &'static str {
         204 => "No Content",
         301 => "Moved Permanently",
         302 => "Found",
+        303 => "See Other",
         304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         413 => "Content Too Large",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
+        429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",
         503 => "Service Unavailable",

@@ -4,6 +4,7 @@ use super::answer::After;
 use super::conversation::{Caller, Conversation};
 use super::log::Shared;
 use super::manners::Manners;
+use super::proxy;
 use super::wire::{Wire, close_in_good_order, reset_on_drop};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -140,9 +141,10 @@ async fn accept_all(
     connections.shutdown().await;
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+async fn serve(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let connection = shared.accepted.fetch_add(1, Ordering::Relaxed) + 1;
     let _counted = shared.count_open();
+    shared.note_arrival(connection, peer);
     let _ = stream.set_nodelay(true);
     let manners = shared.general_manners();
     match &*manners {
@@ -155,12 +157,16 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
         }
         _ => {}
     }
+    if shared.requires_proxy_line && !proxy::admit(&mut stream, connection, &shared).await {
+        close_in_good_order(&mut stream).await;
+        return;
+    }
     let mut caller = Caller {
         connection,
         peer,
         server_name: None,
     };
-    let mut wire: Box<dyn Wire> = match &shared.terminator {
+    let mut wire: Box<dyn Wire> = match shared.terminator() {
         None => Box::new(stream),
         Some(terminator) => {
             let (handshake, stream) = terminator.accept(stream, connection).await;

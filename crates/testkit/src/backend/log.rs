@@ -4,23 +4,40 @@ use super::MAX_KEPT_BODY;
 use super::manners::{KeepAlive, Manners};
 use super::request::{SeenRequest, Violation};
 use super::tls::{Handshake, Terminator};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The most violations, and the most handshakes, that are kept.
+/// The most connections, the most violations, and the most handshakes, that are kept.
 const MAX_NOTES: usize = 10_000;
+
+/// A connection that was accepted, whatever came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its number; the first of a backend is 1.
+    pub connection: u64,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// When it was accepted.
+    pub at: Instant,
+    /// The line of the PROXY protocol with which it began, without its CR LF; none if it had none
+    /// or the backend does not require one.
+    pub proxy_line: Option<String>,
+}
 
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) terminator: Option<Terminator>,
+    /// Whether a connection must begin with a line of the PROXY protocol.
+    pub(crate) requires_proxy_line: bool,
     pub(crate) accepted: AtomicU64,
     pub(crate) open: AtomicU64,
     /// How many requests are kept; later ones are counted only.
     max_requests: usize,
     routes: Mutex<Routes>,
+    terminator: Mutex<Option<Arc<Terminator>>>,
     log: Mutex<Log>,
 }
 
@@ -40,6 +57,7 @@ pub(crate) struct Log {
     /// How many requests were kept and forgotten again: the place of the first one kept.
     forgotten: usize,
     pub(crate) total: u64,
+    pub(crate) arrivals: Vec<Arrival>,
     pub(crate) violations: Vec<Violation>,
     pub(crate) handshakes: Vec<Handshake>,
 }
@@ -92,7 +110,7 @@ impl Shared {
             name,
             keep_alive: KeepAlive::Forever,
             idle_timeout: None,
-            terminator: None,
+            requires_proxy_line: false,
             accepted: AtomicU64::new(0),
             open: AtomicU64::new(0),
             max_requests,
@@ -100,6 +118,7 @@ impl Shared {
                 general: Route::new(general),
                 by_prefix,
             }),
+            terminator: Mutex::new(None),
             log: Mutex::new(Log::default()),
         }
     }
@@ -124,6 +143,15 @@ impl Shared {
             .map_or(general, |(_, route)| route);
         route.requests += 1;
         (Arc::clone(&route.manners), route.requests - 1)
+    }
+
+    /// What is in front of connections that are accepted from now on.
+    pub(crate) fn terminator(&self) -> Option<Arc<Terminator>> {
+        self.terminator_slot().clone()
+    }
+
+    pub(crate) fn set_terminator(&self, terminator: Option<Terminator>) {
+        *self.terminator_slot() = terminator.map(Arc::new);
     }
 
     pub(crate) fn general_manners(&self) -> Arc<Manners> {
@@ -183,6 +211,36 @@ impl Shared {
         if log.handshakes.len() < MAX_NOTES {
             log.handshakes.push(handshake);
         }
+    }
+
+    pub(crate) fn note_arrival(&self, connection: u64, peer: SocketAddr) {
+        let mut log = self.log();
+        if log.arrivals.len() < MAX_NOTES {
+            log.arrivals.push(Arrival {
+                connection,
+                peer,
+                at: Instant::now(),
+                proxy_line: None,
+            });
+        }
+    }
+
+    pub(crate) fn note_proxy_line(&self, connection: u64, line: String) {
+        let mut log = self.log();
+        let arrival = log
+            .arrivals
+            .iter_mut()
+            .rev()
+            .find(|arrival| arrival.connection == connection);
+        if let Some(arrival) = arrival {
+            arrival.proxy_line = Some(line);
+        }
+    }
+
+    fn terminator_slot(&self) -> MutexGuard<'_, Option<Arc<Terminator>>> {
+        self.terminator
+            .lock()
+            .expect("no holder of the lock panics")
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {

@@ -59,6 +59,20 @@ pub enum Manners {
         /// Chunked, or with Content-Length.
         chunked: bool,
     },
+    /// 200 with `bytes` bytes of [`pattern`], which end where the connection does.
+    LargeUntilClose {
+        /// The length of the body in bytes.
+        bytes: u64,
+    },
+    /// 200 with Content-Length: the head at once, and the body `step` bytes at a time.
+    DribbleBody {
+        /// The body.
+        body: Vec<u8>,
+        /// The bytes of one send; at least 1.
+        step: usize,
+        /// The time before each send.
+        interval: Duration,
+    },
     /// Sends an interim answer `times` times, then goes on as `then`.
     Interim {
         /// 100 to 199, for instance 103 for early hints.
@@ -169,6 +183,18 @@ pub enum Manners {
         promised: Option<u64>,
     },
 
+    /// Sends part of a head, then resets the connection.
+    ResetMidHead,
+    /// Sends part of a head, then nothing until the client leaves.
+    SilenceMidHead,
+    /// Sends `sent` bytes of a body of `promised`, then nothing until the client leaves.
+    SilenceMidAnswer {
+        /// Bytes of body that are sent.
+        sent: usize,
+        /// The Content-Length; none means chunked, without the last chunk.
+        promised: Option<u64>,
+    },
+
     // Rude: a bad answer.
     /// Bytes that are no HTTP, then closes.
     Garbage,
@@ -202,6 +228,8 @@ pub enum Flood {
     Interim,
     /// A body that ends with the connection.
     Body,
+    /// A body whose Content-Length is a number of 19 digits.
+    LongBody,
     /// Chunk after chunk.
     Chunks,
     /// The extension of one chunk.
@@ -224,6 +252,57 @@ impl Manners {
     /// 200 with a page that no health check is looking for.
     pub fn wrong_body() -> Self {
         Self::text("Under maintenance, please come back later.")
+    }
+
+    /// 301, 302 or another redirect to `location`, without a body.
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self::Fixed {
+            status,
+            headers: vec![("Location".to_owned(), location.to_owned())],
+            body: Vec::new(),
+        }
+    }
+
+    /// 200, chunked, with at most `size` bytes of `body` in each chunk.
+    ///
+    /// # Panics
+    ///
+    /// When `size` is 0.
+    pub fn in_chunks_of(size: usize, body: &[u8]) -> Self {
+        Self::Chunked {
+            chunks: body.chunks(size).map(<[u8]>::to_vec).collect(),
+            trailers: Vec::new(),
+        }
+    }
+
+    /// A body without a head, as in HTTP/0.9; then the connection is closed.
+    pub fn http09(body: &str) -> Self {
+        Self::StaticBytes {
+            bytes: body.as_bytes().to_vec(),
+            close: true,
+        }
+    }
+
+    /// What a server that speaks HTTP/2 only says to a request in HTTP/1.1: its settings, and
+    /// goodbye for the error PROTOCOL_ERROR (RFC 9113 §3.4 and §6.8).
+    pub fn http2_only() -> Self {
+        // Frames: length (3 bytes), type, flags, stream (4 bytes).
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+        let (last_stream, protocol_error) = ([0, 0, 0, 0], [0, 0, 0, 1]);
+        Self::StaticBytes {
+            bytes: [settings.as_slice(), &goaway, &last_stream, &protocol_error].concat(),
+            close: true,
+        }
+    }
+
+    /// The words with which a client of HTTP/2 begins (RFC 9113 §3.4), from a server; then the
+    /// connection is closed.
+    pub fn http2_preface() -> Self {
+        Self::StaticBytes {
+            bytes: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            close: true,
+        }
     }
 
     /// [`Manners::Slow`].
@@ -289,6 +368,9 @@ impl Manners {
                 assert!(*step > 0, "a dribble moves at least one byte");
                 then.check(false);
             }
+            Self::DribbleBody { step, .. } => {
+                assert!(*step > 0, "a dribble moves at least one byte");
+            }
             Self::Sequence(all) => {
                 assert!(!all.is_empty(), "a sequence has at least one member");
                 all.iter().for_each(|manners| manners.check(false));
@@ -334,4 +416,15 @@ pub fn pattern(length: usize) -> Vec<u8> {
 
 fn pattern_byte(index: usize) -> u8 {
     u8::try_from(index % 251).expect("less than 251")
+}
+
+/// A body of `length` bytes of filler, a dot for each, with `text` at `offset`.
+///
+/// # Panics
+///
+/// When the text would reach beyond the end.
+pub fn body_with(text: &str, offset: usize, length: usize) -> Vec<u8> {
+    let mut body = vec![b'.'; length];
+    body[offset..offset + text.len()].copy_from_slice(text.as_bytes());
+    body
 }

@@ -22,6 +22,7 @@ mod conversation;
 mod door;
 mod log;
 mod manners;
+mod proxy;
 mod request;
 mod rude;
 mod tls;
@@ -37,10 +38,12 @@ use std::time::{Duration, Instant};
 use tls::Terminator;
 use tokio::sync::Mutex;
 
-pub use manners::{FLOOD_LIMIT, Flood, KeepAlive, Manners, pattern};
+pub use log::Arrival;
+pub use manners::{FLOOD_LIMIT, Flood, KeepAlive, Manners, body_with, pattern};
 pub use request::{RequestFraming, SeenRequest, Violation};
 pub use tls::{
-    ALERT_PROTOCOL_VERSION, ALERT_UNRECOGNIZED_NAME, Handshake, TlsAccident, TlsManners,
+    ALERT_HANDSHAKE_FAILURE, ALERT_INTERNAL_ERROR, ALERT_PROTOCOL_VERSION, ALERT_UNRECOGNIZED_NAME,
+    Handshake, OldTls, TlsAccident, TlsManners,
 };
 
 /// How many bytes of a request's body are kept: 1 MiB.
@@ -66,6 +69,7 @@ pub struct Builder {
     name: String,
     port: u16,
     tls: Option<TlsManners>,
+    requires_proxy_line: bool,
     keep_alive: KeepAlive,
     idle_timeout: Option<Duration>,
     max_requests: usize,
@@ -93,6 +97,13 @@ impl Builder {
     /// Puts TLS in front of everything.
     pub fn tls(mut self, tls: TlsManners) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Closes connections that do not begin with a line of the PROXY protocol, version 1, such as
+    /// `PROXY UNKNOWN`; before TLS, if there is TLS. The line is kept in its [`Arrival`].
+    pub fn requiring_proxy_line(mut self) -> Self {
+        self.requires_proxy_line = true;
         self
     }
 
@@ -138,7 +149,8 @@ impl Builder {
         let mut shared = Shared::new(self.name, self.manners, self.by_prefix, self.max_requests);
         shared.keep_alive = self.keep_alive;
         shared.idle_timeout = self.idle_timeout;
-        shared.terminator = self.tls.map(Terminator::new);
+        shared.requires_proxy_line = self.requires_proxy_line;
+        shared.set_terminator(self.tls.map(Terminator::new));
         let shared = Arc::new(shared);
         let door = Mutex::new(Door::for_manners(&manners, socket, &shared)?);
         Ok(Backend {
@@ -168,6 +180,7 @@ impl Backend {
             name: "backend".to_owned(),
             port: 0,
             tls: None,
+            requires_proxy_line: false,
             keep_alive: KeepAlive::Forever,
             idle_timeout: None,
             max_requests: DEFAULT_KEPT_REQUESTS,
@@ -204,6 +217,11 @@ impl Backend {
         self.shared.log().handshakes.clone()
     }
 
+    /// The connections so far, the first 10,000, in the order in which they were accepted.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.log().arrivals.clone()
+    }
+
     /// How many connections were accepted so far.
     pub fn connections(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
@@ -214,8 +232,8 @@ impl Backend {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// Forgets requests, those on their way included, violations and handshakes, and counts
-    /// requests from 0 again; connections go on being counted.
+    /// Forgets requests, those on their way included, arrivals, violations and handshakes, and
+    /// counts requests from 0 again; connections go on being counted.
     pub fn forget(&self) {
         self.shared.log().forget();
     }
@@ -237,6 +255,11 @@ impl Backend {
     /// client can be through with its part before the backend is with its own.
     pub async fn wait_for_handshakes(&self, count: usize, patience: Duration) -> bool {
         wait_until(|| self.shared.log().handshakes.len() >= count, patience).await
+    }
+
+    /// Waits until `count` connections have been accepted, or more; `true` if they were in time.
+    pub async fn wait_for_connections(&self, count: u64, patience: Duration) -> bool {
+        wait_until(|| self.connections() >= count, patience).await
     }
 
     /// Waits until exactly `count` connections are open; `true` if that came in time.
@@ -284,6 +307,16 @@ impl Backend {
     pub fn set_path_manners(&self, prefix: &str, manners: Manners) {
         manners.check(false);
         self.shared.set_path_manners(prefix, manners);
+    }
+
+    /// Changes what is in front of connections that are accepted from now on; none is plain. Open
+    /// connections stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// When a TLS key cannot sign.
+    pub fn set_tls(&self, tls: Option<TlsManners>) {
+        self.shared.set_terminator(tls.map(Terminator::new));
     }
 
     /// Stops: connections are cut, the port is free, and what was seen can still be asked for.

@@ -1,6 +1,7 @@
 //! Reading requests, more strictly than any server should: what a gateway sends must be beyond
 //! doubt, and a test must see it when it is not.
 
+use super::tls::RECORD_HANDSHAKE;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -55,6 +56,11 @@ pub struct SeenRequest {
 }
 
 impl SeenRequest {
+    /// The value of the Host header.
+    pub fn host(&self) -> Option<&str> {
+        self.header("host")
+    }
+
     /// The value of the first header of that name, case aside.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers_named(name).first().copied()
@@ -75,7 +81,8 @@ impl SeenRequest {
 pub struct Violation {
     /// The connection it happened on; the first of a backend is 1.
     pub connection: u64,
-    /// The place of the offending request on its connection; the first is 1.
+    /// The place of the offending request on its connection; the first is 1, and 0 is what comes
+    /// before it.
     pub ordinal: u64,
     /// What was wrong, as a phrase.
     pub what: &'static str,
@@ -119,6 +126,9 @@ impl Head {
 
 /// Where the head at the start of `bytes` ends, if it does; lines must end in CR LF.
 pub(crate) fn head_end(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
+    if bytes.first() == Some(&RECORD_HANDSHAKE) {
+        return Err("a TLS handshake in place of a request");
+    }
     let mut line_start = 0;
     while let Some(length) = bytes[line_start..].iter().position(|&byte| byte == b'\n') {
         let line_end = line_start + length;

@@ -6,6 +6,10 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+const HALF_A_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/pl";
+/// How long a half answer has to be read before the reset.
+const BEFORE_A_RESET: Duration = Duration::from_millis(20);
+
 /// Answers one request as `manners` say; those that are not rude are not for here.
 pub(crate) async fn answer(
     manners: &Manners,
@@ -23,22 +27,12 @@ pub(crate) async fn answer(
             whole(*status, &[], b"Enough.\n", turn, pen).await?;
             Ok(After::Close)
         }
-        Manners::CloseMidHead => {
-            pen.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/pl")
-                .await?;
-            Ok(After::Drop)
-        }
-        Manners::CloseMidAnswer { sent, promised } => {
-            half_a_body(*sent, *promised, pen).await?;
-            Ok(After::Drop)
-        }
-        Manners::ResetMidAnswer { sent, promised } => {
-            half_a_body(*sent, *promised, pen).await?;
-            // A reset throws away what is still on its way here; on loopback that is nothing,
-            // but a reader that is told of the reset first would not see the half.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            Ok(After::Reset)
-        }
+        Manners::CloseMidHead
+        | Manners::ResetMidHead
+        | Manners::SilenceMidHead
+        | Manners::CloseMidAnswer { .. }
+        | Manners::ResetMidAnswer { .. }
+        | Manners::SilenceMidAnswer { .. } => half(manners, pen).await,
         Manners::Garbage => {
             pen.write(b"\x00\xff\x01\xfe this was never HTTP \x7f\r\n\r\n\x00")
                 .await?;
@@ -69,10 +63,51 @@ pub(crate) async fn answer(
     }
 }
 
+/// Half an answer, and one of the ends that it can have.
+async fn half(manners: &Manners, pen: &mut Pen<'_>) -> io::Result<After> {
+    match manners {
+        Manners::CloseMidHead => {
+            pen.write(HALF_A_HEAD).await?;
+            Ok(After::Drop)
+        }
+        Manners::ResetMidHead => {
+            pen.write(HALF_A_HEAD).await?;
+            let_it_arrive().await;
+            Ok(After::Reset)
+        }
+        Manners::SilenceMidHead => {
+            pen.write(HALF_A_HEAD).await?;
+            wait_until_left(&mut *pen.wire).await;
+            Ok(After::Close)
+        }
+        Manners::CloseMidAnswer { sent, promised } => {
+            half_a_body(*sent, *promised, pen).await?;
+            Ok(After::Drop)
+        }
+        Manners::ResetMidAnswer { sent, promised } => {
+            half_a_body(*sent, *promised, pen).await?;
+            let_it_arrive().await;
+            Ok(After::Reset)
+        }
+        Manners::SilenceMidAnswer { sent, promised } => {
+            half_a_body(*sent, *promised, pen).await?;
+            wait_until_left(&mut *pen.wire).await;
+            Ok(After::Close)
+        }
+        other => unreachable!("{other:?} is answered elsewhere"),
+    }
+}
+
 /// Reads and throws away until the other side closes, or resets.
 pub(crate) async fn wait_until_left(wire: &mut (impl AsyncRead + Unpin + ?Sized)) {
     let mut buffer = [0u8; 16 * 1024];
     while matches!(wire.read(&mut buffer).await, Ok(1..)) {}
+}
+
+/// A reset throws away what is still on its way here; on loopback that is nothing, but a reader
+/// that is told of the reset first would not see the half.
+async fn let_it_arrive() {
+    tokio::time::sleep(BEFORE_A_RESET).await;
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {
@@ -128,6 +163,10 @@ async fn pour(flood: Flood, pen: &mut Pen<'_>) -> io::Result<After> {
         Flood::OneHeader => (b"HTTP/1.1 200 OK\r\nX-Flood: ", b"more"),
         Flood::Interim => (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
         Flood::Body => (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"more"),
+        Flood::LongBody => (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\n",
+            b"more",
+        ),
         Flood::Chunks => (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"4\r\nmore\r\n",

@@ -80,6 +80,48 @@ impl Identity {
         Self::new(chain, self.key.clone_key())
     }
 
+    /// No certificates at all, though there is a key.
+    pub fn without_certificates(&self) -> Self {
+        Self::new(Vec::new(), self.key.clone_key())
+    }
+
+    /// The leaf where it belongs, and the others last to first.
+    pub fn with_issuers_out_of_order(&self) -> Self {
+        let (leaves, issuers) = self.chain.split_at(1.min(self.chain.len()));
+        let chain = leaves.iter().chain(issuers.iter().rev()).cloned();
+        Self::new(chain.collect(), self.key.clone_key())
+    }
+
+    /// Each certificate twice in a row.
+    pub fn with_duplicates(&self) -> Self {
+        let twice = self.chain.iter().flat_map(|it| [it.clone(), it.clone()]);
+        Self::new(twice.collect(), self.key.clone_key())
+    }
+
+    /// The chain from its beginning again and again, up to `count` certificates. Clients need not
+    /// read more than 64 KiB of them.
+    pub fn repeated_up_to(&self, count: usize) -> Self {
+        let chain = self.chain.iter().cycle().take(count).cloned();
+        Self::new(chain.collect(), self.key.clone_key())
+    }
+
+    /// The chain with these certificates added at its end, whoever's they are.
+    pub fn with_certificates(&self, others: &[CertificateDer<'static>]) -> Self {
+        let chain = [self.chain.as_slice(), others].concat();
+        Self::new(chain, self.key.clone_key())
+    }
+
+    /// The first certificate with one bit of its signature changed.
+    ///
+    /// # Panics
+    ///
+    /// When the chain is empty.
+    pub fn with_bad_signature(&self) -> Self {
+        let mut chain = self.chain.clone();
+        chain[0] = super::spoilt::with_bad_signature(self.leaf());
+        Self::new(chain, self.key.clone_key())
+    }
+
     /// The chain as PEM blocks, in order.
     pub fn cert_pem(&self) -> String {
         self.chain

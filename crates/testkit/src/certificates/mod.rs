@@ -16,11 +16,12 @@
 //! ```
 
 mod identity;
+mod spoilt;
 mod trust;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, RsaKeySize,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, RsaKeySize,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::{Arc, OnceLock};
@@ -29,7 +30,8 @@ use time::{Duration, OffsetDateTime};
 pub use identity::{Identity, PfxCipher, pem_of};
 pub(crate) use trust::provider;
 pub use trust::{
-    client_presenting, client_trusting, client_trusting_anything, client_trusting_roots,
+    client_presenting, client_trusting, client_trusting_anything, client_trusting_blindly,
+    client_trusting_roots,
 };
 
 /// Which kind of key pair a certificate is made for.
@@ -70,6 +72,15 @@ impl Validity {
         Self::hours_from_now(24, 24 * 91)
     }
 
+    /// From an hour from now to an hour ago: it ends before it begins.
+    pub fn inverted() -> Self {
+        let now = OffsetDateTime::now_utc();
+        Self {
+            not_before: now + Duration::hours(1),
+            not_after: now - Duration::hours(1),
+        }
+    }
+
     /// From `first` to `last`, both in hours relative to now.
     ///
     /// # Panics
@@ -92,7 +103,13 @@ pub struct Leaf {
     common_name: Option<String>,
     validity: Validity,
     key: KeyKind,
+    is_authority: bool,
+    is_for_clients_only: bool,
+    has_unknown_demand: bool,
 }
+
+/// An extension that nobody knows, of the enterprise that is set aside for examples (RFC 5612).
+const UNKNOWN_EXTENSION: [u64; 8] = [1, 3, 6, 1, 4, 1, 32473, 1];
 
 impl Leaf {
     /// A certificate for one name: a DNS name (`*.` allowed) or an IP address. The name is both
@@ -109,6 +126,9 @@ impl Leaf {
             common_name: names.first().map(|name| (*name).to_owned()),
             validity: Validity::current(),
             key: KeyKind::P256,
+            is_authority: false,
+            is_for_clients_only: false,
+            has_unknown_demand: false,
         }
     }
 
@@ -135,6 +155,24 @@ impl Leaf {
         self
     }
 
+    /// Says `CA:TRUE`, as the self-signed certificates of many a how-to do.
+    pub fn as_authority(mut self) -> Self {
+        self.is_authority = true;
+        self
+    }
+
+    /// Is good for clients only: its extended key usage leaves servers out.
+    pub fn for_clients_only(mut self) -> Self {
+        self.is_for_clients_only = true;
+        self
+    }
+
+    /// Has a critical extension that nobody knows, for which it must be refused (RFC 5280 §4.2).
+    pub fn with_unknown_demand(mut self) -> Self {
+        self.has_unknown_demand = true;
+        self
+    }
+
     /// Makes the certificate signed by its own key, with nobody's word for it.
     pub fn self_signed(self) -> Identity {
         let key = leaf_key(self.key);
@@ -155,10 +193,21 @@ impl Leaf {
             KeyUsagePurpose::DigitalSignature,
             KeyUsagePurpose::KeyEncipherment,
         ];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if !self.is_for_clients_only {
+            let usages = &mut params.extended_key_usages;
+            usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
+        if self.is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        }
+        if self.has_unknown_demand {
+            // The content is an ASN.1 NULL.
+            let mut extension = CustomExtension::from_oid_content(&UNKNOWN_EXTENSION, vec![5, 0]);
+            extension.set_criticality(true);
+            params.custom_extensions.push(extension);
+        }
         params.use_authority_key_identifier_extension = true;
         params
     }
@@ -213,20 +262,46 @@ impl Authority {
 
     /// As [`Authority::intermediate`], with the validity given.
     pub fn intermediate_valid(&self, common_name: &str, validity: Validity) -> Self {
-        // Never the cached key: an intermediate with its root's key would verify by accident.
-        let key_pair = fresh_key(self.key);
-        let params = ca_params(common_name, validity);
-        let certificate = params
-            .signed_by(&key_pair, &self.issuer)
-            .expect("an authority can sign");
-        let mut path = vec![certificate.into()];
-        path.extend(self.path.iter().cloned());
-        Self {
-            issuer: Arc::new(Issuer::new(params, key_pair)),
-            common_name: common_name.to_owned(),
-            key: self.key,
-            path,
-        }
+        self.subordinate(common_name, ca_params(common_name, validity))
+    }
+
+    /// As [`Authority::intermediate`], with at most `depth` more intermediates beneath it; zero
+    /// means that it signs leaves only. What is made beneath it nonetheless is not valid.
+    pub fn intermediate_of_depth(&self, common_name: &str, depth: u8) -> Self {
+        let mut params = ca_params(common_name, ca_validity());
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(depth));
+        self.subordinate(common_name, params)
+    }
+
+    /// As [`Authority::intermediate`], but its certificate says `CA:FALSE`: a server that signs
+    /// for others with its own certificate.
+    pub fn impostor(&self, common_name: &str) -> Self {
+        let mut params = ca_params(common_name, ca_validity());
+        params.is_ca = IsCa::ExplicitNoCa;
+        self.subordinate(common_name, params)
+    }
+
+    /// The same distinguished name and the same key in a new certificate, signed by itself: a
+    /// root that was renewed. What the old one signed, the new one vouches for.
+    pub fn renewed(&self, validity: Validity) -> Self {
+        Self::root(&self.common_name, self.key, validity, self.copy_of_key())
+    }
+
+    /// The same distinguished name and the same key in a certificate that `other` signed: a
+    /// second path for what this authority signs.
+    pub fn cross_signed_by(&self, other: &Self) -> Self {
+        let params = ca_params(&self.common_name, ca_validity());
+        other.subordinate_with(&self.common_name, params, self.copy_of_key())
+    }
+
+    /// What a server shows that was given an authority's certificate and key in place of its own:
+    /// this authority's certificate and its issuers' up to, but without, the root.
+    pub fn identity(&self) -> Identity {
+        let issuers = self.path.len().saturating_sub(1).max(1);
+        Identity::new(
+            self.path[..issuers].to_vec(),
+            private_key(self.issuer.key()),
+        )
     }
 
     /// Signs a leaf. The identity's chain is the leaf, then every intermediate up to, but
@@ -237,9 +312,19 @@ impl Authority {
             .params()
             .signed_by(&key, &self.issuer)
             .expect("it can sign");
-        let mut chain = vec![certificate.into()];
-        chain.extend(self.path[..self.path.len() - 1].iter().cloned());
-        Identity::new(chain, private_key(&key))
+        self.identity_of(certificate.into(), &key)
+    }
+
+    /// Signs a leaf as X.509 version 1, which has no extensions: of the names only the common
+    /// name is left.
+    pub fn issue_v1(&self, leaf: Leaf) -> Identity {
+        let key = leaf_key(leaf.key);
+        let certificate = leaf
+            .params()
+            .signed_by(&key, &self.issuer)
+            .expect("it can sign");
+        let certificate = spoilt::as_version_1(certificate.der(), self.issuer.key());
+        self.identity_of(certificate, &key)
     }
 
     /// This authority's own certificate.
@@ -260,6 +345,41 @@ impl Authority {
     /// The common name.
     pub fn common_name(&self) -> &str {
         &self.common_name
+    }
+
+    fn identity_of(&self, certificate: CertificateDer<'static>, key: &KeyPair) -> Identity {
+        let mut chain = vec![certificate];
+        chain.extend(self.path[..self.path.len() - 1].iter().cloned());
+        Identity::new(chain, private_key(key))
+    }
+
+    fn copy_of_key(&self) -> KeyPair {
+        let der = self.issuer.key().serialize_der();
+        KeyPair::try_from(der.as_slice()).expect("a key of our own can be read again")
+    }
+
+    fn subordinate(&self, common_name: &str, params: CertificateParams) -> Self {
+        // Never the cached key: an intermediate with its root's key would verify by accident.
+        self.subordinate_with(common_name, params, fresh_key(self.key))
+    }
+
+    fn subordinate_with(
+        &self,
+        common_name: &str,
+        params: CertificateParams,
+        key_pair: KeyPair,
+    ) -> Self {
+        let certificate = params
+            .signed_by(&key_pair, &self.issuer)
+            .expect("an authority can sign");
+        let mut path = vec![certificate.into()];
+        path.extend(self.path.iter().cloned());
+        Self {
+            issuer: Arc::new(Issuer::new(params, key_pair)),
+            common_name: common_name.to_owned(),
+            key: self.key,
+            path,
+        }
     }
 
     fn root(common_name: &str, key: KeyKind, validity: Validity, key_pair: KeyPair) -> Self {

@@ -41,8 +41,19 @@ pub fn client_presenting(authority: &Authority, identity: &Identity) -> Arc<Clie
 /// A client that believes anyone. It still checks that the server holds the key of the
 /// certificate it shows. For tests and the demonstration only.
 pub fn client_trusting_anything() -> Arc<ClientConfig> {
+    believing(true)
+}
+
+/// A client that believes anyone and does not even check that the server holds the key of the
+/// certificate it shows, to look at what a server shows. For tests only.
+pub fn client_trusting_blindly() -> Arc<ClientConfig> {
+    believing(false)
+}
+
+fn believing(checks_signatures: bool) -> Arc<ClientConfig> {
     let verifier = Arc::new(Credulous {
         provider: provider(),
+        checks_signatures,
     });
     let config = builder()
         .dangerous()
@@ -73,6 +84,7 @@ fn root_store(roots: &[CertificateDer<'static>]) -> RootCertStore {
 #[derive(Debug)]
 struct Credulous {
     provider: Arc<CryptoProvider>,
+    checks_signatures: bool,
 }
 
 impl ServerCertVerifier for Credulous {
@@ -93,6 +105,9 @@ impl ServerCertVerifier for Credulous {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if !self.checks_signatures {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
@@ -103,6 +118,9 @@ impl ServerCertVerifier for Credulous {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if !self.checks_signatures {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }

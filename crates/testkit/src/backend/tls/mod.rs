@@ -1,46 +1,39 @@
 //! TLS in front of a backend: with a given identity, or failing in a given way.
 
-use super::rude::wait_until_left;
-use super::wire::reset_on_drop;
+mod accident;
+
+use super::wire::close_in_good_order;
 use crate::certificates::{Identity, provider};
+use rustls::crypto::CryptoProvider;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// The alert with which a server refuses a protocol version (RFC 8446 §6.2).
-pub const ALERT_PROTOCOL_VERSION: u8 = 70;
-/// The alert with which a server refuses a server name (RFC 6066 §3).
-pub const ALERT_UNRECOGNIZED_NAME: u8 = 112;
+pub use accident::{
+    ALERT_HANDSHAKE_FAILURE, ALERT_INTERNAL_ERROR, ALERT_PROTOCOL_VERSION, ALERT_UNRECOGNIZED_NAME,
+    OldTls, TlsAccident,
+};
+use accident::{PLAIN_HTTP, fail};
 
-/// How a TLS handshake fails, each after the client hello has been read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsAccident {
-    /// A fatal alert of this description. [`ALERT_PROTOCOL_VERSION`] is what a server that knows
-    /// no more than TLS 1.1 says to a client that knows no less than 1.2.
-    Alert(u8),
-    /// Plain text in place of a server hello: what an HTTP server on a TLS port says.
-    Garbage,
-    /// Nothing, until the client leaves.
-    Silence,
-    /// The connection is closed.
-    Close,
-    /// The connection is reset.
-    Reset,
-}
+/// The content type with which a client hello begins (RFC 8446 §5.1).
+pub(crate) const RECORD_HANDSHAKE: u8 = 22;
 
 /// What a backend's TLS insists on and shows.
 #[derive(Clone, Debug)]
 pub struct TlsManners {
     identity: Option<Identity>,
+    by_name: Vec<(String, Identity)>,
     accident: Option<TlsAccident>,
     versions: Vec<&'static SupportedProtocolVersion>,
     required_name: Option<String>,
     refuses_nameless: bool,
+    answers_plain_speech: bool,
     alpn: Vec<Vec<u8>>,
 }
 
@@ -88,6 +81,25 @@ impl TlsManners {
         self
     }
 
+    /// Shows this identity to those who send this server name, case aside, and the other one to
+    /// everybody else.
+    ///
+    /// # Panics
+    ///
+    /// When the handshake fails anyway: [`TlsManners::failing`] shows nothing.
+    pub fn for_name(mut self, name: &str, identity: Identity) -> Self {
+        assert!(self.identity.is_some(), "a failing handshake shows nothing");
+        self.by_name.push((name.to_ascii_lowercase(), identity));
+        self
+    }
+
+    /// Answers one who begins without a TLS handshake in plain: status 400. Otherwise such a one
+    /// gets an alert.
+    pub fn answering_plain_speech(mut self) -> Self {
+        self.answers_plain_speech = true;
+        self
+    }
+
     /// Negotiates one of these protocols. A client that offers only others is refused, one that
     /// offers none is not.
     pub fn alpn(mut self, protocols: &[&str]) -> Self {
@@ -101,10 +113,12 @@ impl TlsManners {
     fn blank() -> Self {
         Self {
             identity: None,
+            by_name: Vec::new(),
             accident: None,
             versions: rustls::ALL_VERSIONS.to_vec(),
             required_name: None,
             refuses_nameless: false,
+            answers_plain_speech: false,
             alpn: Vec::new(),
         }
     }
@@ -115,12 +129,15 @@ impl TlsManners {
 pub struct Handshake {
     /// The connection; the first of a backend is 1.
     pub connection: u64,
-    /// The server name of the client hello; none also if there was no readable client hello.
+    /// The server name of the client hello; none also if there was no readable client hello, or
+    /// an IP address in place of a name, which is not allowed there (RFC 6066 §3).
     pub server_name: Option<String>,
     /// The protocols that the client offered.
     pub alpn: Vec<String>,
     /// The version agreed on (`TLSv1_2`, `TLSv1_3`), or why there was none.
     pub outcome: Result<String, String>,
+    /// When it ended.
+    pub at: Instant,
 }
 
 /// [`TlsManners`] ready for use.
@@ -151,38 +168,49 @@ impl Terminator {
             connection,
             server_name: None,
             alpn: Vec::new(),
-            outcome: Err("no client hello".to_owned()),
+            outcome: Err(String::new()),
+            at: Instant::now(),
         };
-        let start = match LazyConfigAcceptor::new(Acceptor::default(), stream).await {
-            Ok(start) => start,
-            Err(error) => {
-                seen.outcome = Err(format!("no client hello: {error}"));
-                return (seen, None);
+        let stream = match self.shake_hands(stream, &mut seen).await {
+            Ok(stream) => {
+                let version = stream.get_ref().1.protocol_version();
+                seen.outcome = Ok(version.map_or_else(String::new, |it| format!("{it:?}")));
+                Some(Box::new(stream))
+            }
+            Err(what) => {
+                seen.outcome = Err(what);
+                None
             }
         };
+        seen.at = Instant::now();
+        (seen, stream)
+    }
+
+    async fn shake_hands(
+        &self,
+        mut stream: TcpStream,
+        seen: &mut Handshake,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        if self.manners.answers_plain_speech && !begins_a_handshake(&stream).await {
+            let _ = stream.write_all(PLAIN_HTTP).await;
+            close_in_good_order(&mut stream).await;
+            return Err("no client hello, but plain speech".to_owned());
+        }
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+        let start = start.map_err(|error| format!("no client hello: {error}"))?;
         let hello = start.client_hello();
         seen.server_name = hello.server_name().map(str::to_ascii_lowercase);
         seen.alpn = alpn_of(&hello);
         if let Some(accident) = self.accident_for(seen.server_name.as_deref()) {
-            seen.outcome = Err(format!("on purpose: {accident:?}"));
             fail(start.io, accident).await;
-            return (seen, None);
+            return Err(format!("on purpose: {accident:?}"));
         }
         let config = self
             .config
             .clone()
             .expect("without an identity there is an accident");
-        match start.into_stream(config).await {
-            Ok(stream) => {
-                let version = stream.get_ref().1.protocol_version();
-                seen.outcome = Ok(version.map_or_else(String::new, |it| format!("{it:?}")));
-                (seen, Some(Box::new(stream)))
-            }
-            Err(error) => {
-                seen.outcome = Err(error.to_string());
-                (seen, None)
-            }
-        }
+        let stream = start.into_stream(config).await;
+        stream.map_err(|error| error.to_string())
     }
 
     fn accident_for(&self, name: Option<&str>) -> Option<TlsAccident> {
@@ -205,50 +233,56 @@ fn alpn_of(hello: &ClientHello<'_>) -> Vec<String> {
         .collect()
 }
 
+/// Whether the first byte is that of a handshake; it is left to be read.
+async fn begins_a_handshake(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    // One who has left without a word is for the acceptor to find out about.
+    matches!(stream.peek(&mut first).await, Ok(0) | Err(_)) || first == [RECORD_HANDSHAKE]
+}
+
 fn server_config(identity: &Identity, manners: &TlsManners) -> Arc<ServerConfig> {
     let provider = provider();
-    let key = provider
-        .key_provider
-        .load_private_key(identity.key.clone_key())
-        .expect("the identity's key can sign");
-    // Not checked against the chain: an identity may be wrong on purpose.
-    let shown = Arc::new(CertifiedKey::new(identity.chain.clone(), key));
+    let wardrobe = Wardrobe {
+        by_name: manners
+            .by_name
+            .iter()
+            .map(|(name, identity)| (name.clone(), certified(identity, &provider)))
+            .collect(),
+        for_others: certified(identity, &provider),
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&manners.versions)
         .expect("the provider knows the versions")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Always(shown)));
+        .with_cert_resolver(Arc::new(wardrobe));
     config.alpn_protocols = manners.alpn.clone();
     Arc::new(config)
 }
 
-#[derive(Debug)]
-struct Always(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for Always {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
+/// Not checked against the chain: an identity may be wrong on purpose.
+fn certified(identity: &Identity, provider: &CryptoProvider) -> Arc<CertifiedKey> {
+    let key = provider
+        .key_provider
+        .load_private_key(identity.key.clone_key())
+        .expect("the identity's key can sign");
+    Arc::new(CertifiedKey::new(identity.chain.clone(), key))
 }
 
-async fn fail(mut stream: TcpStream, accident: TlsAccident) {
-    match accident {
-        TlsAccident::Alert(description) => {
-            // An alert record (21) of two bytes: fatal (2), and its description. The record's
-            // version is that of TLS 1.1: an old server would say so, and clients ignore it.
-            let _ = stream.write_all(&[21, 3, 2, 0, 2, 2, description]).await;
-            super::wire::close_in_good_order(&mut stream).await;
-        }
-        TlsAccident::Garbage => {
-            let _ = stream
-                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\nplain HTTP here\n")
-                .await;
-            super::wire::close_in_good_order(&mut stream).await;
-        }
-        TlsAccident::Silence => wait_until_left(&mut stream).await,
-        TlsAccident::Close => super::wire::close_in_good_order(&mut stream).await,
-        TlsAccident::Reset => {
-            let _ = reset_on_drop(&stream);
-        }
+/// What is shown to whom.
+#[derive(Debug)]
+struct Wardrobe {
+    by_name: Vec<(String, Arc<CertifiedKey>)>,
+    for_others: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for Wardrobe {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let wanted = hello.server_name();
+        let theirs = self
+            .by_name
+            .iter()
+            .find(|(name, _)| wanted.is_some_and(|it| it.eq_ignore_ascii_case(name)));
+        let shown = theirs.map_or(&self.for_others, |(_, shown)| shown);
+        Some(Arc::clone(shown))
     }
 }
