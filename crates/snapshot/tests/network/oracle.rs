@@ -377,7 +377,7 @@ fn compiled(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn a_verdict_is_that_of_a_naive_reading(case in case()) {

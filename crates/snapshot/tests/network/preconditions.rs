@@ -43,7 +43,7 @@ fn each_generation_has_its_ports() {
 
 #[test]
 fn the_first_rule_that_covers_a_port_decides_on_it() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["100 in allow * Internet:* -> *:*"], "open"),
         (&["100 in allow * *:* -> *:65200-65535"], "open"),
         (&["100 in allow * 0.0.0.0/0:* -> 10.0.0.0/24:*"], "open"),
@@ -83,6 +83,10 @@ fn the_first_rule_that_covers_a_port_decides_on_it() {
         ),
         (
             &["100 in allow * AzureCloud:* -> *:*"],
+            "DenyAllInBound [(65200, 65535)]?",
+        ),
+        (
+            &["100 in allow * *:5000 -> *:*"],
             "DenyAllInBound [(65200, 65535)]?",
         ),
         (
@@ -139,6 +143,8 @@ fn a_default_route_is_found_in_whatever_words() {
         assert_eq!(found.route.route.next_hop, next_hop, "{routes:?}");
         assert_eq!(found.leads_to_internet(), is_internet, "{routes:?}");
         assert!(!found.may_be_learned);
+        let users = routes.iter().any(|route| route.starts_with("0.0.0.0"));
+        assert_eq!(found.route.route.source == RouteSource::User, users);
     }
 }
 
@@ -152,7 +158,7 @@ fn a_gateway_may_have_learned_a_default_route_unless_it_is_ignored_or_overridden
         };
         let policy = world.build();
         let found = policy.default_route(gateway_subnet()).expect("a route");
-        assert_eq!(found.route.table.is_some(), true);
+        assert!(found.route.table.is_some());
         if routes.is_empty() {
             assert_eq!(found.route.route.source, RouteSource::Default);
         }

@@ -124,6 +124,8 @@ pub(crate) struct World {
     pub(crate) peer_group: Attachment<SecurityGroup>,
     pub(crate) far_group: Attachment<SecurityGroup>,
     pub(crate) far_table: Attachment<RouteTable>,
+    /// Whether there is another VNet, connected to none, with the addresses of the last two.
+    pub(crate) has_twin: bool,
 }
 
 impl Default for World {
@@ -138,6 +140,7 @@ impl Default for World {
             peer_group: Attachment::None,
             far_group: Attachment::None,
             far_table: Attachment::None,
+            has_twin: false,
         }
     }
 }
@@ -207,6 +210,13 @@ impl World {
                 self.far_table,
             ),
         ];
+        let mut rows = Vec::from(rows);
+        if self.has_twin {
+            let space = ["10.1.0.0/16", "10.7.0.0/16"];
+            let twin = builder.add_network(network("twin", &space, vec![], Beyond::Nothing));
+            let prefixes = vec!["10.1.0.0/24", "10.7.0.0/24"];
+            rows.push(("twin", twin, prefixes, Attachment::None, Attachment::None));
+        }
         for (name, network, prefixes, group, table) in rows {
             let subnet = Subnet {
                 name: name.to_owned(),

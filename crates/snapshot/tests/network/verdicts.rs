@@ -430,3 +430,25 @@ fn ports_do_not_matter_to_protocols_without_them() {
     };
     assert!(!policy.evaluate(&ping).is_allowed());
 }
+
+#[test]
+fn an_address_that_two_networks_have_belongs_to_the_nearer_or_to_nobody() {
+    let world = World {
+        has_twin: true,
+        ..World::default()
+    };
+    let policy = world.build();
+    let subnet = |to: &str| match policy.evaluate(&flow(to)).inbound {
+        Gate::Open(subnet) => subnet.name.clone(),
+        Gate::Outside => "outside".to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(subnet("10.1.0.4:80"), "peer");
+    assert_eq!(subnet("10.7.0.4:80"), "outside");
+    assert_eq!(subnet("10.0.1.4:80"), "backend");
+    assert_eq!(
+        subnet("10.0.2.4:80"),
+        "outside",
+        "in the VNet, but in no subnet"
+    );
+}
