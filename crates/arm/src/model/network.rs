@@ -16,14 +16,22 @@ use crate::wire::{WireMember, WireValue, pointer, wire_enum, wire_object, wire_v
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts(pub Vec<Text>);
 
-/// One of [`Texts`], with its place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One of [`Texts`], with its place, which is no part of what it is.
+#[derive(Clone, Debug, Default)]
 pub struct Text {
     /// Without blanks around it.
     pub value: String,
     /// JSON pointer into the document that was read.
     pub pointer: String,
 }
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Eq for Text {}
 
 impl WireMember for Texts {
     fn read_member(value: &Value, at: &str, reader: &mut Reader) -> Self {
