@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use gatewright_arm::{NetworkResources, read_gateways_text, read_network, read_network_text};
 use gatewright_compile::{CompiledNetwork, NetworkFinding, NetworkPlace, compile_network};
 use gatewright_snapshot::network::{
-    Attachment, Beyond, Flow, Gate, ManagementPorts, NetworkPolicy, NextHop, Outcome, RouteSource,
+    Access, Attachment, Beyond, Direction, Flow, Gate, ManagementPorts, NetworkPolicy, NextHop,
+    Outcome, Protocol, RouteSource,
 };
 use gatewright_snapshot::{GatewayIndex, Generation};
 use serde_json::{Value, json};
@@ -592,4 +593,77 @@ fn the_management_ports_of_a_public_case_are_denied() {
     println!("{} ({}) denies", rule.name, rule.priority);
     let found = policy.default_route(subnet).expect("a route");
     assert!(found.leads_to_internet());
+}
+
+#[test]
+fn a_rule_keeps_its_access_and_its_protocol() {
+    let protocols = ["Tcp", "UDP", "icmp", "Esp", "Ah", "*"];
+    let rules = (100..).zip(protocols).map(|(priority, protocol)| {
+        let more = json!({"priority": priority, "protocol": protocol, "access": "Allow"});
+        rule(protocol, more)
+    });
+    let network = compiled(&[nsg(rules.collect()), vnet(json!({}))]);
+    let group = &network.policy.groups()[0];
+    let outbound = group.rules(Direction::Outbound).iter();
+    let custom = outbound.filter(|rule| !rule.is_default);
+    let found: Vec<_> = custom.map(|rule| (rule.access, rule.protocol)).collect();
+    let expected = [
+        Some(Protocol::Tcp),
+        Some(Protocol::Udp),
+        Some(Protocol::Icmp),
+        Some(Protocol::Esp),
+        Some(Protocol::Ah),
+        None,
+    ];
+    assert_eq!(found, expected.map(|protocol| (Access::Allow, protocol)));
+}
+
+#[test]
+fn a_route_may_lead_to_several_appliances() {
+    let more = json!({"nextHop": {"nextHopIpAddresses": ["10.0.9.4", "10.0.9.5"]}});
+    let routes = vec![route("r", "10.0.1.0/24", "VirtualApplianceEcmp", more)];
+    let network = compiled(&[table(routes), vnet(json!({}))]);
+    let routes = network.policy.route_tables()[0].routes();
+    let both = ["10.0.9.4", "10.0.9.5"].map(|text| text.parse::<IpAddr>().unwrap());
+    assert_eq!(routes[0].next_hop, NextHop::VirtualAppliance(both.to_vec()));
+}
+
+#[test]
+fn a_route_or_rule_inside_its_parent_counts_before_one_that_stands_alone() {
+    let mut alone = route("r", "10.0.1.0/24", "Internet", json!({}));
+    alone["id"] = json!(id("routeTables/rt/routes/R"));
+    let inside = table(vec![route("r", "10.0.1.0/24", "None", json!({}))]);
+    let network = compiled(&[alone, inside, vnet(json!({}))]);
+    let routes = network.policy.route_tables()[0].routes();
+    assert_eq!(routes.len(), 1);
+    assert_eq!(routes[0].next_hop, NextHop::None);
+}
+
+#[test]
+fn a_peering_s_own_word_on_the_other_s_space_counts_first_and_it_may_stand_alone() {
+    let peering = json!({
+        "name": "p",
+        "id": id("virtualNetworks/v/virtualNetworkPeerings/p"),
+        "properties": {
+            "remoteVirtualNetwork": {"id": id("virtualnetworks/other/")},
+            "remoteAddressSpace": {"addressPrefixes": ["10.2.0.0/16"]},
+            "allowVirtualNetworkAccess": false,
+        },
+    });
+    let other = json!({
+        "id": id("virtualNetworks/other"),
+        "addressSpace": {"addressPrefixes": ["10.1.0.0/16"]},
+    });
+    let both = json!({"addressPrefix": "10.0.0.0/24", "addressPrefixes": ["10.0.0.0/24"]});
+    let subnets = json!([subnet("s", "10.0.0.0/24", both)]);
+    let network = compiled(&[peering, vnet(json!({"subnets": subnets})), other]);
+    assert_eq!(network.findings, []);
+    let [home, remote] = network.policy.networks() else {
+        panic!("{:?}", network.policy.networks());
+    };
+    let peer = &home.peers[0];
+    assert_eq!(peer.address_space, ["10.2.0.0/16".parse().unwrap()]);
+    assert_eq!(peer.resource_id, remote.resource_id, "in one spelling");
+    assert!(!peer.in_tag);
+    assert_eq!(network.policy.subnets()[0].prefixes.len(), 1);
 }
