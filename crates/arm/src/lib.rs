@@ -3,6 +3,7 @@
 //!
 //! - [`read_gateways`] reads what the REST API, `az` or PowerShell wrote, as leniently as the
 //!   service, and says what it does not know instead of dropping it in silence.
+//! - [`read_network`] reads the gateway's neighbours in the same way.
 //! - [`validate`] gives the service's own verdict, in the service's order and words where those
 //!   are known, and warns of what is legal but useless. Each finding points into the JSON.
 //! - [`write()`] writes what the service would answer: its order, casing, defaults, ids and
@@ -27,6 +28,7 @@ mod ids;
 mod links;
 pub mod model;
 mod read;
+mod read_network;
 mod validate;
 mod wire;
 mod write;
@@ -40,6 +42,10 @@ pub use model::{ApplicationGateway, Item, Reference};
 pub use read::{
     MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadOptions, ReadReport, read_gateways,
     read_gateways_text, read_gateways_with,
+};
+pub use read_network::{
+    MAX_NETWORK_RESOURCES, NetworkReadError, NetworkReport, NetworkResources, OtherResource,
+    read_network, read_network_text,
 };
 pub use validate::{ApiVersion, ApiVersionError, Context, validate};
 pub use write::{Shape, WriteOptions, write};

@@ -112,11 +112,16 @@ pub fn read_gateways_with(document: &Value, options: ReadOptions) -> Result<Read
 /// # Errors
 /// As [`read_gateways`]; [`ReadError::TooLarge`] and [`ReadError::Malformed`] for the text itself.
 pub fn read_gateways_text(text: &[u8]) -> Result<ReadReport, ReadError> {
+    read_gateways(&parse_text(text)?)
+}
+
+/// The JSON of a text, whatever it is about.
+pub(crate) fn parse_text(text: &[u8]) -> Result<Value, ReadError> {
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(ReadError::TooLarge { bytes: text.len() });
     }
     let text = as_utf8(text)?;
-    let document: Value = serde_json::from_slice(&text).map_err(|error| {
+    serde_json::from_slice(&text).map_err(|error| {
         let full = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         ReadError::Malformed {
@@ -124,8 +129,7 @@ pub fn read_gateways_text(text: &[u8]) -> Result<ReadReport, ReadError> {
             column: error.column(),
             reason: full.strip_suffix(&place).unwrap_or(&full).to_owned(),
         }
-    })?;
-    read_gateways(&document)
+    })
 }
 
 /// The text without its byte order mark.

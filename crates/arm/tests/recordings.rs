@@ -3,38 +3,9 @@
 
 mod common;
 
+use common::quoted_strings;
 use gatewright_arm::{Context, WriteOptions, read_gateways, validate, write};
 use serde_json::Value;
-
-/// The single-quoted scalars of a YAML recording that follow `key`, unfolded.
-fn quoted_strings(text: &str, key: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let Some(start) = line.trim_start().strip_prefix(key) else {
-            continue;
-        };
-        let mut folded = start.to_owned();
-        while !ends(&folded) {
-            let Some(next) = lines.next() else { break };
-            match next.trim() {
-                "" => folded.push('\n'),
-                piece => {
-                    if !folded.ends_with('\n') {
-                        folded.push(' ');
-                    }
-                    folded.push_str(piece);
-                }
-            }
-        }
-        out.push(folded.trim_end_matches('\'').replace("''", "'"));
-    }
-    out
-}
-
-fn ends(folded: &str) -> bool {
-    folded.chars().rev().take_while(|c| *c == '\'').count() % 2 == 1
-}
 
 fn is_gateway(value: &Value) -> bool {
     value.get("type").and_then(Value::as_str) == Some("Microsoft.Network/applicationGateways")

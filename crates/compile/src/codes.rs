@@ -57,6 +57,10 @@ own_codes! {
         "a redirect has no target, two targets or a target it cannot have";
     E_REDIRECT_URL = "GW-E-redirect-url":
         "a redirect's target is no absolute URL";
+    E_ROUTE = "GW-E-route":
+        "a route has no prefix, or leads to nothing";
+    E_SECURITY_RULE = "GW-E-security-rule":
+        "a security rule is incomplete, or its priority is out of range";
     E_TLS_POLICY = "GW-E-tls-policy":
         "a TLS policy is incomplete, does not fit the SKU or leaves nothing to negotiate";
     E_TRUSTED_ROOT = "GW-E-trusted-root":
@@ -93,6 +97,16 @@ own_codes! {
         "an error page does not end in .htm or .html";
     W_ERROR_PAGE_URL = "GW-W-error-page-url":
         "an error page is no URL, and is not shown";
+    W_NETWORK_MISSING = "GW-W-network-missing":
+        "a reference leads to a network resource that no document has";
+    W_NETWORK_TWICE = "GW-W-network-twice":
+        "two documents describe one network resource";
+    W_NETWORK_VALUE = "GW-W-network-value":
+        "a value of a network resource means nothing";
+    W_NOT_EVALUATED = "GW-W-not-evaluated":
+        "a security rule or a route names addresses that are not known here";
+    W_PEERING = "GW-W-peering":
+        "a peering of virtual networks is not connected";
     W_STOPPED = "GW-W-stopped":
         "the gateway is stopped: every request is answered with 502";
     W_TLS_SUITES = "GW-W-tls-suites":

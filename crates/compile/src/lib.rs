@@ -5,6 +5,8 @@
 //! has a JSON pointer into the document. It does no I/O and reads no clock: private keys that no
 //! document holds, and the time, come in [`Options`].
 //!
+//! [`compile_network`] does the same for the networks around gateways.
+//!
 //! What must never be here: a socket, a file, a clock, anything that differs between two calls with
 //! the same arguments.
 
@@ -18,6 +20,7 @@ mod findings;
 mod gateway;
 mod listener_certificates;
 mod lookup;
+mod network;
 mod options;
 mod pools;
 mod probes;
@@ -35,4 +38,5 @@ pub use certificate::{
 pub use codes::OWN_CODES;
 pub use compiled::{Compiled, compile, compile_validated};
 pub use listener_certificates::{KeylessCertificate, keyless_certificates};
+pub use network::{CompiledNetwork, NetworkFinding, NetworkPlace, compile_network};
 pub use options::{CertificateId, Options, SuppliedCertificate};

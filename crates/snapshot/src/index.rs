@@ -1,7 +1,7 @@
-//! Positions in the tables of a [`Snapshot`](crate::Snapshot).
+//! Positions in the tables of a [`Snapshot`](crate::Snapshot), and of a network policy.
 //!
 //! Each table has an index type of its own, so that a pool's position cannot be used where a
-//! setting's is meant. An index is valid only for the snapshot that it came from.
+//! setting's is meant. An index is valid only for the snapshot, or policy, that it came from.
 
 macro_rules! indexes {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -45,4 +45,12 @@ indexes! {
     UpstreamIndex;
     /// A row of [`Snapshot::certificates`](crate::Snapshot).
     CertificateIndex;
+    /// A row of [`NetworkPolicy::networks`](crate::network::NetworkPolicy::networks).
+    NetworkIndex;
+    /// A row of [`NetworkPolicy::subnets`](crate::network::NetworkPolicy::subnets).
+    SubnetIndex;
+    /// A row of [`NetworkPolicy::groups`](crate::network::NetworkPolicy::groups).
+    SecurityGroupIndex;
+    /// A row of [`NetworkPolicy::route_tables`](crate::network::NetworkPolicy::route_tables).
+    RouteTableIndex;
 }

@@ -11,6 +11,7 @@
 mod hosts;
 mod index;
 mod model;
+pub mod network;
 mod path;
 mod probe;
 mod select;
@@ -19,8 +20,9 @@ mod tls;
 
 pub use hosts::{HostPattern, HostPatternError, HostTable, HostTableBuilder};
 pub use index::{
-    CertificateIndex, EndpointIndex, GatewayIndex, ListenerIndex, PathMapIndex, PoolIndex,
-    RouteIndex, SettingIndex, UpstreamIndex,
+    CertificateIndex, EndpointIndex, GatewayIndex, ListenerIndex, NetworkIndex, PathMapIndex,
+    PoolIndex, RouteIndex, RouteTableIndex, SecurityGroupIndex, SettingIndex, SubnetIndex,
+    UpstreamIndex,
 };
 pub use model::{
     Action, BackendProtocol, BackendSetting, BackendTrust, BackendVerification, Endpoint,

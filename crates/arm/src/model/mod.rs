@@ -11,6 +11,7 @@ mod enums;
 mod frontend;
 mod gateway;
 mod item;
+pub mod network;
 mod policy;
 mod rewrite;
 mod routing;

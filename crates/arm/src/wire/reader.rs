@@ -15,17 +15,18 @@ const MAX_HINT_BYTES: usize = 64;
 /// Longest piece of a foreign value that a message quotes, in characters.
 const MAX_QUOTE_CHARS: usize = 80;
 
-/// The type name that the service's enumeration errors carry.
-const CONTRACT_TYPE: &str =
-    "Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.Public.ApplicationGateway";
+/// The namespace of the type names that the service's enumeration errors carry.
+const CONTRACT: &str = "Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.Public";
 
 /// Collects findings while values are read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
     findings: Vec<Diagnostic>,
     has_error: bool,
-    /// Pointer of the gateway being read: the service's paths start there.
+    /// Pointer of the resource being read: the service's paths start there.
     root: String,
+    /// The service's name of that resource's type.
+    contract: &'static str,
     refuse_unknown: bool,
 }
 
@@ -33,9 +34,17 @@ impl Reader {
     /// `refuse_unknown`: whether an unknown member is an error, as it is for the service.
     pub(crate) fn new(refuse_unknown: bool) -> Self {
         Self {
+            findings: Vec::new(),
+            has_error: false,
+            root: String::new(),
+            contract: "ApplicationGateway",
             refuse_unknown,
-            ..Self::default()
         }
+    }
+
+    /// Says that a resource of another type than a gateway is read.
+    pub(crate) fn set_contract(&mut self, type_name: &'static str) {
+        self.contract = type_name;
     }
 
     pub(crate) fn set_root(&mut self, pointer: &str) {
@@ -110,8 +119,9 @@ impl Reader {
         let parsed = parse(text.trim());
         if parsed.is_none() {
             let message = format!(
-                "Value for resource type {CONTRACT_TYPE} is invalid, exception: \
+                "Value for resource type {CONTRACT}.{} is invalid, exception: \
                  Requested value '{}' was not found.",
+                self.contract,
                 shorten(text)
             );
             let help = format!(

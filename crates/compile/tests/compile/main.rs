@@ -8,6 +8,7 @@ mod certificates;
 mod chains;
 mod codes;
 mod endpoints;
+mod network;
 mod probes;
 mod roots;
 mod routing;
