@@ -49,8 +49,8 @@ pub struct Untrusted {
     pub uploaded: Option<Listed>,
 }
 
-/// One thing that is wrong. Positions are those of the chain as it was sent; dates are seconds since
-/// the Unix epoch.
+/// One thing that is wrong. Positions are those of the chain as it was sent; dates are seconds
+/// since the Unix epoch.
 ///
 /// `Display` says it in one sentence of facts, without a final period.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 //! # Which message
 //!
 //! The rows are those of behaviour.md §4; where the documents leave open which of several applies,
-//! what is true of the chain decides. "Sent" is what the verified signatures connect to the server's
+//! what is true of the chain decides. "Sent" is what verified signatures connect to the server's
 //! certificate; junk beside it changes nothing.
 //!
 //! | what is so | only well-known trusted | roots uploaded too |

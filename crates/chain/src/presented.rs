@@ -24,9 +24,9 @@ pub(crate) enum Excess {
 }
 
 impl Presented {
-    /// Reads certificates in DER, each for itself: one that cannot be read does not hide the others.
-    /// Stops at the first beyond [`PRESENTED_MAX`] and [`PRESENTED_BYTES_MAX`]; what is more than
-    /// that is refused when it is examined.
+    /// Reads certificates in DER, each for itself: one that cannot be read hides no other. Stops
+    /// at the first beyond [`PRESENTED_MAX`] and [`PRESENTED_BYTES_MAX`]; what is more than that
+    /// is refused when it is examined.
     pub fn read<'a>(chain: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut presented = Self::default();
         let mut bytes = 0_usize;

@@ -1,10 +1,10 @@
 //! From the server's certificate upwards, issuer by issuer, along signatures that were verified.
 //!
-//! Every way is tried: a server may send certificates of one authority that different others signed.
-//! A way that ends at a trusted authority and has nothing wrong with it is what a verifier looks
-//! for, and the walk ends there. Without one, the best of the others is what there is to explain:
-//! one that ends at a trusted authority before one that does not, then the one with the fewest
-//! defects, then the longest.
+//! Every way is tried: a server may send several certificates of one authority, which others have
+//! signed. A way that ends at a trusted authority and has nothing wrong with it is what a verifier
+//! looks for, and the walk ends there. Without one, the best of the others is what there is to
+//! explain: one that ends at a trusted authority before one that does not, then the one with the
+//! fewest defects, then the longest.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -327,8 +327,8 @@ fn rank(way: &Way) -> (bool, usize, Reverse<usize>) {
     (is_loose, way.defects.len(), Reverse(way.path.len()))
 }
 
-/// The part of a way whose certificates are judged: a root that was sent and is not trusted has that
-/// one defect; its dates and extensions would not be looked at if it were.
+/// The part of a way whose certificates are judged: a root that was sent and is not trusted has
+/// that one defect; its dates and extensions would not be looked at if it were.
 fn judged<'p>(path: &'p [usize], end: &End) -> &'p [usize] {
     match (end, path.split_last()) {
         (End::Top(top), Some((_, below))) if top.is_self_signed && !below.is_empty() => below,

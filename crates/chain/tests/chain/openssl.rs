@@ -36,7 +36,8 @@ fn pair(key: &str, root: &str, leaf: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         && openssl(
             path,
             &format!(
-                "x509 -req -in root.csr -signkey key.pem -days 9999 -outform DER -out root.der {root}"
+                "x509 -req -in root.csr -signkey key.pem -days 9999 -outform DER -out root.der \
+                 {root}"
             ),
         )
         && openssl(path, "genrsa -out leaf.pem 2048")

@@ -451,3 +451,51 @@ fn facts_of_a_certificate() {
     assert_ne!(root.fingerprint(), issuing.fingerprint());
     assert_eq!(root.serial().len() % 2, 0);
 }
+
+/// Evidence of two failures that people had, from the folder of cases that lies beside the checkout
+/// of those who have it.
+#[test]
+fn chains_of_real_failures() {
+    use rustls::pki_types::pem::PemObject;
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
+    let presented = |case: &str| -> Option<Vec<Vec<u8>>> {
+        let pem = std::fs::read(cases.join(case).join("certs/presented.pem")).ok()?;
+        let read = rustls::pki_types::CertificateDer::pem_slice_iter(&pem);
+        Some(read.map(|der| der.expect("PEM").to_vec()).collect())
+    };
+    let (Some(private), Some(name)) = (
+        presented("26-private-ca-no-trusted-root"),
+        presented("32-private-ca-leaf-name-mismatch"),
+    ) else {
+        println!("skipped: the cases are not here");
+        return;
+    };
+    let examine = |sent: &[Vec<u8>], uploaded: Option<Vec<Vec<u8>>>, host: &str| {
+        let leaf = Certificate::read(&sent[0]).expect("a certificate");
+        let presented = Presented::read(sent.iter().map(Vec::as_slice));
+        let read = |der: &Vec<u8>| Certificate::read(der).expect("a certificate");
+        let roots: Option<Vec<Certificate>> = uploaded.map(|all| all.iter().map(read).collect());
+        let trust = match &roots {
+            None => Trust::WellKnown { anchors: &[] },
+            Some(roots) => Trust::Uploaded {
+                anchors: &[],
+                roots,
+            },
+        };
+        let now = leaf.not_before();
+        let verdict = examine(&presented, &trust, ServerName::Dns(host), now, Checks::ALL);
+        verdict.deciding().map(Defect::kind)
+    };
+    let found = examine(&private, None, "app.contoso.com");
+    assert_eq!(found, Some(Kind::IntermediateNotWellKnown));
+    let root = vec![private[2].clone()];
+    assert_eq!(
+        examine(&private, Some(root.clone()), "app.contoso.com"),
+        None
+    );
+    let root_of_name = vec![name[2].clone()];
+    let found = examine(&name, Some(root_of_name), "app.contoso.com");
+    assert_eq!(found, Some(Kind::NameMismatch));
+    let found = examine(&name, Some(root), "vm1.corp.local");
+    assert_ne!(found, Some(Kind::NameMismatch));
+}

@@ -17,7 +17,7 @@ use rcgen::{
     NameConstraints,
 };
 
-const CASES: u32 = 3_000;
+const CASES: u32 = 1_000;
 
 /// Longest chain that is put together.
 const LENGTH_MAX: usize = 7;
