@@ -13,7 +13,6 @@
 mod certificate;
 mod codes;
 mod compiled;
-mod der;
 mod endpoints;
 mod error_pages;
 mod findings;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use gatewright_arm::model::{HttpListener, SslCertificate};
 use gatewright_arm::{ApplicationGateway, Item};
+use gatewright_chain::date;
 use gatewright_snapshot::{Certificate, CertificateIndex};
 
-use crate::certificate::inspect::{Facts, date};
 use crate::certificate::{
     self, CertificateError, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2, public,
 };
@@ -138,7 +138,7 @@ fn presented<'a>(
 struct Known {
     index: CertificateIndex,
     /// Of a leaf that is really the owner's; `None` for a development certificate.
-    facts: Option<Facts>,
+    leaf: Option<gatewright_chain::Certificate>,
 }
 
 /// The snapshot's rows of this gateway's certificates, each made when first used.
@@ -179,8 +179,8 @@ impl ListenerCertificates {
             .entry(item.name.to_ascii_lowercase())
             .or_insert_with(|| first_use(scope, item, listener));
         let known = known.as_ref()?;
-        if let Some(facts) = &known.facts {
-            warn_of_names(scope, served, item, facts);
+        if let Some(leaf) = &known.leaf {
+            warn_of_names(scope, served, item, leaf);
         }
         Some(known.index)
     }
@@ -191,10 +191,10 @@ fn first_use(
     item: &Item<SslCertificate>,
     listener: &Item<HttpListener>,
 ) -> Option<Known> {
-    let (identity, facts) = if origin(scope.gateway, scope.options, item).is_some() {
+    let (identity, leaf) = if origin(scope.gateway, scope.options, item).is_some() {
         let identity = read(scope, item)?;
-        let facts = identity.chain.first().and_then(|leaf| Facts::of(leaf));
-        (identity, facts)
+        let leaf = leaf(&identity);
+        (identity, leaf)
     } else {
         (stand_in(scope, item, listener)?, None)
     };
@@ -204,7 +204,7 @@ fn first_use(
         chain: identity.chain,
         key: identity.key,
     });
-    Some(Known { index, facts })
+    Some(Known { index, leaf })
 }
 
 fn refuse_missing(scope: &mut Scope<'_>, listener: &Item<HttpListener>) {
@@ -353,42 +353,46 @@ fn refuse_upload(
         .error(code, item.pointer_to(member), message, help);
 }
 
+fn leaf(identity: &Identity) -> Option<gatewright_chain::Certificate> {
+    gatewright_chain::Certificate::read(identity.chain.first()?).ok()
+}
+
 /// Warns of dates, and of a leaf that stands alone.
 fn judge(scope: &mut Scope<'_>, item: &Item<SslCertificate>, identity: &Identity) {
     let name = quote(&item.name);
-    let Some(leaf) = identity.chain.first().and_then(|der| Facts::of(der)) else {
+    let Some(leaf) = leaf(identity) else {
         return;
     };
-    if leaf.not_after < scope.options.now {
+    if leaf.not_after() < scope.options.now {
         scope.findings.warning(
             codes::W_CERTIFICATE_EXPIRED,
             item.pointer(),
             format!(
                 "The certificate {name} expired on {}.",
-                date(leaf.not_after)
+                date(leaf.not_after())
             ),
             "Clients refuse it; upload its successor.",
         );
     }
-    if leaf.not_before > scope.options.now {
+    if leaf.not_before() > scope.options.now {
         scope.findings.warning(
             codes::W_CERTIFICATE_NOT_YET_VALID,
             item.pointer(),
             format!(
                 "The certificate {name} is valid from {} on.",
-                date(leaf.not_before)
+                date(leaf.not_before())
             ),
             "Clients refuse it until then; check the clock of this machine too.",
         );
     }
-    if identity.chain.len() == 1 && !leaf.is_self_issued {
+    if identity.chain.len() == 1 && !leaf.is_self_issued() {
         scope.findings.warning(
             codes::W_CERTIFICATE_CHAIN,
             item.pointer(),
             format!(
                 "The certificate {name} comes without the certificate of its issuer ({}), so \
                  that many clients cannot verify it.",
-                leaf.issuer
+                leaf.issuer()
             ),
             "Put the intermediate certificates into the PFX or PEM file.",
         );
@@ -401,7 +405,7 @@ fn warn_of_names(
     scope: &mut Scope<'_>,
     served: &Served<'_>,
     item: &Item<SslCertificate>,
-    facts: &Facts,
+    leaf: &gatewright_chain::Certificate,
 ) {
     let can_be_covered = |host: &&str| {
         host.split_once('.')
@@ -410,7 +414,7 @@ fn warn_of_names(
     let uncovered: Vec<String> = served
         .host_names()
         .filter(can_be_covered)
-        .filter(|host| !facts.covers(host))
+        .filter(|host| !leaf.names().cover(host))
         .map(quote)
         .collect();
     if uncovered.is_empty() {
@@ -425,7 +429,7 @@ fn warn_of_names(
             quote(&served.listener.name),
             uncovered.join(", ")
         ),
-        format!("It is for {}.", listed(&facts.names)),
+        format!("It is for {}.", listed(&leaf.names().served())),
     );
 }
 

@@ -3,8 +3,8 @@
 
 use gatewright_arm::Item;
 use gatewright_arm::model::{AuthenticationCertificate, TrustedRootCertificate};
+use gatewright_chain::{Certificate, date};
 
-use crate::certificate::inspect::{Facts, date};
 use crate::certificate::{CertificateError, certificates_from_pem_or_der, decode_base64};
 use crate::codes;
 use crate::findings::quote;
@@ -44,7 +44,7 @@ fn root(scope: &mut Scope<'_>, item: &Item<TrustedRootCertificate>) -> Vec<Vec<u
     let found = entry.read(scope);
     found
         .into_iter()
-        .map(|(der, facts)| judge_root(scope, item, der, &facts))
+        .map(|root| judge_root(scope, item, &root))
         .collect()
 }
 
@@ -57,7 +57,8 @@ fn pin(scope: &mut Scope<'_>, item: &Item<AuthenticationCertificate>) -> Vec<Vec
         data: item.properties.data.as_deref(),
         in_vault: false,
     };
-    entry.read(scope).into_iter().map(|(der, _)| der).collect()
+    let found = entry.read(scope);
+    found.iter().map(|one| one.der().to_vec()).collect()
 }
 
 /// An entry of either collection.
@@ -74,7 +75,7 @@ struct Entry<'a> {
 impl Entry<'_> {
     /// The certificates of the operator's file, else of the data. An entry without either trusts
     /// nothing, which fails on the safe side; one that cannot be read is an error.
-    fn read(&self, scope: &mut Scope<'_>) -> Vec<(Vec<u8>, Facts)> {
+    fn read(&self, scope: &mut Scope<'_>) -> Vec<Certificate> {
         let supplied = scope.options.supplied(&scope.gateway.name, self.name);
         let data = self.data.filter(|data| !data.trim().is_empty());
         let read = match (supplied, data) {
@@ -85,7 +86,7 @@ impl Entry<'_> {
                 return Vec::new();
             }
         };
-        read.and_then(with_facts).unwrap_or_else(|error| {
+        read.and_then(parsed).unwrap_or_else(|error| {
             scope.findings.error(
                 self.code,
                 self.pointer,
@@ -121,23 +122,22 @@ impl Entry<'_> {
 fn judge_root(
     scope: &mut Scope<'_>,
     item: &Item<TrustedRootCertificate>,
-    der: Vec<u8>,
-    facts: &Facts,
+    root: &Certificate,
 ) -> Vec<u8> {
     let described = format!(
         "trusted root certificate {} ({})",
         quote(&item.name),
-        facts.subject
+        root.subject()
     );
-    if facts.not_after < scope.options.now {
+    if root.not_after() < scope.options.now {
         scope.findings.warning(
             codes::W_TRUSTED_ROOT_EXPIRED,
             item.pointer(),
-            format!("The {described} expired on {}.", date(facts.not_after)),
+            format!("The {described} expired on {}.", date(root.not_after())),
             "Upload its successor; chains that lead to it may be refused.",
         );
     }
-    if !facts.is_authority {
+    if !root.is_authority() {
         scope.findings.warning(
             codes::W_TRUSTED_ROOT_NOT_A_CA,
             item.pointer(),
@@ -145,7 +145,7 @@ fn judge_root(
             "Upload the root that the server's chain leads to, not the server's certificate.",
         );
     }
-    der
+    root.der().to_vec()
 }
 
 /// Base64 of a file; some clients send the PEM text as it is.
@@ -163,10 +163,7 @@ fn certificates(data: &str) -> Result<Vec<Vec<u8>>, CertificateError> {
     certificates_from_pem_or_der(&bytes)
 }
 
-fn with_facts(found: Vec<Vec<u8>>) -> Result<Vec<(Vec<u8>, Facts)>, CertificateError> {
-    let judged = found.into_iter().map(|der| {
-        let facts = Facts::of(&der).ok_or(CertificateError::NotX509)?;
-        Ok((der, facts))
-    });
-    judged.collect()
+fn parsed(found: Vec<Vec<u8>>) -> Result<Vec<Certificate>, CertificateError> {
+    let read = |der: &Vec<u8>| Certificate::read(der).map_err(|_| CertificateError::NotX509);
+    found.iter().map(read).collect()
 }

@@ -1,11 +1,11 @@
 //! Private keys: the three encodings that are met, brought to PKCS#8, and their public halves.
 
+use gatewright_chain::der::{Tlv, encode, tag};
 use gatewright_snapshot::PrivateKey;
 use rustls_pki_types::PrivateKeyDer;
 use x509_parser::certificate::X509Certificate;
 
 use super::CertificateError;
-use crate::der::{Tlv, encode, tag};
 
 /// `INTEGER 0`: the version of a PKCS#8 key.
 const VERSION_0: &[u8] = &[tag::INTEGER, 1, 0];

@@ -2,10 +2,9 @@
 //!
 //! Everything here takes bytes that somebody uploaded, bounds them, and answers with an
 //! [`Identity`] or the one reason why there is none. Judging an identity (dates, names) is for
-//! [`inspect`]; the data plane checks once more that key and certificate belong together.
+//! those who use it; the data plane checks once more that key and certificate belong together.
 
 mod chain;
-pub(crate) mod inspect;
 mod key;
 mod pem;
 mod pfx;

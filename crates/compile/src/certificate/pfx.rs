@@ -1,12 +1,12 @@
 //! PFX (PKCS#12, RFC 7292), by p12-keystore: modern files (PBES2, SHA-2 MAC) and the legacy ones
 //! of Windows and of OpenSSL 1 (RC2, 3DES, SHA-1 MAC).
 
+use gatewright_chain::der::{Tlv, tag};
 use gatewright_snapshot::PrivateKey;
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error;
 
 use super::{CERTIFICATES_MAX, CertificateError, Parts};
-use crate::der::{Tlv, tag};
 
 /// # Errors
 /// When the bytes are no PFX, the password does not fit, the file has no MAC, or no key or no

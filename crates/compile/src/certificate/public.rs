@@ -1,9 +1,10 @@
 //! `publicCertData`: the public chain of a listener's certificate, which an export does carry, as a
 //! PKCS#7 bundle in base64. It tells the names that a development certificate should have.
 
-use super::inspect::Facts;
+use gatewright_chain::Certificate;
+use gatewright_chain::der::{Tlv, tag};
+
 use super::{CERTIFICATES_MAX, decode_base64};
-use crate::der::{Tlv, tag};
 
 /// Longest `publicCertData` that is looked at, in characters.
 const TEXT_MAX: usize = 128 * 1024;
@@ -18,9 +19,11 @@ pub(crate) fn leaf_names(data: &str) -> Vec<String> {
         return Vec::new();
     };
     let bundle = certificates(&bytes).unwrap_or_else(|| vec![bytes.as_slice()]);
-    let facts: Vec<Facts> = bundle.into_iter().filter_map(Facts::of).collect();
-    let leaf = facts.iter().find(|one| !one.is_authority).or(facts.first());
-    leaf.map(|leaf| leaf.names.clone()).unwrap_or_default()
+    let read = |der| Certificate::read(der).ok();
+    let bundle: Vec<Certificate> = bundle.into_iter().filter_map(read).collect();
+    let leaf = bundle.iter().find(|one| !one.is_authority());
+    let leaf = leaf.or(bundle.first());
+    leaf.map(|leaf| leaf.names().served()).unwrap_or_default()
 }
 
 /// The certificates of a PKCS#7 `SignedData` (RFC 2315, sections 7 and 9.1).

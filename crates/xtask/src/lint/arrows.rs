@@ -40,19 +40,27 @@ const fn pure(member: &'static str, may: &'static [&'static str]) -> Rule {
 }
 
 const ARM: &str = "gatewright-arm";
+const CHAIN: &str = "gatewright-chain";
 const COMPILE: &str = "gatewright-compile";
 const SNAPSHOT: &str = "gatewright-snapshot";
 const STORE: &str = "gatewright-store";
 const TELEMETRY: &str = "gatewright-telemetry";
 const TESTKIT: &str = "gatewright-testkit";
 
-const HOUSE: [Rule; 13] = [
+const HOUSE: [Rule; 14] = [
     pure(ARM, &[]),
+    pure(CHAIN, &[]),
     pure(SNAPSHOT, &[]),
-    pure(COMPILE, &[ARM, SNAPSHOT]),
+    pure(COMPILE, &[ARM, CHAIN, SNAPSHOT]),
     pure(TELEMETRY, &[]),
-    pure("gatewright-diagnosis", &[ARM, COMPILE, SNAPSHOT, TELEMETRY]),
-    rule("gatewright-dataplane", May::Only(&[SNAPSHOT, TELEMETRY])),
+    pure(
+        "gatewright-diagnosis",
+        &[ARM, CHAIN, COMPILE, SNAPSHOT, TELEMETRY],
+    ),
+    rule(
+        "gatewright-dataplane",
+        May::Only(&[CHAIN, SNAPSHOT, TELEMETRY]),
+    ),
     rule(STORE, May::Only(&[])),
     rule(
         "gatewright-control",

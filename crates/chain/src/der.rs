@@ -1,32 +1,33 @@
-//! The little of DER that is needed around keys and certificate bags: reading and writing of
+//! The little of DER that is needed around certificates and keys: reading and writing of
 //! tag-length-value triples with short tags and definite lengths. X.509 itself is for x509-parser.
 
 /// Tags that are met here.
-pub(crate) mod tag {
-    pub(crate) const INTEGER: u8 = 0x02;
-    pub(crate) const OCTET_STRING: u8 = 0x04;
-    pub(crate) const NULL: u8 = 0x05;
-    pub(crate) const OBJECT_ID: u8 = 0x06;
-    pub(crate) const SEQUENCE: u8 = 0x30;
+pub mod tag {
+    pub const INTEGER: u8 = 0x02;
+    pub const BIT_STRING: u8 = 0x03;
+    pub const OCTET_STRING: u8 = 0x04;
+    pub const NULL: u8 = 0x05;
+    pub const OBJECT_ID: u8 = 0x06;
+    pub const SEQUENCE: u8 = 0x30;
     /// `[0]`, constructed.
-    pub(crate) const CONTEXT_0: u8 = 0xa0;
+    pub const CONTEXT_0: u8 = 0xa0;
     /// `[1]`, constructed.
-    pub(crate) const CONTEXT_1: u8 = 0xa1;
+    pub const CONTEXT_1: u8 = 0xa1;
 }
 
 /// One value with its tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tlv<'a> {
-    pub(crate) tag: u8,
-    pub(crate) contents: &'a [u8],
+pub struct Tlv<'a> {
+    pub tag: u8,
+    pub contents: &'a [u8],
     /// Tag, length and contents.
-    pub(crate) whole: &'a [u8],
+    pub whole: &'a [u8],
 }
 
 impl<'a> Tlv<'a> {
     /// The first value of `input` and what follows it. `None` for tags of several bytes, indefinite
     /// lengths, lengths beyond 4 GiB or beyond the input.
-    pub(crate) fn read(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    pub fn read(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&tag, rest) = input.split_first()?;
         let (&first, rest) = rest.split_first()?;
         if tag & 0x1f == 0x1f {
@@ -56,13 +57,13 @@ impl<'a> Tlv<'a> {
     }
 
     /// The only value of `input`, with this tag.
-    pub(crate) fn only(input: &'a [u8], tag: u8) -> Option<Self> {
+    pub fn only(input: &'a [u8], tag: u8) -> Option<Self> {
         let (value, rest) = Self::read(input)?;
         (rest.is_empty() && value.tag == tag).then_some(value)
     }
 
     /// The values inside, up to the first that cannot be read.
-    pub(crate) fn children(self) -> impl Iterator<Item = Tlv<'a>> {
+    pub fn children(self) -> impl Iterator<Item = Tlv<'a>> {
         let mut rest = self.contents;
         std::iter::from_fn(move || {
             let (value, after) = Self::read(rest)?;
@@ -74,7 +75,7 @@ impl<'a> Tlv<'a> {
 
 /// The encoding of `parts`, one after the other, under `tag`. Allocates once, so that no copy of a
 /// secret part stays behind in memory given back.
-pub(crate) fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let digits = length.to_be_bytes();
     let significant = digits.iter().skip_while(|digit| **digit == 0);

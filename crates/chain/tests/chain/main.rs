@@ -1,0 +1,7 @@
+//! Chains of every shape, examined.
+
+mod hostile;
+mod openssl;
+mod rows;
+mod webpki;
+mod workshop;

@@ -1,0 +1,104 @@
+//! Certificates that only the openssl command makes: X.509 version 1, SHA-1, short RSA keys.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::workshop::*;
+use gatewright_chain::{Certificate, Defect, Kind};
+
+/// Runs openssl in `folder`. `false` where this machine has none.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+fn openssl(folder: &Path, arguments: &str) -> bool {
+    let output = Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output();
+    match output {
+        Ok(output) => {
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "openssl {arguments}: {error}");
+            true
+        }
+        Err(error) => {
+            println!("skipped: openssl does not run ({error})");
+            false
+        }
+    }
+}
+
+/// A root, and a leaf that it signed, both made with the options given.
+fn pair(key: &str, root: &str, leaf: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let san = format!("subjectAltName=DNS:{HOST}\n");
+    std::fs::write(path.join("san.cnf"), san).expect("written");
+    let made = openssl(path, &format!("genrsa -out key.pem {key}"))
+        && openssl(path, "req -new -key key.pem -subj /CN=Old -out root.csr")
+        && openssl(
+            path,
+            &format!(
+                "x509 -req -in root.csr -signkey key.pem -days 9999 -outform DER -out root.der \
+                 {root}"
+            ),
+        )
+        && openssl(path, "genrsa -out leaf.pem 2048")
+        && openssl(
+            path,
+            &format!("req -new -key leaf.pem -subj /CN={HOST} -out leaf.csr"),
+        )
+        && openssl(
+            path,
+            &format!(
+                "x509 -req -in leaf.csr -CA root.der -CAform DER -CAkey key.pem -set_serial 1 \
+                 -days 9999 -outform DER -out leaf.der {leaf}"
+            ),
+        );
+    let read = |name| std::fs::read(path.join(name)).expect("written");
+    made.then(|| (read("root.der"), read("leaf.der")))
+}
+
+fn deciding(sent: &[Vec<u8>], roots: &[Vec<u8>]) -> Option<(Kind, u16)> {
+    let trusted = Trusted {
+        well_known: Vec::new(),
+        uploaded: Some(roots.to_vec()),
+    };
+    let verdict = verdict(sent, &trusted);
+    assert_eq!(verdict.is_accepted(), webpki_chain(sent, &trusted).is_ok());
+    let defect: Option<&Defect> = verdict.deciding();
+    defect.map(|defect| (defect.kind(), defect.openssl()))
+}
+
+#[test]
+fn version_1_is_refused_for_servers_and_taken_for_roots() {
+    let Some((root, leaf)) = pair("2048", "", "") else {
+        return;
+    };
+    let read = Certificate::read(&root).expect("a certificate");
+    assert_eq!(read.version(), 1);
+    assert!(read.is_authority() && read.is_self_signed());
+    let found = deciding(&[leaf], std::slice::from_ref(&root));
+    assert_eq!(found, Some((Kind::UnsupportedVersion, 50)));
+    let Some((root, leaf)) = pair("2048", "", "-extfile san.cnf") else {
+        return;
+    };
+    assert_eq!(deciding(&[leaf], &[root]), None);
+}
+
+#[test]
+fn weak_signatures_are_told_from_wrong_ones() {
+    let Some((root, leaf)) = pair("2048", "", "-sha1 -extfile san.cnf") else {
+        return;
+    };
+    let found = deciding(&[leaf], &[root]);
+    assert_eq!(found, Some((Kind::WeakSignature, 68)));
+    let Some((root, leaf)) = pair("1024", "", "-extfile san.cnf") else {
+        return;
+    };
+    let found = deciding(&[leaf], &[root]);
+    assert_eq!(found, Some((Kind::WeakSignature, 67)));
+    let Some((root, leaf)) = pair("2048", "", "-md5 -extfile san.cnf") else {
+        return;
+    };
+    let found = deciding(&[leaf], &[root]);
+    assert_eq!(found, Some((Kind::UnsupportedSignature, 76)));
+}
