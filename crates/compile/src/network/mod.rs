@@ -60,8 +60,8 @@ impl Desk {
 ///
 /// Several documents may describe parts of one thing: a VNet with its subnets, a subnet by itself.
 /// Where two describe the same, the first counts. A reference that leads to nothing in any document
-/// is a warning, and the policy says so in its verdicts. Costs time and memory linear in the size of
-/// the documents.
+/// is a warning, and the policy says so in its verdicts. Costs time and memory linear in the size
+/// of the documents.
 ///
 /// # Errors
 /// All findings, errors first, when one of them is an error: a prefix, port, priority or next hop

@@ -215,7 +215,7 @@ fn what_leads_nowhere_is_told_and_the_policy_says_so() {
 }
 
 #[test]
-fn bad_values_are_errors_with_their_place() {
+fn bad_values_of_rules_are_errors_with_their_place() {
     let rule_place = "0/properties/securityRules/0/properties";
     let cases = [
         (json!({"priority": 99}), "GW-E-security-rule", "priority"),
@@ -277,6 +277,10 @@ fn bad_values_are_errors_with_their_place() {
             "{more}"
         );
     }
+}
+
+#[test]
+fn bad_values_of_routes_and_networks_are_errors_with_their_place() {
     let place = "0/properties/routes/0/properties";
     let cases = [
         (
@@ -510,7 +514,15 @@ fn what_is_given_twice_counts_once() {
 
 #[test]
 fn a_template_s_resources_find_each_other_by_name() {
-    let to = |kind: &str, name: &str| json!({"id": format!("[resourceId('Microsoft.Network/{kind}', '{name}')]")});
+    let to = |kind: &str, name: &str| {
+        let id = format!("[resourceId('Microsoft.Network/{kind}', '{name}')]");
+        json!({ "id": id })
+    };
+    let properties = |item: Value| item["properties"].clone();
+    let for_port = |port: &str, priority: i32| {
+        let changes = json!({ "destinationPortRange": port, "priority": priority });
+        rule("x", changes)
+    };
     let template = json!({"resources": [
         {
             "type": "Microsoft.Network/virtualNetworks", "name": "v",
@@ -530,7 +542,7 @@ fn a_template_s_resources_find_each_other_by_name() {
         {"type": "Microsoft.Network/networkSecurityGroups/securityRules", "name": "nsg/r",
          "properties": rule("r", json!({"destinationPortRange": "81"}))["properties"]},
         {"type": "Microsoft.Network/networkSecurityGroups/securityRules", "name": "nsg/more",
-         "properties": rule("x", json!({"destinationPortRange": "82", "priority": 200}))["properties"]},
+         "properties": properties(for_port("82", 200))},
         {"type": "Microsoft.Network/networkSecurityGroups/securityRules", "name": "lost/more",
          "properties": rule("x", json!({}))["properties"]},
         {"type": "Microsoft.Network/routeTables", "name": "rt", "properties": {"routes": []}},

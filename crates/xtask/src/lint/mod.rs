@@ -128,9 +128,11 @@ fn report(findings: &[Finding]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Licences, duplicate providers, sources and advisories, where the tool for them is installed.
+/// Licences, duplicate providers and sources, where the tool for them is installed; and advisories,
+/// where their database can be fetched.
 fn deny(workspace: &Workspace, steps: &mut Steps) {
     const NAME: &str = "dependencies (cargo-deny)";
+    const ADVISORIES: &str = "advisories (cargo-deny)";
     if output_of(&mut workspace.cargo(&["deny", "--version"])).is_err() {
         steps.skip(
             NAME,
@@ -138,9 +140,13 @@ fn deny(workspace: &Workspace, steps: &mut Steps) {
         );
         return;
     }
-    steps.run(NAME, || {
-        must_succeed(&mut workspace.cargo(&["deny", "check"]))
-    });
+    let check = |what: &[&str]| must_succeed(workspace.cargo(&["deny", "check"]).args(what));
+    steps.run(NAME, || check(&["bans", "licenses", "sources"]));
+    if output_of(&mut workspace.cargo(&["deny", "fetch", "db"])).is_err() {
+        steps.skip(ADVISORIES, "their database cannot be fetched from here");
+        return;
+    }
+    steps.run(ADVISORIES, || check(&["advisories"]));
 }
 
 #[cfg(test)]
