@@ -297,6 +297,45 @@ impl Defect {
         }
     }
 
+    /// The position of the certificate that it is about; the first one's, where it is about the
+    /// order. `None` where it is about the chain as a whole, or about what was not presented.
+    pub fn position(&self) -> Option<usize> {
+        match self {
+            Self::TooManyBytes
+            | Self::TooManyCertificates
+            | Self::TooMuchWork
+            | Self::ChainTooLong { .. }
+            | Self::AnchorExpired { .. } => None,
+            Self::LeafMissing { presented: found }
+            | Self::LeafNotFirst { found, .. }
+            | Self::OutOfOrder { found, .. } => found.first().map(|at| at.position),
+            Self::Unreadable { position, .. } => Some(*position),
+            Self::UnsupportedVersion { at, .. }
+            | Self::Malformed { at, .. }
+            | Self::CriticalExtension { at, .. }
+            | Self::AuthorityAsServer { at }
+            | Self::Expired { at, .. }
+            | Self::NotYetValid { at, .. }
+            | Self::InvalidDates { at, .. }
+            | Self::SelfSigned { at, .. }
+            | Self::NotPinned { at, .. }
+            | Self::BadSignature { at, .. }
+            | Self::IssuerKeyDiffers { at, .. }
+            | Self::WeakSignature { at, .. }
+            | Self::UnsupportedSignature { at }
+            | Self::InvalidAuthority { at, .. }
+            | Self::PathTooLong { at, .. }
+            | Self::InvalidPurpose { at }
+            | Self::NameConstraint { at, .. }
+            | Self::NameMismatch { at, .. } => Some(at.position),
+            Self::IntermediateMissing(untrusted)
+            | Self::ServerNotWellKnown(untrusted)
+            | Self::IntermediateNotWellKnown(untrusted)
+            | Self::IntermediateNotUploaded(untrusted)
+            | Self::RootMismatch(untrusted) => Some(untrusted.top.position),
+        }
+    }
+
     /// The number of OpenSSL's `X509_V_ERR`, which for some kinds hangs on the particulars.
     pub fn openssl(&self) -> u16 {
         const CA_KEY_TOO_SMALL: u16 = 67;

@@ -143,7 +143,7 @@ impl Examination<'_> {
     }
 
     fn chained(&self, checks: Checks) -> Verdict {
-        let mut verdict = match self.is_uploaded_itself() {
+        let mut verdict = match self.is_uploaded_itself() && !self.is_misplaced(checks) {
             true => self.uploaded_itself(),
             false => self.chain(),
         };
@@ -167,6 +167,13 @@ impl Examination<'_> {
     fn is_uploaded_itself(&self) -> bool {
         let uploaded = self.trust.uploaded().unwrap_or_default();
         uploaded.iter().any(|root| root.der() == self.first.der())
+    }
+
+    /// Whether a trusted authority stands where the server's certificate should: it does not have
+    /// the name, which is checked, and that it was uploaded is not what went wrong.
+    fn is_misplaced(&self, checks: Checks) -> bool {
+        let is_nameless = checks.name && !self.first.names().are_for(self.expected);
+        is_nameless && matches!(self.shape(), Shape::LeafAt(_) | Shape::NoLeaf)
     }
 
     fn uploaded_itself(&self) -> Verdict {

@@ -41,8 +41,9 @@
 //! The order of [`Kind`]'s variants: what keeps the chain from being looked at, its shape (9, 14),
 //! dates (7), trust (8, 10–13), the rest (15), the name (6). It is the order in which webpki and
 //! then the name check refuse, so that the failure that was counted and the reason that is told
-//! are of one kind. There is one exception: a root that was sent and is not trusted is not blamed
-//! for its dates, since they would not be looked at if it were.
+//! are of one kind. There are two exceptions: a root that was sent and is not trusted is not blamed
+//! for its dates, since they would not be looked at if it were; and an uploaded root that stands
+//! where the server's certificate should is out of place (9, 14), not of another name.
 //!
 //! What must never be here: TLS, a socket, a file, a clock.
 
