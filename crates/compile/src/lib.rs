@@ -33,6 +33,7 @@ mod unsupported;
 
 pub use certificate::{
     CertificateError, FILE_BYTES_MAX, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2,
+    read_certificates,
 };
 pub use codes::OWN_CODES;
 pub use compiled::{Compiled, compile, compile_validated};

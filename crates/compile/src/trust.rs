@@ -5,7 +5,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::{AuthenticationCertificate, TrustedRootCertificate};
 use gatewright_chain::{Certificate, date};
 
-use crate::certificate::{CertificateError, certificates_from_pem_or_der, decode_base64};
+use crate::certificate::{CertificateError, decode_base64, read_certificates};
 use crate::codes;
 use crate::findings::quote;
 use crate::scope::Scope;
@@ -79,7 +79,7 @@ impl Entry<'_> {
         let supplied = scope.options.supplied(&scope.gateway.name, self.name);
         let data = self.data.filter(|data| !data.trim().is_empty());
         let read = match (supplied, data) {
-            (Some(file), _) => certificates_from_pem_or_der(&file.bytes),
+            (Some(file), _) => read_certificates(&file.bytes),
             (None, Some(data)) => certificates(data),
             (None, None) => {
                 self.warn_of_absence(scope);
@@ -157,10 +157,10 @@ fn certificates(data: &str) -> Result<Vec<Vec<u8>>, CertificateError> {
         });
     }
     if data.trim_start().starts_with("-----BEGIN ") {
-        return certificates_from_pem_or_der(data.as_bytes());
+        return read_certificates(data.as_bytes());
     }
     let bytes = decode_base64(data).ok_or(CertificateError::Base64)?;
-    certificates_from_pem_or_der(&bytes)
+    read_certificates(&bytes)
 }
 
 fn parsed(found: Vec<Vec<u8>>) -> Result<Vec<Certificate>, CertificateError> {

@@ -103,7 +103,7 @@ impl FromIterator<Mapping> for AddressMap {
 
 impl AddressMap {
     /// Where connections to `host` (a name in lower case, or an address) on `port` go instead.
-    pub(crate) fn find(&self, host: &str, port: u16) -> Option<SocketAddr> {
+    pub fn find(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let exact = self.by_host.get(&(host.to_owned(), Some(port)));
         let (address, to_port) = exact.or_else(|| self.by_host.get(&(host.to_owned(), None)))?;
         Some(SocketAddr::new(*address, to_port.unwrap_or(port)))

@@ -150,6 +150,32 @@ struct Lookups {
     waiting: Vec<(BTreeSet<String>, oneshot::Sender<()>)>,
 }
 
+/// Why a name has no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameFailure {
+    /// The name servers say that it does not exist, or has no IPv4 address.
+    NoSuchName,
+    /// No name server answers for it.
+    NoAnswer,
+}
+
+/// The IPv4 addresses of `name`, asked for as a gateway asks, in ascending order. Takes at most
+/// five seconds. Must be called within a tokio runtime.
+///
+/// # Errors
+/// Of the outer kind when the system's resolver configuration cannot be read.
+pub async fn resolve(
+    servers: &NameServers,
+    name: &str,
+) -> io::Result<Result<Vec<IpAddr>, NameFailure>> {
+    let answer = look_up(resolver(servers)?, name.to_owned()).await;
+    Ok(match (answer.addresses.is_empty(), answer.is_nameless) {
+        (false, _) => Ok(answer.addresses),
+        (true, true) => Err(NameFailure::NoSuchName),
+        (true, false) => Err(NameFailure::NoAnswer),
+    })
+}
+
 /// What a look-up came to.
 struct Answer {
     name: String,

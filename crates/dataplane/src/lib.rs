@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod http;
 mod io;
 mod live;
+mod network;
 mod plane;
 mod probe;
 mod rotation;
@@ -30,7 +31,9 @@ mod upstream;
 mod worker;
 
 pub use address_map::{AddressMap, Mapping, MappingError};
+pub use dns::{NameFailure, resolve};
 pub use plane::{
     ApplyError, BindError, Bound, Dataplane, DataplaneConfig, NameServers, ServerState,
     UpstreamState,
 };
+pub use probe::{ProbeNames, ProbePlan, probe_names, probe_now};

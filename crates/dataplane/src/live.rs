@@ -19,6 +19,7 @@ use gatewright_telemetry::{LabelId, LabelRegistry, Labels};
 use targets::{Probed, Targets};
 
 use crate::address_map::AddressMap;
+use crate::network::{Obstacle, obstacle};
 use crate::probe::{Epoch, Place, Target, Watched};
 use crate::rotation::Rotation;
 use crate::tls::{BackendTls, ListenerTls, ListenerTlsError};
@@ -86,6 +87,8 @@ pub(crate) struct Server {
     /// The value of its affinity cookie, where the setting has one: a hash, which is not worth its
     /// time on each of a large pool's servers for nothing.
     pub(crate) affinity: Option<[u8; 32]>,
+    /// What drops connections to it on their way.
+    pub(crate) obstacle: Option<Obstacle>,
     /// Its state by the probes; `None` where there are none.
     pub(crate) target: Option<Arc<Target>>,
 }
@@ -442,11 +445,28 @@ fn build_servers(
                 address,
                 member,
                 affinity,
+                obstacle: obstacle_to(snapshot, upstream, name, logical, address),
                 target: None,
             });
         }
     }
     (servers, has_unresolved)
+}
+
+/// What the network policy has against a server. Nothing is known of one that a mapping gives an
+/// address in place of its name: its own address is not.
+fn obstacle_to(
+    snapshot: &Snapshot,
+    upstream: Upstream,
+    member: &Member,
+    logical: SocketAddr,
+    address: SocketAddr,
+) -> Option<Obstacle> {
+    let is_mapped_by_name = matches!(member, Member::Fqdn(_)) && logical == address;
+    if is_mapped_by_name && logical.ip().is_loopback() {
+        return None;
+    }
+    obstacle(snapshot, snapshot.pool(upstream.pool).gateway, logical)
 }
 
 /// The logical and the real addresses of a member; none while its name is not resolved.

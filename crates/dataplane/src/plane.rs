@@ -20,6 +20,7 @@ use crate::core::Shared;
 use crate::dns::Dns;
 use crate::io::bind;
 use crate::live::{Live, LiveUpstream, Server, Surroundings};
+use crate::network::unretrievable;
 use crate::probe::{Epoch, Prober, member_name};
 use crate::worker::{Command, Opening, WorkerHandle};
 
@@ -82,6 +83,9 @@ pub struct UpstreamState {
     pub pool: String,
     pub setting: String,
     pub servers: Vec<ServerState>,
+    /// Why the platform could not tell the health of this gateway's servers: a clause. By the
+    /// network policy, where there is one.
+    pub unretrievable: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -242,6 +246,7 @@ impl Dataplane {
                 gateway: snapshot.gateway(pool.gateway).name.clone(),
                 pool: pool.name.clone(),
                 setting: snapshot.setting(upstream.setting).name.clone(),
+                unretrievable: unretrievable(snapshot, pool.gateway),
                 servers: members
                     .flat_map(|(position, member)| servers_of(servers, position, member, &nameless))
                     .collect(),

@@ -74,7 +74,11 @@ impl BackendHealth {
         let mut by_pool: BTreeMap<(&str, &str), Vec<SettingHealth>> = BTreeMap::new();
         for upstream in upstreams {
             let key = (upstream.gateway.as_str(), upstream.pool.as_str());
-            let servers = upstream.servers.iter().map(|one| server(one, now));
+            let unretrievable = upstream.unretrievable.as_deref();
+            let servers = upstream.servers.iter().map(|one| match unretrievable {
+                Some(why) => unretrievable_server(server(one, now), why),
+                None => server(one, now),
+            });
             by_pool.entry(key).or_default().push(SettingHealth {
                 setting: upstream.setting.clone(),
                 servers: servers.collect(),
@@ -176,6 +180,22 @@ fn server(state: &ServerState, now: u64) -> ServerHealth {
     }
 }
 
+/// What the platform would tell of a server whose health it cannot have. It may well be healthy,
+/// and take traffic.
+fn unretrievable_server(server: ServerHealth, why: &str) -> ServerHealth {
+    let message = HealthMessage::Unretrievable;
+    let probes = format!("our own probes say: {}", server.health_probe_log);
+    ServerHealth {
+        health: Health::Unknown.as_str().to_owned(),
+        health_probe_log: message.render(&Fill::default()),
+        health_probe_error_name: message.error_name().to_owned(),
+        code: message.code().to_owned(),
+        detail: Some(format!("{why}; {probes}")),
+        remedy: Some(message.remedy().to_owned()),
+        ..server
+    }
+}
+
 fn message(state: &ServerState, record: Option<&ProbeRecord>) -> HealthMessage {
     match (record, state.logical) {
         (Some(record), _) => record.message,
@@ -269,6 +289,7 @@ mod tests {
             pool: "web".to_owned(),
             setting: "http".to_owned(),
             servers,
+            unretrievable: None,
         };
         BackendHealth::new(&snapshot(), &[upstream], 4_500_000)
     }

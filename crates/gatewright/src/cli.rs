@@ -37,6 +37,8 @@ pub(crate) enum Command {
     /// Show which servers may take traffic, and why the others may not; exit status 1 if one is
     /// not healthy
     Health(HealthArguments),
+    /// Probe a server once, exactly as a gateway would, without any gateway
+    Probe(Box<ProbeArguments>),
     /// Show what a running node serves, since when, and how its files and its log are
     Status(StatusArguments),
     /// Serve an example gateway with backends good and bad, to try things on
@@ -48,6 +50,10 @@ pub(crate) struct ServeArguments {
     /// A gateway's JSON; may be repeated
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) gateway: Vec<PathBuf>,
+    /// A folder with the JSON of the gateways' virtual networks, security groups and route tables,
+    /// whose rules then hold for connections to backends
+    #[arg(long, value_name = "DIR")]
+    pub(crate) network: Option<PathBuf>,
     /// Settings in TOML, named like the flags; flags win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -159,6 +165,59 @@ pub(crate) enum HealthFormat {
     Table,
     Json,
     Yaml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArguments {
+    /// What to probe; or name a gateway's file and one of its backend settings
+    pub(crate) url: Option<String>,
+    /// The Host header, and the name in the TLS handshake [default: the URL's name, 127.0.0.1 for
+    /// an address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// The name in the TLS handshake, which the certificate must have; none sends and checks none
+    #[arg(long, value_name = "NAME|none")]
+    pub(crate) sni: Option<String>,
+    /// The path [default: the URL's]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+    /// A root certificate that is trusted beside the well-known ones (v1: the server certificate
+    /// that is trusted), PEM or DER; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root: Vec<PathBuf>,
+    /// Status codes of a healthy answer [default: 200-399]
+    #[arg(long = "match", value_name = "CODES")]
+    pub(crate) match_codes: Option<String>,
+    /// A text that a healthy answer's body holds
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) match_body: Option<String>,
+    /// How long everything may take, in seconds [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+    /// The generation of the gateway, whose rules for names and trust differ
+    #[arg(long, value_name = "SKU", default_value = "v2")]
+    pub(crate) sku: Sku,
+    /// Take everything from this gateway's file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gateway: Option<PathBuf>,
+    /// The backend setting whose servers are probed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) setting: Option<String>,
+    /// A local stand-in for a backend address of the gateway; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]=ADDRESS[:PORT]")]
+    pub(crate) map: Vec<MapRule>,
+    /// A name server, instead of the system's; may be repeated
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    pub(crate) dns: Vec<NameServer>,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Format,
+}
+
+/// A generation of gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sku {
+    V1,
+    V2,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use gatewright_arm::{
 use gatewright_compile::{Compiled, Options, compile_validated};
 
 use crate::findings::{Finding, Level, has_errors};
+use crate::network::NetworkFolder;
 
 /// How standard input is named on the command line.
 const STDIN: &str = "-";
@@ -188,6 +189,7 @@ fn is_about_data(finding: &Diagnostic) -> bool {
 /// The findings, when one of them is an error.
 pub(crate) fn compile(
     mut documents: Vec<Document>,
+    network: &NetworkFolder,
     options: &Options,
 ) -> Result<(Compiled, Vec<Finding>), Vec<Finding>> {
     for document in &mut documents {
@@ -195,6 +197,8 @@ pub(crate) fn compile(
     }
     let mut findings = Vec::new();
     let mut gateways = Vec::new();
+    // The file of each gateway.
+    let mut origins = Vec::new();
     let files = documents
         .iter()
         .map(|document| document.file.as_str())
@@ -202,11 +206,23 @@ pub(crate) fn compile(
     let files = files.join(", ");
     for document in documents {
         findings.extend(document.findings);
+        origins.extend(document.gateways.iter().map(|_| document.file.clone()));
         gateways.extend(document.gateways);
     }
+    findings.extend(network.findings.iter().cloned());
     if has_errors(&findings) {
         return Err(findings);
     }
+    let policy = match network.compile(&gateways, &origins) {
+        Ok((policy, more)) => {
+            findings.extend(more);
+            policy
+        }
+        Err(more) => {
+            findings.extend(more);
+            return Err(findings);
+        }
+    };
     // Each compiled alone; what is wrong now is between them.
     compile_validated(&gateways, options).map_or_else(
         |diagnostics| {
@@ -217,11 +233,14 @@ pub(crate) fn compile(
                 .map(|error| Finding::from_diagnostic(&files, error))
                 .collect())
         },
-        |compiled| Ok((compiled, findings)),
+        |mut compiled| {
+            compiled.snapshot.network = policy;
+            Ok((compiled, findings))
+        },
     )
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

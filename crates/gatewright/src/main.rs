@@ -14,6 +14,7 @@ mod documents;
 mod events;
 mod findings;
 mod maps;
+mod network;
 mod node;
 mod output;
 mod pages;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => commands::validate::run(&arguments),
         Command::Reload(arguments) => commands::reload::run(&arguments),
         Command::Health(arguments) => commands::health::run(&arguments),
+        Command::Probe(arguments) => commands::probe::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
     };

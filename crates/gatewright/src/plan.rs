@@ -17,6 +17,7 @@ use crate::dev_certs::DevCertificates;
 use crate::documents::{self, Document};
 use crate::findings::{Finding, Level};
 use crate::maps;
+use crate::network::{self, NetworkFolder};
 use crate::sentence::Sentence;
 use crate::settings::{CertificateFile, Settings};
 
@@ -64,6 +65,7 @@ pub(crate) fn watched_files(settings: &Settings) -> Vec<PathBuf> {
         .iter()
         .chain(certificates.flatten())
         .cloned()
+        .chain(network::watched(settings.network.as_deref()))
         .collect()
 }
 
@@ -90,8 +92,9 @@ pub(crate) fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<
             .collect();
         options.development_certificates = minted.provide(&keyless)?;
     }
+    let network = NetworkFolder::load(settings.network.as_deref());
     let unused = unused_certificates(&settings.certificates, &documents);
-    let (compiled, mut findings) = documents::compile(documents, &options)?;
+    let (compiled, mut findings) = documents::compile(documents, &network, &options)?;
     findings.extend(unused);
     let snapshot = compiled.snapshot;
     findings.extend(maps::unused(&settings.map, &snapshot));

@@ -39,6 +39,7 @@ const WORKERS_MAX: u16 = 1024;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) gateways: Vec<PathBuf>,
+    pub(crate) network: Option<PathBuf>,
     pub(crate) map: Vec<MapRule>,
     pub(crate) port_offset: u16,
     pub(crate) bind: Vec<BindRule>,
@@ -181,6 +182,12 @@ impl FromStr for OutputPath {
     }
 }
 
+impl NameServer {
+    pub(crate) fn address(self) -> SocketAddr {
+        self.0
+    }
+}
+
 impl FromStr for NameServer {
     type Err = Sentence;
 
@@ -253,6 +260,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct FileSettings {
     gateway: List<PathBuf>,
+    network: Option<PathBuf>,
     map: List<Parsed<MapRule>>,
     port_offset: Option<u16>,
     bind: List<Parsed<BindRule>>,
@@ -298,6 +306,7 @@ impl FileSettings {
     fn resolve_paths(&mut self, folder: &Path) {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         self.gateway.0.iter_mut().for_each(resolve);
+        self.network.as_mut().map(resolve);
         for Parsed(certificate) in &mut self.certificate.0 {
             resolve(&mut certificate.file);
             certificate.password_file.as_mut().map(resolve);
@@ -364,6 +373,7 @@ impl Settings {
         let dns = either(flags.dns, file.dns);
         Ok(Self {
             gateways,
+            network: flags.network.or(file.network),
             map: either(flags.map, file.map),
             port_offset: flags.port_offset.or(file.port_offset).unwrap_or(0),
             bind: either(flags.bind, file.bind),

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
 use gatewright_snapshot::{Generation, Snapshot};
@@ -11,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backend_health::BackendHealth;
 use crate::events::{Events, Insights};
-use crate::times::now;
+use crate::times::{now, unix_micros};
 
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,11 +146,6 @@ impl Board {
             },
         })
     }
-}
-
-fn unix_micros() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_micros() as u64)
 }
 
 fn gateways(snapshot: &Snapshot) -> Vec<Value> {

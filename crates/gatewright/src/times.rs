@@ -1,11 +1,19 @@
 //! Moments as text.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Now, to the second: `2026-11-25T19:03:22Z`.
 pub(crate) fn now() -> String {
     format(OffsetDateTime::now_utc())
+}
+
+/// Now, in microseconds since the Unix epoch.
+pub(crate) fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as u64)
 }
 
 /// A moment in microseconds since the Unix epoch, to the second.

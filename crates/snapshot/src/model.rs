@@ -7,6 +7,7 @@ use crate::index::{
     CertificateIndex, EndpointIndex, GatewayIndex, ListenerIndex, PathMapIndex, PoolIndex,
     RouteIndex, SettingIndex, UpstreamIndex,
 };
+use crate::network::NetworkPolicy;
 use crate::{Certificate, HostTable, PathTable, Probe, TlsPolicy};
 
 /// Everything that the data plane needs to know of the gateways that it serves.
@@ -27,6 +28,9 @@ pub struct Snapshot {
     /// pair: one pool under two settings gets two verdicts.
     pub upstreams: Vec<Upstream>,
     pub certificates: Vec<Certificate>,
+    /// What is known of the networks that the gateways and their servers are in; nothing, where no
+    /// document was given.
+    pub network: NetworkPolicy,
 }
 
 /// Which generation of the service a gateway belongs to, by its SKU: many details differ.

@@ -24,8 +24,8 @@ pub use channel::{Received, RecordReceiver, RecordSender, record_channel};
 pub use failure::{ErrorInfo, Failure, Phase, Side};
 pub use handshake::{HandshakeFailure, HandshakeTotals};
 pub use health::{
-    CertificateNote, Fill, Health, HealthChange, HealthMessage, ProbeRecord, ProbeRequest,
-    ProbeStage, StageName, Wording,
+    CertificateNote, FaultyPart, Fill, Health, HealthChange, HealthMessage, ProbeRecord,
+    ProbeRequest, ProbeStage, StageName, Wording,
 };
 pub use labels::{LabelId, LabelRegistry, Labels};
 pub use record::{

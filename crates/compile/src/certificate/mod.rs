@@ -13,7 +13,7 @@ pub(crate) mod public;
 use gatewright_snapshot::PrivateKey;
 use zeroize::Zeroizing;
 
-pub(crate) use pem::certificates as certificates_from_pem_or_der;
+pub use pem::certificates as read_certificates;
 
 /// Largest PFX that a second-generation gateway takes, in bytes (behaviour.md §2.2).
 pub const PFX_BYTES_MAX_V2: usize = 16 * 1024;

@@ -60,7 +60,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, CertificateError> {
 ///
 /// # Errors
 /// When there is none, or the PEM is damaged.
-pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
+pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
     if !is_pem(bytes) {
         return Ok(vec![bytes.to_vec()]);
     }

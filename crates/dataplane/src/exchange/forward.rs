@@ -190,7 +190,7 @@ impl Way<'_> {
         let name = self.certificate_name(turn.server, turn.head.host());
         let may_reuse = turn.number == 0;
         let mut backend = self
-            .connect(client, slot, name.as_deref(), may_reuse)
+            .connect(client, slot, turn.server, name.as_deref(), may_reuse)
             .await?;
         if let Some(record) = recording.attempt_mut(turn.number) {
             record.source_port = backend.local_port;
@@ -210,6 +210,7 @@ impl Way<'_> {
         &self,
         client: &mut Client,
         slot: &Rc<ServerSlot>,
+        server: &Server,
         name: Option<&str>,
         may_reuse: bool,
     ) -> Result<Backend, AttemptFailure> {
@@ -234,7 +235,8 @@ impl Way<'_> {
                 return Err(self.judge(Failure::BackendTlsProtocol, true, false));
             }
         };
-        let opened = open(slot, tls, client.timer(), self.setting.request_timeout).await;
+        let (obstacle, limit) = (server.obstacle.as_ref(), self.setting.request_timeout);
+        let opened = open(slot, obstacle, tls, client.timer(), limit).await;
         opened.map_err(AttemptFailure::unsent)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gatewright_snapshot::{Member, Probe, Snapshot, Upstream};
 
 use super::{Server, Surroundings, UpstreamIdentity};
+use crate::network::obstacle;
 use crate::probe::{Epoch, Place, Spec, Target, TargetLabels};
 use crate::tls::BackendTls;
 
@@ -70,7 +71,12 @@ impl<'a> Targets<'a> {
             probed.probe.port,
             surroundings,
         );
-        let spec = Spec::new(probed.probe, setting, member, gateway.generation, address);
+        let mut spec = Spec::new(probed.probe, setting, member, gateway.generation, address);
+        let probed_at = SocketAddr::new(server.logical.ip(), probed.probe.port);
+        spec.obstacle = match probed.probe.port == setting.port {
+            true => server.obstacle.clone(),
+            false => obstacle(snapshot, pool.gateway, probed_at),
+        };
         let before = self.before.get(&place);
         let target = match before.filter(|before| before.spec == spec) {
             Some(same) => Arc::clone(same),

@@ -12,6 +12,7 @@ use gatewright_telemetry::{
 
 use super::Spec;
 use super::answer::TextSearch;
+use super::certificates::{self, Judged};
 use super::message::{alert_name, of_failure};
 use crate::exchange::{AnswerBody, INTERIM_ANSWERS_MAX};
 use crate::http::response::{FIELDS_MAX, HEAD_BYTES_MAX, parse};
@@ -26,6 +27,9 @@ const SEARCHED_BYTES_MAX: usize = 1024 * 1024;
 /// to see an answer that is cut off, and not a whole stream.
 const READ_BYTES_MAX: usize = 64 * 1024;
 const READ_PATIENCE: Duration = Duration::from_secs(1);
+
+/// OpenSSL's number for a refusal that it has no number for.
+const X509_V_ERR_UNSPECIFIED: u32 = 1;
 
 /// Why a probe failed.
 struct Fault {
@@ -95,11 +99,15 @@ impl Attempt<'_> {
         let address = self.spec.address;
         let began = Instant::now();
         self.timer.start(CONNECT_TIMEOUT.min(self.time_left()));
-        let connected = connect_in_time(address, &self.timer).await;
+        let obstacle = self.spec.obstacle.as_ref();
+        let connected = connect_in_time(address, obstacle, &self.timer).await;
         let socket = match connected {
             Ok(socket) => socket,
             Err(failure) => {
-                let detail = format!("{address}: {}", failure.fact());
+                let detail = match obstacle {
+                    Some(obstacle) => format!("{}: {obstacle}", failure.fact()),
+                    None => format!("{address}: {}", failure.fact()),
+                };
                 self.note(StageName::Tcp, false, began, detail.clone());
                 return Err(Fault {
                     detail: Some(detail),
@@ -125,6 +133,8 @@ impl Attempt<'_> {
         self.timer.start(self.time_left());
         match backend_handshake(tls, name, socket, &self.timer).await {
             Ok(session) => {
+                let judged = self.judge(tls, &session.presented());
+                self.certificates = judged.notes;
                 let detail = session.session().map_or_else(String::new, |session| {
                     format!("{} with {}", session.protocol, session.cipher)
                 });
@@ -132,11 +142,44 @@ impl Attempt<'_> {
                 Ok(Stream::Tls(session))
             }
             Err(fault) => {
-                let fault = fault_of_handshake(&fault);
+                let fault = self.fault_of_handshake(tls, &fault);
                 let detail = fault.detail.clone().unwrap_or_default();
                 self.note(StageName::Tls, false, began, detail);
                 Err(fault)
             }
+        }
+    }
+
+    fn judge(&self, tls: &BackendTls, presented: &[Vec<u8>]) -> Judged {
+        let name = self.spec.names.sni.as_deref();
+        certificates::judge(presented, tls.verification(), name)
+    }
+
+    /// Why a handshake came to nothing: where certificates were refused, their very defect.
+    fn fault_of_handshake(&mut self, tls: &BackendTls, fault: &HandshakeFault) -> Fault {
+        let error = fault.error.as_ref();
+        if !fault.presented.is_empty() {
+            let judged = self.judge(tls, &fault.presented);
+            self.certificates = judged.notes;
+            if let Some(defect) = judged.verdict.deciding() {
+                return Fault {
+                    message: certificates::message(defect.kind(), self.spec.generation),
+                    detail: Some(defect.to_string()),
+                    text: String::new(),
+                    openssl: Some(u32::from(defect.openssl())),
+                };
+            }
+        }
+        let fact = fault.failure.fact();
+        let detail = match error {
+            Some(error) => format!("{fact} ({error})"),
+            None => fact.to_owned(),
+        };
+        Fault {
+            message: of_failure(fault.failure, error),
+            detail: Some(detail),
+            text: error.and_then(alert_name).unwrap_or_default(),
+            openssl: Some(X509_V_ERR_UNSPECIFIED),
         }
     }
 
@@ -326,21 +369,6 @@ impl Attempt<'_> {
             stages: self.stages,
             certificates: self.certificates,
         }
-    }
-}
-
-fn fault_of_handshake(fault: &HandshakeFault) -> Fault {
-    let error = fault.error.as_ref();
-    let fact = fault.failure.fact();
-    let detail = match error {
-        Some(error) => format!("{fact} ({error})"),
-        None => fact.to_owned(),
-    };
-    Fault {
-        message: of_failure(fault.failure, error),
-        detail: Some(detail),
-        text: error.and_then(alert_name).unwrap_or_default(),
-        openssl: None,
     }
 }
 

@@ -79,6 +79,7 @@ fn of_tls_error(error: &Error) -> HealthMessage {
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => HealthMessage::TlsVersion,
         Error::AlertReceived(_) => HealthMessage::TlsAlert,
+        Error::NoCertificatesPresented => HealthMessage::LeafMissing,
         _ => HealthMessage::TlsProtocol,
     }
 }

@@ -10,13 +10,16 @@
 
 mod answer;
 mod attempt;
+mod certificates;
 mod message;
 mod names;
+mod once;
 mod prober;
 mod schedule;
 mod targets;
 mod verdict;
 
-use names::{ProbeNames, probe_names};
+pub use names::{ProbeNames, probe_names};
+pub use once::{ProbePlan, probe_now};
 pub(crate) use prober::Prober;
 pub(crate) use targets::{Epoch, Place, Spec, Target, TargetLabels, Watched, member_name};

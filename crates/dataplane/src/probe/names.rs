@@ -10,16 +10,17 @@ use gatewright_snapshot::{BackendSetting, Generation, HostOverride, Member, Prob
 /// The host of the default probe where nothing else is set (the service's documentation).
 const LOOPBACK: &str = "127.0.0.1";
 
+/// The names that a probe uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProbeNames {
+pub struct ProbeNames {
     /// The `Host` header.
-    pub(crate) host: String,
+    pub host: String,
     /// Sent in the TLS handshake, and checked; `None` sends none, and then no name is checked.
-    pub(crate) sni: Option<String>,
+    pub sni: Option<String>,
 }
 
 /// The names for a probe of `member`.
-pub(crate) fn probe_names(
+pub fn probe_names(
     probe: &Probe,
     setting: &BackendSetting,
     member: &Member,

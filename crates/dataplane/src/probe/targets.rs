@@ -10,6 +10,7 @@ use gatewright_telemetry::{Health, HealthChange, ProbeRecord};
 use super::schedule::Pace;
 use super::verdict::Verdict;
 use super::{ProbeNames, probe_names};
+use crate::network::Obstacle;
 use crate::tls::BackendTls;
 
 /// Counts the changes of which servers are usable, so that what was derived from them can tell
@@ -47,6 +48,8 @@ pub(crate) struct Spec {
     pub(crate) names: ProbeNames,
     /// Where the probe connects to, after mapping.
     pub(crate) address: SocketAddr,
+    /// What drops connections there on their way.
+    pub(crate) obstacle: Option<Obstacle>,
 }
 
 impl Spec {
@@ -63,6 +66,7 @@ impl Spec {
             probe: probe.clone(),
             generation,
             address,
+            obstacle: None,
         }
     }
 

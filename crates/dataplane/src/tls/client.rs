@@ -1,5 +1,6 @@
 //! TLS towards backends: whose certificate is accepted, and under which name.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
@@ -47,6 +48,10 @@ impl BackendTls {
         }
     }
 
+    pub(crate) fn verification(&self) -> &BackendVerification {
+        &self.verification
+    }
+
     pub(crate) fn is_for(&self, verification: &BackendVerification) -> bool {
         self.verification == *verification
     }
@@ -65,6 +70,8 @@ pub(crate) struct HandshakeFault {
     pub(crate) failure: Failure,
     /// What the TLS library says, where it was the one that gave up.
     pub(crate) error: Option<Error>,
+    /// The certificates that were refused, as presented (DER).
+    pub(crate) presented: Vec<Vec<u8>>,
 }
 
 impl From<Failure> for HandshakeFault {
@@ -72,6 +79,7 @@ impl From<Failure> for HandshakeFault {
         Self {
             failure,
             error: None,
+            presented: Vec::new(),
         }
     }
 }
@@ -97,6 +105,7 @@ pub(crate) async fn backend_handshake(
         Err(TlsFailure::Protocol(error)) => Err(HandshakeFault {
             failure: handshake_failure(&error),
             error: Some(error),
+            presented: REFUSED.take(),
         }),
     }
 }
@@ -124,7 +133,7 @@ fn handshake_failure(error: &Error) -> Failure {
 }
 
 /// The public authorities: this machine's, or where it has none, those that Mozilla lists.
-fn well_known_roots() -> &'static RootCertStore {
+pub(crate) fn well_known_roots() -> &'static RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let mut roots = RootCertStore::empty();
@@ -145,6 +154,12 @@ fn roots(trust: &BackendTrust) -> Arc<RootCertStore> {
     Arc::new(roots)
 }
 
+thread_local! {
+    /// The chain that was refused last on this thread. A handshake learns of a refusal within the
+    /// same poll, so that it is its own.
+    static REFUSED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
 #[derive(Debug)]
 struct BackendVerifier {
     provider: Arc<CryptoProvider>,
@@ -161,8 +176,12 @@ impl ServerCertVerifier for BackendVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.judge(end_entity, intermediates, server_name, now)
-            .map(|()| ServerCertVerified::assertion())
+        let judged = self.judge(end_entity, intermediates, server_name, now);
+        if judged.is_err() {
+            let presented = std::iter::once(end_entity).chain(intermediates);
+            REFUSED.set(presented.map(|der| der.to_vec()).collect());
+        }
+        judged.map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

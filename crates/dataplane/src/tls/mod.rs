@@ -5,7 +5,9 @@ mod ja4;
 mod server;
 mod stream;
 
-pub(crate) use client::{BackendTls, HandshakeFault, backend_handshake, backend_name};
+pub(crate) use client::{
+    BackendTls, HandshakeFault, backend_handshake, backend_name, well_known_roots,
+};
 pub(crate) use server::{HandshakeError, ListenerTls, ListenerTlsError, TlsAccept, accept};
 pub(crate) use stream::TlsStream;
 

@@ -152,6 +152,13 @@ impl TlsStream {
         self.socket.finish_sending();
     }
 
+    /// The peer's certificates in the order in which it sent them (DER).
+    pub(crate) fn presented(&self) -> Vec<Vec<u8>> {
+        let state = self.state.borrow();
+        let certificates = state.connection.peer_certificates().unwrap_or_default();
+        certificates.iter().map(|der| der.to_vec()).collect()
+    }
+
     /// What was negotiated, for the log.
     pub(crate) fn session(&self) -> Option<TlsSession> {
         let state = self.state.borrow();

@@ -12,24 +12,27 @@ use gatewright_telemetry::Failure;
 
 use super::{Backend, ServerSlot};
 use crate::io::{Inbox, Socket, Stream, Timer, connect};
+use crate::network::Obstacle;
 use crate::time_out::time_out;
 use crate::tls::{BackendTls, backend_handshake, backend_name};
 
 /// Longest time for a server to accept a connection; the request timeout, where that is shorter.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connects to `slot`'s server. `tls`: the security to use and the name to ask for.
+/// Connects to `slot`'s server. `obstacle`: what drops connections to it on their way. `tls`: the
+/// security to use and the name to ask for.
 ///
 /// # Errors
 /// The failure, as finely as the system and TLS tell it.
 pub(crate) async fn open(
     slot: &Rc<ServerSlot>,
+    obstacle: Option<&Obstacle>,
     tls: Option<(&BackendTls, Option<&str>)>,
     timer: &Timer,
     request_timeout: Duration,
 ) -> Result<Backend, Failure> {
     timer.start(CONNECT_TIMEOUT.min(request_timeout));
-    let socket = connect_in_time(slot.address, timer).await?;
+    let socket = connect_in_time(slot.address, obstacle, timer).await?;
     let local_port = socket.local_port();
     let (stream, name) = match tls {
         None => (Stream::Plain(socket), None),
@@ -53,11 +56,20 @@ pub(crate) async fn open(
     })
 }
 
-/// Connects before the timer's deadline.
+/// Connects before the timer's deadline. Where there is an obstacle nothing leaves, and the time
+/// runs out.
 ///
 /// # Errors
 /// The failure, as finely as the system tells it.
-pub(crate) async fn connect_in_time(address: SocketAddr, timer: &Timer) -> Result<Socket, Failure> {
+pub(crate) async fn connect_in_time(
+    address: SocketAddr,
+    obstacle: Option<&Obstacle>,
+    timer: &Timer,
+) -> Result<Socket, Failure> {
+    if obstacle.is_some() {
+        poll_fn(|context| timer.poll(context)).await;
+        return Err(time_out(timer, Failure::ConnectTimedOut));
+    }
     let mut connecting = pin!(connect(address));
     poll_fn(|context| match connecting.as_mut().poll(context) {
         Poll::Ready(connected) => Poll::Ready(connected.map_err(|error| connect_failure(&error))),

@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod health;
+pub(crate) mod probe;
 pub(crate) mod reload;
 pub(crate) mod serve;
 pub(crate) mod status;

@@ -14,10 +14,23 @@ pub enum Wording {
     Own,
 }
 
+/// What has to change for a server to be healthy, between a client, the gateway and the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultyPart {
+    Nothing,
+    /// The gateway's configuration: the backend setting, the probe, the pool.
+    Gateway,
+    /// The way between them, or what listens at its end.
+    Connection,
+    /// The server: its certificates, or its application.
+    Backend,
+}
+
 macro_rules! messages {
     ($($(#[$doc:meta])* $name:ident {
         code: $code:literal,
         error_name: $error_name:literal,
+        part: $part:ident,
         wording: $wording:ident,
         text: $text:expr,
         older: [$($older:expr),* $(,)?],
@@ -42,6 +55,11 @@ macro_rules! messages {
             /// The report's `healthProbeErrorName`: one of the values that the service has.
             pub fn error_name(self) -> &'static str {
                 match self { $(Self::$name => $error_name,)* }
+            }
+
+            /// Where the service's illustration of a connection would be red.
+            pub fn faulty_part(self) -> FaultyPart {
+                match self { $(Self::$name => FaultyPart::$part,)* }
             }
 
             pub fn wording(self) -> Wording {
@@ -93,6 +111,7 @@ messages! {
     Success {
         code: "success",
         error_name: "SuccessWithStatusCode",
+        part: Nothing,
         wording: Service,
         text: "Success. Received {received} status code",
         older: [],
@@ -102,6 +121,7 @@ messages! {
     TimedOut {
         code: "timed-out",
         error_name: "Timeout",
+        part: Backend,
         wording: Service,
         text: "Time taken by the backend to respond to application gateway's health probe is more \
             than the timeout threshold in the probe setting.",
@@ -120,6 +140,7 @@ messages! {
     NameUnresolved {
         code: "name-unresolved",
         error_name: "HostNameNotResolved",
+        part: Gateway,
         wording: Service,
         text: "Application Gateway could not create a probe for this backend. This usually \
             happens when the FQDN of the backend is not entered correctly.",
@@ -134,6 +155,7 @@ messages! {
     ConnectRefused {
         code: "connect-refused",
         error_name: "PortNotReachable",
+        part: Connection,
         wording: Service,
         text: NOT_CONNECTED,
         older: [NOT_CONNECTED_2020, NOT_CONNECTED_OLD],
@@ -144,6 +166,7 @@ messages! {
     ConnectTimedOut {
         code: "connect-timed-out",
         error_name: "ServerNotReachable",
+        part: Connection,
         wording: Service,
         text: NOT_CONNECTED,
         older: [NOT_CONNECTED_2020, NOT_CONNECTED_OLD],
@@ -155,6 +178,7 @@ messages! {
     AddressUnreachable {
         code: "address-unreachable",
         error_name: "AddressNotReachable",
+        part: Connection,
         wording: Service,
         text: NOT_CONNECTED,
         older: [NOT_CONNECTED_2020, NOT_CONNECTED_OLD],
@@ -164,6 +188,7 @@ messages! {
     ConnectReset {
         code: "connect-reset",
         error_name: "ServerNotReachable",
+        part: Connection,
         wording: Service,
         text: NOT_CONNECTED,
         older: [NOT_CONNECTED_2020, NOT_CONNECTED_OLD],
@@ -174,6 +199,7 @@ messages! {
     StatusMismatch {
         code: "status-mismatch",
         error_name: "HttpStatusCodeMismatchWithStatusCode",
+        part: Backend,
         wording: Service,
         text: "Status code of the backend's HTTP response did not match the probe setting. \
             Expected:{expected} Received:{received}.",
@@ -187,6 +213,7 @@ messages! {
     BodyMismatch {
         code: "body-mismatch",
         error_name: "HttpResponseBodyMismatch",
+        part: Backend,
         wording: Service,
         text: "Body of the backend's HTTP response did not match the probe setting. Received \
             response body doesn't contain {text}.",
@@ -200,6 +227,7 @@ messages! {
     CertificateName {
         code: "certificate-name",
         error_name: "BackendCertificateCNMismatchWithProbeHostName",
+        part: Gateway,
         wording: Service,
         text: "The Common Name of the leaf certificate presented by the backend server does not \
             match the Probe or Backend Setting hostname of the application gateway.",
@@ -216,6 +244,7 @@ messages! {
     CertificateNameV1 {
         code: "certificate-name-v1",
         error_name: "BackendCertInvalidCN",
+        part: Gateway,
         wording: Service,
         text: "The Common Name (CN) of the backend certificate doesn't match.",
         older: [],
@@ -225,6 +254,7 @@ messages! {
     CertificateDates {
         code: "certificate-dates",
         error_name: "BackendServerCertificateExpired",
+        part: Backend,
         wording: Service,
         text: "Backend certificate is invalid. Current date is not within the \"Valid from\" and \
             \"Valid to\" date range on the certificate.",
@@ -235,6 +265,7 @@ messages! {
     IntermediateMissing {
         code: "intermediate-missing",
         error_name: "IncompleteBackendCertificateChainOnlyLeafCertificateIsPresent",
+        part: Backend,
         wording: Service,
         text: "The Intermediate certificate is missing from the certificate chain presented by \
             the backend server. Ensure the certificate chain is complete and correctly ordered on \
@@ -248,6 +279,7 @@ messages! {
     LeafMissing {
         code: "leaf-missing",
         error_name: "IncorrectBackendCertificateChainMissingLeafCertificate",
+        part: Backend,
         wording: Service,
         text: "The Leaf certificate is missing from the certificate chain presented by the \
             backend server. Ensure the chain is complete and correctly ordered on the backend \
@@ -259,6 +291,7 @@ messages! {
     NotWellKnown {
         code: "not-well-known",
         error_name: "BackendServerCertificateNotTrustedByWellKnownCAs",
+        part: Gateway,
         wording: Service,
         text: "The backend Server certificate is not signed by a well-known Certificate Authority \
             (CA). To use unknown CA certificates, its Root certificate must be uploaded to the \
@@ -278,6 +311,7 @@ messages! {
     IntermediateNotWellKnown {
         code: "intermediate-not-well-known",
         error_name: "BackendServerCertificateNotTrustedByWellKnownCAs",
+        part: Backend,
         wording: Service,
         text: "The Intermediate certificate is not signed by a well-known Certificate Authority \
             (CA). Ensure the certificate chain is complete and correctly ordered on the backend \
@@ -290,6 +324,7 @@ messages! {
     IntermediateNotUploaded {
         code: "intermediate-not-uploaded",
         error_name: "BackendServerCertificateNotTrustedByRootCertificates",
+        part: Gateway,
         wording: Service,
         text: "The Intermediate certificate not signed by any Root certificates uploaded to the \
             application gateway. Ensure the certificate chain is complete and correctly ordered \
@@ -302,6 +337,7 @@ messages! {
     RootMismatch {
         code: "root-mismatch",
         error_name: "BackendServerCertificateNotTrustedByRootCertificates",
+        part: Gateway,
         wording: Service,
         text: "The root certificate of the server certificate used by the backend doesn't match \
             the trusted root certificate added to the application gateway. Ensure that you add \
@@ -321,6 +357,7 @@ messages! {
     LeafNotTopmost {
         code: "leaf-not-topmost",
         error_name: "IncorrectBackendCertificateChainLeafCertificateIsNotTopmostCertificate",
+        part: Backend,
         wording: Service,
         text: "The Leaf certificate is not the topmost certificate in the chain presented by the \
             backend server. Ensure the certificate chain is correctly ordered on the backend \
@@ -332,6 +369,7 @@ messages! {
     CertificateUnverified {
         code: "certificate-unverified",
         error_name: "CertVerificationFailed",
+        part: Backend,
         wording: Service,
         text: "The validity of the backend certificate could not be verified. To find out the \
             reason, check OpenSSL diagnostics for the message associated with error code \
@@ -344,6 +382,7 @@ messages! {
     NotAllowListed {
         code: "not-allow-listed",
         error_name: "BackendServerCertificateNotWhitelisted",
+        part: Gateway,
         wording: Service,
         text: "Backend server certificate is not whitelisted with Application Gateway.",
         older: [],
@@ -355,6 +394,7 @@ messages! {
     ProxyProtocol {
         code: "proxy-protocol",
         error_name: "Unknown",
+        part: Backend,
         wording: Service,
         text: "Verify that the backend server is set up to accept the Proxy protocol header sent \
             by the probes.",
@@ -366,6 +406,7 @@ messages! {
     Unretrievable {
         code: "unretrievable",
         error_name: "GatewayNotReachable",
+        part: Gateway,
         wording: Service,
         text: UNKNOWN,
         older: [],
@@ -377,6 +418,7 @@ messages! {
     NameUnanswered {
         code: "name-unanswered",
         error_name: "HostNameNotResolved",
+        part: Gateway,
         wording: Service,
         text: UNKNOWN,
         older: [],
@@ -386,6 +428,7 @@ messages! {
     NotProbed {
         code: "not-probed",
         error_name: "Unknown",
+        part: Nothing,
         wording: Own,
         text: "The backend has not been probed yet.",
         older: [],
@@ -395,6 +438,7 @@ messages! {
     TlsVersion {
         code: "tls-version",
         error_name: "BackendSecureConnectionError",
+        part: Backend,
         wording: Own,
         text: "The TLS handshake with the backend failed: the backend does not accept TLS 1.2 or \
             TLS 1.3.",
@@ -405,6 +449,7 @@ messages! {
     TlsAlert {
         code: "tls-alert",
         error_name: "BackendSecureConnectionError",
+        part: Backend,
         wording: Own,
         text: "The TLS handshake with the backend failed: the backend ended it with the alert \
             {text}.",
@@ -417,6 +462,7 @@ messages! {
     TlsProtocol {
         code: "tls-protocol",
         error_name: "BackendSecureConnectionError",
+        part: Backend,
         wording: Own,
         text: "The TLS handshake with the backend failed: what the backend sends on this port is \
             not TLS.",
@@ -427,6 +473,7 @@ messages! {
     TlsClosed {
         code: "tls-closed",
         error_name: "BackendSecureConnectionError",
+        part: Backend,
         wording: Own,
         text: "The TLS handshake with the backend failed: the backend closed the connection \
             within it.",
@@ -438,6 +485,7 @@ messages! {
     ClosedUnanswered {
         code: "closed-unanswered",
         error_name: "ServerNotReachable",
+        part: Backend,
         wording: Own,
         text: "The backend closed the connection without an answer to the probe.",
         older: [],
@@ -448,6 +496,7 @@ messages! {
     ResetUnanswered {
         code: "reset-unanswered",
         error_name: "ServerNotReachable",
+        part: Backend,
         wording: Own,
         text: "The backend reset the connection without an answer to the probe.",
         older: [],
@@ -457,6 +506,7 @@ messages! {
     ClosedWithinAnswer {
         code: "closed-within-answer",
         error_name: "ServerNotReachable",
+        part: Backend,
         wording: Own,
         text: "The backend closed the connection within its answer to the probe.",
         older: [],
@@ -466,6 +516,7 @@ messages! {
     NotHttp {
         code: "not-http",
         error_name: "Unknown",
+        part: Backend,
         wording: Own,
         text: "The backend's answer to the probe is not valid HTTP/1.1.",
         older: [],
@@ -476,6 +527,7 @@ messages! {
     AnswerTooLarge {
         code: "answer-too-large",
         error_name: "Unknown",
+        part: Backend,
         wording: Own,
         text: "The head of the backend's answer to the probe is larger than 64 KB.",
         older: [],
@@ -485,6 +537,7 @@ messages! {
     NoResources {
         code: "no-resources",
         error_name: "Unknown",
+        part: Gateway,
         wording: Own,
         text: "The gateway had no port, descriptor or memory left to probe the backend.",
         older: [],

@@ -4,7 +4,7 @@ mod catalogue;
 mod probe_record;
 mod render;
 
-pub use catalogue::{HealthMessage, Wording};
+pub use catalogue::{FaultyPart, HealthMessage, Wording};
 pub use probe_record::{
     CertificateNote, Health, HealthChange, ProbeRecord, ProbeRequest, ProbeStage, StageName,
 };

@@ -1,0 +1,133 @@
+//! How a probe's result is told.
+
+use gatewright_telemetry::{CertificateNote, FaultyPart, ProbeRecord};
+use serde_json::{Value, json};
+
+use super::plan::Wanted;
+use crate::backend_health;
+use crate::times::rfc3339_of_seconds;
+
+type Results<'a> = [(&'a Wanted, ProbeRecord)];
+
+/// One object, or a list where several servers were probed.
+pub(super) fn json(results: &Results<'_>) -> String {
+    let mut objects: Vec<Value> = results
+        .iter()
+        .map(|(wanted, record)| object(wanted, record))
+        .collect();
+    match objects.len() {
+        1 => format!("{:#}", objects.remove(0)),
+        _ => format!("{:#}", Value::from(objects)),
+    }
+}
+
+fn object(wanted: &Wanted, record: &ProbeRecord) -> Value {
+    let mut object = json!({
+        "target": wanted.title,
+        "health": health(record),
+        "healthProbeLog": record.log,
+        "healthProbeErrorName": record.message.error_name(),
+        "detail": record.detail,
+        "status": record.status,
+    });
+    let parts = backend_health::probe(record);
+    for name in ["request", "stages", "certificates"] {
+        object[name] = parts[name].clone();
+    }
+    object["remedy"] = match record.is_healthy {
+        true => Value::Null,
+        false => record.message.remedy().into(),
+    };
+    object
+}
+
+fn health(record: &ProbeRecord) -> &'static str {
+    match record.is_healthy {
+        true => "Healthy",
+        false => "Unhealthy",
+    }
+}
+
+pub(super) fn text(results: &Results<'_>) -> String {
+    let told: Vec<String> = results
+        .iter()
+        .map(|(wanted, record)| lines(wanted, record).join("\n"))
+        .collect();
+    told.join("\n\n")
+}
+
+fn lines(wanted: &Wanted, record: &ProbeRecord) -> Vec<String> {
+    let mut lines = vec![wanted.title.clone(), request(record), String::new()];
+    for stage in &record.stages {
+        let verdict = if stage.ok { "ok    " } else { "FAILED" };
+        let milliseconds = stage.micros as f64 / 1_000.0;
+        let name = stage.name.as_str();
+        lines.push(format!(
+            "  {name:<4}  {verdict}  {milliseconds:>9.1} ms  {}",
+            stage.detail
+        ));
+    }
+    lines.push(String::new());
+    lines.push(format!("  {}", blocks(record)));
+    if !record.certificates.is_empty() {
+        lines.push(String::new());
+        lines.push("  certificates, as presented:".to_owned());
+        for (position, note) in record.certificates.iter().enumerate() {
+            lines.extend(certificate(position, note));
+        }
+    }
+    lines.push(String::new());
+    lines.push(format!("{}: {}", health(record), record.log));
+    if !record.is_healthy {
+        lines.extend(record.detail.iter().map(|detail| format!("seen: {detail}")));
+        lines.push(format!("to do: {}", record.message.remedy()));
+    }
+    lines
+}
+
+fn request(record: &ProbeRecord) -> String {
+    let request = &record.request;
+    let name = match (&request.sni, request.is_encrypted) {
+        (_, false) => String::new(),
+        (Some(name), true) => format!(", TLS name {name}"),
+        (None, true) => ", no TLS name".to_owned(),
+    };
+    format!(
+        "GET {} to port {}, Host {}{name}",
+        request.path, request.port, request.host
+    )
+}
+
+/// Client, gateway and server, with the part marked that has to change.
+fn blocks(record: &ProbeRecord) -> &'static str {
+    match record.message.faulty_part() {
+        FaultyPart::Nothing => "client ---- gateway ---- backend",
+        FaultyPart::Gateway => {
+            "client ---- [! gateway !] ---- backend      mend the gateway's configuration"
+        }
+        FaultyPart::Connection => {
+            "client ---- gateway --[!]-- backend      mend the way between them, or its end"
+        }
+        FaultyPart::Backend => "client ---- gateway ---- [! backend !]      mend the server",
+    }
+}
+
+fn certificate(position: usize, note: &CertificateNote) -> Vec<String> {
+    let names = match note.names.is_empty() {
+        true => "no name".to_owned(),
+        false => note.names.join(", "),
+    };
+    let (first, last) = (
+        rfc3339_of_seconds(note.not_before),
+        rfc3339_of_seconds(note.not_after),
+    );
+    vec![
+        format!("  {position:>3}  {}", note.subject),
+        format!("       issued by {}", note.issuer),
+        format!("       for {names}; from {first} to {last}"),
+        format!(
+            "       {}",
+            note.defect.as_deref().unwrap_or("nothing wrong")
+        ),
+    ]
+}

@@ -1,0 +1,147 @@
+//! `--network`: a folder with the documents of the gateways' neighbourhood.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gatewright_arm::{ApplicationGateway, NetworkReadError, NetworkResources, read_network_text};
+use gatewright_compile::{NetworkFinding, NetworkPlace, compile_network};
+use gatewright_snapshot::network::NetworkPolicy;
+
+use crate::documents::read_file;
+use crate::findings::{Finding, Level};
+
+/// Most files of the folder that are read; a folder with more is none of documents.
+const FILES_MAX: usize = 256;
+
+/// What was read from the folder, and what is wrong with it.
+#[derive(Debug, Default)]
+pub(crate) struct NetworkFolder {
+    files: Vec<String>,
+    documents: Vec<NetworkResources>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Every file whose change is a change of the network, and the folder itself, whose change tells of
+/// files that come and go.
+pub(crate) fn watched(folder: Option<&Path>) -> Vec<PathBuf> {
+    let Some(folder) = folder else {
+        return Vec::new();
+    };
+    let files = json_files(folder).unwrap_or_default();
+    std::iter::once(folder.to_path_buf()).chain(files).collect()
+}
+
+/// In the order of their names.
+fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_json = path
+            .extension()
+            .is_some_and(|ext| ext.eq_ignore_ascii_case("json"));
+        if is_json && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+impl NetworkFolder {
+    /// Reads every `.json` file of the folder that holds network resources; others, such as the
+    /// gateway's own, are left alone. Never fails: what is wrong is in the findings.
+    pub(crate) fn load(folder: Option<&Path>) -> Self {
+        let mut network = Self::default();
+        let Some(folder) = folder else {
+            return network;
+        };
+        let shown = folder.display().to_string();
+        match json_files(folder) {
+            Ok(files) if files.len() > FILES_MAX => {
+                let message = format!(
+                    "the folder has {} JSON files; give one with at most {FILES_MAX} to --network",
+                    files.len()
+                );
+                network.refuse(&shown, message);
+            }
+            Ok(files) => files.iter().for_each(|file| network.read(file)),
+            Err(error) => {
+                let why = match error.kind() {
+                    io::ErrorKind::NotFound => "does not exist".to_owned(),
+                    io::ErrorKind::NotADirectory => "is no folder".to_owned(),
+                    _ => format!("cannot be read: {error}"),
+                };
+                let message = format!(
+                    "the folder that --network names {why}; name one with the JSON of virtual \
+                     networks, security groups and route tables"
+                );
+                network.refuse(&shown, message);
+            }
+        }
+        network
+    }
+
+    fn refuse(&mut self, file: &str, message: String) {
+        let finding = Finding::of_file(file, Level::Error, "GW-E-file", message);
+        self.findings.push(finding);
+    }
+
+    fn read(&mut self, path: &Path) {
+        let file = path.display().to_string();
+        let bytes = match read_file(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return self.refuse(&file, format!("the file cannot be read: {error}")),
+        };
+        match read_network_text(&bytes) {
+            Ok(report) => {
+                let warnings = report.warnings.into_iter();
+                self.findings
+                    .extend(warnings.map(|one| Finding::from_diagnostic(&file, one)));
+                self.files.push(file);
+                self.documents.push(report.resources);
+            }
+            // Something else that is kept beside them.
+            Err(NetworkReadError::NoResource(_)) => {}
+            Err(NetworkReadError::Text(error)) => {
+                let finding =
+                    Finding::of_file(&file, Level::Error, "InvalidJson", error.to_string());
+                self.findings.push(finding);
+            }
+            Err(NetworkReadError::Invalid(diagnostics)) => {
+                let found = diagnostics.into_iter();
+                self.findings
+                    .extend(found.map(|one| Finding::from_diagnostic(&file, one)));
+            }
+        }
+    }
+
+    /// The policy for `gateways`, which come from the files `origins`, one each.
+    ///
+    /// # Errors
+    /// The findings, when one of them is an error.
+    pub(crate) fn compile(
+        &self,
+        gateways: &[ApplicationGateway],
+        origins: &[String],
+    ) -> Result<(NetworkPolicy, Vec<Finding>), Vec<Finding>> {
+        if self.documents.is_empty() {
+            return Ok((NetworkPolicy::default(), Vec::new()));
+        }
+        let convert = |finding: NetworkFinding| {
+            let file = match finding.place {
+                NetworkPlace::Gateway(position) => origins.get(position),
+                NetworkPlace::Document(position) => self.files.get(position),
+            };
+            let file = file.map_or("", String::as_str);
+            Finding::from_diagnostic(file, finding.diagnostic)
+        };
+        match compile_network(&self.documents, gateways) {
+            Ok(compiled) => {
+                let findings = compiled.findings.into_iter().map(convert).collect();
+                Ok((compiled.policy, findings))
+            }
+            Err(findings) => Err(findings.into_iter().map(convert).collect()),
+        }
+    }
+}
