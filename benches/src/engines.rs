@@ -181,6 +181,8 @@ pub struct Setting<'a> {
     pub workers: usize,
     /// Connections that a peer must be ready for; it sizes its tables by this.
     pub connections: usize,
+    /// Servers of Gatewright's gateway beside the one that is asked, which are probed like it.
+    pub more_servers: usize,
 }
 
 /// A proxy that runs and has answered.
@@ -266,23 +268,36 @@ fn arguments(engine: Engine, setting: &Setting<'_>, ports: Ports) -> anyhow::Res
             words
         }
         Engine::Gatewright => {
-            let gateway = gateway_json::bench_gateway(ports, setting.certificates);
+            let more = setting.more_servers;
+            let gateway = gateway_json::bench_gateway(ports, setting.certificates, more);
             let file = path("gateway.json");
             std::fs::write(&file, serde_json::to_vec_pretty(&gateway)?)?;
+            let config = path("gatewright.toml");
+            std::fs::write(&config, stand_ins(setting))?;
             let mut words: Vec<OsString> = vec!["serve".into(), "--gateway".into(), file];
-            let stand_in = format!("{GATEWAY_BACKEND}=127.0.0.1:{}", setting.backend);
             for (option, value) in [
                 ("--bind", OsString::from("127.0.0.1")),
                 ("--workers", setting.workers.to_string().into()),
                 ("--access-log", path("access.log")),
                 ("--admin", format!("127.0.0.1:{}", ports.admin).into()),
-                ("--map", stand_in.into()),
+                ("--config", config),
             ] {
                 words.extend([option.into(), value]);
             }
             words
         }
     })
+}
+
+/// Every server of the gateway's network is the one backend.
+fn stand_ins(setting: &Setting<'_>) -> String {
+    let backend = setting.backend;
+    let mut text = format!("map = [\n  \"{GATEWAY_BACKEND}=127.0.0.1:{backend}\",\n");
+    for address in gateway_json::more_addresses(setting.more_servers) {
+        text.push_str(&format!("  \"{address}=127.0.0.1:{backend}\",\n"));
+    }
+    text.push_str("]\n");
+    text
 }
 
 /// The template with every `@NAME@` replaced; one that is left over is an error.
@@ -337,6 +352,7 @@ mod tests {
             cpus: &[0],
             workers: 2,
             connections: 100,
+            more_servers: 0,
         };
         let ports = Ports {
             plain: 1,

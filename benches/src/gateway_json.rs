@@ -18,9 +18,13 @@ const PATH_RULES: usize = 50;
 /// The paths that the cases ask for; they are the last of the rules.
 const CASE_PATHS: [&str; 3] = ["/1k", "/64k", "/post"];
 
+/// Servers of one pool (the service's limit).
+const POOL_SERVERS_MAX: usize = 1_200;
+
 /// The gateway that the bench measures: ten listeners (one plain, two TLS, seven by host name)
-/// and fifty path rules before one backend.
-pub fn bench_gateway(ports: Ports, certificates: &Certificates) -> Value {
+/// and fifty path rules before one backend. `more_servers`: as many beside it, in pools of their
+/// own that path rules lead to, each with the address that [`more_addresses`] gives it.
+pub fn bench_gateway(ports: Ports, certificates: &Certificates, more_servers: usize) -> Value {
     let mut paths: Vec<String> = (0..PATH_RULES - CASE_PATHS.len())
         .map(|n| format!("/app{n:02}/*"))
         .collect();
@@ -33,7 +37,15 @@ pub fn bench_gateway(ports: Ports, certificates: &Certificates) -> Value {
     for site in listeners.len()..LISTENERS {
         listeners.push(site_listener(site, "port-plain"));
     }
-    let path_rules = path_rules(&paths, |_| "pool-0".to_owned());
+    let servers = more_addresses(more_servers);
+    let more_pools: Vec<Vec<String>> = servers
+        .chunks(POOL_SERVERS_MAX)
+        .map(<[String]>::to_vec)
+        .collect();
+    let path_rules = path_rules(&paths, |rule| match rule < more_pools.len() {
+        true => format!("pool-{}", rule + 1),
+        false => "pool-0".to_owned(),
+    });
     let certificate = |name: &str, data: &str| {
         item(
             "sslCertificates",
@@ -52,11 +64,13 @@ pub fn bench_gateway(ports: Ports, certificates: &Certificates) -> Value {
             ("port-tls-rsa", ports.tls_rsa),
             ("port-tls-p256", ports.tls_p256),
         ],
-        pools: vec![vec![
+        pools: std::iter::once(vec![
             GATEWAY_BACKEND
                 .trim_end_matches(&format!(":{port}"))
                 .to_owned(),
-        ]],
+        ])
+        .chain(more_pools)
+        .collect(),
         backend_port: port.parse().unwrap_or(80),
         path_maps: vec![path_rules],
         listeners,
@@ -83,6 +97,11 @@ pub fn big_gateway(listeners: usize, path_rules: usize, pools: usize, servers: u
             .map(|site| site_listener(site, "port-plain"))
             .collect(),
     })
+}
+
+/// The addresses of a bench gateway's servers beside [`GATEWAY_BACKEND`].
+pub fn more_addresses(count: usize) -> Vec<String> {
+    addresses(0, count)
 }
 
 /// Addresses of the private network 10.0.0.0/8, from 10.1.0.0 on, each once.
@@ -353,7 +372,7 @@ mod tests {
             tls_p256: 8003,
             admin: 8004,
         };
-        let gateway = bench_gateway(ports, &certificates);
+        let gateway = bench_gateway(ports, &certificates, 0);
         assert_closed(&gateway);
         assert_eq!(count(&gateway, "httpListeners"), 10);
         assert_eq!(count(&gateway, "requestRoutingRules"), 10);
@@ -364,6 +383,27 @@ mod tests {
         assert_eq!(
             servers["backendAddresses"],
             json!([{ "ipAddress": "10.0.1.4" }])
+        );
+    }
+
+    #[test]
+    fn more_servers_are_in_pools_that_rules_lead_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let certificates = Certificates::make(folder.path()).expect("certificates");
+        let ports = Ports {
+            plain: 8001,
+            tls_rsa: 8002,
+            tls_p256: 8003,
+            admin: 8004,
+        };
+        let gateway = bench_gateway(ports, &certificates, 3_000);
+        assert_closed(&gateway);
+        assert_eq!(count(&gateway, "backendAddressPools"), 4);
+        let rules = &gateway["properties"]["urlPathMaps"][0]["properties"]["pathRules"];
+        let pool = &rules[2]["properties"]["backendAddressPool"]["id"];
+        assert!(
+            pool.as_str().is_some_and(|id| id.ends_with("/pool-3")),
+            "{pool}"
         );
     }
 

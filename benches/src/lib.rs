@@ -5,7 +5,7 @@
 //!
 //! - [`backend`] answers, [`load`] asks: both are small event loops of our own;
 //! - [`engines`] starts each proxy on settings as equal as their languages allow;
-//! - [`compare`], [`memory`] and [`scale`] are the three experiments;
+//! - [`compare`], [`memory`], [`scale`] and [`probes`] are the four experiments;
 //! - [`report`] keeps the numbers, [`markdown`] shows them.
 
 pub mod backend;
@@ -21,6 +21,7 @@ pub mod machine;
 pub mod markdown;
 pub mod memory;
 pub mod plan;
+pub mod probes;
 pub mod process;
 pub mod report;
 pub mod scale;

@@ -66,6 +66,19 @@ impl Stage {
         workers: usize,
         connections: usize,
     ) -> anyhow::Result<Proxy> {
+        self.proxy_with(installed, backends, cpus, workers, connections, 0)
+    }
+
+    /// A proxy whose gateway has more servers than the one that is asked.
+    pub fn proxy_with(
+        &mut self,
+        installed: &Installed,
+        backends: &Backends,
+        cpus: &[usize],
+        workers: usize,
+        connections: usize,
+        more_servers: usize,
+    ) -> anyhow::Result<Proxy> {
         let setting = Setting {
             folder: &self.folder,
             certificates: &self.certificates,
@@ -73,6 +86,7 @@ impl Stage {
             cpus,
             workers,
             connections,
+            more_servers,
         };
         Proxy::start(installed, &setting, &mut self.free)
     }

@@ -14,7 +14,7 @@ use gatewright_benches::cases::{self, Case, Regime};
 use gatewright_benches::compare::Comparison;
 use gatewright_benches::engines::{Engine, Installed};
 use gatewright_benches::report::{Change, Report, Verdict};
-use gatewright_benches::{markdown, memory, scale};
+use gatewright_benches::{markdown, memory, probes, scale};
 
 const QUICK_PART: u64 = 4;
 const QUICK_ROUNDS: usize = 3;
@@ -40,6 +40,11 @@ enum Experiment {
     },
     /// CPU per request with one worker and with two.
     Scale,
+    /// What probing many servers costs, and whether traffic feels it (Gatewright alone).
+    Probes {
+        #[arg(long, default_value_t = 10_000)]
+        targets: usize,
+    },
 }
 
 #[derive(Args)]
@@ -112,6 +117,16 @@ fn main() -> anyhow::Result<()> {
                 scalings.iter().all(|one| one.errors() == 0),
                 "some requests failed"
             );
+        }
+        Some(Experiment::Probes { targets }) => {
+            let own = installed
+                .iter()
+                .find(|one| one.engine == Engine::Gatewright);
+            let own = own.context("this measures Gatewright, which is not wanted")?;
+            let points = probes::run(&out, own, targets, &tell)?;
+            keep(&out, "probes", &points, &probes::show(&points))?;
+            let errors: u64 = points.iter().map(|point| point.errors).sum();
+            ensure!(errors == 0, "{errors} requests failed");
         }
     }
     eprintln!("everything of this run: {}", out.display());
