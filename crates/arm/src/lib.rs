@@ -41,7 +41,7 @@ pub use ids::{MAX_ID_BYTES, ResourceId, ResourceIdError};
 pub use model::{ApplicationGateway, Item, Reference};
 pub use read::{
     MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadOptions, ReadReport, read_gateways,
-    read_gateways_text, read_gateways_with,
+    read_gateways_text, read_gateways_with, read_on_demand_probe,
 };
 pub use read_network::{
     MAX_NETWORK_RESOURCES, NetworkReadError, NetworkReport, NetworkResources, OtherResource,

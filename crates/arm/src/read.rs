@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{ApplicationGateway, GATEWAY_TYPE, Properties, Source};
+use crate::model::{ApplicationGateway, GATEWAY_TYPE, OnDemandProbe, Properties, Source};
 use crate::wire::members::Members;
 use crate::wire::reader::{Reader, shorten};
-use crate::wire::{WireObject, pointer};
+use crate::wire::{WireObject, WireValue, pointer};
 
 /// Largest document that is read, in bytes (16 MiB; the service takes 4 MiB per request).
 pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
@@ -104,6 +104,22 @@ pub fn read_gateways_with(document: &Value, options: ReadOptions) -> Result<Read
         gateways,
         warnings: findings,
     })
+}
+
+/// Reads the body of `getBackendHealthOnDemand`, as leniently as a gateway; an unknown member is an
+/// error, as it is for the service.
+///
+/// # Errors
+/// What is wrong with it, each finding with its JSON pointer.
+pub fn read_on_demand_probe(document: &Value) -> Result<OnDemandProbe, Vec<Diagnostic>> {
+    let mut reader = Reader::new(true);
+    reader.set_contract(OnDemandProbe::TYPE_NAME);
+    let probe = OnDemandProbe::read(document, "", &mut reader);
+    let findings = reader.into_findings();
+    match probe {
+        Some(probe) if !findings.iter().any(Diagnostic::is_error) => Ok(probe),
+        Some(_) | None => Err(findings),
+    }
 }
 
 /// Reads the gateways of a JSON text: UTF-8, with or without a byte order mark, or UTF-16 with one,

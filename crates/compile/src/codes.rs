@@ -47,6 +47,8 @@ own_codes! {
         "a path-based rule has no path map";
     E_NO_TARGET = "GW-E-no-target":
         "a rule leads to no pool and no redirect";
+    E_ON_DEMAND_PROBE = "GW-E-on-demand-probe":
+        "the body of a request for a probe on demand cannot be what it is";
     E_PORT_OFFSET = "GW-E-port-offset":
         "a listener's port and the offset exceed 65535";
     E_PROBE_HOST = "GW-E-probe-host":

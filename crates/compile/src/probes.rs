@@ -10,7 +10,7 @@ use gatewright_snapshot::{
 };
 
 use crate::codes;
-use crate::findings::quote;
+use crate::findings::{Findings, quote};
 use crate::lookup::Lookup;
 use crate::scope::Scope;
 use crate::settings::seconds;
@@ -38,7 +38,10 @@ pub(crate) fn of_setting(
         ));
     };
     match custom.item(reference) {
-        Some(probe) => Some(from_document(scope, probe, setting)),
+        Some(probe) => {
+            let is_v1 = scope.is_v1();
+            Some(from_document(scope.findings, is_v1, probe, setting))
+        }
         None => {
             scope.unresolved(reference);
             None
@@ -47,8 +50,9 @@ pub(crate) fn of_setting(
 }
 
 /// Values that validation bounds are clamped here, so that a row is always sound.
-fn from_document(
-    scope: &mut Scope<'_>,
+pub(crate) fn from_document(
+    findings: &mut Findings,
+    is_v1: bool,
     item: &Item<model::Probe>,
     setting: &BackendSetting,
 ) -> Probe {
@@ -68,14 +72,14 @@ fn from_document(
     let expected = properties.r#match.as_ref();
     let body = expected.and_then(|expected| expected.body.clone());
     // Second-generation gateways alone have a port of their own; 0 is how PowerShell prints none.
-    let port = properties.port.filter(|_| !scope.is_v1());
+    let port = properties.port.filter(|_| !is_v1);
     let port = port.and_then(|port| u16::try_from(port).ok());
     Probe {
         name: Some(item.name.clone()),
         protocol,
         port: port.filter(|port| *port > 0).unwrap_or(setting.port),
-        host: host(scope, item),
-        path: path(scope, item),
+        host: host(findings, item),
+        path: path(findings, item),
         interval: duration(properties.interval, Probe::DEFAULT_INTERVAL),
         timeout: duration(properties.timeout, Probe::DEFAULT_TIMEOUT),
         unhealthy_threshold: threshold.unwrap_or(Probe::DEFAULT_THRESHOLD),
@@ -105,7 +109,7 @@ fn verification(
 }
 
 /// It goes into a header as it is: one host, perhaps with a port.
-fn host(scope: &mut Scope<'_>, item: &Item<model::Probe>) -> ProbeHost {
+fn host(findings: &mut Findings, item: &Item<model::Probe>) -> ProbeHost {
     let properties = &item.properties;
     if properties.pick_host_name_from_backend_http_settings == Some(true) {
         return ProbeHost::FromSetting;
@@ -116,7 +120,7 @@ fn host(scope: &mut Scope<'_>, item: &Item<model::Probe>) -> ProbeHost {
     };
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     if host.len() > HOST_BYTES_MAX || !host.bytes().all(is_allowed) {
-        scope.findings.error(
+        findings.error(
             codes::E_PROBE_HOST,
             item.pointer_to("host"),
             format!(
@@ -131,13 +135,13 @@ fn host(scope: &mut Scope<'_>, item: &Item<model::Probe>) -> ProbeHost {
 }
 
 /// It goes into the request line as it is.
-fn path(scope: &mut Scope<'_>, item: &Item<model::Probe>) -> String {
+fn path(findings: &mut Findings, item: &Item<model::Probe>) -> String {
     let path = item.properties.path.as_deref().unwrap_or("/");
     let is_visible = |b: u8| b.is_ascii_graphic() && b != b'#';
     if path.starts_with('/') && path.bytes().all(is_visible) {
         return path.to_owned();
     }
-    scope.findings.error(
+    findings.error(
         codes::E_PROBE_PATH,
         item.pointer_to("path"),
         format!(
@@ -152,13 +156,18 @@ fn path(scope: &mut Scope<'_>, item: &Item<model::Probe>) -> String {
 
 /// Codes and ranges; what validation would refuse is passed over.
 fn statuses(texts: &[String]) -> Vec<RangeInclusive<u16>> {
-    let ranges = texts.iter().filter_map(|text| {
-        let (low, high) = text.split_once('-').unwrap_or((text, text));
-        Some(low.trim().parse().ok()?..=high.trim().parse().ok()?)
-    });
-    let ranges: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
+    let ranges: Vec<_> = texts.iter().filter_map(|text| status_range(text)).collect();
     match ranges.is_empty() {
         true => vec![Probe::DEFAULT_STATUSES],
         false => ranges,
     }
+}
+
+/// The statuses that `text`, a code or a range of codes from 100 to 599, means; `None` for anything
+/// else.
+pub fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let range = low.trim().parse().ok()?..=high.trim().parse().ok()?;
+    let is_sound = !range.is_empty() && *range.start() >= 100 && *range.end() <= 599;
+    is_sound.then_some(range)
 }

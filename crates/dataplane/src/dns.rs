@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gatewright_snapshot::{GatewayIndex, Snapshot};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig,
@@ -16,7 +17,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::live::Addresses;
+use crate::address_map::AddressMap;
 use crate::plane::NameServers;
 
 /// Answers are asked for again after their time to live, within these bounds.
@@ -28,18 +29,71 @@ const RETRY: Duration = Duration::from_secs(5);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Look-ups that are under way at once.
 const LOOKUPS_MAX: usize = 64;
+/// The port of name servers (RFC 1035, section 4.2).
+const PORT: u16 = 53;
+/// The platform's own name server, which answers inside of it alone: a network that names it uses
+/// the default.
+const PLATFORM_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
+
+/// A name, and whom to ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Question {
+    pub(crate) name: String,
+    /// The name servers of the gateway's network; `None`: the node's.
+    pub(crate) servers: OwnServers,
+}
+
+/// Name servers that a network has of its own.
+pub(crate) type OwnServers = Option<Arc<[SocketAddr]>>;
+
+/// The addresses of names, as DNS last gave them.
+pub(crate) type Addresses = HashMap<Question, Vec<IpAddr>>;
+
+/// By [`GatewayIndex`], the name servers that the documents of the gateways' networks name, where
+/// the mapping says they are reached.
+#[derive(Debug, Default)]
+pub(crate) struct NetworkServers(Vec<OwnServers>);
+
+impl NetworkServers {
+    fn of(snapshot: &Snapshot, map: &AddressMap) -> Self {
+        let of_gateway = |position| {
+            let network = snapshot.network.network_of(GatewayIndex::new(position))?;
+            let servers = network
+                .dns_servers
+                .iter()
+                .filter(|ip| **ip != PLATFORM_SERVER);
+            let reached = servers.map(|ip| {
+                let mapped = map.find(&ip.to_string(), PORT);
+                mapped.unwrap_or_else(|| SocketAddr::new(*ip, PORT))
+            });
+            let reached: Arc<[SocketAddr]> = reached.collect();
+            (!reached.is_empty()).then_some(reached)
+        };
+        Self((0..snapshot.gateways.len()).map(of_gateway).collect())
+    }
+
+    /// The question that finds a member of one of the gateway's pools.
+    pub(crate) fn question(&self, gateway: GatewayIndex, name: &str) -> Question {
+        Question {
+            name: name.to_owned(),
+            servers: self.0.get(gateway.position()).cloned().flatten(),
+        }
+    }
+}
 
 /// The thread that looks names up. It ends with its last handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Dns {
     commands: mpsc::UnboundedSender<Watch>,
+    /// The node's own.
+    servers: NameServers,
     addresses: Arc<Mutex<Addresses>>,
-    nameless: Arc<Mutex<HashSet<String>>>,
+    nameless: Arc<Mutex<HashSet<Question>>>,
 }
 
 /// From now on these names matter, and no others.
 struct Watch {
-    names: BTreeSet<String>,
+    names: BTreeSet<Question>,
     /// Told when every name has been asked for once.
     done: oneshot::Sender<()>,
 }
@@ -51,13 +105,14 @@ impl Dns {
     /// # Errors
     /// When the thread or its event loop cannot be made, or the system's configuration not read.
     pub(crate) fn start(
-        servers: &NameServers,
+        servers: NameServers,
         changed: mpsc::UnboundedSender<()>,
     ) -> io::Result<Self> {
         let (commands, receiver) = mpsc::unbounded_channel();
         let (addresses, nameless) = (Arc::default(), Arc::default());
         let dns = Self {
             commands,
+            servers,
             addresses: Arc::clone(&addresses),
             nameless: Arc::clone(&nameless),
         };
@@ -66,10 +121,10 @@ impl Dns {
             .build()?;
         let resolver = {
             let _context = runtime.enter();
-            resolver(servers)?
+            resolver(&dns.servers)?
         };
         let lookups = Lookups {
-            resolver,
+            resolvers: HashMap::from([(None, resolver)]),
             addresses,
             nameless,
             changed,
@@ -84,10 +139,19 @@ impl Dns {
     }
 
     /// Watches exactly these names, and waits until each has been asked for once.
-    pub(crate) async fn watch(&self, names: BTreeSet<String>) {
+    pub(crate) async fn watch(&self, names: BTreeSet<Question>) {
         let (done, is_done) = oneshot::channel();
         if self.commands.send(Watch { names, done }).is_ok() {
             let _ = is_done.await;
+        }
+    }
+
+    /// Whom the gateways of `snapshot` ask. Name servers that the node was given go before those of
+    /// networks, which may well be out of reach.
+    pub(crate) fn network_servers(&self, snapshot: &Snapshot, map: &AddressMap) -> NetworkServers {
+        match &self.servers {
+            NameServers::System => NetworkServers::of(snapshot, map),
+            NameServers::These(_) => NetworkServers::default(),
         }
     }
 
@@ -98,8 +162,17 @@ impl Dns {
 
     /// The names of which the name servers said, the last time they said something, that they do
     /// not exist or have no address.
-    pub(crate) fn nameless(&self) -> HashSet<String> {
+    pub(crate) fn nameless(&self) -> HashSet<Question> {
         lock(&self.nameless).clone()
+    }
+
+    /// Asks for a name now, whether it is watched or not.
+    pub(crate) async fn ask(&self, question: &Question) -> Result<Vec<IpAddr>, NameFailure> {
+        let asked = match &question.servers {
+            Some(servers) => resolve(&NameServers::These(servers.to_vec()), &question.name).await,
+            None => resolve(&self.servers, &question.name).await,
+        };
+        asked.unwrap_or(Err(NameFailure::NoAnswer))
     }
 }
 
@@ -139,15 +212,16 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
 }
 
 struct Lookups {
-    resolver: TokioResolver,
+    /// The node's, and those of the networks whose names are watched.
+    resolvers: HashMap<OwnServers, TokioResolver>,
     addresses: Arc<Mutex<Addresses>>,
-    nameless: Arc<Mutex<HashSet<String>>>,
+    nameless: Arc<Mutex<HashSet<Question>>>,
     changed: mpsc::UnboundedSender<()>,
     /// When each watched name is to be asked for; `None` while it is under way.
-    due: HashMap<String, Option<Instant>>,
+    due: HashMap<Question, Option<Instant>>,
     running: JoinSet<Answer>,
     /// Who waits for which names' first look-up.
-    waiting: Vec<(BTreeSet<String>, oneshot::Sender<()>)>,
+    waiting: Vec<(BTreeSet<Question>, oneshot::Sender<()>)>,
 }
 
 /// Why a name has no address.
@@ -168,7 +242,11 @@ pub async fn resolve(
     servers: &NameServers,
     name: &str,
 ) -> io::Result<Result<Vec<IpAddr>, NameFailure>> {
-    let answer = look_up(resolver(servers)?, name.to_owned()).await;
+    let question = Question {
+        name: name.to_owned(),
+        servers: None,
+    };
+    let answer = look_up(resolver(servers)?, question).await;
     Ok(match (answer.addresses.is_empty(), answer.is_nameless) {
         (false, _) => Ok(answer.addresses),
         (true, true) => Err(NameFailure::NoSuchName),
@@ -178,7 +256,7 @@ pub async fn resolve(
 
 /// What a look-up came to.
 struct Answer {
-    name: String,
+    question: Question,
     /// In ascending order; empty when there was no answer.
     addresses: Vec<IpAddr>,
     time_to_live: Duration,
@@ -204,57 +282,69 @@ impl Lookups {
     }
 
     fn watch(&mut self, watch: Watch) {
-        self.due.retain(|name, _| watch.names.contains(name));
+        self.due
+            .retain(|question, _| watch.names.contains(question));
         let mut fresh = BTreeSet::new();
-        for name in &watch.names {
-            if !self.due.contains_key(name) {
-                self.due.insert(name.clone(), Some(Instant::now()));
-                fresh.insert(name.clone());
+        for question in &watch.names {
+            if !self.due.contains_key(question) {
+                self.due.insert(question.clone(), Some(Instant::now()));
+                fresh.insert(question.clone());
             }
         }
-        lock(&self.addresses).retain(|name, _| watch.names.contains(name));
-        lock(&self.nameless).retain(|name| watch.names.contains(name));
+        let is_asked = |servers: &OwnServers| {
+            servers.is_none() || watch.names.iter().any(|one| one.servers == *servers)
+        };
+        self.resolvers.retain(|servers, _| is_asked(servers));
+        lock(&self.addresses).retain(|question, _| watch.names.contains(question));
+        lock(&self.nameless).retain(|question| watch.names.contains(question));
         self.waiting.push((fresh, watch.done));
         self.tell_waiting();
     }
 
     fn begin_due(&mut self) {
         let now = Instant::now();
-        for (name, due) in &mut self.due {
+        for (question, due) in &mut self.due {
             if self.running.len() >= LOOKUPS_MAX {
                 break;
             }
-            if due.is_some_and(|at| at <= now) {
-                *due = None;
-                self.running
-                    .spawn(look_up(self.resolver.clone(), name.clone()));
+            if due.is_none_or(|at| at > now) {
+                continue;
             }
+            let question = question.clone();
+            *due = None;
+            match resolver_for(&mut self.resolvers, &question.servers) {
+                Ok(resolver) => self.running.spawn(look_up(resolver, question)),
+                Err(error) => {
+                    tracing::warn!(name = question.name, %error, "its name servers are of no use");
+                    self.running.spawn(async { unanswered(question, false) })
+                }
+            };
         }
     }
 
     fn take(&mut self, answer: Answer) {
         let Answer {
-            name,
+            question,
             addresses,
             time_to_live,
             is_nameless,
         } = answer;
         for (names, _) in &mut self.waiting {
-            names.remove(&name);
+            names.remove(&question);
         }
-        if let Some(due) = self.due.get_mut(&name) {
+        if let Some(due) = self.due.get_mut(&question) {
             *due = Some(Instant::now() + time_to_live);
             let mut nameless = lock(&self.nameless);
             if is_nameless {
-                nameless.insert(name.clone());
+                nameless.insert(question.clone());
             } else if !addresses.is_empty() {
-                nameless.remove(&name);
+                nameless.remove(&question);
             }
             drop(nameless);
             let mut known = lock(&self.addresses);
             // No answer is no reason to forget the last good one.
-            if !addresses.is_empty() && known.get(&name) != Some(&addresses) {
-                known.insert(name, addresses);
+            if !addresses.is_empty() && known.get(&question) != Some(&addresses) {
+                known.insert(question, addresses);
                 let _ = self.changed.send(());
             }
         }
@@ -272,9 +362,23 @@ impl Lookups {
     }
 }
 
-async fn look_up(resolver: TokioResolver, name: String) -> Answer {
-    let looked_up = tokio::time::timeout(LOOKUP_TIMEOUT, resolver.lookup_ip(name.as_str())).await;
-    match looked_up {
+fn resolver_for(
+    resolvers: &mut HashMap<OwnServers, TokioResolver>,
+    servers: &OwnServers,
+) -> io::Result<TokioResolver> {
+    if let Some(known) = resolvers.get(servers) {
+        return Ok(known.clone());
+    }
+    // The node's own is always there.
+    let own = servers.as_deref().unwrap_or_default().to_vec();
+    let made = resolver(&NameServers::These(own))?;
+    resolvers.insert(servers.clone(), made.clone());
+    Ok(made)
+}
+
+async fn look_up(resolver: TokioResolver, question: Question) -> Answer {
+    let looked_up = resolver.lookup_ip(question.name.as_str());
+    match tokio::time::timeout(LOOKUP_TIMEOUT, looked_up).await {
         Ok(Ok(found)) => {
             let mut addresses: Vec<IpAddr> = found.iter().collect();
             addresses.sort_unstable();
@@ -283,27 +387,42 @@ async fn look_up(resolver: TokioResolver, name: String) -> Answer {
                 .valid_until()
                 .saturating_duration_since(Instant::now());
             Answer {
-                name,
+                question,
                 addresses,
                 time_to_live: time_to_live.clamp(TTL_MIN, TTL_MAX),
                 is_nameless: false,
             }
         }
         Ok(Err(error)) => {
-            tracing::warn!(name, %error, "a backend's name cannot be resolved");
+            let name = &question.name;
+            let asked = question.asked();
+            tracing::warn!(name, asked, %error, "a backend's name cannot be resolved");
             let is_nameless = error.is_no_records_found();
-            unanswered(name, is_nameless)
+            unanswered(question, is_nameless)
         }
         Err(_) => {
-            tracing::warn!(name, "a backend's name cannot be resolved in time");
-            unanswered(name, false)
+            let name = &question.name;
+            let asked = question.asked();
+            tracing::warn!(name, asked, "a backend's name cannot be resolved in time");
+            unanswered(question, false)
         }
     }
 }
 
-fn unanswered(name: String, is_nameless: bool) -> Answer {
+impl Question {
+    /// Who is asked, for the log.
+    fn asked(&self) -> String {
+        let Some(servers) = &self.servers else {
+            return "the node's name servers".to_owned();
+        };
+        let servers: Vec<String> = servers.iter().map(SocketAddr::to_string).collect();
+        format!("the network's name servers {}", servers.join(", "))
+    }
+}
+
+fn unanswered(question: Question, is_nameless: bool) -> Answer {
     Answer {
-        name,
+        question,
         addresses: Vec::new(),
         time_to_live: RETRY,
         is_nameless,

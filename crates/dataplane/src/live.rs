@@ -6,26 +6,25 @@
 mod targets;
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_snapshot::{
-    Action, EndpointIndex, EndpointKey, ListenerIndex, Member, RouteIndex, Snapshot, Upstream,
-    UpstreamIndex,
+    Action, EndpointIndex, EndpointKey, GatewayIndex, ListenerIndex, Member, RouteIndex, Snapshot,
+    Upstream, UpstreamIndex,
 };
 use gatewright_telemetry::{LabelId, LabelRegistry, Labels};
+pub(crate) use targets::spec_of;
 use targets::{Probed, Targets};
 
 use crate::address_map::AddressMap;
+use crate::dns::{Addresses, NetworkServers};
 use crate::network::{Obstacle, obstacle};
 use crate::probe::{Epoch, Place, Target, Watched};
 use crate::rotation::Rotation;
 use crate::tls::{BackendTls, ListenerTls, ListenerTlsError};
-
-/// The addresses of names, as DNS last gave them.
-pub(crate) type Addresses = HashMap<String, Vec<IpAddr>>;
 
 /// A server across snapshots: the same as long as its upstream, address and security are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,6 +95,7 @@ pub(crate) struct Server {
 /// What a build needs besides the snapshot.
 pub(crate) struct Surroundings<'a> {
     pub(crate) addresses: &'a Addresses,
+    pub(crate) name_servers: &'a NetworkServers,
     pub(crate) map: &'a AddressMap,
     pub(crate) labels: &'a LabelRegistry,
     pub(crate) epoch: &'a Epoch,
@@ -430,8 +430,9 @@ fn build_servers(
     let is_sticky = setting.affinity_cookie.is_some();
     let mut servers = Vec::new();
     let mut has_unresolved = false;
-    for (member, name) in snapshot.pool(upstream.pool).members.iter().enumerate() {
-        let places = places(name, setting.port, surroundings);
+    let pool = snapshot.pool(upstream.pool);
+    for (member, name) in pool.members.iter().enumerate() {
+        let places = places(pool.gateway, name, setting.port, surroundings);
         has_unresolved |= places.is_empty();
         for (logical, address) in places {
             let id = known
@@ -453,6 +454,17 @@ fn build_servers(
     (servers, has_unresolved)
 }
 
+/// The servers that a pool has under a setting, whether a rule pairs them or not.
+pub(crate) fn servers_of_pair(
+    snapshot: &Snapshot,
+    upstream: Upstream,
+    surroundings: &Surroundings<'_>,
+) -> Vec<Server> {
+    let identity = identity(snapshot, upstream);
+    let known = HashMap::new();
+    build_servers(snapshot, upstream, &identity.gateway, &known, surroundings).0
+}
+
 /// What the network policy has against a server. Nothing is known of one that a mapping gives an
 /// address in place of its name: its own address is not.
 fn obstacle_to(
@@ -471,6 +483,7 @@ fn obstacle_to(
 
 /// The logical and the real addresses of a member; none while its name is not resolved.
 fn places(
+    gateway: GatewayIndex,
     member: &Member,
     port: u16,
     surroundings: &Surroundings<'_>,
@@ -492,7 +505,8 @@ fn places(
             if let Some(address) = mapped(name) {
                 return vec![(address, address)];
             }
-            let resolved = surroundings.addresses.get(name).map(Vec::as_slice);
+            let question = surroundings.name_servers.question(gateway, name);
+            let resolved = surroundings.addresses.get(&question).map(Vec::as_slice);
             let resolved = resolved.unwrap_or_default().iter();
             resolved
                 .map(|ip| {

@@ -1,5 +1,7 @@
 //! The face of the data plane: start it, give it snapshots, ask how it is, drain it.
 
+mod on_demand;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use gatewright_snapshot::{EndpointKey, Member, Scheme, Snapshot};
+use gatewright_snapshot::{EndpointKey, GatewayIndex, Member, Scheme, Snapshot, Upstream};
 use gatewright_telemetry::{
     HandshakeTotals, Health, HealthChange, LabelRegistry, ProbeRecord, RecordSender,
 };
@@ -17,7 +19,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::address_map::AddressMap;
 use crate::core::Shared;
-use crate::dns::Dns;
+use crate::dns::{Dns, NetworkServers, Question};
 use crate::io::bind;
 use crate::live::{Live, LiveUpstream, Server, Surroundings};
 use crate::network::unretrievable;
@@ -44,6 +46,7 @@ pub struct DataplaneConfig {
 }
 
 /// Whom to ask for the addresses of backend names.
+#[derive(Clone, Debug)]
 pub enum NameServers {
     /// What this machine is configured to use.
     System,
@@ -160,7 +163,7 @@ impl Dataplane {
             workers,
             address_map: config.address_map,
             labels: config.labels,
-            dns: Dns::start(&config.name_servers, changed)?,
+            dns: Dns::start(config.name_servers, changed)?,
             prober: Prober::start(config.health_changes)?,
             epoch: Epoch::default(),
             shared,
@@ -189,8 +192,8 @@ impl Dataplane {
         if sockets.is_draining {
             return Err(ApplyError::ShuttingDown);
         }
-        let names = names_to_resolve(&snapshot, &plane.address_map);
-        let served = names_to_resolve(&plane.live.load().snapshot, &plane.address_map);
+        let names = plane.names_to_resolve(&snapshot);
+        let served = plane.names_to_resolve(&plane.live.load().snapshot);
         // Until it is certain that the new snapshot can be served, the old one is.
         plane
             .dns
@@ -238,17 +241,20 @@ impl Dataplane {
     pub fn upstreams(&self) -> Vec<UpstreamState> {
         let live = self.0.live.load_full();
         let snapshot = &live.snapshot;
-        let nameless = self.0.dns.nameless();
-        let state = |(upstream, servers): (gatewright_snapshot::Upstream, &LiveUpstream)| {
+        let nameless = self.0.nameless(snapshot);
+        let state = |(upstream, servers): (Upstream, &LiveUpstream)| {
             let pool = snapshot.pool(upstream.pool);
             let members = pool.members.iter().enumerate();
+            let is_nameless = |name: &str| nameless(pool.gateway, name);
             UpstreamState {
                 gateway: snapshot.gateway(pool.gateway).name.clone(),
                 pool: pool.name.clone(),
                 setting: snapshot.setting(upstream.setting).name.clone(),
                 unretrievable: unretrievable(snapshot, pool.gateway),
                 servers: members
-                    .flat_map(|(position, member)| servers_of(servers, position, member, &nameless))
+                    .flat_map(|(position, member)| {
+                        servers_of(servers, position, member, &is_nameless)
+                    })
                     .collect(),
             }
         };
@@ -330,9 +336,43 @@ impl Plane {
         })
     }
 
+    /// The members' names that no mapping gives an address.
+    fn names_to_resolve(&self, snapshot: &Snapshot) -> BTreeSet<Question> {
+        let servers = self.dns.network_servers(snapshot, &self.address_map);
+        let mut names = BTreeSet::new();
+        for upstream in &snapshot.upstreams {
+            names.extend(self.names_of(snapshot, *upstream, &servers));
+        }
+        names
+    }
+
+    fn names_of(
+        &self,
+        snapshot: &Snapshot,
+        upstream: Upstream,
+        servers: &NetworkServers,
+    ) -> impl Iterator<Item = Question> {
+        let port = snapshot.setting(upstream.setting).port;
+        let pool = snapshot.pool(upstream.pool);
+        pool.members.iter().filter_map(move |member| match member {
+            Member::Fqdn(name) if self.address_map.find(name, port).is_none() => {
+                Some(servers.question(pool.gateway, name))
+            }
+            Member::Fqdn(_) | Member::Ip(_) => None,
+        })
+    }
+
+    /// Whether the name servers of a gateway say that a name does not exist.
+    fn nameless(&self, snapshot: &Snapshot) -> impl Fn(GatewayIndex, &str) -> bool {
+        let servers = self.dns.network_servers(snapshot, &self.address_map);
+        let nameless = self.dns.nameless();
+        move |gateway, name| nameless.contains(&servers.question(gateway, name))
+    }
+
     fn build(&self, snapshot: Arc<Snapshot>) -> Result<Arc<Live>, ApplyError> {
         let surroundings = Surroundings {
             addresses: &self.dns.addresses(),
+            name_servers: &self.dns.network_servers(&snapshot, &self.address_map),
             map: &self.address_map,
             labels: &self.labels,
             epoch: &self.epoch,
@@ -430,7 +470,7 @@ fn servers_of(
     upstream: &LiveUpstream,
     member_position: usize,
     member: &Member,
-    nameless: &HashSet<String>,
+    is_nameless: &dyn Fn(&str) -> bool,
 ) -> Vec<ServerState> {
     let name = member_name(member);
     let servers = upstream.servers.iter().enumerate();
@@ -441,9 +481,14 @@ fn servers_of(
     if !states.is_empty() {
         return states;
     }
-    let has_no_such_name = nameless.contains(&name);
-    vec![ServerState {
-        member: name,
+    let has_no_such_name = is_nameless(&name);
+    vec![nameless_state(name, has_no_such_name)]
+}
+
+/// The state of a member whose name has no address.
+fn nameless_state(member: String, has_no_such_name: bool) -> ServerState {
+    ServerState {
+        member,
         logical: None,
         address: None,
         health: match has_no_such_name {
@@ -455,7 +500,7 @@ fn servers_of(
         in_a_row: 0,
         record: None,
         has_no_such_name,
-    }]
+    }
 }
 
 fn server_state(name: &str, server: &Server, takes_traffic: bool) -> ServerState {
@@ -474,21 +519,6 @@ fn server_state(name: &str, server: &Server, takes_traffic: bool) -> ServerState
         record: report.and_then(|report| report.record),
         has_no_such_name: false,
     }
-}
-
-fn names_to_resolve(snapshot: &Snapshot, map: &AddressMap) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for upstream in &snapshot.upstreams {
-        let port = snapshot.setting(upstream.setting).port;
-        for member in &snapshot.pool(upstream.pool).members {
-            if let Member::Fqdn(name) = member
-                && map.find(name, port).is_none()
-            {
-                names.insert(name.clone());
-            }
-        }
-    }
-    names
 }
 
 /// Half of the descriptors that this process may have, in the limit of this moment.

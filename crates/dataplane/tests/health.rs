@@ -90,6 +90,8 @@ async fn each_way_to_fail_has_its_own_sentence() {
         (Manners::Garbage, M::NotHttp),
         (Manners::CloseMidHead, M::NotHttp),
         (Manners::Flood(Flood::Headers), M::AnswerTooLarge),
+        (Manners::Flood(Flood::OneHeader), M::AnswerTooLarge),
+        (Manners::Flood(Flood::ChunkExtension), M::NotHttp),
         (Manners::Flood(Flood::Interim), M::NotHttp),
         (Manners::TwoContentLengths, M::NotHttp),
     ];
@@ -302,6 +304,31 @@ async fn a_reload_that_replaces_every_server_loses_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_leaves_is_told_and_one_whose_probe_has_changed_is_not() {
+    let staying = Backend::start(Manners::Named).await.unwrap();
+    let leaving = Backend::start(Manners::Status(500)).await.unwrap();
+    let setup = Setup::with_setting(2, probed(probe()));
+    let mut gateway = TestGateway::start(&[&staying, &leaving], setup).await;
+    for _ in 0..2 {
+        let first = gateway.health_changes.recv().await.unwrap();
+        assert_eq!(first.from, Health::Unknown);
+    }
+    let changed = Probe {
+        path: "/x".into(),
+        ..probe()
+    };
+    gateway.apply(Setup::with_setting(1, probed(changed))).await;
+    let change = gateway.health_changes.recv().await.unwrap();
+    assert_eq!(change.server, logical(1).to_string());
+    assert_eq!(
+        (change.from, change.to),
+        (Health::Unhealthy, Health::Unknown)
+    );
+    assert_eq!(change.message, HealthMessage::NoLongerProbed);
+    assert!(gateway.health_changes.try_recv().is_err(), "and no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_that_do_not_resolve_are_told_apart() {
     let resolver = Resolver::start().await.unwrap();
     resolver.set_mood_of("silent.test", Mood::Silent);
@@ -325,11 +352,6 @@ async fn a_probe_names_what_it_should_in_its_handshake() {
     let authority = Authority::new("Contoso Root");
     let identity = authority.issue(Leaf::named("app.contoso.test"));
     let root = authority.root_certificate().to_vec();
-    let backend = Backend::with(Manners::Named)
-        .tls(TlsManners::new(identity))
-        .start()
-        .await
-        .unwrap();
     let trusting = gatewright_snapshot::BackendVerification {
         trust: BackendTrust::Roots(vec![root]),
         ..verification()
@@ -348,6 +370,10 @@ async fn a_probe_names_what_it_should_in_its_handshake() {
     let check = async |host: &str, generation| {
         let mut setup = Setup::with_setting(1, over_tls(host));
         setup.snapshot.gateways[0].generation = generation;
+        // One for each: the gateway before may still be probing the last.
+        let tls = TlsManners::new(identity.clone());
+        let backend = Backend::with(Manners::Named).tls(tls).start().await;
+        let backend = backend.unwrap();
         let gateway = TestGateway::start(&[&backend], setup).await;
         let state = first_verdict(&gateway).await;
         (

@@ -285,7 +285,7 @@ async fn a_failed_handshake_is_never_a_failed_connection() {
     );
     let plain = Backend::start(Manners::Named).await.unwrap();
     let state = verdict_of(&plain, probed(well_known()), Generation::V2).await;
-    check(&state, M::TlsProtocol, "");
+    check(&state, M::TlsProtocol, "does it expect HTTP on this port?");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -328,4 +328,30 @@ async fn what_operators_meet_at_night_is_told_as_what_it_is() {
             situation.name()
         );
     }
+}
+
+/// A leaf followed by `count` certificates that have nothing to do with it.
+fn with_strangers(root: &Authority, count: usize) -> Identity {
+    let mut identity = root.issue(leaf());
+    let stranger = Authority::new("Nobody's Root").root_certificate();
+    identity.chain.extend(std::iter::repeat_n(stranger, count));
+    identity
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_chain_is_refused_at_the_bound_of_a_handshake_and_told_as_that() {
+    let root = Authority::new("Contoso Root");
+    let state = verdict(with_strangers(&root, 10_000), trusting(&[&root])).await;
+    check(&state, M::TlsProtocol, "more than 64 KiB");
+    let record = state.record.unwrap();
+    assert_eq!(record.certificates, [], "nothing of it is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_chain_within_the_bound_is_walked_and_its_notes_are_bounded() {
+    let root = Authority::new("Contoso Root");
+    let state = verdict(with_strangers(&root, 100), trusting(&[&root])).await;
+    check(&state, M::Success, "");
+    let notes = state.record.unwrap().certificates.len();
+    assert!((2..=101).contains(&notes), "{notes}");
 }

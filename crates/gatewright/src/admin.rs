@@ -1,4 +1,5 @@
-//! The node's own API, on a loopback address: `GET /health`, `GET /status` and `POST /reload`.
+//! The node's own API, on a loopback address: `GET /health`, `POST /health/on-demand`, `GET
+//! /status` and `POST /reload`.
 //!
 //! Nobody signs in. What keeps others out is that only this machine can connect, and what keeps
 //! other people's web pages in this machine's browser out is that the `Host` must be a loopback one
@@ -10,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -20,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backend_health::BackendHealth;
+use crate::findings::Finding;
 use crate::node::{Applied, Refused};
 use crate::sentence::Sentence;
 use crate::status::Board;
@@ -71,12 +74,13 @@ pub(crate) async fn serve(
 fn router(admin: Admin) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/health/on-demand", post(health_on_demand))
         .route("/status", get(status))
         .route("/reload", post(reload))
         .fallback(|| async {
             refuse(
                 StatusCode::NOT_FOUND,
-                "there is /health, /status and /reload",
+                "there is /health, /health/on-demand, /status and /reload",
             )
         })
         .layer(middleware::from_fn(guard))
@@ -118,6 +122,24 @@ fn refuse(status: StatusCode, why: &str) -> Response {
 
 async fn health(State(admin): State<Admin>) -> Json<BackendHealth> {
     Json(admin.board.backend_health())
+}
+
+async fn health_on_demand(State(admin): State<Admin>, body: Bytes) -> Response {
+    let body: Value = match serde_json::from_slice(&body) {
+        Ok(body) => body,
+        Err(error) => {
+            let why = format!("the body is not JSON: {error}");
+            return refuse(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    match admin.board.health_on_demand(&body).await {
+        Ok(report) => Json(report).into_response(),
+        Err(diagnostics) => {
+            let of_body = |one| Finding::from_diagnostic("body", one).to_string();
+            let found: Vec<String> = diagnostics.into_iter().map(of_body).collect();
+            refuse(StatusCode::BAD_REQUEST, &found.join("; "))
+        }
+    }
 }
 
 async fn status(State(admin): State<Admin>) -> Json<Value> {

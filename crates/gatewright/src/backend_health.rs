@@ -74,15 +74,8 @@ impl BackendHealth {
         let mut by_pool: BTreeMap<(&str, &str), Vec<SettingHealth>> = BTreeMap::new();
         for upstream in upstreams {
             let key = (upstream.gateway.as_str(), upstream.pool.as_str());
-            let unretrievable = upstream.unretrievable.as_deref();
-            let servers = upstream.servers.iter().map(|one| match unretrievable {
-                Some(why) => unretrievable_server(server(one, now), why),
-                None => server(one, now),
-            });
-            by_pool.entry(key).or_default().push(SettingHealth {
-                setting: upstream.setting.clone(),
-                servers: servers.collect(),
-            });
+            let settings = by_pool.entry(key).or_default();
+            settings.push(setting_health(upstream, now));
         }
         let pools = snapshot.pools.iter().map(|pool| {
             let gateway = snapshot.gateway(pool.gateway);
@@ -96,6 +89,30 @@ impl BackendHealth {
         });
         Self {
             pools: pools.collect(),
+        }
+    }
+
+    /// The report on one pool under one setting, of a gateway with this id.
+    pub(crate) fn of_upstream(upstream: &UpstreamState, gateway_id: &str, now: u64) -> Self {
+        Self {
+            pools: vec![PoolHealth {
+                gateway: upstream.gateway.clone(),
+                gateway_id: gateway_id.to_owned(),
+                pool: upstream.pool.clone(),
+                settings: vec![setting_health(upstream, now)],
+            }],
+        }
+    }
+
+    /// Adds another report, which has none of the same pools under the same settings.
+    pub(crate) fn take(&mut self, other: Self) {
+        for pool in other.pools {
+            let is_same =
+                |one: &&mut PoolHealth| (&one.gateway, &one.pool) == (&pool.gateway, &pool.pool);
+            match self.pools.iter_mut().find(is_same) {
+                Some(known) => known.settings.extend(pool.settings),
+                None => self.pools.push(pool),
+            }
         }
     }
 
@@ -144,6 +161,18 @@ fn az_server(server: &ServerHealth) -> Value {
         "health": server.health,
         "healthProbeLog": server.health_probe_log,
     })
+}
+
+fn setting_health(upstream: &UpstreamState, now: u64) -> SettingHealth {
+    let unretrievable = upstream.unretrievable.as_deref();
+    let servers = upstream.servers.iter().map(|one| match unretrievable {
+        Some(why) => unretrievable_server(server(one, now), why),
+        None => server(one, now),
+    });
+    SettingHealth {
+        setting: upstream.setting.clone(),
+        servers: servers.collect(),
+    }
 }
 
 fn server(state: &ServerState, now: u64) -> ServerHealth {

@@ -150,6 +150,15 @@ pub(crate) struct HealthArguments {
     /// Of this gateway alone
     #[arg(long, value_name = "NAME")]
     pub(crate) gateway: Option<String>,
+    /// Of this pool alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pool: Option<String>,
+    /// Of this backend setting alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) setting: Option<String>,
+    /// Probe every server once, now, and show what that finds; what takes traffic stays as it is
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) now: bool,
     /// Show it again whenever it changes, until interrupted
     #[arg(long)]
     pub(crate) watch: bool,

@@ -25,21 +25,24 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// Sends `method path` to the node at `admin`.
+/// What is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Question<'a> {
+    Get(&'a str),
+    Post(&'a str, Option<&'a Value>),
+}
+
+/// Asks the node at `admin`.
 ///
 /// # Errors
 /// When no node answers there, or not as one would.
-pub(crate) fn ask(
-    admin: Option<AdminAddress>,
-    method: &str,
-    path: &str,
-) -> Result<Answer, Sentence> {
+pub(crate) fn ask(admin: Option<AdminAddress>, question: Question<'_>) -> Result<Answer, Sentence> {
     let AdminAddress::At(address) = admin.unwrap_or(AdminAddress::DEFAULT) else {
         return Err(Sentence::new(
             "the admin address is `none`, where nobody can be asked",
         ));
     };
-    let bytes = exchange(address, method, path).map_err(|error| {
+    let bytes = exchange(address, question).map_err(|error| {
         Sentence::new(format!(
             "no node answers at {address} ({error}); start one with `gatewright serve`, or name \
              its admin address with --admin or GATEWRIGHT_ADMIN"
@@ -53,13 +56,19 @@ pub(crate) fn ask(
     })
 }
 
-fn exchange(address: SocketAddr, method: &str, path: &str) -> io::Result<Vec<u8>> {
+fn exchange(address: SocketAddr, question: Question<'_>) -> io::Result<Vec<u8>> {
+    let (method, path, body) = match question {
+        Question::Get(path) => ("GET", path, None),
+        Question::Post(path, body) => ("POST", path, body),
+    };
+    let body = body.map(Value::to_string).unwrap_or_default();
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{GUARD_HEADER}: 1\r\n\
-         Content-Length: 0\r\nConnection: close\r\n\r\n"
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(head.as_bytes())?;
     let mut bytes = Vec::new();
@@ -103,14 +112,14 @@ mod tests {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap()
         };
-        let error = ask(Some(AdminAddress::At(address)), "GET", "/health")
+        let error = ask(Some(AdminAddress::At(address)), Question::Get("/health"))
             .unwrap_err()
             .to_string();
         assert!(
             error.contains(&address.to_string()) && error.contains("--admin"),
             "{error}"
         );
-        let error = ask(Some(AdminAddress::Nowhere), "GET", "/health")
+        let error = ask(Some(AdminAddress::Nowhere), Question::Get("/health"))
             .unwrap_err()
             .to_string();
         assert!(error.contains("`none`"), "{error}");

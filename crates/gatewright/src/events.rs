@@ -174,12 +174,13 @@ impl Teller {
         self.tell(health_event(change));
         let HealthChange {
             gateway,
+            gateway_id,
             server,
             setting,
             address,
             ..
         } = change;
-        let about = format!("{gateway} {setting} {server} {address}");
+        let about = format!("{gateway_id} {gateway} {setting} {server} {address}");
         let insight = (change.to == Health::Unhealthy).then(|| Insight {
             gateway: gateway.clone(),
             at: rfc3339(change.at_micros),

@@ -147,9 +147,11 @@ impl Node {
             Err(error) => return Err(self.refuse(error.to_string(), findings)),
         };
         self.pages.want(&error_pages(&snapshot));
+        // Those that are gone are not in a failed state any more either.
+        let before = self.board.gateways();
         let revision = self.board.took(snapshot, bound.clone());
-        for gateway in self.board.gateways() {
-            self.events.gateway_succeeded(&gateway);
+        for gateway in before.iter().chain(&self.board.gateways()) {
+            self.events.gateway_succeeded(gateway);
         }
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");

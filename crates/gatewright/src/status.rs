@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gatewright_arm::model::OnDemandProbe;
+use gatewright_arm::{Diagnostic, Severity, read_on_demand_probe};
+use gatewright_compile::{OnDemand, compile_on_demand};
 use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
-use gatewright_snapshot::{Generation, Snapshot};
+use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Snapshot};
 use gatewright_telemetry::{AccessLog, HandshakeTotals, RequestTotals};
 use serde_json::{Map, Value, json};
 
@@ -117,6 +120,36 @@ impl Board {
         BackendHealth::new(&snapshot, &self.dataplane.upstreams(), unix_micros())
     }
 
+    /// Probes a pool's servers under a setting once, now, as the body of the service's
+    /// `getBackendHealthOnDemand` says; what the schedule's probes found stays as it is.
+    ///
+    /// # Errors
+    /// What is wrong with the body, each finding with its JSON pointer.
+    pub(crate) async fn health_on_demand(
+        &self,
+        body: &Value,
+    ) -> Result<BackendHealth, Vec<Diagnostic>> {
+        let body = read_on_demand_probe(body)?;
+        let snapshot = Arc::clone(&self.state().snapshot);
+        let gateway = gateway_of(&body, &snapshot)?;
+        let OnDemand { upstream, probe } = compile_on_demand(&body, gateway, &snapshot)?;
+        let probing = self.dataplane.probe_on_demand(&snapshot, upstream, &probe);
+        let servers = probing.await;
+        let row = snapshot.gateway(gateway);
+        let state = UpstreamState {
+            gateway: row.name.clone(),
+            pool: snapshot.pool(upstream.pool).name.clone(),
+            setting: snapshot.setting(upstream.setting).name.clone(),
+            servers,
+            unretrievable: None,
+        };
+        Ok(BackendHealth::of_upstream(
+            &state,
+            &row.resource_id,
+            unix_micros(),
+        ))
+    }
+
     /// Everything, as `GET /status` answers it.
     pub(crate) fn report(&self) -> Value {
         let upstreams: Vec<Value> = self.dataplane.upstreams().iter().map(upstream).collect();
@@ -146,6 +179,34 @@ impl Board {
             },
         })
     }
+}
+
+/// The gateway whose pool a body names: by its id, or by its name where the document has no id.
+fn gateway_of(body: &OnDemandProbe, snapshot: &Snapshot) -> Result<GatewayIndex, Vec<Diagnostic>> {
+    let id = body
+        .backend_address_pool
+        .as_ref()
+        .map_or("", |pool| &pool.id);
+    let owner = id
+        .trim_end_matches('/')
+        .rsplitn(3, '/')
+        .nth(2)
+        .unwrap_or_default();
+    let name = owner.rsplit('/').next().unwrap_or_default();
+    let is_it = |gateway: &Gateway| match gateway.resource_id.as_str() {
+        "" => gateway.name.eq_ignore_ascii_case(name),
+        id => id.eq_ignore_ascii_case(owner),
+    };
+    let found = snapshot.gateways.iter().position(is_it);
+    found.map(GatewayIndex::new).ok_or_else(|| {
+        vec![Diagnostic {
+            severity: Severity::Error,
+            code: "ResourceNotFound".into(),
+            message: "The pool is of no gateway that this node serves.".to_owned(),
+            pointer: "/backendAddressPool/id".to_owned(),
+            help: Some("`gatewright status` lists the gateways.".to_owned()),
+        }]
+    })
 }
 
 fn gateways(snapshot: &Snapshot) -> Vec<Value> {

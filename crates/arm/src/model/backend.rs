@@ -148,6 +148,31 @@ wire_value_object! {
     }
 }
 
+wire_value_object! {
+    /// The body of `getBackendHealthOnDemand`: whom to probe once, and how.
+    pub struct OnDemandProbe as "ApplicationGatewayOnDemandProbe" {
+        /// `Http` or `Https`.
+        protocol: Option<Protocol> => "protocol";
+        /// Host name that is sent.
+        host: Option<String> => "host";
+        /// Path and query; starts with `/`.
+        path: Option<String> => "path";
+        /// Seconds until the probe has failed, 1–86400.
+        timeout: Option<i32> => "timeout";
+        /// Whether the host name is that of the backend setting.
+        pick_host_name_from_backend_http_settings: Option<bool> =>
+            "pickHostNameFromBackendHttpSettings";
+        /// Whether a TCP/TLS probe begins with a PROXY line.
+        enable_probe_proxy_protocol_header: Option<bool> => "enableProbeProxyProtocolHeader";
+        /// What a healthy answer looks like.
+        r#match: Option<ProbeMatch> => "match";
+        /// The pool whose servers are probed.
+        backend_address_pool: Option<Reference> => "backendAddressPool";
+        /// The backend setting under which they are.
+        backend_http_settings: Option<Reference> => "backendHttpSettings";
+    }
+}
+
 wire_items! {
     "loadDistributionPolicies";
     /// Distributes requests over several pools.

@@ -9,6 +9,7 @@ mod chains;
 mod codes;
 mod endpoints;
 mod network;
+mod on_demand;
 mod probes;
 mod roots;
 mod routing;

@@ -64,19 +64,7 @@ impl<'a> Targets<'a> {
         if let Some(target) = self.now.get(&place) {
             return Arc::clone(target);
         }
-        let address = probe_address(
-            member,
-            server,
-            setting.port,
-            probed.probe.port,
-            surroundings,
-        );
-        let mut spec = Spec::new(probed.probe, setting, member, gateway.generation, address);
-        let probed_at = SocketAddr::new(server.logical.ip(), probed.probe.port);
-        spec.obstacle = match probed.probe.port == setting.port {
-            true => server.obstacle.clone(),
-            false => obstacle(snapshot, pool.gateway, probed_at),
-        };
+        let spec = spec_of(snapshot, upstream, server, probed.probe, surroundings);
         let before = self.before.get(&place);
         let target = match before.filter(|before| before.spec == spec) {
             Some(same) => Arc::clone(same),
@@ -98,6 +86,28 @@ impl<'a> Targets<'a> {
         self.now.insert(place, Arc::clone(&target));
         target
     }
+}
+
+/// How a server of an upstream is probed by `probe`.
+pub(crate) fn spec_of(
+    snapshot: &Snapshot,
+    upstream: Upstream,
+    server: &Server,
+    probe: &Probe,
+    surroundings: &Surroundings<'_>,
+) -> Spec {
+    let setting = snapshot.setting(upstream.setting);
+    let pool = snapshot.pool(upstream.pool);
+    let member = &pool.members[server.member];
+    let generation = snapshot.gateway(pool.gateway).generation;
+    let address = probe_address(member, server, setting.port, probe.port, surroundings);
+    let mut spec = Spec::new(probe, setting, member, generation, address);
+    let probed_at = SocketAddr::new(server.logical.ip(), probe.port);
+    spec.obstacle = match probe.port == setting.port {
+        true => server.obstacle.clone(),
+        false => obstacle(snapshot, pool.gateway, probed_at),
+    };
+    spec
 }
 
 /// Where a server is probed: at its own address, or where the mapping sends the probe's port.

@@ -13,7 +13,7 @@ use gatewright_telemetry::{
 use super::Spec;
 use super::answer::TextSearch;
 use super::certificates::{self, Judged};
-use super::message::{alert_name, of_failure};
+use super::message::{alert_name, in_plain_words, of_failure};
 use crate::exchange::{AnswerBody, INTERIM_ANSWERS_MAX};
 use crate::http::response::{FIELDS_MAX, HEAD_BYTES_MAX, parse};
 use crate::http::scan::{HeadScanner, Scan};
@@ -172,7 +172,7 @@ impl Attempt<'_> {
         }
         let fact = fault.failure.fact();
         let detail = match error {
-            Some(error) => format!("{fact} ({error})"),
+            Some(error) => format!("{fact} ({})", in_plain_words(error)),
             None => fact.to_owned(),
         };
         Fault {
@@ -389,7 +389,7 @@ fn begins_like_http(bytes: &[u8]) -> bool {
         .all(|(seen, wanted)| seen == wanted)
 }
 
-fn unix_micros() -> u64 {
+pub(super) fn unix_micros() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_micros() as u64)

@@ -1,7 +1,7 @@
 //! Which sentence of the report a failure of a probe is told with.
 
 use gatewright_telemetry::{Failure, HealthMessage};
-use rustls::{AlertDescription, Error, PeerIncompatible};
+use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
 
 /// The sentence for a failure on the way to an answer. `tls`: what the TLS library says of it.
 ///
@@ -81,6 +81,20 @@ fn of_tls_error(error: &Error) -> HealthMessage {
         Error::AlertReceived(_) => HealthMessage::TlsAlert,
         Error::NoCertificatesPresented => HealthMessage::LeafMissing,
         _ => HealthMessage::TlsProtocol,
+    }
+}
+
+/// What the TLS library says, in plain words where its own are none.
+pub(super) fn in_plain_words(error: &Error) -> String {
+    match error {
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
+            "its certificates, or another message of its handshake, have more than 64 KiB"
+                .to_owned()
+        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "what it sends is no TLS; does it expect HTTP on this port?".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that probes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::thread;
 
 use gatewright_telemetry::{HealthChange, ProbeRecord};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::attempt::probe;
 use super::schedule::Schedule;
-use super::{Target, Watched};
+use super::{Place, Spec, Target, Watched};
 use crate::io::{TICK, Timers, now, run, spawn};
+use crate::tls::BackendTls;
 
 /// Probes that may be under way at once, where descriptors allow: each has a connection.
 const RUNNING_MAX: usize = 16 * 1024;
@@ -32,6 +33,14 @@ pub(crate) struct Prober {
 enum Command {
     /// Probe exactly these from now on.
     Watch(Vec<Watched>),
+    /// Make one probe more, which no state takes notice of.
+    Once(Box<Once>),
+}
+
+struct Once {
+    spec: Spec,
+    tls: Option<BackendTls>,
+    reply: oneshot::Sender<ProbeRecord>,
 }
 
 impl Prober {
@@ -70,6 +79,14 @@ impl Prober {
     /// Probes exactly these from now on; those that are new at once.
     pub(crate) fn watch(&self, targets: Vec<Watched>) {
         let _ = self.commands.send(Command::Watch(targets));
+    }
+
+    /// Probes once, at once; `None` when the prober is gone. `tls`: for an Https probe.
+    pub(crate) async fn once(&self, spec: Spec, tls: Option<BackendTls>) -> Option<ProbeRecord> {
+        let (reply, answer) = oneshot::channel();
+        let once = Box::new(Once { spec, tls, reply });
+        self.commands.send(Command::Once(once)).ok()?;
+        answer.await.ok()
     }
 
     /// Waits until each of `targets` has a state.
@@ -126,6 +143,7 @@ impl Work {
                 None => {}
                 Some(None) => return,
                 Some(Some(Command::Watch(targets))) => self.watch(targets),
+                Some(Some(Command::Once(once))) => self.probe_once(*once),
             }
             self.begin_due();
         }
@@ -136,7 +154,32 @@ impl Work {
         let paces = targets.iter().map(pace);
         self.schedule.borrow_mut().set(paces, now());
         let numbered = targets.into_iter().map(|one| (one.target.number, one));
-        self.targets.replace(numbered.collect());
+        let before = self.targets.replace(numbered.collect());
+        self.tell_who_left(before);
+    }
+
+    /// Tells of the servers that were probed and are not any more; a changed probe is no such.
+    fn tell_who_left(&self, before: HashMap<u64, Watched>) {
+        let targets = self.targets.borrow();
+        let places: HashSet<&Place> = targets.values().map(|one| &one.target.place).collect();
+        let left = before
+            .values()
+            .filter(|one| !places.contains(&one.target.place));
+        for Watched { target, pools } in left {
+            if let Some(change) = target.leave(pools) {
+                let _ = self.changes.try_send(change);
+            }
+        }
+    }
+
+    /// Who asks bounds how many of these there are.
+    fn probe_once(&self, once: Once) {
+        let timers = Rc::clone(&self.timers);
+        spawn(async move {
+            let Once { spec, tls, reply } = once;
+            // Who asked may have gone.
+            let _ = reply.send(probe(&spec, tls.as_ref(), &timers).await);
+        });
     }
 
     fn begin_due(self: &Rc<Self>) {

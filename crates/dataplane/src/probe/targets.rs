@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatewright_snapshot::{Generation, Member, Probe};
-use gatewright_telemetry::{Health, HealthChange, ProbeRecord};
+use gatewright_telemetry::{Fill, Health, HealthChange, HealthMessage, ProbeRecord};
 
+use super::attempt::unix_micros;
 use super::schedule::Pace;
 use super::verdict::Verdict;
 use super::{ProbeNames, probe_names};
@@ -202,18 +203,11 @@ impl Target {
         let (to, in_a_row) = (state.verdict.health(), state.verdict.in_a_row());
         let change = from.map(|from| HealthChange {
             at_micros: record.at_micros,
-            gateway: self.labels.gateway.clone(),
-            gateway_id: self.labels.gateway_id.clone(),
-            server: member_name(&self.place.member),
-            address: self.place.logical.to_string(),
-            pools: pools.to_vec(),
-            setting: self.labels.setting.clone(),
-            from,
-            to,
             message: record.message,
             log: record.log.clone(),
             detail: record.detail.clone(),
             in_a_row,
+            ..self.change(pools, from, to)
         });
         if change.is_some() {
             state.since_micros = record.at_micros;
@@ -227,6 +221,34 @@ impl Target {
             self.epoch.advance();
         }
         (is_failing, change)
+    }
+}
+
+impl Target {
+    /// The change of a server that is not probed any more; `None` where it never had a state.
+    pub(super) fn leave(&self, pools: &[String]) -> Option<HealthChange> {
+        let from = self.state().verdict.health();
+        (from != Health::Unknown).then(|| self.change(pools, from, Health::Unknown))
+    }
+
+    /// A change that no probe has led to.
+    fn change(&self, pools: &[String], from: Health, to: Health) -> HealthChange {
+        let message = HealthMessage::NoLongerProbed;
+        HealthChange {
+            at_micros: unix_micros(),
+            gateway: self.labels.gateway.clone(),
+            gateway_id: self.labels.gateway_id.clone(),
+            server: member_name(&self.place.member),
+            address: self.place.logical.to_string(),
+            pools: pools.to_vec(),
+            setting: self.labels.setting.clone(),
+            from,
+            to,
+            message,
+            log: message.render(&Fill::default()),
+            detail: None,
+            in_a_row: 0,
+        }
     }
 }
 

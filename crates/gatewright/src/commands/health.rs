@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::backend_health::{BackendHealth, PoolHealth, ServerHealth};
 use crate::cli::{HealthArguments, HealthFormat};
-use crate::client;
+use crate::client::{self, Answer, Question};
 use crate::output;
 use crate::sentence::Sentence;
 use crate::times::span;
@@ -15,6 +17,8 @@ use crate::yaml;
 
 const OK: u16 = 200;
 const HEALTHY: &str = "Healthy";
+/// How many pools under a setting `--now` has probed at once.
+const PROBED_AT_ONCE: usize = 16;
 /// How often `--watch` looks.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// Moves the cursor home and clears the screen (ECMA-48).
@@ -41,29 +45,111 @@ pub(crate) fn run(arguments: &HealthArguments) -> Result<ExitCode, Sentence> {
 }
 
 fn ask(arguments: &HealthArguments) -> Result<BackendHealth, Sentence> {
-    let answer = client::ask(arguments.admin, "GET", "/health")?;
-    let body: Result<BackendHealth, _> = serde_json::from_value(answer.body);
-    let mut report = match body {
-        Ok(report) if answer.status == OK => report,
-        Ok(_) | Err(_) => {
-            return Err(Sentence::new(format!(
-                "the node answers with status {}, and not with its health; is it of another \
-                 version than this command?",
-                answer.status
-            )));
-        }
-    };
-    if let Some(wanted) = &arguments.gateway {
-        let is_wanted = |pool: &PoolHealth| pool.gateway.eq_ignore_ascii_case(wanted);
-        if !report.pools.iter().any(is_wanted) {
-            return Err(Sentence::new(format!(
-                "the node serves no gateway '{wanted}' with a backend pool; `gatewright status` \
-                 lists its gateways"
-            )));
-        }
-        report.pools.retain(is_wanted);
+    let mut report = report(client::ask(arguments.admin, Question::Get("/health"))?)?;
+    choose(&mut report, arguments)?;
+    match arguments.now {
+        true => probe_now(arguments, &report),
+        false => Ok(report),
     }
-    Ok(report)
+}
+
+fn report(answer: Answer) -> Result<BackendHealth, Sentence> {
+    let Answer { status, body } = answer;
+    if let Some(error) = body["error"].as_str() {
+        return Err(Sentence::new(format!("the node refuses: {error}")));
+    }
+    match serde_json::from_value(body) {
+        Ok(report) if status == OK => Ok(report),
+        Ok(_) | Err(_) => Err(Sentence::new(format!(
+            "the node answers with status {status}, and not with its health; is it of another \
+             version than this command?"
+        ))),
+    }
+}
+
+/// Leaves what the flags name.
+fn choose(report: &mut BackendHealth, arguments: &HealthArguments) -> Result<(), Sentence> {
+    let is_named = |wanted: &Option<String>, name: &str| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+    };
+    report
+        .pools
+        .retain(|pool| is_named(&arguments.gateway, &pool.gateway));
+    if let Some(wanted) = arguments
+        .gateway
+        .as_ref()
+        .filter(|_| report.pools.is_empty())
+    {
+        return Err(Sentence::new(format!(
+            "the node serves no gateway '{wanted}' with a backend pool; `gatewright status` lists \
+             its gateways"
+        )));
+    }
+    report
+        .pools
+        .retain(|pool| is_named(&arguments.pool, &pool.pool));
+    if let Some(setting) = &arguments.setting {
+        for pool in &mut report.pools {
+            pool.settings
+                .retain(|one| one.setting.eq_ignore_ascii_case(setting));
+        }
+        report.pools.retain(|pool| !pool.settings.is_empty());
+    }
+    let is_chosen = arguments.pool.is_some() || arguments.setting.is_some();
+    if is_chosen && report.pools.is_empty() {
+        return Err(Sentence::new(
+            "no pool under a setting has these names; `gatewright health` lists them",
+        ));
+    }
+    Ok(())
+}
+
+/// Has every pool under every setting of `report` probed, some at once.
+fn probe_now(
+    arguments: &HealthArguments,
+    report: &BackendHealth,
+) -> Result<BackendHealth, Sentence> {
+    let bodies: Vec<Value> = report.pools.iter().flat_map(bodies).collect();
+    let mut fresh = BackendHealth::default();
+    for some in bodies.chunks(PROBED_AT_ONCE) {
+        let reports: Vec<Result<BackendHealth, Sentence>> = thread::scope(|scope| {
+            let asked: Vec<_> = some
+                .iter()
+                .map(|body| scope.spawn(|| ask_on_demand(arguments, body)))
+                .collect();
+            let ended = asked.into_iter().map(thread::ScopedJoinHandle::join);
+            let died = |_| Err(Sentence::new("a thread that asked the node has panicked"));
+            ended.map(|ended| ended.unwrap_or_else(died)).collect()
+        });
+        for report in reports {
+            fresh.take(report?);
+        }
+    }
+    Ok(fresh)
+}
+
+fn ask_on_demand(arguments: &HealthArguments, body: &Value) -> Result<BackendHealth, Sentence> {
+    let question = Question::Post("/health/on-demand", Some(body));
+    report(client::ask(arguments.admin, question)?)
+}
+
+/// The bodies that ask for a pool's servers under each of its settings.
+fn bodies(pool: &PoolHealth) -> impl Iterator<Item = Value> {
+    let owner = match pool.gateway_id.as_str() {
+        "" => format!("/applicationGateways/{}", pool.gateway),
+        id => id.to_owned(),
+    };
+    pool.settings.iter().map(move |setting| {
+        let setting = &setting.setting;
+        json!({
+            "backendAddressPool": { "id": format!("{owner}/backendAddressPools/{}", pool.pool) },
+            "backendHttpSettings": {
+                "id": format!("{owner}/backendHttpSettingsCollection/{setting}"),
+            },
+        })
+    })
 }
 
 /// Without what changes by the mere passing of time.

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::cli::StatusArguments;
-use crate::client;
+use crate::client::{self, Question};
 use crate::output::{self, Format};
 use crate::sentence::Sentence;
 
 const OK: u16 = 200;
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Sentence> {
-    let answer = client::ask(arguments.admin, "GET", "/status")?;
+    let answer = client::ask(arguments.admin, Question::Get("/status"))?;
     if answer.status != OK {
         return Err(Sentence::new(format!(
             "the node answers {}: {}",

@@ -224,6 +224,12 @@ impl NetworkPolicy {
         *self.gateways.get(gateway.position())?
     }
 
+    /// The VNet that a gateway is in; `None` as above.
+    pub fn network_of(&self, gateway: GatewayIndex) -> Option<&VirtualNetwork> {
+        let subnet = self.gateway_subnet(gateway)?;
+        Some(self.network(self.subnet(subnet).network))
+    }
+
     /// The subnet that an address is in, as seen from a VNet: in that VNet, else in a peer, else
     /// in the only other known VNet that has the address (which an appliance may lead to).
     pub fn subnet_of(&self, from: NetworkIndex, address: IpAddr) -> Option<SubnetIndex> {

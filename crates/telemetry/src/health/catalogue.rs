@@ -435,6 +435,17 @@ messages! {
         cause: "The first probe is still under way.",
         remedy: "Wait for the probe's timeout at most.",
     }
+    NoLongerProbed {
+        code: "no-longer-probed",
+        error_name: "Unknown",
+        part: Nothing,
+        wording: Own,
+        text: "The backend is not probed any more.",
+        older: [],
+        cause: "A change of the configuration, or of the addresses of its name, has taken the \
+            server out; this stands in events alone.",
+        remedy: "Nothing, unless the server should still be there.",
+    }
     TlsVersion {
         code: "tls-version",
         error_name: "BackendSecureConnectionError",

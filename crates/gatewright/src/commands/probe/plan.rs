@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use gatewright_compile::{Options, read_certificates};
+use gatewright_compile::{Options, read_certificates, status_range};
 use gatewright_dataplane::{AddressMap, probe_names};
 use gatewright_snapshot::{
     BackendProtocol, BackendTrust, BackendVerification, Generation, Member, Probe, ProbeHost,
@@ -183,13 +183,7 @@ fn adjust(probe: &mut Probe, arguments: &ProbeArguments) -> Result<(), Sentence>
 }
 
 fn statuses(text: &str) -> Result<Vec<std::ops::RangeInclusive<u16>>, Sentence> {
-    let range = |part: &str| {
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        let range = low.trim().parse().ok()?..=high.trim().parse().ok()?;
-        let is_sound = !range.is_empty() && *range.start() >= 100 && *range.end() <= 599;
-        is_sound.then_some(range)
-    };
-    let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
+    let ranges: Option<Vec<_>> = text.split(',').map(status_range).collect();
     ranges.ok_or_else(|| {
         Sentence::new(format!(
             "'{text}' are no status codes; give for example 200-399 or 200,401"
