@@ -66,7 +66,8 @@ fn facts(report: &Report, text: &mut String) {
     }
     text.push_str(
         "\nCPU is the time that the proxy's processes ran, divided by successful requests:\n\
-         median (least to most) over the rounds. The ratio is to HAProxy of the same run.\n\
+         median (least to most) over the rounds. The ratio is to HAProxy of the same round,\n\
+         in the median.\n\
          Gatewright writes its access log; the peers write none.\n",
     );
 }

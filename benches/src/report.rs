@@ -38,7 +38,7 @@ pub struct Cell {
     pub first_error: Option<String>,
     /// Absent when no round succeeded.
     pub cpu_us: Option<Spread>,
-    /// CPU per request over the median of HAProxy in the same run, regime and case.
+    /// CPU per request over HAProxy's in the same round, regime and case.
     pub ratio: Option<Spread>,
     pub aim: Option<f64>,
 }
@@ -73,14 +73,20 @@ impl Spread {
             max,
         })
     }
+}
 
-    fn over(self, divisor: f64) -> Self {
-        Self {
-            median: self.median / divisor,
-            min: self.min / divisor,
-            max: self.max / divisor,
-        }
-    }
+/// The rounds' CPU per request, each over HAProxy's in the same round, so that the moods of the
+/// machine are in both; over HAProxy's median where one of them lacks a round.
+fn ratio(cell: &Cell, haproxy: &Cell) -> Option<Spread> {
+    let divisor = haproxy.cpu_us?.median;
+    let is_paired = cell.rounds.len() == haproxy.rounds.len();
+    let divisors = haproxy.rounds.iter().map(|round| match is_paired {
+        true => round.cpu_us,
+        false => divisor,
+    });
+    let divisors = divisors.chain(std::iter::repeat(divisor));
+    let pairs = cell.rounds.iter().zip(divisors);
+    Spread::of(pairs.map(|(round, divisor)| round.cpu_us / divisor))
 }
 
 impl Cell {
@@ -167,13 +173,7 @@ impl Report {
             let beside = haproxy
                 .iter()
                 .find(|one| one.regime == cell.regime && one.case == cell.case);
-            let divisor = beside
-                .and_then(|one| one.cpu_us)
-                .map(|spread| spread.median);
-            cell.ratio = cell
-                .cpu_us
-                .zip(divisor)
-                .map(|(cpu, divisor)| cpu.over(divisor));
+            cell.ratio = beside.and_then(|beside| ratio(cell, beside));
         }
     }
 

@@ -36,26 +36,34 @@ fn a_median_is_the_middle_or_the_mean_of_the_two_in_the_middle() {
 }
 
 #[test]
-fn a_ratio_is_of_medians_in_the_same_regime_and_case() {
+fn a_ratio_is_of_the_same_round_in_the_same_regime_and_case() {
     let mut elsewhere = cell(Engine::Haproxy, &[100.0]);
     elsewhere.regime = Regime::TwoCores;
     let own = cell(Engine::Gatewright, &[5.0, 4.0, 6.0]);
     let report = report(vec![
         elsewhere,
         own,
-        cell(Engine::Haproxy, &[10.0, 9.0, 30.0]),
+        cell(Engine::Haproxy, &[10.0, 20.0, 10.0]),
     ]);
     let ratio = report.cells[1].ratio;
     assert_eq!(
         ratio,
         Some(Spread {
             median: 0.5,
-            min: 0.4,
+            min: 0.2,
             max: 0.6
         })
     );
     assert_eq!(report.cells[1].meets_its_aim(), Some(true));
     assert_eq!(report.cells[2].meets_its_aim(), None, "a peer has no aim");
+}
+
+#[test]
+fn a_ratio_is_to_the_median_where_a_round_is_missing() {
+    let own = cell(Engine::Gatewright, &[5.0, 4.0]);
+    let report = report(vec![own, cell(Engine::Haproxy, &[10.0, 20.0, 10.0])]);
+    let ratio = report.cells[0].ratio.expect("a ratio");
+    assert_eq!((ratio.min, ratio.max), (0.4, 0.5));
 }
 
 #[test]
