@@ -5,6 +5,17 @@ use anyhow::bail;
 use crate::steps::{Steps, Workspace, must_succeed};
 use crate::{bench, lint};
 
+/// Tests of the data plane that are run with each of its drivers.
+const OF_DRIVERS: [&str; 7] = [
+    "failures",
+    "forwarding",
+    "health",
+    "reload",
+    "retries",
+    "splitting",
+    "tls",
+];
+
 /// The bench's smoke run needs an optimised build (minutes when cold), so it is asked for.
 const WITH_BENCH: &str = "--bench";
 
@@ -23,6 +34,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
                 .cargo(&["test", "--workspace"])
                 .args(locked(workspace)),
         )
+    });
+    steps.run("tests with tokio's reactor", || {
+        let feature = "gatewright-dataplane/tokio-driver";
+        let mut tests = workspace.cargo(&["test", "--workspace", "--features", feature]);
+        let named = OF_DRIVERS.iter().flat_map(|test| ["--test", test]);
+        must_succeed(tests.args(named).args(locked(workspace)))
     });
     check_fuzz_targets(workspace, &mut steps);
     if with_bench {
