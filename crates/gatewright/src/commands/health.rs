@@ -177,7 +177,7 @@ fn show(report: &BackendHealth, format: HealthFormat) -> String {
     match format {
         HealthFormat::Json => format!("{:#}", report.as_az_prints()),
         HealthFormat::Yaml => yaml::write(&report.as_az_prints()).trim_end().to_owned(),
-        HealthFormat::Table => table(report).join("\n"),
+        HealthFormat::Table => output::folded(&table(report).join("\n")),
     }
 }
 
