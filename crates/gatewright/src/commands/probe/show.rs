@@ -133,7 +133,7 @@ fn certificate(position: usize, note: &CertificateNote, fault: Option<&str>) -> 
             "       {}",
             match note.defect.as_deref() {
                 None => "nothing wrong",
-                Some(defect) if Some(defect) == fault => "[!] the one that TLS failed of",
+                Some(defect) if Some(defect) == fault => "[!] what TLS failed of, above",
                 Some(defect) => defect,
             }
         ),
