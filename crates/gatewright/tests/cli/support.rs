@@ -31,8 +31,25 @@ pub(crate) fn binary() -> Command {
     command
 }
 
+/// Runs the program to its end, which must come within [`PATIENCE`].
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    binary().args(arguments).output().unwrap()
+    let child = binary()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(child.id() as i32);
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    receiver.recv_timeout(PATIENCE).map_or_else(
+        |_| {
+            let _ = kill(pid, Signal::SIGKILL);
+            panic!("{arguments:?} goes on and on");
+        },
+        Result::unwrap,
+    )
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
