@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use gatewright_testkit::backend::{Backend, Manners};
+use gatewright_testkit::client::get;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -254,6 +255,51 @@ async fn watch_tells_every_change_once() {
     wait_until("the node's end is told", || {
         watch.stderr().contains("no node answers")
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn now_probes_at_once_and_changes_nothing() {
+    let backend = Backend::start(Manners::Status(503)).await.unwrap();
+    let mut document = gateway(free_port());
+    // Nothing but the first probe comes by itself.
+    probe_often(&mut document, json!({ "interval": 86_400 }));
+    let files = Files::new(&document);
+    let map = format!("10.9.8.7:80={}", backend.address());
+    let node = Node::serve(&files, &["--map", &map]);
+    node.wait_for_healths(&["Unhealthy"]);
+    backend.set_manners(Manners::text("hello")).await.unwrap();
+    let before = backend.request_count();
+    let output = node.health(&["--now"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.ends_with("\nthe only server is healthy\n"), "{text}");
+    assert_eq!(backend.request_count(), before + 1, "one probe");
+    assert_eq!(node.healths(), ["Unhealthy"], "traffic still passes it by");
+    let answer = get(node.address(), "shop.test", "/").await.unwrap();
+    assert_eq!(answer.status, 502);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_or_a_setting_is_shown_by_its_name() {
+    let two = TwoServers::start().await;
+    let told = |more: &[&str]| {
+        let output = two.node.health(more);
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    let (code, text) = told(&["--pool", "SPARE"]);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("spare") && !text.contains("10.9.8"), "{text}");
+    let (code, text) = told(&["--setting", "setting", "--pool", "pool"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("10.9.8.8") && !text.contains("spare"),
+        "{text}"
+    );
+    for more in [["--pool", "other"], ["--setting", "other"]] {
+        let expected = "error: no pool under a setting has these names; `gatewright health` lists \
+                        them\n";
+        assert_eq!(told(&more), (Some(1), expected.to_owned()));
+    }
 }
 
 #[test]
