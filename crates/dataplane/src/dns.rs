@@ -262,6 +262,8 @@ struct Answer {
     time_to_live: Duration,
     /// Whether a name server said that there is none.
     is_nameless: bool,
+    /// Why there was no answer, for the log of a node. Who asks once is told, and logs nothing.
+    error: Option<String>,
 }
 
 impl Lookups {
@@ -316,7 +318,7 @@ impl Lookups {
                 Ok(resolver) => self.running.spawn(look_up(resolver, question)),
                 Err(error) => {
                     tracing::warn!(name = question.name, %error, "its name servers are of no use");
-                    self.running.spawn(async { unanswered(question, false) })
+                    self.running.spawn(async { unanswered(question) })
                 }
             };
         }
@@ -328,7 +330,12 @@ impl Lookups {
             addresses,
             time_to_live,
             is_nameless,
+            error,
         } = answer;
+        if let Some(error) = error {
+            let (name, asked) = (&question.name, question.asked());
+            tracing::warn!(name, asked, error, "a backend's name cannot be resolved");
+        }
         for (names, _) in &mut self.waiting {
             names.remove(&question);
         }
@@ -391,21 +398,18 @@ async fn look_up(resolver: TokioResolver, question: Question) -> Answer {
                 addresses,
                 time_to_live: time_to_live.clamp(TTL_MIN, TTL_MAX),
                 is_nameless: false,
+                error: None,
             }
         }
-        Ok(Err(error)) => {
-            let name = &question.name;
-            let asked = question.asked();
-            tracing::warn!(name, asked, %error, "a backend's name cannot be resolved");
-            let is_nameless = error.is_no_records_found();
-            unanswered(question, is_nameless)
-        }
-        Err(_) => {
-            let name = &question.name;
-            let asked = question.asked();
-            tracing::warn!(name, asked, "a backend's name cannot be resolved in time");
-            unanswered(question, false)
-        }
+        Ok(Err(error)) => Answer {
+            is_nameless: error.is_no_records_found(),
+            error: Some(error.to_string()),
+            ..unanswered(question)
+        },
+        Err(_) => Answer {
+            error: Some(format!("no answer in {} s", LOOKUP_TIMEOUT.as_secs())),
+            ..unanswered(question)
+        },
     }
 }
 
@@ -420,11 +424,12 @@ impl Question {
     }
 }
 
-fn unanswered(question: Question, is_nameless: bool) -> Answer {
+fn unanswered(question: Question) -> Answer {
     Answer {
         question,
         addresses: Vec::new(),
         time_to_live: RETRY,
-        is_nameless,
+        is_nameless: false,
+        error: None,
     }
 }

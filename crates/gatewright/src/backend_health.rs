@@ -234,7 +234,7 @@ fn message(state: &ServerState, record: Option<&ProbeRecord>) -> HealthMessage {
     }
 }
 
-/// The probe as `health -o json --verbose` and `probe -o json` tell it.
+/// The probe as `GET /health` and `probe -o json` tell it.
 pub(crate) fn probe(record: &ProbeRecord) -> Value {
     let request = &record.request;
     json!({

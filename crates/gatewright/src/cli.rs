@@ -212,7 +212,7 @@ pub(crate) struct ProbeArguments {
     /// The backend setting whose servers are probed
     #[arg(long, value_name = "NAME")]
     pub(crate) setting: Option<String>,
-    /// A local stand-in for a backend address of the gateway; may be repeated
+    /// A local stand-in for a backend address; may be repeated
     #[arg(long, value_name = "HOST[:PORT]=ADDRESS[:PORT]")]
     pub(crate) map: Vec<MapRule>,
     /// A name server, instead of the system's; may be repeated

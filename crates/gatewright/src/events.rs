@@ -277,7 +277,9 @@ impl Lines {
             Self::Nowhere => {}
             Self::Stdout => output::line(event),
             Self::File(path, file) => {
-                if let Err(error) = writeln!(file, "{event}") {
+                // In one piece: whoever reads meanwhile sees whole lines.
+                let line = format!("{event}\n");
+                if let Err(error) = file.write_all(line.as_bytes()) {
                     let path = path.display();
                     tracing::error!(
                         "a health event cannot be written to {path} ({error}): {event}"

@@ -4,6 +4,7 @@
 //! One that is refused at any step changes nothing.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_dataplane::{Bound, Dataplane, DataplaneConfig};
@@ -55,7 +56,9 @@ pub(crate) struct Node {
     dev_certificates: DevCertificates,
     /// What was found in the configuration that is served.
     served_findings: Vec<Finding>,
-    /// The state of the files when they were last read.
+    /// The files that were last read, those that were not there included.
+    watched: Vec<PathBuf>,
+    /// Their state then.
     seen: Signatures,
     reloads: mpsc::Receiver<ReloadReply>,
     signals: Signals,
@@ -110,6 +113,7 @@ impl Node {
             events,
             dev_certificates: DevCertificates::default(),
             served_findings: Vec::new(),
+            watched: Vec::new(),
             seen: Signatures::default(),
             reloads,
             signals,
@@ -126,7 +130,9 @@ impl Node {
     /// # Errors
     /// When anything is wrong with them, or an address cannot be bound; nothing has changed then.
     pub(crate) async fn apply(&mut self) -> Result<Applied, Refused> {
-        self.seen = Signatures::take(&watched_files(&self.settings)).await;
+        // Anew each time: files of the network folder come and go.
+        self.watched = watched_files(&self.settings);
+        self.seen = Signatures::take(&self.watched).await;
         let planned =
             tokio::task::block_in_place(|| plan(&self.settings, &mut self.dev_certificates));
         let plan = match planned {
@@ -179,7 +185,6 @@ impl Node {
     /// Reloads whenever asked to, and returns when it was told to stop and everything is done. A
     /// second signal to stop cuts that short.
     pub(crate) async fn run(mut self) {
-        let files = watched_files(&self.settings);
         let mut admin_is_there = true;
         loop {
             let (reason, reply) = tokio::select! {
@@ -194,7 +199,7 @@ impl Node {
                         continue;
                     }
                 },
-                () = watch::changed(&files, &self.seen), if self.settings.watch => {
+                () = watch::changed(&self.watched, &self.seen), if self.settings.watch => {
                     ("a changed file", None)
                 }
             };

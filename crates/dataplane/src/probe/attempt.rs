@@ -44,10 +44,21 @@ impl Fault {
     fn of(failure: Failure) -> Self {
         Self {
             message: of_failure(failure, None),
-            detail: Some(failure.fact().to_owned()),
+            detail: Some(fact(failure).to_owned()),
             text: String::new(),
             openssl: None,
         }
+    }
+}
+
+/// What was seen: for a request the setting bounds the time, for a probe the probe does.
+fn fact(failure: Failure) -> &'static str {
+    match failure {
+        Failure::BackendTimedOut => "the server did not answer within the probe's timeout",
+        Failure::BackendBodyTimedOut => {
+            "the server stopped within its answer until the probe's timeout was over"
+        }
+        other => other.fact(),
     }
 }
 
@@ -286,11 +297,12 @@ impl Attempt<'_> {
             }
             if part.is_last {
                 return Err(missing(format!(
-                    "its body of {seen} bytes does not hold it"
+                    "the answer's body of {seen} bytes does not hold the text"
                 )));
             }
             if seen >= SEARCHED_BYTES_MAX {
-                let why = format!("the first {seen} bytes of its body do not hold it");
+                let why =
+                    format!("the first {seen} bytes of the answer's body do not hold the text");
                 return Err(missing(why));
             }
             self.timer.start(self.time_left());

@@ -50,7 +50,13 @@ pub(super) fn judge(
         },
         BackendTrust::Pinned(_) => Trust::Pinned { certificates: &own },
     };
-    let verdict = examine(&presented, &trust, server_name(name), unix_now(), checks);
+    let mut verdict = examine(&presented, &trust, server_name(name), unix_now(), checks);
+    if name.is_none() {
+        // Nothing was asked for that the certificate could lack.
+        verdict
+            .remarks
+            .retain(|remark| remark.kind() != Kind::NameMismatch);
+    }
     let notes = notes(&presented, &verdict);
     Judged { verdict, notes }
 }

@@ -29,17 +29,18 @@ pub(crate) fn run(arguments: &HealthArguments) -> Result<ExitCode, Sentence> {
     loop {
         let report = ask(arguments)?;
         let text = show(&report, arguments.output);
+        let state = Some(without_spans(&report));
         // Spans grow every second; who watches a table on a screen wants to see them do so.
         let is_on_screen = arguments.watch && io::stdout().is_terminal();
         if is_on_screen {
             output::line(format_args!("{CLEAR_SCREEN}{text}"));
-        } else if shown.as_ref() != Some(&report) {
+        } else if shown != state {
             output::line(&text);
         }
         if !arguments.watch {
             return Ok(exit_code(&report));
         }
-        shown = Some(without_spans(report));
+        shown = state;
         thread::sleep(WATCH_PAUSE);
     }
 }
@@ -153,7 +154,8 @@ fn bodies(pool: &PoolHealth) -> impl Iterator<Item = Value> {
 }
 
 /// Without what changes by the mere passing of time.
-fn without_spans(mut report: BackendHealth) -> BackendHealth {
+fn without_spans(report: &BackendHealth) -> BackendHealth {
+    let mut report = report.clone();
     let settings = report.pools.iter_mut().flat_map(|pool| &mut pool.settings);
     for server in settings.flat_map(|setting| &mut setting.servers) {
         server.for_seconds = None;
@@ -175,7 +177,7 @@ fn show(report: &BackendHealth, format: HealthFormat) -> String {
     match format {
         HealthFormat::Json => format!("{:#}", report.as_az_prints()),
         HealthFormat::Yaml => yaml::write(&report.as_az_prints()).trim_end().to_owned(),
-        HealthFormat::Table => table(report).join("\n"),
+        HealthFormat::Table => output::folded(&table(report).join("\n")),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &ProbeArguments) -> Result<ExitCode, Sentence> {
     }
     match arguments.output {
         Format::Json => output::line(show::json(&results)),
-        Format::Text => output::line(show::text(&results)),
+        Format::Text => output::line(output::folded(&show::text(&results))),
     }
     match results.iter().all(|(_, record)| record.is_healthy) {
         true => Ok(ExitCode::SUCCESS),

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Sentence> {
     }
     match arguments.output {
         Format::Json => output::line(&answer.body),
-        Format::Text => output::line(render(&answer.body).join("\n")),
+        Format::Text => output::line(output::folded(&render(&answer.body).join("\n"))),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,11 @@
 //! The real binary, run as a user runs it.
 
+mod demo;
+mod health;
+mod health_events;
+mod network;
+mod probe;
+mod probe_openssl;
 mod serve;
 mod support;
 mod validate;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 /// For everything that happens at once unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-const ID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
+pub(crate) const ID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
                   /providers/Microsoft.Network/applicationGateways/gw";
 
 pub(crate) fn binary() -> Command {
@@ -30,8 +31,25 @@ pub(crate) fn binary() -> Command {
     command
 }
 
+/// Runs the program to its end, which must come within [`PATIENCE`].
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    binary().args(arguments).output().unwrap()
+    let child = binary()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(child.id() as i32);
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    receiver.recv_timeout(PATIENCE).map_or_else(
+        |_| {
+            let _ = kill(pid, Signal::SIGKILL);
+            panic!("{arguments:?} goes on and on");
+        },
+        Result::unwrap,
+    )
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
@@ -51,11 +69,11 @@ pub(crate) fn free_port() -> u16 {
         .port()
 }
 
-fn item(collection: &str, name: &str, properties: Value) -> Value {
+pub(crate) fn item(collection: &str, name: &str, properties: Value) -> Value {
     json!({ "name": name, "id": format!("{ID}/{collection}/{name}"), "properties": properties })
 }
 
-fn reference(collection: &str, name: &str) -> Value {
+pub(crate) fn reference(collection: &str, name: &str) -> Value {
     json!({ "id": format!("{ID}/{collection}/{name}") })
 }
 
@@ -120,6 +138,26 @@ pub(crate) fn https_gateway(port: u16) -> Value {
     document
 }
 
+/// Has the setting's servers probed every second, by a probe with these `properties` beside.
+pub(crate) fn probe_often(document: &mut Value, properties: Value) {
+    let mut probe = json!({
+        "protocol": "Http", "host": "127.0.0.1", "path": "/", "interval": 1, "timeout": 20,
+        "unhealthyThreshold": 2, "pickHostNameFromBackendHttpSettings": false, "minServers": 0,
+    });
+    let more = properties.as_object().unwrap().clone();
+    probe.as_object_mut().unwrap().extend(more);
+    let all = &mut document["properties"];
+    all["probes"] = json!([item("probes", "probe", probe)]);
+    all["backendHttpSettingsCollection"][0]["properties"]["probe"] = reference("probes", "probe");
+}
+
+/// The pool's members.
+pub(crate) fn set_servers(document: &mut Value, addresses: &[&str]) {
+    let servers = addresses.iter().map(|one| json!({ "ipAddress": one }));
+    document["properties"]["backendAddressPools"][0]["properties"]["backendAddresses"] =
+        servers.collect();
+}
+
 /// Points the rule to a pool that does not exist.
 pub(crate) fn spoil(document: &mut Value) {
     document["properties"]["requestRoutingRules"][0]["properties"]["backendAddressPool"] =
@@ -155,34 +193,30 @@ impl Files {
         self.path("gateway.json").display().to_string()
     }
 
-    /// Replaces the file as editors do: whole, under its name.
+    /// Replaces the gateway's file as editors do: whole, under its name.
     pub(crate) fn write(&self, document: &Value) {
-        let new = self.path("gateway.json.new");
+        self.write_as("gateway.json", document);
+    }
+
+    /// The same with another name, in a folder of the folder where the name says so.
+    pub(crate) fn write_as(&self, name: &str, document: &Value) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = self.path("new");
         std::fs::write(&new, format!("{document:#}")).unwrap();
-        std::fs::rename(new, self.path("gateway.json")).unwrap();
+        std::fs::rename(new, path).unwrap();
     }
 }
 
-/// A running `gatewright serve`. Killed when dropped.
-pub(crate) struct Node {
+/// The program, running. Killed when dropped.
+pub(crate) struct Process {
     child: Child,
-    /// The ready line.
-    pub(crate) ready: Value,
     lines: mpsc::Receiver<String>,
     stderr: Arc<Mutex<String>>,
 }
 
-impl Node {
-    /// Serves `files` on loopback with a free admin port and `more` arguments, and waits for the
-    /// ready line.
-    pub(crate) fn serve(files: &Files, more: &[&str]) -> Self {
-        let gateway = files.gateway();
-        let mut arguments = vec!["serve", "--gateway", &gateway, "--bind", "127.0.0.1"];
-        arguments.extend(["-o", "json", "--workers", "2"]);
-        if !more.contains(&"--admin") {
-            arguments.extend(["--admin", "127.0.0.1:0"]);
-        }
-        arguments.extend(more);
+impl Process {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = binary()
             .args(arguments)
             .stdout(Stdio::piped())
@@ -191,14 +225,11 @@ impl Node {
             .unwrap();
         let stderr = collect(child.stderr.take().unwrap());
         let lines = forward(child.stdout.take().unwrap());
-        let mut node = Self {
+        Self {
             child,
-            ready: Value::Null,
             lines,
             stderr,
-        };
-        node.ready = serde_json::from_str(&node.next_line()).unwrap();
-        node
+        }
     }
 
     /// The next line on standard output.
@@ -208,31 +239,13 @@ impl Node {
             .unwrap_or_else(|_| panic!("no line came; standard error says:\n{}", self.stderr()))
     }
 
+    /// A line that has been printed and not been asked for, if there is one.
+    pub(crate) fn waiting_line(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
-    }
-
-    /// Where the only listener is bound.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.ready["endpoints"][0]["address"]
-            .as_str()
-            .unwrap()
-            .parse()
-            .unwrap()
-    }
-
-    pub(crate) fn admin(&self) -> String {
-        self.ready["admin"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn status(&self) -> Value {
-        let output = run(&["status", "-o", "json", "--admin", &self.admin()]);
-        assert!(output.status.success(), "{}", stderr(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    pub(crate) fn reload(&self) -> Output {
-        run(&["reload", "--admin", &self.admin()])
     }
 
     pub(crate) fn send(&self, signal: Signal) {
@@ -260,10 +273,103 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A running `gatewright serve`.
+pub(crate) struct Node {
+    process: Process,
+    /// The ready line.
+    pub(crate) ready: Value,
+}
+
+impl Node {
+    /// Serves `files` on loopback with a free admin port and `more` arguments, and waits for the
+    /// ready line.
+    pub(crate) fn serve(files: &Files, more: &[&str]) -> Self {
+        let gateway = files.gateway();
+        let mut arguments = vec!["serve", "--gateway", &gateway, "--bind", "127.0.0.1"];
+        arguments.extend(["-o", "json", "--workers", "2"]);
+        if !more.contains(&"--admin") {
+            arguments.extend(["--admin", "127.0.0.1:0"]);
+        }
+        arguments.extend(more);
+        let process = Process::start(&arguments);
+        let ready = serde_json::from_str(&process.next_line()).unwrap();
+        Self { process, ready }
+    }
+
+    /// Where the only listener is bound.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.ready["endpoints"][0]["address"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    pub(crate) fn admin(&self) -> String {
+        self.ready["admin"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let output = run(&["status", "-o", "json", "--admin", &self.admin()]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) fn reload(&self) -> Output {
+        run(&["reload", "--admin", &self.admin()])
+    }
+
+    /// `gatewright health` with `more` arguments.
+    pub(crate) fn health(&self, more: &[&str]) -> Output {
+        run(&[&["health", "--admin", &self.admin()], more].concat())
+    }
+
+    /// Every server's address, health and sentence.
+    pub(crate) fn servers(&self) -> Vec<[String; 3]> {
+        let output = self.health(&["-o", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+        let list = |value: &Value| value.as_array().unwrap().clone();
+        let pools = list(&report["backendAddressPools"]).into_iter();
+        let settings = pools.flat_map(|pool| list(&pool["backendHttpSettingsCollection"]));
+        let servers = settings.flat_map(|setting| list(&setting["servers"]));
+        let names = ["address", "health", "healthProbeLog"];
+        servers
+            .map(|server| names.map(|name| server[name].as_str().unwrap().to_owned()))
+            .collect()
+    }
+
+    /// The health of every server, in the report's order.
+    pub(crate) fn healths(&self) -> Vec<String> {
+        let servers = self.servers().into_iter();
+        servers.map(|[_, health, _]| health).collect()
+    }
+
+    pub(crate) fn wait_for_healths(&self, expected: &[&str]) {
+        wait_until(&format!("the servers are {expected:?}"), || {
+            self.healths() == expected
+        });
+    }
+}
+
+impl Deref for Node {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Node {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 }
 
@@ -303,9 +409,16 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-pub(crate) fn access_log(path: &Path) -> Vec<Value> {
+/// The objects of a file with one in each line; a line that is being written is left out.
+pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines()
+    let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
+    whole
+        .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+pub(crate) fn access_log(path: &Path) -> Vec<Value> {
+    json_lines(path)
 }

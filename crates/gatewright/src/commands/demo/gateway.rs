@@ -2,53 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::sites::{Care, HEALTH_PATH, HOST, Site, sites, wanted_text};
+
+/// The name of the trusted root.
+const ROOT: &str = "contoso-root";
+
 /// The gateway's resource id.
 const ID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/demo\
                   /providers/Microsoft.Network/applicationGateways/demo";
-
-/// A backend server: the path under which it is reached, and its address in the imagined network.
-pub(super) struct Site {
-    pub(super) name: &'static str,
-    /// The path rule's pattern; `None` for those that a rule of their own leads to.
-    pub(super) path: Option<&'static str>,
-    pub(super) servers: &'static [&'static str],
-    /// The setting's `requestTimeout`, in seconds.
-    pub(super) timeout: u32,
-    pub(super) affinity: bool,
-}
-
-/// Every site of the demo. The two servers of `shop` also keep the carts.
-pub(super) const SITES: [Site; 9] = [
-    site("shop", None, &["10.0.1.4", "10.0.1.5"]),
-    site("blog", None, &["10.0.1.6"]),
-    site("images", Some("/images/*"), &["10.0.1.7"]),
-    Site {
-        affinity: true,
-        ..site("cart", Some("/cart/*"), &["10.0.1.4", "10.0.1.5"])
-    },
-    site("refusing", Some("/refusing/*"), &["10.0.2.4"]),
-    Site {
-        timeout: 1,
-        ..site("slow", Some("/slow/*"), &["10.0.2.5"])
-    },
-    site("closing", Some("/closing/*"), &["10.0.2.6"]),
-    site("babbling", Some("/babbling/*"), &["10.0.2.7"]),
-    site("dribbling", Some("/dribbling/*"), &["10.0.2.8"]),
-];
-
-const fn site(
-    name: &'static str,
-    path: Option<&'static str>,
-    servers: &'static [&'static str],
-) -> Site {
-    Site {
-        name,
-        path,
-        servers,
-        timeout: 20,
-        affinity: false,
-    }
-}
 
 fn reference(collection: &str, name: &str) -> Value {
     json!({ "id": format!("{ID}/{collection}/{name}") })
@@ -58,8 +19,10 @@ fn item(collection: &str, name: &str, properties: Value) -> Value {
     json!({ "name": name, "id": format!("{ID}/{collection}/{name}"), "properties": properties })
 }
 
-/// The document, with the frontend ports given.
-pub(super) fn document(http_port: u16, https_port: u16) -> Value {
+/// The document, with the frontend ports given, and the PEM of the root that servers' certificates
+/// should lead to.
+pub(super) fn document(http_port: u16, https_port: u16, root_pem: &str) -> Value {
+    let sites = sites();
     let network = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/demo\
                    /providers/Microsoft.Network";
     let subnet = json!({ "id": format!("{network}/virtualNetworks/demo/subnets/gateways") });
@@ -83,14 +46,16 @@ pub(super) fn document(http_port: u16, https_port: u16) -> Value {
             "frontendPorts": [port("http", http_port), port("https", https_port)],
             "sslCertificates": [certificate()],
             "sslPolicy": { "policyType": "Predefined", "policyName": "AppGwSslPolicy20220101S" },
-            "backendAddressPools": SITES.iter().map(pool).collect::<Vec<_>>(),
-            "backendHttpSettingsCollection": SITES.iter().map(setting).collect::<Vec<_>>(),
+            "trustedRootCertificates": [root(root_pem)],
+            "backendAddressPools": sites.iter().map(pool).collect::<Vec<_>>(),
+            "backendHttpSettingsCollection": sites.iter().map(setting).collect::<Vec<_>>(),
+            "probes": probes(),
             "httpListeners": [
                 listener("everything", "http", None),
                 listener("blog", "http", Some("blog.localhost")),
                 listener("secure", "https", None),
             ],
-            "urlPathMaps": [path_map()],
+            "urlPathMaps": [path_map(&sites)],
             "redirectConfigurations": [redirect()],
             "requestRoutingRules": [
                 by_path("everything", 300),
@@ -108,6 +73,13 @@ fn certificate() -> Value {
     certificate
 }
 
+/// As an upload has it: base64 of DER, which is PEM without its first and last line.
+fn root(pem: &str) -> Value {
+    let is_inner = |line: &&str| !line.starts_with("-----");
+    let data: String = pem.lines().filter(is_inner).collect();
+    item("trustedRootCertificates", ROOT, json!({ "data": data }))
+}
+
 fn pool(site: &Site) -> Value {
     let servers = site.servers.iter().map(|ip| json!({ "ipAddress": ip }));
     let addresses = servers.collect::<Vec<_>>();
@@ -119,14 +91,60 @@ fn pool(site: &Site) -> Value {
 }
 
 fn setting(site: &Site) -> Value {
-    let properties = json!({
-        "port": 80,
-        "protocol": "Http",
-        "cookieBasedAffinity": if site.affinity { "Enabled" } else { "Disabled" },
+    let mut properties = json!({
+        "port": site.port(),
+        "protocol": if site.is_tls { "Https" } else { "Http" },
+        "cookieBasedAffinity": if site.has_affinity { "Enabled" } else { "Disabled" },
         "requestTimeout": site.timeout,
         "pickHostNameFromBackendAddress": false,
     });
+    if site.is_tls {
+        properties["hostName"] = HOST.into();
+        let root = reference("trustedRootCertificates", ROOT);
+        properties["trustedRootCertificates"] = json!([root]);
+    }
+    if let Some(probe) = probe_of(site) {
+        properties["probe"] = reference("probes", probe);
+    }
     item("backendHttpSettingsCollection", site.name, properties)
+}
+
+/// The name of its custom probe.
+fn probe_of(site: &Site) -> Option<&'static str> {
+    match (site.care, site.is_tls) {
+        (Care::Default, _) => None,
+        (Care::Healthz, false) => Some("healthz"),
+        (Care::Healthz, true) => Some("healthz-https"),
+        (Care::HealthzText, _) => Some("healthz-text"),
+    }
+}
+
+/// At the shortest intervals that show something at once and still are a gateway's.
+fn probes() -> Vec<Value> {
+    let probe = |name: &str, protocol: &str, expected: Value| {
+        let mut properties = json!({
+            "protocol": protocol,
+            "path": HEALTH_PATH,
+            "interval": 5,
+            "timeout": 2,
+            "unhealthyThreshold": 2,
+            "minServers": 0,
+            "pickHostNameFromBackendHttpSettings": protocol == "Https",
+            "match": expected,
+        });
+        if protocol == "Http" {
+            properties["host"] = "127.0.0.1".into();
+        }
+        item("probes", name, properties)
+    };
+    let statuses = json!({ "statusCodes": ["200-399"] });
+    let mut with_text = statuses.clone();
+    with_text["body"] = wanted_text().into();
+    vec![
+        probe("healthz", "Http", statuses.clone()),
+        probe("healthz-text", "Http", with_text),
+        probe("healthz-https", "Https", statuses),
+    ]
 }
 
 fn listener(name: &str, port: &str, host: Option<&str>) -> Value {
@@ -145,18 +163,17 @@ fn listener(name: &str, port: &str, host: Option<&str>) -> Value {
     item("httpListeners", name, properties)
 }
 
-fn path_map() -> Value {
-    let mut rules: Vec<Value> = SITES
-        .iter()
-        .filter_map(|site| {
-            let properties = json!({
-                "paths": [site.path?],
-                "backendAddressPool": reference("backendAddressPools", site.name),
-                "backendHttpSettings": reference("backendHttpSettingsCollection", site.name),
-            });
-            Some(item("urlPathMaps/by-path/pathRules", site.name, properties))
-        })
-        .collect();
+fn path_map(sites: &[Site]) -> Value {
+    let path_rule = |site: &Site| {
+        let properties = json!({
+            "paths": [format!("/{}/*", site.name)],
+            "backendAddressPool": reference("backendAddressPools", site.name),
+            "backendHttpSettings": reference("backendHttpSettingsCollection", site.name),
+        });
+        item("urlPathMaps/by-path/pathRules", site.name, properties)
+    };
+    let with_path = sites.iter().filter(|site| site.has_path);
+    let mut rules: Vec<Value> = with_path.map(path_rule).collect();
     let old = json!({
         "paths": ["/old/*"],
         "redirectConfiguration": reference("redirectConfigurations", "to-secure"),
@@ -203,12 +220,15 @@ fn by_path(listener: &str, priority: u32) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_testkit::certificates::Authority;
+
     use super::*;
     use crate::documents::Document;
 
     #[test]
     fn the_demos_gateway_is_one_that_the_service_would_take() {
-        let text = document(8080, 8443).to_string();
+        let root = Authority::new("Contoso Root CA").cert_pem();
+        let text = document(8080, 8443, &root).to_string();
         let mut document = Document::parse("demo".to_owned(), text.as_bytes());
         let options = gatewright_compile::Options::default();
         let keyless = gatewright_compile::keyless_certificates(&document.gateways, &options);

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use gatewright_chain::Certificate;
 use gatewright_compile::{Options, read_certificates, status_range};
 use gatewright_dataplane::{AddressMap, probe_names};
 use gatewright_snapshot::{
     BackendProtocol, BackendTrust, BackendVerification, Generation, Member, Probe, ProbeHost,
     Snapshot, Upstream,
 };
+use rustls::pki_types::DnsName;
 
 use crate::cli::{ProbeArguments, Sku};
 use crate::documents::{self, Document, read_file};
@@ -46,8 +48,12 @@ pub(super) fn wanted(arguments: &ProbeArguments) -> Result<Vec<Wanted>, Sentence
         (None, Some(_), None) => Err(Sentence::new(
             "which of the gateway's backend settings is to be probed? name one with --setting NAME",
         )),
-        (Some(_), _, _) => Err(Sentence::new(
+        (Some(_), Some(_), _) => Err(Sentence::new(
             "a URL and --gateway both say what to probe; give one of them",
+        )),
+        (Some(_), None, Some(_)) => Err(Sentence::new(
+            "--setting names a backend setting of a gateway's file; give --gateway FILE in place \
+             of the URL, or leave --setting out",
         )),
         (None, None, _) => Err(Sentence::new(
             "what is to be probed? give a URL such as https://10.0.1.4/healthz, or --gateway FILE \
@@ -106,10 +112,12 @@ fn of_url(text: &str, arguments: &ProbeArguments) -> Result<Wanted, Sentence> {
     probe.path = url.path;
     adjust(&mut probe, arguments)?;
     let ip: Option<IpAddr> = url.host.parse().ok();
+    let mapped = address_map(arguments).find(&url.host, url.port);
     let (server, name) = match ip {
         Some(ip) => (Server::At((ip, url.port).into()), None),
         None => (Server::Named(url.host.clone()), Some(url.host.clone())),
     };
+    let server = mapped.map_or(server, Server::At);
     let host = match (&probe.host, &name) {
         (ProbeHost::Fixed(host), _) => host.clone(),
         (ProbeHost::Loopback | ProbeHost::FromSetting, Some(name)) => name.clone(),
@@ -118,29 +126,52 @@ fn of_url(text: &str, arguments: &ProbeArguments) -> Result<Wanted, Sentence> {
     // v1 names the server as the pool does, whatever the probe's host.
     let own = match generation {
         Generation::V1 => name,
-        Generation::V2 => Some(host.clone()).filter(|host| host.parse::<IpAddr>().is_err()),
+        Generation::V2 => name_of_host(&host),
     };
     Ok(Wanted {
         title: text.to_owned(),
         server,
-        sni: sni(arguments, own, url.protocol),
+        sni: sni(arguments, own, url.protocol)?,
         probe,
         generation,
         host,
     })
 }
 
+/// The name in a Host header, without its port; `None` for an address.
+fn name_of_host(host: &str) -> Option<String> {
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) && !name.contains(':') => name,
+        _ => host,
+    };
+    let bare = name.split(']').next().unwrap_or_default();
+    let is_address = bare.trim_start_matches('[').parse::<IpAddr>().is_ok();
+    (!is_address).then(|| name.to_owned())
+}
+
 fn sni(
     arguments: &ProbeArguments,
     own: Option<String>,
     protocol: BackendProtocol,
-) -> Option<String> {
+) -> Result<Option<String>, Sentence> {
     let name = match &arguments.sni {
         Some(none) if none == "none" => None,
-        Some(name) => Some(name.clone()),
+        Some(name) if DnsName::try_from(name.as_str()).is_ok() => Some(name.clone()),
+        Some(name) => {
+            return Err(Sentence::new(format!(
+                "'{}' is no TLS name; give for example app.contoso.com, or none",
+                name.escape_debug()
+            )));
+        }
         None => own,
     };
-    name.filter(|_| protocol == BackendProtocol::Https)
+    Ok(name.filter(|_| protocol == BackendProtocol::Https))
+}
+
+fn address_map(arguments: &ProbeArguments) -> AddressMap {
+    let mappings = arguments.map.iter().map(|rule| rule.mapping.clone());
+    mappings.collect()
 }
 
 /// What the flags say of a probe beyond where it goes.
@@ -204,7 +235,13 @@ fn verification(
             ))
         };
         let bytes = read_file(file).map_err(|error| cannot(error.to_string()))?;
-        uploaded.extend(read_certificates(&bytes).map_err(|error| cannot(error.to_string()))?);
+        let found = read_certificates(&bytes).map_err(|error| cannot(error.to_string()))?;
+        if found.iter().any(|der| Certificate::read(der).is_err()) {
+            return Err(cannot(
+                "it is not X.509; give a .cer file, in PEM or DER".to_owned(),
+            ));
+        }
+        uploaded.extend(found);
     }
     let trust = match (uploaded.is_empty(), generation) {
         (true, _) => BackendTrust::WellKnown,
@@ -230,11 +267,7 @@ fn of_gateway(
         let name = &snapshot.setting(upstream.setting).name;
         name.eq_ignore_ascii_case(setting)
     };
-    let map: AddressMap = arguments
-        .map
-        .iter()
-        .map(|rule| rule.mapping.clone())
-        .collect();
+    let map = address_map(arguments);
     let mut wanted = Vec::new();
     for upstream in snapshot.upstreams.iter().filter(is_wanted) {
         for member in &snapshot.pool(upstream.pool).members {
@@ -301,7 +334,7 @@ fn of_member(
             pool.name, setting.name
         ),
         server,
-        sni: sni(arguments, names.sni, probe.protocol),
+        sni: sni(arguments, names.sni, probe.protocol)?,
         host: names.host,
         probe,
         generation,
@@ -348,6 +381,20 @@ mod tests {
         for text in ["ftp://a.test/", "a.test", "http://u:p@a.test/", ""] {
             let error = parse(text).map(drop).unwrap_err().to_string();
             assert!(error.contains("give for example"), "{error}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_names_unless_they_are_addresses() {
+        for (host, name) in [
+            ("app.test", Some("app.test")),
+            ("app.test:8443", Some("app.test")),
+            ("10.0.0.4", None),
+            ("10.0.0.4:443", None),
+            ("[fd00::4]:443", None),
+            ("fd00::4", None),
+        ] {
+            assert_eq!(name_of_host(host).as_deref(), name, "{host}");
         }
     }
 

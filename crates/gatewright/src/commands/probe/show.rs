@@ -73,13 +73,16 @@ fn lines(wanted: &Wanted, record: &ProbeRecord) -> Vec<String> {
         lines.push(String::new());
         lines.push("  certificates, as presented:".to_owned());
         for (position, note) in record.certificates.iter().enumerate() {
-            lines.extend(certificate(position, note));
+            lines.extend(certificate(position, note, record.detail.as_deref()));
         }
     }
     lines.push(String::new());
     lines.push(format!("{}: {}", health(record), record.log));
     if !record.is_healthy {
-        lines.extend(record.detail.iter().map(|detail| format!("seen: {detail}")));
+        // What a step tells already is not told twice.
+        let is_told = |detail: &&String| record.stages.iter().any(|one| one.detail == **detail);
+        let details = record.detail.iter().filter(|detail| !is_told(detail));
+        lines.extend(details.map(|detail| format!("seen: {detail}")));
         lines.push(format!("to do: {}", record.message.remedy()));
     }
     lines
@@ -112,7 +115,8 @@ fn blocks(record: &ProbeRecord) -> &'static str {
     }
 }
 
-fn certificate(position: usize, note: &CertificateNote) -> Vec<String> {
+/// `fault`: what the probe failed of.
+fn certificate(position: usize, note: &CertificateNote, fault: Option<&str>) -> Vec<String> {
     let names = match note.names.is_empty() {
         true => "no name".to_owned(),
         false => note.names.join(", "),
@@ -127,7 +131,11 @@ fn certificate(position: usize, note: &CertificateNote) -> Vec<String> {
         format!("       for {names}; from {first} to {last}"),
         format!(
             "       {}",
-            note.defect.as_deref().unwrap_or("nothing wrong")
+            match note.defect.as_deref() {
+                None => "nothing wrong",
+                Some(defect) if Some(defect) == fault => "[!] what TLS failed of, above",
+                Some(defect) => defect,
+            }
         ),
     ]
 }
