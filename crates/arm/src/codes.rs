@@ -86,10 +86,14 @@ own_codes! {
         "a path map without path rules";
     W_EMPTY_POOL = "GW-W-empty-pool":
         "requests are sent to a pool without servers";
+    W_ENCODED_PATH = "GW-W-encoded-path":
+        "a path pattern is percent-encoded, and never matches what it seems to";
     W_HIDDEN_LISTENER = "GW-W-hidden-listener":
         "an earlier listener takes all of its requests";
     W_IDLE_LISTENER = "GW-W-listener-without-rule":
         "connections to a listener time out";
+    W_IPV6_BACKEND = "GW-W-ipv6-backend":
+        "a server has an IPv6 address, which the service does not reach";
     W_NO_FIREWALL = "GW-W-no-firewall":
         "a WAF SKU without a firewall";
     W_NO_IDENTITY = "GW-W-key-vault-without-identity":

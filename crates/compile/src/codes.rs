@@ -125,6 +125,8 @@ own_codes! {
         "an advanced rule is ignored, as was asked for";
     W_UNSUPPORTED_CLIENT_CERTIFICATES_PASSED = "GW-W-unsupported-client-certificates-passed":
         "client certificates are not passed on, as was asked for";
+    W_UNSUPPORTED_BUFFERING = "GW-W-unsupported-buffering":
+        "buffering of requests, which are passed on as they come";
     W_UNSUPPORTED_FIPS = "GW-W-unsupported-fips":
         "FIPS mode, which is not kept here";
     W_UNSUPPORTED_FIREWALL = "GW-W-unsupported-firewall":

@@ -44,6 +44,7 @@ enum Feature {
     Http3,
     PrivateLink,
     Fips,
+    RequestBuffering,
 }
 
 /// A row of the table: the codes as error and as warning, and the sentence's end.
@@ -100,6 +101,10 @@ impl Feature {
             Self::Fips => (Nothing,
                 "", codes::W_UNSUPPORTED_FIPS,
                 "enables FIPS mode; the cryptography here is not a validated module"),
+            Self::RequestBuffering => (Nothing,
+                "", codes::W_UNSUPPORTED_BUFFERING,
+                "buffers requests; bodies are passed on as they come here, so that a server \
+                 meets slow clients"),
         };
         Row { consequence, error, warning, says }
     }
@@ -166,6 +171,11 @@ fn check_gateway(scope: &mut Scope<'_>) {
     }
     if properties.enable_fips == Some(true) {
         report(scope, Feature::Fips, &subject, at("enableFips"));
+    }
+    let switches = properties.global_configuration.as_ref();
+    if switches.is_some_and(|switches| switches.enable_request_buffering == Some(true)) {
+        let pointer = at("globalConfiguration/enableRequestBuffering");
+        report(scope, Feature::RequestBuffering, &subject, pointer);
     }
     for frontend in &properties.frontend_ip_configurations {
         if let Some(link) = &frontend.properties.private_link_configuration {

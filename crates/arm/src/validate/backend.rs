@@ -1,9 +1,10 @@
 //! Pools, backend settings and probes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use super::checker::Checker;
+use crate::Severity;
 use crate::codes;
 use crate::model::{
     BackendAddress, BackendAddressPool, BackendHttpSettings, BackendSettings, Item, Probe,
@@ -93,8 +94,23 @@ fn pool(c: &mut Checker<'_>, item: &Item<BackendAddressPool>) {
             let message = format!("Backend address {i} of pool {}: {fault}.", c.id_of(item));
             let at = item.pointer_to(&format!("backendAddresses/{i}"));
             c.error(codes::E_BACKEND_ADDRESS, message, at);
+        } else if let Some(ip) = ipv6(address) {
+            let message = format!(
+                "Backend address {i} of pool {} is {ip}; the service has no IPv6 backends.",
+                c.id_of(item)
+            );
+            let finding = (codes::W_IPV6_BACKEND, message);
+            let at = item.pointer_to(&format!("backendAddresses/{i}"));
+            let help = "Give the server's IPv4 address, or a name that has one.";
+            c.hint(Severity::Warning, finding, at, help);
         }
     }
+}
+
+fn ipv6(address: &BackendAddress) -> Option<Ipv6Addr> {
+    let texts = [&address.ip_address, &address.fqdn];
+    let mut texts = texts.into_iter().flatten();
+    texts.find_map(|text| text.trim().parse().ok())
 }
 
 fn address_fault(address: &BackendAddress) -> Option<&'static str> {
@@ -155,20 +171,18 @@ fn http_settings(c: &mut Checker<'_>, item: &Item<BackendHttpSettings>) {
         (
             !p.trusted_root_certificates.is_empty(),
             "trustedRootCertificates",
+            "ApplicationGatewayBackendHttpSettingsCannotHaveTrustedRootCertificate",
         ),
         (
             !p.authentication_certificates.is_empty(),
             "authenticationCertificates",
+            codes::E_TRUSTED_ROOT_ON_HTTP,
         ),
     ];
-    for (given, member) in trusts {
+    for (given, member, code) in trusts {
         if given && p.protocol == Some(Protocol::Http) {
             let message = format!("BackendHttpSettings {id} uses Http: it cannot have {member}.");
-            c.error(
-                codes::E_TRUSTED_ROOT_ON_HTTP,
-                message,
-                item.pointer_to(member),
-            );
+            c.error(code, message, item.pointer_to(member));
         }
     }
     let Some(probe) = c.resolve::<Probe>(p.probe.as_ref()) else {

@@ -110,8 +110,38 @@ fn path_rule(c: &mut Checker<'_>, map: &Item<UrlPathMap>, rule: &Item<PathRule>)
             let id = id(c);
             let message = format!("Path '{path}' in PathRule {id} is not valid: {fault}.");
             c.error(codes::E_PATH_PATTERN, message, at());
+        } else if !c.is_v1()
+            && let Some(decoded) = decoded(path)
+        {
+            let message = format!(
+                "Path '{}' in PathRule {} never matches what it seems to: the path of a request is \
+                 decoded before it is compared.",
+                shorten(path),
+                id(c)
+            );
+            let help = format!("Write '{}'.", shorten(&decoded));
+            let finding = (codes::W_ENCODED_PATH, message);
+            c.hint(Severity::Warning, finding, at(), &help);
         }
     }
+}
+
+/// A pattern that is percent-encoded somewhere, as requests for it are compared; `None` for others.
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = path.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    while let Some((first, rest)) = bytes.split_first() {
+        let digits = rest.first_chunk::<2>().filter(|_| *first == b'%');
+        let digits = digits.and_then(|two| std::str::from_utf8(two).ok());
+        let value = digits
+            .filter(|two| two.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        plain.push(value.unwrap_or(*first));
+        bytes = value
+            .map_or(Some(rest), |_| rest.get(2..))
+            .unwrap_or_default();
+    }
+    (plain.len() < path.len()).then(|| String::from_utf8_lossy(&plain).into_owned())
 }
 
 /// What is wrong with a pattern, as the end of a sentence.

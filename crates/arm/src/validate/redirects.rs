@@ -20,6 +20,7 @@ pub(crate) fn check(c: &mut Checker<'_>) {
     }
     c.dangling("redirectConfigurations");
     loops(c);
+    loops_of_path_rules(c);
 }
 
 fn redirect(c: &mut Checker<'_>, item: &Item<RedirectConfiguration>) {
@@ -112,6 +113,36 @@ fn loops(c: &mut Checker<'_>) {
                 start.name, first.name
             );
             c.warn(codes::W_REDIRECT_LOOP, message, rule.pointer());
+        }
+    }
+}
+
+/// Path rules that redirect to the very listener that they are asked by, with the path kept.
+fn loops_of_path_rules(c: &mut Checker<'_>) {
+    for rule in &c.properties.request_routing_rules {
+        let p = &rule.properties;
+        let (Some(listener), Some(map)) = (
+            c.resolve::<HttpListener>(p.http_listener.as_ref()),
+            c.resolve::<UrlPathMap>(p.url_path_map.as_ref()),
+        ) else {
+            continue;
+        };
+        for path_rule in &map.properties.path_rules {
+            let redirect = path_rule.properties.redirect_configuration.as_ref();
+            let Some(redirect) = c.resolve::<RedirectConfiguration>(redirect) else {
+                continue;
+            };
+            let target = redirect.properties.target_listener.as_ref();
+            let leads_back = c
+                .resolve::<HttpListener>(target)
+                .is_some_and(|target| std::ptr::eq(target, listener));
+            if leads_back && redirect.properties.include_path == Some(true) {
+                let message = format!(
+                    "Path rule '{}' redirects Http Listener '{}' to itself, with the same path.",
+                    path_rule.name, listener.name
+                );
+                c.warn(codes::W_REDIRECT_LOOP, message, path_rule.pointer());
+            }
         }
     }
 }

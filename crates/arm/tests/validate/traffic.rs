@@ -219,7 +219,7 @@ fn backend_rules() {
         ("GW-E-backend-setting", at("requestTimeout"), json!(86401)),
         ("GW-E-backend-setting", at("Protocol"), json!("Tcp")),
         (
-            "GW-E-trusted-root-on-http",
+            "ApplicationGatewayBackendHttpSettingsCannotHaveTrustedRootCertificate",
             at("trustedRootCertificates"),
             root,
         ),
@@ -378,6 +378,32 @@ fn path_rules() {
         findings[0].pointer,
         "/properties/urlPathMaps/0/properties/pathRules/1/properties/paths/0"
     );
+}
+
+#[test]
+fn what_is_legal_and_leads_nowhere_is_warned_of() {
+    let mut rule =
+        sample("contoso-put.json")["properties"]["urlPathMaps"][0]["properties"]["pathRules"][0]
+            .clone();
+    rule["name"] = json!("later");
+    rule["properties"]["paths"] = json!(["/a%2Fb/*", "/100%"]);
+    let place = "/urlPathMaps/0/properties/pathRules/-";
+    let findings = check(&[(place, rule.clone())], &put());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].code, "GW-W-encoded-path");
+    assert_eq!(findings[0].help.as_deref(), Some("Write '/a/b/*'."));
+    rule["properties"] = json!({
+        "paths": ["/old/*"],
+        "redirectConfiguration": reference("redirectConfigurations/to-shop"),
+    });
+    let findings = check(&[(place, rule)], &put());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].code, "GW-W-redirect-loop");
+    let ipv6 = json!({ "ipAddress": "fd00::4" });
+    let server = "/backendAddressPools/0/properties/backendAddresses/-";
+    let findings = check(&[(server, ipv6)], &put());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].code, "GW-W-ipv6-backend");
 }
 
 #[test]

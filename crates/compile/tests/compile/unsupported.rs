@@ -199,6 +199,8 @@ fn tcp_is_refused_and_left_out_when_accepted() {
 fn what_changes_neither_admission_nor_traffic_is_a_warning() {
     check_as(NOTHING, "unsupported-http2", json!({"enableHttp2": true}));
     check_as(NOTHING, "unsupported-fips", json!({"enableFips": true}));
+    let buffering = json!({"globalConfiguration": {"enableRequestBuffering": true}});
+    check_as(NOTHING, "unsupported-buffering", buffering);
     let http3 = listener("l", "p80", "Http", json!({"enableHttp3": true}));
     check_as(
         NOTHING,
