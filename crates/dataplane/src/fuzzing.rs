@@ -124,7 +124,7 @@ pub fn compare_request(bytes: &[u8]) -> Result<Agreement, Disagreement> {
         },
         (Ok((ours, _)), None) => looser_request(bytes, &ours),
         (Ok((ours, host)), Some((theirs, authority))) => {
-            if authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(&host)) {
+            if authority.is_some_and(|authority| !reasons::is_same_host(&authority, &host)) {
                 return Err(Disagreement::new("the authorities differ"));
             }
             compare_messages(bytes, &ours, &theirs)

@@ -376,6 +376,8 @@ async fn a_probe_names_what_it_should_in_its_handshake() {
         let backend = backend.unwrap();
         let gateway = TestGateway::start(&[&backend], setup).await;
         let state = first_verdict(&gateway).await;
+        // The server may learn of the end of a handshake after its client.
+        until("a handshake", async || !backend.handshakes().is_empty()).await;
         (
             state.record.unwrap().message,
             backend.handshakes().pop().unwrap().server_name,

@@ -294,6 +294,8 @@ async fn request_lines_are_well_formed() {
         (METHOD, "G(T / HTTP/1.1"),
         (METHOD, " GET / HTTP/1.1"),
         (METHOD, "G\0T / HTTP/1.1"),
+        (METHOD, "get / HTTP/1.1"),
+        (METHOD, "G1 / HTTP/1.1"),
         (METHOD, "\x16\x03\x01\x02"),
         (METHOD, "\"GET\" / HTTP/1.1"),
         (VERSION_09, "GET /"),
@@ -362,8 +364,8 @@ async fn what_is_within_the_bounds_is_served() {
         let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         assert_eq!(stage.gateway.ask(text).await.status, 200);
     }
-    // Every method that is a token, in one piece and byte by byte.
-    for method in ["M-SEARCH", "X_Y", "a1", "!#$%&'*+-.^_`|~"] {
+    // Methods that nobody knows, in one piece and byte by byte.
+    for method in ["M-SEARCH", "X_Y", "FOOBAR"] {
         for step in [1, 100] {
             let mut client = stage.gateway.client().await;
             let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");

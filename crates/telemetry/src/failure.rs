@@ -124,7 +124,7 @@ failures! {
         "the request's head is not valid HTTP/1.1";
     /// A method that is no token.
     MethodInvalid: Client, Head, InvalidMethod, 400, "method-invalid",
-        "the request's method is not a token";
+        "the request's method is no word of capital letters, as all known ones are";
     /// TRACE is refused; the status is inferred from the service's custom error pages.
     MethodTrace: Client, Head, InvalidMethodTrace, 405, "method-trace",
         "the method TRACE is not supported";
@@ -171,7 +171,7 @@ failures! {
     HeadTimedOut: Client, Head, ClientTimedOut, 408, "head-timed-out",
         "the client did not finish the request's head in time";
     BodyTimedOut: Client, Body, ClientTimedOut, 408, "body-timed-out",
-        "the client did not finish the request's body in time";
+        "the client sent less than 1 KiB of the request's body within its time";
     BodyMalformed: Client, Body, InvalidRequest, 400, "body-malformed",
         "the request's chunked body is malformed";
     BodyTooLarge: Client, Body, InvalidContentLength, 413, "body-too-large",

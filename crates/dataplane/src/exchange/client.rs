@@ -11,8 +11,9 @@ use gatewright_telemetry::{Failure, TlsSession};
 use super::recording::Recording;
 use super::{After, SEND_STALL_MAX, answer, exchange};
 use crate::core::Core;
-use crate::http::names::is_token_byte;
-use crate::http::request::{HEADER_BYTES_MAX, TARGET_BYTES_MAX, explain_line, first_line};
+use crate::http::request::{
+    HEADER_BYTES_MAX, METHOD_BYTES_MAX, TARGET_BYTES_MAX, explain_line, first_line, is_method,
+};
 use crate::http::scan::{HeadScanner, Scan};
 use crate::io::{Inbox, NO_GROUP, Stream, StreamError, Timer, now};
 use crate::live::Live;
@@ -153,29 +154,25 @@ impl Client {
     async fn receive_head(&mut self) -> HeadArrival {
         // Whatever limit the last request's server was under, it is not this one's.
         self.timer.join(NO_GROUP);
-        if self.inbox.is_empty() {
-            let patience = self.idle_timeout();
-            self.timer.start(patience);
-            if !matches!(
-                self.stream.fill(&mut self.inbox, &self.timer).await,
-                Ok(1..)
-            ) {
-                return HeadArrival::None;
-            }
+        if !self.await_beginning().await {
+            return HeadArrival::None;
         }
         self.started = now();
         let mut scanner = HeadScanner::default();
-        let mut waited = false;
+        let (mut waited, mut has_judged_line) = (false, false);
         loop {
-            if !scanner.has_first_line() {
-                self.skip_blank_lines(&mut scanner);
-            }
             match scanner.scan(self.inbox.bytes()) {
                 Scan::Complete(length) => return HeadArrival::Complete(length),
                 Scan::BareLineEnd => return HeadArrival::Failed(Failure::RequestMalformed),
                 Scan::Partial => {}
             }
-            if let Some(failure) = judge_early(self.inbox.bytes(), scanner.has_first_line()) {
+            // Once is enough for the line: it may be long, and what follows it may come in bytes.
+            let is_judged = std::mem::replace(&mut has_judged_line, scanner.has_first_line());
+            let failure = match is_judged {
+                true => judge_fields(self.inbox.bytes()),
+                false => judge_early(self.inbox.bytes(), has_judged_line),
+            };
+            if let Some(failure) = failure {
                 return HeadArrival::Failed(failure);
             }
             if !std::mem::replace(&mut waited, true) {
@@ -192,11 +189,25 @@ impl Client {
         }
     }
 
-    /// Empty lines before a request line are not part of it (RFC 9112, section 2.2).
-    fn skip_blank_lines(&mut self, scanner: &mut HeadScanner) {
-        while self.inbox.bytes().starts_with(b"\r\n") {
-            self.inbox.consume(2);
-            *scanner = HeadScanner::default();
+    /// Waits for the first byte of a head; `false` when none comes. Empty lines before a request
+    /// line are not part of it (RFC 9112, section 2.2), so that the client is idle meanwhile.
+    async fn await_beginning(&mut self) -> bool {
+        let mut waited = false;
+        loop {
+            while self.inbox.bytes().starts_with(b"\r\n") {
+                self.inbox.consume(2);
+            }
+            if !matches!(self.inbox.bytes(), b"" | b"\r") {
+                return true;
+            }
+            if !std::mem::replace(&mut waited, true) {
+                let patience = self.idle_timeout();
+                self.timer.start(patience);
+            }
+            let received = self.stream.fill(&mut self.inbox, &self.timer).await;
+            if !matches!(received, Ok(1..)) {
+                return false;
+            }
         }
     }
 
@@ -250,22 +261,22 @@ impl Client {
     }
 }
 
+/// What can be told of a head whose end has not come, and whose line is a sound one.
+fn judge_fields(head: &[u8]) -> Option<Failure> {
+    (head.len() > HEAD_BYTES_MAX).then_some(Failure::HeaderTooLarge)
+}
+
 /// What can be told of a head whose end has not come.
 fn judge_early(head: &[u8], has_first_line: bool) -> Option<Failure> {
     if has_first_line {
-        if head.len() > HEAD_BYTES_MAX {
-            return Some(Failure::HeaderTooLarge);
-        }
-        return explain_line(first_line(head));
+        return judge_fields(head).or_else(|| explain_line(first_line(head)));
     }
     if head.len() > TARGET_BYTES_MAX + 64 {
         return Some(Failure::TargetTooLong);
     }
-    let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let is_method = method.iter().copied().all(is_token_byte);
-    let is_short = method.len() <= 32;
-    // A lone CR is the beginning of a blank line.
-    (!(is_method && is_short) && head != b"\r").then_some(Failure::MethodInvalid)
+    let begun = head.get(..=METHOD_BYTES_MAX).unwrap_or(head);
+    let method = begun.split(|byte| *byte == b' ').next().unwrap_or_default();
+    (!is_method(method)).then_some(Failure::MethodInvalid)
 }
 
 /// What a client gets that speaks plain HTTP to a TLS port.
@@ -292,7 +303,6 @@ mod tests {
         );
         assert_eq!(judge_early(b"GET", false), None);
         assert_eq!(judge_early(b"GET /a", false), None);
-        assert_eq!(judge_early(b"\r", false), None);
         assert_eq!(
             judge_early(&[b'A'; 33], false),
             Some(Failure::MethodInvalid)

@@ -20,7 +20,7 @@ use super::upload::{Upload, Uploading};
 use super::{After, SEND_STALL_MAX};
 use crate::core::Core;
 use crate::http::framing::BodyLength;
-use crate::http::response::{self, FIELDS_MAX, HEAD_BYTES_MAX};
+use crate::http::response::{self, FIELDS_MAX, HEAD_BYTES_MAX, begins_like_http};
 use crate::http::scan::{HeadScanner, Scan};
 use crate::io::{Inbox, Stream, StreamError, Timer, now};
 use crate::live::Server;
@@ -234,7 +234,8 @@ impl Way<'_> {
         }
     }
 
-    /// Waits for the final answer's head, passing interim ones on.
+    /// Waits for the final answer's head, passing interim ones on, which give the server no more
+    /// time.
     async fn await_answer(
         &self,
         ends: &mut Ends<'_>,
@@ -256,7 +257,6 @@ impl Way<'_> {
                     let sent = send_interim(ends, &answered.head, uploading).await?;
                     recording.add_sent(sent);
                     ends.core.keep_text(answered.head);
-                    ends.timer.start(self.setting.request_timeout);
                 }
                 _ => return Ok(answered),
             }
@@ -300,6 +300,9 @@ impl Way<'_> {
                     Scan::BareLineEnd => return Poll::Ready(Err(Failure::BackendHeadInvalid)),
                     Scan::Partial if backend_inbox.bytes().len() > HEAD_BYTES_MAX => {
                         return Poll::Ready(Err(Failure::BackendHeadTooLarge));
+                    }
+                    Scan::Partial if !begins_like_http(backend_inbox.bytes()) => {
+                        return Poll::Ready(Err(Failure::BackendHeadInvalid));
                     }
                     Scan::Partial => {}
                 }

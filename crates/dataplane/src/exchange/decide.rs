@@ -3,7 +3,8 @@
 use std::mem::MaybeUninit;
 
 use gatewright_snapshot::{
-    Action, EndpointIndex, Generation, HostOverride, RequestKey, Scratch, Selected, UpstreamIndex,
+    Action, EndpointIndex, Gateway, Generation, HostOverride, RequestKey, Scratch, Selected,
+    UpstreamIndex,
 };
 use gatewright_telemetry::{Failure, HttpVersion};
 
@@ -13,7 +14,7 @@ use super::redirect::location;
 use super::request_head::{self, Outbound};
 use crate::http::framing::BodyLength;
 use crate::http::names::{RequestField, request_field};
-use crate::http::request::{self, BODY_BYTES_MAX_V1, FIELDS_MAX, RequestHead};
+use crate::http::request::{self, BODY_BYTES_MAX_V1, FIELDS_MAX, Refusal, RequestHead};
 use crate::live::Live;
 
 pub(super) enum Decision {
@@ -55,10 +56,10 @@ pub(super) fn decide(
     let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let head = match request::parse(bytes, &mut storage) {
         Ok(head) => head,
-        Err(failure) => {
-            recording.note_refused_head(bytes);
+        Err(refusal) => {
+            note_refused(live, endpoint, bytes, &refusal, recording);
             return Decision::Refuse {
-                failure,
+                failure: refusal.failure,
                 keep_alive: false,
             };
         }
@@ -70,11 +71,23 @@ pub(super) fn decide(
         failure,
         keep_alive,
     };
-    let Some((endpoint, selected)) = endpoint.and_then(|at| Some((at, select(live, at, &head)?)))
-    else {
+    let Some(endpoint) = endpoint else {
+        // It has been removed, and will not come back on this connection.
+        return Decision::Refuse {
+            failure: Failure::NoListener,
+            keep_alive: false,
+        };
+    };
+    let selected = select(live, endpoint, head.host_name, head.path);
+    if let Some(selected) = &selected {
+        recording.route(live.labels(selected.route), selected.listener);
+    }
+    if gateway(live, endpoint).stopped {
+        return refuse(Failure::GatewayStopped);
+    }
+    let Some(selected) = selected else {
         return refuse(Failure::NoListener);
     };
-    recording.route(live.labels(selected.route), selected.listener);
     if let Some(failure) = refusal(live, endpoint, &head) {
         return refuse(failure);
     }
@@ -101,26 +114,41 @@ pub(super) fn decide(
     }
 }
 
-fn select(live: &Live, endpoint: EndpointIndex, head: &RequestHead<'_, '_>) -> Option<Selected> {
+/// Records of a refused head what is certain; who would have taken it also gets to show its page.
+fn note_refused(
+    live: &Live,
+    endpoint: Option<EndpointIndex>,
+    bytes: &[u8],
+    refusal: &Refusal<'_>,
+    recording: &mut Recording,
+) {
+    let Some(known) = &refusal.known else {
+        recording.note_refused_head(bytes);
+        return;
+    };
+    recording.note_known(known, bytes.len());
+    let selected = endpoint.and_then(|at| select(live, at, known.host_name, known.path));
+    if let Some(selected) = selected {
+        recording.route(live.labels(selected.route), selected.listener);
+    }
+}
+
+fn gateway(live: &Live, endpoint: EndpointIndex) -> &Gateway {
+    let snapshot = &live.snapshot;
+    snapshot.gateway(snapshot.endpoint(endpoint).gateway)
+}
+
+fn select(live: &Live, endpoint: EndpointIndex, host: &[u8], path: &[u8]) -> Option<Selected> {
     thread_local! {
         static SCRATCH: std::cell::RefCell<Scratch> = std::cell::RefCell::default();
     }
-    let key = RequestKey {
-        host: head.host_name,
-        path: head.path,
-    };
+    let key = RequestKey { host, path };
     SCRATCH.with_borrow_mut(|scratch| live.snapshot.select(endpoint, key, scratch))
 }
 
 /// What no route can serve.
 fn refusal(live: &Live, endpoint: EndpointIndex, head: &RequestHead<'_, '_>) -> Option<Failure> {
-    let gateway = live
-        .snapshot
-        .gateway(live.snapshot.endpoint(endpoint).gateway);
-    if gateway.stopped {
-        return Some(Failure::GatewayStopped);
-    }
-    let is_v1 = gateway.generation == Generation::V1;
+    let is_v1 = gateway(live, endpoint).generation == Generation::V1;
     if is_v1 && matches!(head.body, BodyLength::Exact(length) if length > BODY_BYTES_MAX_V1) {
         return Some(Failure::BodyTooLarge);
     }
@@ -177,9 +205,17 @@ impl Way<'_> {
             is_head: head.method == b"HEAD",
             is_idempotent: is_idempotent(head.method),
             expects_continue: head.expects_continue,
-            affinity: affinity.and_then(|cookie| affinity_cookie(head, cookie)),
+            affinity: affinity.and_then(|cookie| self.affinity(head, cookie)),
         };
         (forward, outbound)
+    }
+}
+
+impl Way<'_> {
+    /// The client's affinity cookie: of several, the first that means a server.
+    fn affinity(&self, head: &RequestHead<'_, '_>, name: &str) -> Option<[u8; 32]> {
+        let upstream = self.live.upstream(self.upstream);
+        affinity_cookies(head, name).find(|cookie| upstream.by_affinity(cookie).is_some())
     }
 }
 
@@ -188,16 +224,19 @@ fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE")
 }
 
-/// The value of the affinity cookie, in either of its two names, if it looks like one of ours.
-fn affinity_cookie(head: &RequestHead<'_, '_>, name: &str) -> Option<[u8; 32]> {
+/// The values of affinity cookies, in either of their two names, that look like ours.
+fn affinity_cookies<'a>(
+    head: &'a RequestHead<'_, '_>,
+    name: &'a str,
+) -> impl Iterator<Item = [u8; 32]> + 'a {
     let cookies = head
         .fields
         .iter()
         .filter(|field| request_field(field.name.as_bytes()) == RequestField::Cookie);
-    let mut pairs = cookies
+    let pairs = cookies
         .flat_map(|field| field.value.split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii);
-    pairs.find_map(|pair| {
+    pairs.filter_map(|pair| {
         let rest = pair.strip_prefix(name.as_bytes())?;
         let value = rest
             .strip_prefix(b"CORS")

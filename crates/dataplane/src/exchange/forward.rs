@@ -14,7 +14,7 @@ use super::recording::{Note, Recording, micros};
 use super::request_head::Outbound;
 use super::{After, answer};
 use crate::http::framing::BodyLength;
-use crate::http::request::parse_host;
+use crate::http::host::parse_host;
 use crate::io::now;
 use crate::live::{Live, LiveUpstream, Server, ServerId};
 use crate::upstream::{Backend, ServerSlot, open};

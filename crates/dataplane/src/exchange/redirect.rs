@@ -7,10 +7,14 @@ use crate::http::request::RequestHead;
 /// The Location of the answer. Path and query are passed on as they were sent.
 pub(super) fn location(redirect: &Redirect, head: &RequestHead<'_, '_>) -> Vec<u8> {
     let mut location = Vec::with_capacity(128);
+    let mut fragment = "";
     let base_has_query = match &redirect.target {
         RedirectTarget::Url(url) => {
-            location.extend_from_slice(url.as_bytes());
-            url.contains('?')
+            // Path and query belong in front of it.
+            let (base, rest) = url.split_at(url.find('#').unwrap_or(url.len()));
+            fragment = rest;
+            location.extend_from_slice(base.as_bytes());
+            base.contains('?')
         }
         RedirectTarget::Listener { scheme, host, port } => {
             location.extend_from_slice(scheme.as_str().as_bytes());
@@ -31,7 +35,9 @@ pub(super) fn location(redirect: &Redirect, head: &RequestHead<'_, '_>) -> Vec<u
             if location.last() == Some(&b'/') {
                 location.pop();
             }
-            location.extend_from_slice(head.path);
+            // OPTIONS of the server as a whole has no path.
+            let path = if head.path == b"*" { b"/" } else { head.path };
+            location.extend_from_slice(path);
         }
     } else if matches!(redirect.target, RedirectTarget::Listener { .. }) {
         location.push(b'/');
@@ -42,5 +48,6 @@ pub(super) fn location(redirect: &Redirect, head: &RequestHead<'_, '_>) -> Vec<u
         location.push(if base_has_query { b'&' } else { b'?' });
         location.extend_from_slice(query);
     }
+    location.extend_from_slice(fragment.as_bytes());
     location
 }

@@ -74,7 +74,9 @@ pub(super) fn write(
     text.extend_from_slice(head.method);
     text.push(b' ');
     let path_start = text.len();
-    let overridden = context.override_path.map(|path| {
+    // OPTIONS of the server as a whole has no path.
+    let of_path = context.override_path.filter(|_| head.path != b"*");
+    let overridden = of_path.map(|path| {
         let cut = match context.decodes_paths {
             true => decoded_prefix_length(head.path, context.literal_length),
             false => context.literal_length,

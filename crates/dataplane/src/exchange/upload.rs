@@ -18,12 +18,15 @@ use crate::core::Core;
 use crate::http::chunked::{ChunkOpening, ChunkedDecoder, LAST_CHUNK};
 use crate::http::framing::BodyLength;
 use crate::http::request::BODY_BYTES_MAX;
-use crate::io::{Inbox, Stream, StreamError, Timer};
+use crate::io::{Inbox, Stream, StreamError, Timer, now};
 use crate::live::ServerId;
 use crate::time_out::time_out;
 
-/// How long a client may send nothing within a body (the service's documented time).
+/// How long a client may take for [`BODY_STEP`] more of a body, or its end (the service's
+/// documented time, there for a whole request, which is not streamed).
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// In bytes: a byte now and then holds a connection for as long as it takes to send that much.
+const BODY_STEP: usize = 1024;
 
 /// How an upload ended.
 pub(super) struct UploadEnd {
@@ -152,6 +155,7 @@ impl Upload<'_> {
         let mut sent = 0;
         let mut head = self.head;
         let mut body = BodyParts::new(self.length);
+        let mut pace = Pace::default();
         if self.expects_continue && self.inbox.is_empty() {
             self.send_continue(timer).await?;
         }
@@ -184,9 +188,13 @@ impl Upload<'_> {
             if part.is_last {
                 return Ok(());
             }
-            timer.start(BODY_TIMEOUT);
+            let begun = now();
+            timer.start(pace.patience());
             match self.client.fill(&mut self.inbox, timer).await {
-                Ok(count @ 1..) => received.set(received.get() + count),
+                Ok(count @ 1..) => {
+                    received.set(received.get() + count);
+                    pace.take(count, now().saturating_duration_since(begun));
+                }
                 Ok(0) | Err(StreamError::Broken) => return Err(Failure::ClientClosedInBody),
                 Err(StreamError::TimedOut) => return Err(time_out(timer, Failure::BodyTimedOut)),
             }
@@ -206,6 +214,28 @@ impl Upload<'_> {
             StreamError::TimedOut => Failure::ClientStalled,
             StreamError::Broken => Failure::ClientClosedInBody,
         })
+    }
+}
+
+/// How fast a client sends; time that the server takes does not count.
+#[derive(Default)]
+struct Pace {
+    /// Since the last step, and how long they were waited for.
+    bytes: usize,
+    waited: Duration,
+}
+
+impl Pace {
+    fn patience(&self) -> Duration {
+        BODY_TIMEOUT.saturating_sub(self.waited)
+    }
+
+    fn take(&mut self, bytes: usize, waited: Duration) {
+        self.bytes += bytes;
+        self.waited += waited;
+        if self.bytes >= BODY_STEP {
+            *self = Self::default();
+        }
     }
 }
 
@@ -267,5 +297,21 @@ impl BodyParts {
                 })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_now_and_then_gains_no_time() {
+        let mut pace = Pace::default();
+        for _ in 0..59 {
+            pace.take(1, Duration::from_secs(1));
+        }
+        assert_eq!(pace.patience(), Duration::from_secs(1));
+        pace.take(BODY_STEP, Duration::ZERO);
+        assert_eq!(pace.patience(), BODY_TIMEOUT);
     }
 }

@@ -35,10 +35,10 @@ pub(super) fn read_request(bytes: &[u8]) -> Result<RequestReading, Disagreement>
     let mut storage = [const { MaybeUninit::uninit() }; request::FIELDS_MAX];
     let parsed = match request::parse(head, &mut storage) {
         Ok(parsed) => parsed,
-        Err(failure) => {
+        Err(refusal) => {
             // What a refused head's record is made of must not panic either.
             let _ = request::line_for_record(head);
-            return Ok(Err(Refusal::Judged(failure)));
+            return Ok(Err(Refusal::Judged(refusal.failure)));
         }
     };
     if parsed.body == BodyLength::UntilClose {

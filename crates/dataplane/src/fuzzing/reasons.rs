@@ -79,6 +79,14 @@ pub(super) fn stricter_request(bytes: &[u8], refusal: Refusal) -> Option<&'stati
     let (holds, reason) = match failure {
         Failure::MethodTrace => (plain.method() == b"TRACE", "TRACE"),
         Failure::MethodConnect => (plain.method() == b"CONNECT", "CONNECT"),
+        Failure::MethodInvalid => (
+            plain.method().len() > request::METHOD_BYTES_MAX
+                || plain
+                    .method()
+                    .iter()
+                    .any(|byte| !byte.is_ascii_uppercase() && !b"-_".contains(byte)),
+            "a method that is misspelt or too long",
+        ),
         Failure::TargetTooLong => (
             plain.target().len() > request::TARGET_BYTES_MAX,
             "a long target",
@@ -288,6 +296,17 @@ fn authority_of(target: &[u8]) -> Option<&[u8]> {
     is_http.then_some(authority)
 }
 
+/// Whether two hosts differ at most in letter case, and in a port that a URL leaves out.
+pub(super) fn is_same_host(one: &[u8], other: &[u8]) -> bool {
+    let name = |host: &[u8]| -> Vec<u8> {
+        let text = host.to_ascii_lowercase();
+        let bare = [b":80".as_slice(), b":443"];
+        let bare = bare.iter().find_map(|port| text.strip_suffix(*port));
+        bare.map_or_else(|| text.clone(), <[u8]>::to_vec)
+    };
+    name(one) == name(other)
+}
+
 /// A Host that we must take: a name or an address as every library knows them, and a port.
 fn is_plain_host(host: &[u8]) -> bool {
     let Ok(host) = std::str::from_utf8(host) else {
@@ -295,15 +314,18 @@ fn is_plain_host(host: &[u8]) -> bool {
     };
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),
-        _ => (host, "0"),
+        _ => (host, "80"),
     };
     let is_address = name
         .strip_prefix('[')
         .and_then(|name| name.strip_suffix(']'))
         .is_some_and(|name| name.parse::<std::net::Ipv6Addr>().is_ok());
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+    let has_empty_label = name.starts_with('.') || name.contains("..");
     let is_domain = !name.is_empty() && name.len() <= 253 && name.chars().all(is_name);
-    port.len() <= 5 && port.parse::<u16>().is_ok() && (is_address || is_domain)
+    let is_domain = is_domain && !has_empty_label;
+    let is_port = port.len() <= 5 && port.parse::<u16>().is_ok_and(|port| port > 0);
+    is_port && (is_address || is_domain)
 }
 
 fn is_odd_length(lengths: &[&[u8]]) -> bool {

@@ -3,6 +3,7 @@
 pub(crate) mod chunked;
 pub(crate) mod fields;
 pub(crate) mod framing;
+pub(crate) mod host;
 pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use gatewright_telemetry::{Failure, HttpVersion};
 
 use super::framing::{BodyLength, FramingError, LengthFields};
-use super::names::{RequestField, is_token_byte, list_elements, request_field};
+use super::host::parse_host;
+use super::names::{RequestField, list_elements, request_field};
 
 /// Longest target, in bytes (the service's documented URL limit).
 pub(crate) const TARGET_BYTES_MAX: usize = 32 * 1024;
@@ -16,9 +17,8 @@ pub(crate) const FIELDS_MAX: usize = 128;
 /// Largest request body, in bytes (the service's documented upload limits).
 pub(crate) const BODY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub(crate) const BODY_BYTES_MAX_V1: u64 = 2 * 1024 * 1024 * 1024;
-/// Longest Host, port included, in bytes.
-const HOST_BYTES_MAX: usize = 255 + 6;
-
+/// Longest method, in bytes; the longest registered one has 16.
+pub(crate) const METHOD_BYTES_MAX: usize = 32;
 pub(crate) type FieldStorage<'b> = [MaybeUninit<httparse::Header<'b>>; FIELDS_MAX];
 
 /// A head that may be served. `'b` is the buffer, `'s` the storage of its fields.
@@ -59,26 +59,118 @@ struct Gathered<'b> {
     expects_continue: bool,
 }
 
+/// A head that must be refused, and the connection closed: where the next request would begin is
+/// not known.
+#[derive(Debug)]
+pub(crate) struct Refusal<'b> {
+    /// What the head amounts to.
+    pub(crate) failure: Failure,
+    /// What is certain of it nevertheless: enough to know whose it is.
+    pub(crate) known: Option<Known<'b>>,
+}
+
+/// The certain part of a head that is refused: a sound request line, and one sound Host.
+#[derive(Debug)]
+pub(crate) struct Known<'b> {
+    pub(crate) method: &'b [u8],
+    pub(crate) path: &'b [u8],
+    pub(crate) query: Option<&'b [u8]>,
+    pub(crate) version: HttpVersion,
+    pub(crate) host: &'b [u8],
+    pub(crate) host_name: &'b [u8],
+    pub(crate) user_agent: &'b [u8],
+}
+
 /// Parses a whole head, empty line included.
 ///
 /// # Errors
-/// The failure that the head amounts to: it must be answered and the connection closed, for where
-/// the next request would begin is not known.
+/// When the head must not be served.
 pub(crate) fn parse<'b, 's>(
     head: &'b [u8],
     storage: &'s mut FieldStorage<'b>,
-) -> Result<RequestHead<'b, 's>, Failure> {
+) -> Result<RequestHead<'b, 's>, Refusal<'b>> {
     let mut request = httparse::Request::new(&mut []);
+    let unknown = |failure| Refusal {
+        failure,
+        known: None,
+    };
     match request.parse_with_uninit_headers(head, storage) {
         Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(Failure::RequestMalformed),
-        Err(error) => return Err(explain(head, error)),
+        Ok(httparse::Status::Partial) => return Err(unknown(Failure::RequestMalformed)),
+        Err(error) => return Err(unknown(explain(head, error))),
     }
-    let method = request.method.unwrap_or_default().as_bytes();
-    let target = request.path.unwrap_or_default().as_bytes();
-    let is_http_10 = request.version == Some(0);
-    let fields: &'s [httparse::Header<'b>] = request.headers;
-    let header_bytes = head.len().saturating_sub(method.len() + target.len());
+    let parsed = Parsed {
+        method: request.method.unwrap_or_default().as_bytes(),
+        target: request.path.unwrap_or_default().as_bytes(),
+        is_http_10: request.version == Some(0),
+        fields: request.headers,
+        bytes: head.len(),
+    };
+    judge(&parsed).map_err(|failure| Refusal {
+        failure,
+        known: parsed.known(),
+    })
+}
+
+/// A head in its parts, about which nothing has been said yet.
+struct Parsed<'b, 's> {
+    method: &'b [u8],
+    target: &'b [u8],
+    is_http_10: bool,
+    fields: &'s [httparse::Header<'b>],
+    /// Of the whole head.
+    bytes: usize,
+}
+
+impl<'b, 's> Parsed<'b, 's> {
+    fn version(&self) -> HttpVersion {
+        match self.is_http_10 {
+            true => HttpVersion::Http10,
+            false => HttpVersion::Http11,
+        }
+    }
+
+    /// Looked for once the head is refused, which is rare.
+    fn known(&self) -> Option<Known<'b>> {
+        check_method(self.method).ok()?;
+        let target = Target::parse(self.target, self.method).ok()?;
+        let values = |wanted| {
+            let is_wanted =
+                move |field: &&httparse::Header<'b>| request_field(field.name.as_bytes()) == wanted;
+            self.fields
+                .iter()
+                .filter(is_wanted)
+                .map(|field| field.value)
+        };
+        let mut hosts = values(RequestField::Host);
+        let host = hosts.next().filter(|_| hosts.next().is_none())?;
+        let host_name = parse_host(host)?;
+        if !target.is_of(host) {
+            return None;
+        }
+        Some(Known {
+            method: self.method,
+            path: target.path,
+            query: target.query,
+            version: self.version(),
+            host,
+            host_name,
+            user_agent: values(RequestField::UserAgent)
+                .next_back()
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn judge<'b, 's>(parsed: &Parsed<'b, 's>) -> Result<RequestHead<'b, 's>, Failure> {
+    let Parsed {
+        method,
+        target,
+        is_http_10,
+        fields,
+        bytes,
+    } = *parsed;
+    let header_bytes = bytes.saturating_sub(method.len() + target.len());
     if header_bytes > HEADER_BYTES_MAX {
         return Err(Failure::HeaderTooLarge);
     }
@@ -90,10 +182,7 @@ pub(crate) fn parse<'b, 's>(
         .filter(|host| !host.is_empty())
         .ok_or(Failure::HostMissing)?;
     let host_name = parse_host(host).ok_or(Failure::HostInvalid)?;
-    if target
-        .authority
-        .is_some_and(|authority| !authority.eq_ignore_ascii_case(host))
-    {
+    if !target.is_of(host) {
         return Err(Failure::HostInvalid);
     }
     let body = gathered
@@ -103,18 +192,15 @@ pub(crate) fn parse<'b, 's>(
     if matches!(body, BodyLength::Exact(length) if length > BODY_BYTES_MAX) {
         return Err(Failure::BodyTooLarge);
     }
-    if gathered.upgrades && gathered.upgrade_to_h2c {
+    // Whatever Connection says of it (the service's documentation).
+    if gathered.upgrade_to_h2c {
         return Err(Failure::UpgradeRefused);
     }
     Ok(RequestHead {
         method,
         path: target.path,
         query: target.query,
-        version: if is_http_10 {
-            HttpVersion::Http10
-        } else {
-            HttpVersion::Http11
-        },
+        version: parsed.version(),
         host,
         host_name,
         fields,
@@ -206,12 +292,21 @@ fn check_method(method: &[u8]) -> Result<(), Failure> {
     match method {
         b"TRACE" => Err(Failure::MethodTrace),
         b"CONNECT" => Err(Failure::MethodConnect),
-        _ => Ok(()),
+        _ if is_method(method) => Ok(()),
+        _ => Err(Failure::MethodInvalid),
     }
 }
 
+/// Whether these bytes could be a method, or begin one: the service, like nginx, knows none with
+/// lower-case letters, and refuses `get` as misspelt.
+pub(crate) fn is_method(bytes: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
+    bytes.len() <= METHOD_BYTES_MAX && bytes.iter().all(is_part)
+}
+
 struct Target<'b> {
-    authority: Option<&'b [u8]>,
+    /// Of an absolute target, with the port that its scheme leaves out.
+    authority: Option<(&'b [u8], &'static [u8])>,
     path: &'b [u8],
     query: Option<&'b [u8]>,
 }
@@ -248,15 +343,27 @@ impl<'b> Target<'b> {
             query,
         })
     }
+
+    /// Whether the target names no other host than the Host field, or none at all.
+    fn is_of(&self, host: &[u8]) -> bool {
+        self.authority.is_none_or(|(authority, port)| {
+            let bare = |text: &'_ [u8]| text.strip_suffix(port).unwrap_or(text).len();
+            let (own, other) = (&authority[..bare(authority)], &host[..bare(host)]);
+            own.eq_ignore_ascii_case(other)
+        })
+    }
 }
 
+/// A target's authority, with the port that its scheme leaves out, and what follows it.
+type Absolute<'b> = (Option<(&'b [u8], &'static [u8])>, &'b [u8]);
+
 /// `http://authority/path?query` into its authority and the rest.
-fn split_absolute(target: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
-    let after = ["http://", "https://"].iter().find_map(|scheme| {
+fn split_absolute(target: &[u8]) -> Option<Absolute<'_>> {
+    const SCHEMES: [(&str, &[u8]); 2] = [("http://", b":80"), ("https://", b":443")];
+    let (after, port) = SCHEMES.iter().find_map(|(scheme, port)| {
         let (start, rest) = target.split_at_checked(scheme.len())?;
-        start
-            .eq_ignore_ascii_case(scheme.as_bytes())
-            .then_some(rest)
+        let is_it = start.eq_ignore_ascii_case(scheme.as_bytes());
+        is_it.then_some((rest, *port))
     })?;
     let end = after
         .iter()
@@ -266,44 +373,8 @@ fn split_absolute(target: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     if authority.is_empty() {
         None
     } else {
-        Some((Some(authority), rest))
+        Some((Some((authority, port)), rest))
     }
-}
-
-/// The name in a Host, when it is one: `name`, `name:port`, `[v6]`, `[v6]:port`.
-pub(crate) fn parse_host(host: &[u8]) -> Option<&[u8]> {
-    if host.len() > HOST_BYTES_MAX {
-        return None;
-    }
-    let (name, port) = if host.first() == Some(&b'[') {
-        let end = memchr::memchr(b']', host)?;
-        let (name, rest) = host.split_at(end + 1);
-        let inner = name.get(1..end)?;
-        let is_v6 = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-        if inner.is_empty() || !inner.iter().all(is_v6) {
-            return None;
-        }
-        (
-            name,
-            if rest.is_empty() {
-                None
-            } else {
-                Some(rest.strip_prefix(b":")?)
-            },
-        )
-    } else {
-        let (name, port) = match memchr::memchr(b':', host) {
-            Some(at) => (&host[..at], Some(&host[at + 1..])),
-            None => (host, None),
-        };
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-        if name.is_empty() || !name.iter().all(is_name) {
-            return None;
-        }
-        (name, port)
-    };
-    let is_port = |port: &[u8]| port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
-    port.is_none_or(is_port).then_some(name)
 }
 
 fn framing_failure(error: FramingError) -> Failure {
@@ -337,7 +408,7 @@ pub(crate) fn first_line(head: &[u8]) -> &[u8] {
 pub(crate) fn explain_line(line: &[u8]) -> Option<Failure> {
     let mut words = line.split(|byte| *byte == b' ');
     let method = words.next().unwrap_or_default();
-    if method.is_empty() || !method.iter().copied().all(is_token_byte) {
+    if method.is_empty() || !is_method(method) {
         return Some(Failure::MethodInvalid);
     }
     let Some(target) = words.next() else {
@@ -358,16 +429,20 @@ pub(crate) fn explain_line(line: &[u8]) -> Option<Failure> {
     None
 }
 
-/// The method and target of a head that was refused, for its record; empty where there is none.
-pub(crate) fn line_for_record(head: &[u8]) -> (&[u8], &[u8]) {
+/// The method, the target and the version of a head that was refused, for its record; empty where
+/// there is none.
+pub(crate) fn line_for_record(head: &[u8]) -> (&[u8], &[u8], HttpVersion) {
     let mut words = first_line(head).split(|byte| *byte == b' ');
-    let (method, target) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
+    let mut word = || words.next().unwrap_or_default();
+    let (method, target) = (word(), word());
+    let version = match word() {
+        b"HTTP/1.0" => HttpVersion::Http10,
+        _ => HttpVersion::Http11,
+    };
     (
-        &method[..method.len().min(32)],
+        &method[..method.len().min(METHOD_BYTES_MAX)],
         &target[..target.len().min(TARGET_BYTES_MAX)],
+        version,
     )
 }
 
@@ -378,6 +453,7 @@ mod tests {
     fn check(head: &str, expected: Result<(&str, &str, BodyLength), Failure>) {
         let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let parsed = parse(head.as_bytes(), &mut storage);
+        let parsed = parsed.map_err(|refusal| refusal.failure);
         let seen = parsed.map(|head| {
             let text = |bytes| std::str::from_utf8(bytes).unwrap();
             (text(head.host_name), text(head.path), head.body)

@@ -9,8 +9,8 @@ use super::names::{ResponseField, list_elements, response_field};
 
 /// Longest head of an answer, in bytes.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most header fields of an answer.
-pub(crate) const FIELDS_MAX: usize = 128;
+/// Most header fields of an answer: as many as fit into a head of average ones.
+pub(crate) const FIELDS_MAX: usize = 512;
 
 pub(crate) type FieldStorage<'b> = [MaybeUninit<httparse::Header<'b>>; FIELDS_MAX];
 
@@ -27,6 +27,14 @@ pub(crate) struct ResponseHead<'b, 's> {
     pub(crate) keep_alive: bool,
     pub(crate) connection_names_fields: bool,
     pub(crate) content_type: &'b [u8],
+}
+
+/// Whether these bytes could be the beginning of an answer: what speaks another protocol need not
+/// be waited for.
+pub(crate) fn begins_like_http(bytes: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"HTTP/1.";
+    let mut pairs = bytes.iter().zip(BEGINNING);
+    pairs.all(|(seen, wanted)| seen == wanted)
 }
 
 /// Parses a whole head, empty line included. `to_head`: whether it answers a HEAD request.

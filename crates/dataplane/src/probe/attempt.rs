@@ -15,7 +15,7 @@ use super::answer::TextSearch;
 use super::certificates::{self, Judged};
 use super::message::{alert_name, in_plain_words, of_failure};
 use crate::exchange::{AnswerBody, INTERIM_ANSWERS_MAX};
-use crate::http::response::{FIELDS_MAX, HEAD_BYTES_MAX, parse};
+use crate::http::response::{FIELDS_MAX, HEAD_BYTES_MAX, begins_like_http, parse};
 use crate::http::scan::{HeadScanner, Scan};
 use crate::io::{Inbox, Stream, StreamError, Timer, Timers};
 use crate::tls::{BackendTls, HandshakeFault, backend_handshake, backend_name};
@@ -391,14 +391,6 @@ fn request_head(spec: &Spec) -> Vec<u8> {
         spec.probe.path, spec.names.host
     )
     .into_bytes()
-}
-
-fn begins_like_http(bytes: &[u8]) -> bool {
-    const BEGINNING: &[u8] = b"HTTP/1.";
-    bytes
-        .iter()
-        .zip(BEGINNING)
-        .all(|(seen, wanted)| seen == wanted)
 }
 
 pub(super) fn unix_micros() -> u64 {
