@@ -64,7 +64,7 @@ pub(super) fn decide(
             };
         }
     };
-    recording.note_head(&head, head_length);
+    recording.note_asked(&head.asked, head_length);
     // Without its body having been read, a connection cannot go on.
     let keep_alive = head.keep_alive && head.body == BodyLength::Empty;
     let refuse = |failure| Decision::Refuse {
@@ -78,7 +78,7 @@ pub(super) fn decide(
             keep_alive: false,
         };
     };
-    let selected = select(live, endpoint, head.host_name, head.path);
+    let selected = select(live, endpoint, head.asked.host_name, head.asked.path);
     if let Some(selected) = &selected {
         recording.route(live.labels(selected.route), selected.listener);
     }
@@ -122,12 +122,12 @@ fn note_refused(
     refusal: &Refusal<'_>,
     recording: &mut Recording,
 ) {
-    let Some(known) = &refusal.known else {
+    let Some(asked) = &refusal.asked else {
         recording.note_refused_head(bytes);
         return;
     };
-    recording.note_known(known, bytes.len());
-    let selected = endpoint.and_then(|at| select(live, at, known.host_name, known.path));
+    recording.note_asked(asked, bytes.len());
+    let selected = endpoint.and_then(|at| select(live, at, asked.host_name, asked.path));
     if let Some(selected) = selected {
         recording.route(live.labels(selected.route), selected.listener);
     }
@@ -200,10 +200,10 @@ impl Way<'_> {
             upstream: self.upstream,
             generation,
             body: head.body,
-            version: head.version,
+            version: head.asked.version,
             keep_alive: head.keep_alive,
-            is_head: head.method == b"HEAD",
-            is_idempotent: is_idempotent(head.method),
+            is_head: head.asked.method == b"HEAD",
+            is_idempotent: is_idempotent(head.asked.method),
             expects_continue: head.expects_continue,
             affinity: affinity.and_then(|cookie| self.affinity(head, cookie)),
         };

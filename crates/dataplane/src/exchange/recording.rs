@@ -10,7 +10,7 @@ use gatewright_telemetry::{
 
 use super::client::Client;
 use crate::core::Core;
-use crate::http::request::{Known, RequestHead, line_for_record};
+use crate::http::request::{Asked, line_for_record};
 use crate::io::now;
 use crate::live::Live;
 
@@ -97,20 +97,7 @@ impl Recording {
         self.notes.extend_from_slice(text);
     }
 
-    pub(super) fn note_head(&mut self, head: &RequestHead<'_, '_>, head_length: usize) {
-        let known = Known {
-            method: head.method,
-            path: head.path,
-            query: head.query,
-            version: head.version,
-            host: head.host,
-            host_name: head.host_name,
-            user_agent: head.user_agent,
-        };
-        self.note_known(&known, head_length);
-    }
-
-    pub(super) fn note_known(&mut self, head: &Known<'_>, head_length: usize) {
+    pub(super) fn note_asked(&mut self, head: &Asked<'_>, head_length: usize) {
         self.record.version = head.version;
         self.record.received_bytes = head_length as u64;
         self.note(Note::Method, head.method);

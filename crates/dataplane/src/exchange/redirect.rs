@@ -19,7 +19,9 @@ pub(super) fn location(redirect: &Redirect, head: &RequestHead<'_, '_>) -> Vec<u
         RedirectTarget::Listener { scheme, host, port } => {
             location.extend_from_slice(scheme.as_str().as_bytes());
             location.extend_from_slice(b"://");
-            let host = host.as_ref().map_or(head.host_name, |host| host.as_bytes());
+            let host = host
+                .as_ref()
+                .map_or(head.asked.host_name, |host| host.as_bytes());
             location.extend_from_slice(host);
             if *port != scheme.default_port() {
                 location.extend_from_slice(format!(":{port}").as_bytes());
@@ -36,14 +38,18 @@ pub(super) fn location(redirect: &Redirect, head: &RequestHead<'_, '_>) -> Vec<u
                 location.pop();
             }
             // OPTIONS of the server as a whole has no path.
-            let path = if head.path == b"*" { b"/" } else { head.path };
+            let path = if head.asked.path == b"*" {
+                b"/"
+            } else {
+                head.asked.path
+            };
             location.extend_from_slice(path);
         }
     } else if matches!(redirect.target, RedirectTarget::Listener { .. }) {
         location.push(b'/');
     }
     if redirect.include_query
-        && let Some(query) = head.query
+        && let Some(query) = head.asked.query
     {
         location.push(if base_has_query { b'&' } else { b'?' });
         location.extend_from_slice(query);

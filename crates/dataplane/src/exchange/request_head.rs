@@ -71,29 +71,33 @@ pub(super) fn write(
     head: &RequestHead<'_, '_>,
     context: &Context<'_>,
 ) -> Outbound {
-    text.extend_from_slice(head.method);
+    text.extend_from_slice(head.asked.method);
     text.push(b' ');
     let path_start = text.len();
     // OPTIONS of the server as a whole has no path.
-    let of_path = context.override_path.filter(|_| head.path != b"*");
+    let of_path = context.override_path.filter(|_| head.asked.path != b"*");
     let overridden = of_path.map(|path| {
         let cut = match context.decodes_paths {
-            true => decoded_prefix_length(head.path, context.literal_length),
+            true => decoded_prefix_length(head.asked.path, context.literal_length),
             false => context.literal_length,
         };
-        override_path(&mut text, path, head.path.get(cut..).unwrap_or_default());
+        override_path(
+            &mut text,
+            path,
+            head.asked.path.get(cut..).unwrap_or_default(),
+        );
         path_start..text.len()
     });
     if overridden.is_none() {
-        text.extend_from_slice(head.path);
+        text.extend_from_slice(head.asked.path);
     }
-    if let Some(query) = head.query {
+    if let Some(query) = head.asked.query {
         text.push(b'?');
         text.extend_from_slice(query);
     }
     text.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     let host_start = text.len();
-    text.extend_from_slice(context.host.unwrap_or(head.host));
+    text.extend_from_slice(context.host.unwrap_or(head.asked.host));
     let host = host_start..text.len();
     text.extend_from_slice(b"\r\n");
     copy_fields(&mut text, bytes, head.fields, |field| crosses(field, head));
@@ -136,7 +140,7 @@ fn add_fields(text: &mut Vec<u8>, head: &RequestHead<'_, '_>, context: &Context<
         }
         BodyLength::Chunked => text.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         // Told to methods that usually have one, so that no server waits for it.
-        BodyLength::Empty if matches!(head.method, b"POST" | b"PUT" | b"PATCH") => {
+        BodyLength::Empty if matches!(head.asked.method, b"POST" | b"PUT" | b"PATCH") => {
             text.extend_from_slice(b"Content-Length: 0\r\n");
         }
         BodyLength::Empty | BodyLength::UntilClose => {}
@@ -157,10 +161,10 @@ fn add_fields(text: &mut Vec<u8>, head: &RequestHead<'_, '_>, context: &Context<
     });
     push_number(text, u64::from(context.port));
     text.extend_from_slice(b"\r\nX-Original-Host: ");
-    text.extend_from_slice(head.host);
+    text.extend_from_slice(head.asked.host);
     text.extend_from_slice(b"\r\nX-Original-URL: ");
-    text.extend_from_slice(head.path);
-    if let Some(query) = head.query {
+    text.extend_from_slice(head.asked.path);
+    if let Some(query) = head.asked.query {
         text.push(b'?');
         text.extend_from_slice(query);
     }

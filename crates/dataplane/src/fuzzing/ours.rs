@@ -47,13 +47,13 @@ pub(super) fn read_request(bytes: &[u8]) -> Result<RequestReading, Disagreement>
         ));
     }
     let start_line = Start::Request {
-        method: parsed.method.to_vec(),
-        path: parsed.path.to_vec(),
-        query: parsed.query.map(<[u8]>::to_vec),
-        minor_version: u8::from(parsed.version == HttpVersion::Http11),
+        method: parsed.asked.method.to_vec(),
+        path: parsed.asked.path.to_vec(),
+        query: parsed.asked.query.map(<[u8]>::to_vec),
+        minor_version: u8::from(parsed.asked.version == HttpVersion::Http11),
     };
     let fields = fields_of(parsed.fields);
-    let host = parsed.host.to_vec();
+    let host = parsed.asked.host.to_vec();
     let message = read_body(bytes, start + head.len(), parsed.body, start_line, fields)?;
     Ok(Ok((message, host)))
 }

@@ -21,9 +21,9 @@ pub(crate) const BODY_BYTES_MAX_V1: u64 = 2 * 1024 * 1024 * 1024;
 pub(crate) const METHOD_BYTES_MAX: usize = 32;
 pub(crate) type FieldStorage<'b> = [MaybeUninit<httparse::Header<'b>>; FIELDS_MAX];
 
-/// A head that may be served. `'b` is the buffer, `'s` the storage of its fields.
+/// What a request asks for, and of whom.
 #[derive(Debug)]
-pub(crate) struct RequestHead<'b, 's> {
+pub(crate) struct Asked<'b> {
     pub(crate) method: &'b [u8],
     /// As sent; `/` where an absolute target has none; `*` for OPTIONS.
     pub(crate) path: &'b [u8],
@@ -33,6 +33,13 @@ pub(crate) struct RequestHead<'b, 's> {
     pub(crate) host: &'b [u8],
     /// Without the port.
     pub(crate) host_name: &'b [u8],
+    pub(crate) user_agent: &'b [u8],
+}
+
+/// A head that may be served. `'b` is the buffer, `'s` the storage of its fields.
+#[derive(Debug)]
+pub(crate) struct RequestHead<'b, 's> {
+    pub(crate) asked: Asked<'b>,
     pub(crate) fields: &'s [httparse::Header<'b>],
     pub(crate) body: BodyLength,
     pub(crate) keep_alive: bool,
@@ -40,7 +47,6 @@ pub(crate) struct RequestHead<'b, 's> {
     pub(crate) connection_names_fields: bool,
     pub(crate) wants_websocket: bool,
     pub(crate) expects_continue: bool,
-    pub(crate) user_agent: &'b [u8],
 }
 
 /// What the fields said, gathered in one pass over them.
@@ -65,20 +71,8 @@ struct Gathered<'b> {
 pub(crate) struct Refusal<'b> {
     /// What the head amounts to.
     pub(crate) failure: Failure,
-    /// What is certain of it nevertheless: enough to know whose it is.
-    pub(crate) known: Option<Known<'b>>,
-}
-
-/// The certain part of a head that is refused: a sound request line, and one sound Host.
-#[derive(Debug)]
-pub(crate) struct Known<'b> {
-    pub(crate) method: &'b [u8],
-    pub(crate) path: &'b [u8],
-    pub(crate) query: Option<&'b [u8]>,
-    pub(crate) version: HttpVersion,
-    pub(crate) host: &'b [u8],
-    pub(crate) host_name: &'b [u8],
-    pub(crate) user_agent: &'b [u8],
+    /// Where it has a sound request line and one sound Host: enough to know whose it is.
+    pub(crate) asked: Option<Asked<'b>>,
 }
 
 /// Parses a whole head, empty line included.
@@ -92,7 +86,7 @@ pub(crate) fn parse<'b, 's>(
     let mut request = httparse::Request::new(&mut []);
     let unknown = |failure| Refusal {
         failure,
-        known: None,
+        asked: None,
     };
     match request.parse_with_uninit_headers(head, storage) {
         Ok(httparse::Status::Complete(_)) => {}
@@ -108,7 +102,7 @@ pub(crate) fn parse<'b, 's>(
     };
     judge(&parsed).map_err(|failure| Refusal {
         failure,
-        known: parsed.known(),
+        asked: parsed.asked(),
     })
 }
 
@@ -131,7 +125,7 @@ impl<'b, 's> Parsed<'b, 's> {
     }
 
     /// Looked for once the head is refused, which is rare.
-    fn known(&self) -> Option<Known<'b>> {
+    fn asked(&self) -> Option<Asked<'b>> {
         check_method(self.method).ok()?;
         let target = Target::parse(self.target, self.method).ok()?;
         let values = |wanted| {
@@ -148,7 +142,7 @@ impl<'b, 's> Parsed<'b, 's> {
         if !target.is_of(host) {
             return None;
         }
-        Some(Known {
+        Some(Asked {
             method: self.method,
             path: target.path,
             query: target.query,
@@ -197,12 +191,15 @@ fn judge<'b, 's>(parsed: &Parsed<'b, 's>) -> Result<RequestHead<'b, 's>, Failure
         return Err(Failure::UpgradeRefused);
     }
     Ok(RequestHead {
-        method,
-        path: target.path,
-        query: target.query,
-        version: parsed.version(),
-        host,
-        host_name,
+        asked: Asked {
+            method,
+            path: target.path,
+            query: target.query,
+            version: parsed.version(),
+            host,
+            host_name,
+            user_agent: gathered.user_agent,
+        },
         fields,
         body,
         keep_alive: if is_http_10 {
@@ -213,7 +210,6 @@ fn judge<'b, 's>(parsed: &Parsed<'b, 's>) -> Result<RequestHead<'b, 's>, Failure
         connection_names_fields: gathered.connection_names_fields,
         wants_websocket: gathered.upgrades && gathered.upgrade_to_websocket,
         expects_continue: gathered.expects_continue && !is_http_10,
-        user_agent: gathered.user_agent,
     })
 }
 
@@ -456,7 +452,7 @@ mod tests {
         let parsed = parsed.map_err(|refusal| refusal.failure);
         let seen = parsed.map(|head| {
             let text = |bytes| std::str::from_utf8(bytes).unwrap();
-            (text(head.host_name), text(head.path), head.body)
+            (text(head.asked.host_name), text(head.asked.path), head.body)
         });
         assert_eq!(seen, expected, "{head:?}");
     }
