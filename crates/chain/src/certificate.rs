@@ -252,7 +252,9 @@ impl<'a> Parts<'a> {
     /// RFC 5280, section 4.1.
     fn of(der: &'a [u8]) -> Option<Self> {
         let mut outer = Tlv::only(der, tag::SEQUENCE)?.children();
-        let (message, algorithm, signature) = (outer.next()?, outer.next()?, outer.next()?);
+        let mut next = |wanted| outer.next().filter(|part| part.tag == wanted);
+        let message = next(tag::SEQUENCE)?;
+        let (algorithm, signature) = (next(tag::SEQUENCE)?, next(tag::BIT_STRING)?);
         let (0, signature) = signature.contents.split_first()? else {
             return None;
         };

@@ -243,3 +243,29 @@ fn one_name(name: &str) -> Vec<u8> {
     });
     leaf.root().der
 }
+
+/// Every byte of both certificates, a bit of it at a time: the tags of a certificate's outermost
+/// parts are under no signature, so that only this finds who does not look at them.
+#[test]
+fn every_byte_is_judged_as_webpki_judges_it() {
+    let clean = [pool().leaves[6].clone(), pool().all[0].clone()];
+    let trusted = Trusted {
+        well_known: vec![pool().roots[0].clone()],
+        uploaded: None,
+    };
+    for which in 0..clean.len() {
+        for at in 0..clean[which].len() {
+            for change in [0x20, 0x40, 0x80] {
+                let mut chain = clean.to_vec();
+                chain[which][at] ^= change;
+                let ours = verdict_for(&chain, &trusted, ServerName::Dns(HOST), CHAIN_ALONE);
+                let theirs = webpki_chain(&chain, &trusted);
+                assert_eq!(
+                    ours.is_accepted(),
+                    theirs.is_ok(),
+                    "certificate {which}, byte {at}, bits {change:#x}: {ours:?} {theirs:?}"
+                );
+            }
+        }
+    }
+}
