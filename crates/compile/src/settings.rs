@@ -67,7 +67,11 @@ fn setting(
         trust: trust(scope),
         check_chain: properties.validate_cert_chain_and_expiry.unwrap_or(true),
         check_name: properties.validate_sni.unwrap_or(true),
-        sni_name: sni_name(scope, item),
+        // It holds only while the name is checked at all (the service's documentation).
+        sni_name: match properties.validate_sni {
+            Some(false) => None,
+            Some(true) | None => sni_name(scope, item),
+        },
     });
     BackendSetting {
         name: item.name.clone(),

@@ -342,12 +342,15 @@ impl Lookups {
         if let Some(due) = self.due.get_mut(&question) {
             *due = Some(Instant::now() + time_to_live);
             let mut nameless = lock(&self.nameless);
-            if is_nameless {
-                nameless.insert(question.clone());
-            } else if !addresses.is_empty() {
-                nameless.remove(&question);
-            }
+            let is_news = match (is_nameless, addresses.is_empty()) {
+                (true, _) => nameless.insert(question.clone()),
+                (false, false) => nameless.remove(&question),
+                (false, true) => false,
+            };
             drop(nameless);
+            if is_news {
+                let _ = self.changed.send(());
+            }
             let mut known = lock(&self.addresses);
             // No answer is no reason to forget the last good one.
             if !addresses.is_empty() && known.get(&question) != Some(&addresses) {

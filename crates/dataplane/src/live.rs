@@ -6,7 +6,7 @@
 mod targets;
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -86,6 +86,8 @@ pub(crate) struct Server {
     /// The value of its affinity cookie, where the setting has one: a hash, which is not worth its
     /// time on each of a large pool's servers for nothing.
     pub(crate) affinity: Option<[u8; 32]>,
+    /// Whether a mapping gives it an address in place of its name: its own is not known.
+    pub(crate) is_stand_in: bool,
     /// What drops connections to it on their way.
     pub(crate) obstacle: Option<Obstacle>,
     /// Its state by the probes; `None` where there are none.
@@ -434,7 +436,12 @@ fn build_servers(
     for (member, name) in pool.members.iter().enumerate() {
         let places = places(pool.gateway, name, setting.port, surroundings);
         has_unresolved |= places.is_empty();
-        for (logical, address) in places {
+        for place in places {
+            let Location {
+                logical,
+                address,
+                is_stand_in,
+            } = place;
             let id = known
                 .get(&(logical, address))
                 .copied()
@@ -446,7 +453,12 @@ fn build_servers(
                 address,
                 member,
                 affinity,
-                obstacle: obstacle_to(snapshot, upstream, name, logical, address),
+                is_stand_in,
+                // Nothing is known of the way to a server whose address is not.
+                obstacle: match is_stand_in {
+                    true => None,
+                    false => obstacle(snapshot, pool.gateway, logical),
+                },
                 target: None,
             });
         }
@@ -465,29 +477,20 @@ pub(crate) fn servers_of_pair(
     build_servers(snapshot, upstream, &identity.gateway, &known, surroundings).0
 }
 
-/// What the network policy has against a server. Nothing is known of one that a mapping gives an
-/// address in place of its name: its own address is not.
-fn obstacle_to(
-    snapshot: &Snapshot,
-    upstream: Upstream,
-    member: &Member,
+/// Where a member is, as routing knows it and in truth.
+struct Location {
     logical: SocketAddr,
     address: SocketAddr,
-) -> Option<Obstacle> {
-    let is_mapped_by_name = matches!(member, Member::Fqdn(_)) && logical == address;
-    if is_mapped_by_name && logical.ip().is_loopback() {
-        return None;
-    }
-    obstacle(snapshot, snapshot.pool(upstream.pool).gateway, logical)
+    is_stand_in: bool,
 }
 
-/// The logical and the real addresses of a member; none while its name is not resolved.
+/// The places of a member; none while its name is not resolved.
 fn places(
     gateway: GatewayIndex,
     member: &Member,
     port: u16,
     surroundings: &Surroundings<'_>,
-) -> Vec<(SocketAddr, SocketAddr)> {
+) -> Vec<Location> {
     let mapped = |host: &str| {
         let map = surroundings.map;
         if map.is_empty() {
@@ -496,24 +499,30 @@ fn places(
             map.find(host, port)
         }
     };
+    let at = |ip: IpAddr| {
+        let logical = SocketAddr::new(ip, port);
+        Location {
+            logical,
+            address: mapped(&ip.to_string()).unwrap_or(logical),
+            is_stand_in: false,
+        }
+    };
     match member {
         Member::Ip(ip) => {
-            let logical = SocketAddr::new(*ip, port);
-            vec![(logical, mapped(&ip.to_string()).unwrap_or(logical))]
+            vec![at(*ip)]
         }
         Member::Fqdn(name) => {
             if let Some(address) = mapped(name) {
-                return vec![(address, address)];
+                return vec![Location {
+                    logical: address,
+                    address,
+                    is_stand_in: true,
+                }];
             }
             let question = surroundings.name_servers.question(gateway, name);
             let resolved = surroundings.addresses.get(&question).map(Vec::as_slice);
             let resolved = resolved.unwrap_or_default().iter();
-            resolved
-                .map(|ip| {
-                    let logical = SocketAddr::new(*ip, port);
-                    (logical, mapped(&ip.to_string()).unwrap_or(logical))
-                })
-                .collect()
+            resolved.map(|ip| at(*ip)).collect()
         }
     }
 }

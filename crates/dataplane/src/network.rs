@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use gatewright_snapshot::network::{
-    Decision, Direction, EffectiveRoute, Flow, ManagementPorts, NextHop, Outcome,
+    Decision, Direction, EffectiveRoute, Flow, ManagementPorts, NextHop, Outcome, PortSet,
 };
 use gatewright_snapshot::{GatewayIndex, Snapshot};
 
@@ -45,11 +45,28 @@ fn denial(decision: &Decision<'_>, server: SocketAddr) -> String {
 
 fn dead_route(effective: &EffectiveRoute<'_>, server: SocketAddr) -> String {
     let route = effective.route;
-    let table = effective.table.map_or("", |table| table.name.as_str());
-    format!(
-        "the route {} ({}) of the route table {table} leads {server} nowhere",
-        route.name, route.prefix
-    )
+    let named = match effective.table {
+        Some(table) => format!(
+            "the route {} ({}) of the route table {}",
+            route.name, route.prefix, table.name
+        ),
+        None => format!("the platform's own route {}", route.prefix),
+    };
+    format!("{named} leads {server} nowhere")
+}
+
+/// Ranges as documents write them: `65200-65535,443`.
+fn shown(ports: &PortSet) -> String {
+    let range = |(low, high): &(u16, u16)| match low == high {
+        true => low.to_string(),
+        false => format!("{low}-{high}"),
+    };
+    ports
+        .ranges()
+        .iter()
+        .map(range)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Why the platform could not tell the health of a gateway's servers, though the gateway may well
@@ -58,11 +75,18 @@ pub(crate) fn unretrievable(snapshot: &Snapshot, gateway: GatewayIndex) -> Optio
     let subnet = snapshot.network.gateway_subnet(gateway)?;
     let generation = snapshot.gateway(gateway).generation;
     let ports = snapshot.network.management_ports(subnet, generation);
-    if let ManagementPorts::Denied { group, rule, .. } = ports {
+    if let ManagementPorts::Denied {
+        group, rule, ports, ..
+    } = ports
+    {
         let (first, last) = generation.management_ports();
+        let part = match ports.ranges() {
+            [(low, high)] if *low <= first && *high >= last => String::new(),
+            _ => format!("{} of ", shown(&ports)),
+        };
         return Some(format!(
-            "the rule {} (priority {}, inbound) of the security group {} denies the management \
-             ports {first}-{last}",
+            "the rule {} (priority {}, inbound) of the security group {} denies {part}the \
+             management ports {first}-{last}",
             rule.name, rule.priority, group.name
         ));
     }

@@ -1,5 +1,6 @@
 //! The face of the data plane: start it, give it snapshots, ask how it is, drain it.
 
+mod nameless;
 mod on_demand;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -17,6 +18,7 @@ use gatewright_telemetry::{
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use self::nameless::Nameless;
 use crate::address_map::AddressMap;
 use crate::core::Shared;
 use crate::dns::{Dns, NetworkServers, Question};
@@ -83,6 +85,8 @@ pub enum ApplyError {
 #[derive(Clone, Debug)]
 pub struct UpstreamState {
     pub gateway: String,
+    /// The gateway's resource id, in the document's casing; empty where the document has none.
+    pub gateway_id: String,
     pub pool: String,
     pub setting: String,
     pub servers: Vec<ServerState>,
@@ -124,6 +128,7 @@ struct Plane {
     labels: Arc<LabelRegistry>,
     dns: Dns,
     prober: Prober,
+    without_name: Nameless,
     epoch: Epoch,
     shared: Arc<Shared>,
     live: ArcSwap<Live>,
@@ -164,7 +169,8 @@ impl Dataplane {
             address_map: config.address_map,
             labels: config.labels,
             dns: Dns::start(config.name_servers, changed)?,
-            prober: Prober::start(config.health_changes)?,
+            prober: Prober::start(config.health_changes.clone())?,
+            without_name: Nameless::new(config.health_changes),
             epoch: Epoch::default(),
             shared,
             live: ArcSwap::from_pointee(Live::empty()),
@@ -248,6 +254,7 @@ impl Dataplane {
             let is_nameless = |name: &str| nameless(pool.gateway, name);
             UpstreamState {
                 gateway: snapshot.gateway(pool.gateway).name.clone(),
+                gateway_id: snapshot.gateway(pool.gateway).resource_id.clone(),
                 pool: pool.name.clone(),
                 setting: snapshot.setting(upstream.setting).name.clone(),
                 unretrievable: unretrievable(snapshot, pool.gateway),
@@ -443,6 +450,7 @@ impl Plane {
             let _ = wait.await;
         }
         self.prober.watch(live.watched());
+        self.without_name.tell(&live, self.nameless(&live.snapshot));
         self.live.store(live);
     }
 }

@@ -304,6 +304,78 @@ async fn a_reload_that_replaces_every_server_loses_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reloads_probe_nothing_that_has_not_changed() {
+    let backend = Backend::start(Manners::Named).await.unwrap();
+    let patient = || Probe {
+        interval: SECOND * 60,
+        ..probe()
+    };
+    let setup = || Setup::with_setting(1, probed(patient()));
+    let mut gateway = TestGateway::start(&[&backend], setup()).await;
+    first_verdict(&gateway).await;
+    for _ in 0..5 {
+        gateway.apply(setup()).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The first, and perhaps the second, whose place in the interval is its own.
+    let count = backend.request_count();
+    assert!(count <= 2, "{count} probes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stays_unhealthy_tells_another_reason() {
+    let backend = Backend::start(Manners::Status(500)).await.unwrap();
+    let setup = Setup::with_setting(1, probed(probe()));
+    let mut gateway = TestGateway::start(&[&backend], setup).await;
+    let change = gateway.health_changes.recv().await.unwrap();
+    assert_eq!(
+        (change.from, change.to),
+        (Health::Unknown, Health::Unhealthy)
+    );
+    backend.set_manners(Manners::Status(404)).await.unwrap();
+    let change = gateway.health_changes.recv().await.unwrap();
+    assert_eq!(
+        (change.from, change.to),
+        (Health::Unhealthy, Health::Unhealthy)
+    );
+    assert!(change.log.ends_with("Received:404."), "{}", change.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_does_not_exist_is_told_and_so_is_its_end() {
+    let resolver = Resolver::start().await.unwrap();
+    let backend = Backend::start(Manners::Named).await.unwrap();
+    let mut setup = Setup::default();
+    let upstream = setup.upstream([Member::Fqdn("app.test".into())], probed(probe()));
+    let endpoint = setup.endpoint(80, Scheme::Http);
+    setup.listener(endpoint, &[], Action::Forward(upstream));
+    let servers = NameServers::These(vec![resolver.address()]);
+    let mut gateway = TestGateway::start_on(&[backend.address()], setup, servers, 1).await;
+    let change = gateway.health_changes.recv().await.unwrap();
+    assert_eq!(
+        (change.from, change.to),
+        (Health::Unknown, Health::Unhealthy)
+    );
+    assert_eq!(
+        (change.server.as_str(), change.pools),
+        ("app.test", vec!["pool0".to_owned()])
+    );
+    assert_eq!(change.message, HealthMessage::NameUnresolved);
+    let std::net::IpAddr::V4(ip) = logical(0) else {
+        panic!("an IPv4 address")
+    };
+    resolver.set("app.test", &[ip], 300);
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        let change = gateway.health_changes.recv().await.unwrap();
+        seen.push((change.from, change.to));
+    }
+    seen.sort_by_key(|(from, _)| *from == Health::Unknown);
+    let cleared = (Health::Unhealthy, Health::Unknown);
+    assert_eq!(seen, [cleared, (Health::Unknown, Health::Healthy)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_leaves_is_told_and_one_whose_probe_has_changed_is_not() {
     let staying = Backend::start(Manners::Named).await.unwrap();
     let leaving = Backend::start(Manners::Status(500)).await.unwrap();

@@ -259,6 +259,37 @@ async fn resolver() -> Resolver {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_of_the_way_to_a_stand_in_for_a_name() {
+    let backend = polite().await;
+    let denial = rule(
+        "no-loopback",
+        Direction::Outbound,
+        Access::Deny,
+        "127.0.0.0/8",
+        EVERY_PORT,
+    );
+    let mut setting = probed();
+    if let Some(probe) = &mut setting.probe {
+        probe.port = 8081;
+    }
+    let mut setup = named(Network {
+        at_gateway: Some(group(denial)),
+        ..Network::default()
+    });
+    setup.snapshot.settings[0] = setting;
+    // By its name, for every port.
+    let map = format!("app.test={}", backend.address());
+    let servers = NameServers::These(Vec::new());
+    let gateway = TestGateway::start_mapped(&[map], setup, servers, 1).await;
+    until("a verdict", async || {
+        self::servers(&gateway)[0].record.is_some()
+    })
+    .await;
+    assert_eq!(self::servers(&gateway)[0].health, Health::Healthy);
+    assert_eq!(gateway.ask(GET).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_are_asked_of_the_networks_own_name_servers() {
     let (resolver, backend) = (resolver().await, polite().await);
     let own = || Network {

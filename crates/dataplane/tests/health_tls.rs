@@ -342,7 +342,7 @@ fn with_strangers(root: &Authority, count: usize) -> Identity {
 async fn an_endless_chain_is_refused_at_the_bound_of_a_handshake_and_told_as_that() {
     let root = Authority::new("Contoso Root");
     let state = verdict(with_strangers(&root, 10_000), trusting(&[&root])).await;
-    check(&state, M::TlsProtocol, "more than 64 KiB");
+    check(&state, M::TlsUnfit, "more than 64 KiB");
     let record = state.record.unwrap();
     assert_eq!(record.certificates, [], "nothing of it is kept");
 }

@@ -73,13 +73,15 @@ impl BackendHealth {
     pub(crate) fn new(snapshot: &Snapshot, upstreams: &[UpstreamState], now: u64) -> Self {
         let mut by_pool: BTreeMap<(&str, &str), Vec<SettingHealth>> = BTreeMap::new();
         for upstream in upstreams {
-            let key = (upstream.gateway.as_str(), upstream.pool.as_str());
+            let gateway = key_of(&upstream.gateway_id, &upstream.gateway);
+            let key = (gateway, upstream.pool.as_str());
             let settings = by_pool.entry(key).or_default();
             settings.push(setting_health(upstream, now));
         }
         let pools = snapshot.pools.iter().map(|pool| {
             let gateway = snapshot.gateway(pool.gateway);
-            let key = (gateway.name.as_str(), pool.name.as_str());
+            let owner = key_of(&gateway.resource_id, &gateway.name);
+            let key = (owner, pool.name.as_str());
             PoolHealth {
                 gateway: gateway.name.clone(),
                 gateway_id: gateway.resource_id.clone(),
@@ -107,8 +109,14 @@ impl BackendHealth {
     /// Adds another report, which has none of the same pools under the same settings.
     pub(crate) fn take(&mut self, other: Self) {
         for pool in other.pools {
-            let is_same =
-                |one: &&mut PoolHealth| (&one.gateway, &one.pool) == (&pool.gateway, &pool.pool);
+            let of = |one: &PoolHealth| {
+                (
+                    one.gateway_id.clone(),
+                    one.gateway.clone(),
+                    one.pool.clone(),
+                )
+            };
+            let is_same = |one: &&mut PoolHealth| of(one) == of(&pool);
             match self.pools.iter_mut().find(is_same) {
                 Some(known) => known.settings.extend(pool.settings),
                 None => self.pools.push(pool),
@@ -140,6 +148,14 @@ impl BackendHealth {
     }
 }
 
+/// What tells gateways apart: names are unique within a resource group only.
+pub(crate) fn key_of<'a>(id: &'a str, name: &'a str) -> &'a str {
+    match id {
+        "" => name,
+        id => id,
+    }
+}
+
 /// az adds the resource group to every object that has an id.
 fn reference(pool: &PoolHealth, collection: &str, name: &str) -> Value {
     let id = format!("{}/{collection}/{name}", pool.gateway_id);
@@ -160,6 +176,8 @@ fn az_server(server: &ServerHealth) -> Value {
         "address": server.address,
         "health": server.health,
         "healthProbeLog": server.health_probe_log,
+        // Members are given by address or name here, never by a network interface.
+        "ipConfiguration": null,
     })
 }
 
@@ -213,7 +231,9 @@ fn server(state: &ServerState, now: u64) -> ServerHealth {
 /// and take traffic.
 fn unretrievable_server(server: ServerHealth, why: &str) -> ServerHealth {
     let message = HealthMessage::Unretrievable;
-    let probes = format!("our own probes say: {}", server.health_probe_log);
+    let seen = server.detail.as_deref();
+    let seen = seen.map_or_else(String::new, |seen| format!(" ({seen})"));
+    let probes = format!("our own probes say: {}{seen}", server.health_probe_log);
     ServerHealth {
         health: Health::Unknown.as_str().to_owned(),
         health_probe_log: message.render(&Fill::default()),
@@ -315,6 +335,7 @@ mod tests {
     fn report(servers: Vec<ServerState>) -> BackendHealth {
         let upstream = UpstreamState {
             gateway: "gw".to_owned(),
+            gateway_id: ID.to_owned(),
             pool: "web".to_owned(),
             setting: "http".to_owned(),
             servers,
@@ -340,6 +361,7 @@ mod tests {
                         "address": "10.0.0.4",
                         "health": "Unknown",
                         "healthProbeLog": "The backend has not been probed yet.",
+                        "ipConfiguration": null,
                     }],
                 }],
             },

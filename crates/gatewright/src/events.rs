@@ -15,8 +15,8 @@ use crate::output;
 use crate::sentence::Sentence;
 use crate::times::{now, rfc3339};
 
-/// Changes that may wait to be told.
-const WAITING_CHANGES_MAX: usize = 4_096;
+/// Changes that may wait to be told: several of each server of the largest gateways.
+const WAITING_CHANGES_MAX: usize = 65_536;
 /// Notifications that may wait for their turn; more are dropped, and that is logged.
 const WAITING_NOTES_MAX: usize = 1_024;
 /// For one attempt to post a notification.
@@ -78,9 +78,17 @@ impl Insights {
     fn set(&self, about: String, insight: Option<Insight>) -> Option<Value> {
         let mut standing = self.lock();
         let (state, insight) = match insight {
-            Some(insight) => {
+            Some(mut insight) => {
+                let before = standing.get(&about);
+                let state = match before {
+                    Some(before) => {
+                        insight.at.clone_from(&before.at);
+                        "updated"
+                    }
+                    None => "raised",
+                };
                 standing.insert(about, insight.clone());
-                ("raised", insight)
+                (state, insight)
             }
             None => ("cleared", standing.remove(&about)?),
         };
@@ -96,8 +104,14 @@ impl Insights {
 /// What happened to a gateway as a whole.
 #[derive(Debug)]
 enum GatewayEvent {
-    Failed { gateway: String, error: String },
-    Succeeded { gateway: String },
+    Failed {
+        key: String,
+        gateway: String,
+        error: String,
+    },
+    Succeeded {
+        key: String,
+    },
 }
 
 /// Takes events in, from the data plane and from the node.
@@ -137,15 +151,20 @@ impl Events {
     }
 
     /// A change of this gateway was refused: what it was before is served on, or nothing.
-    pub(crate) fn gateway_failed(&self, gateway: &str, error: &str) {
-        let (gateway, error) = (gateway.to_owned(), error.to_owned());
+    /// `key` tells it from others of its name.
+    pub(crate) fn gateway_failed(&self, key: &str, gateway: &str, error: &str) {
+        let event = GatewayEvent::Failed {
+            key: key.to_owned(),
+            gateway: gateway.to_owned(),
+            error: error.to_owned(),
+        };
         // There is nobody to tell any more when the runtime ends.
-        let _ = self.gateways.send(GatewayEvent::Failed { gateway, error });
+        let _ = self.gateways.send(event);
     }
 
-    pub(crate) fn gateway_succeeded(&self, gateway: &str) {
-        let gateway = gateway.to_owned();
-        let _ = self.gateways.send(GatewayEvent::Succeeded { gateway });
+    pub(crate) fn gateway_succeeded(&self, key: &str) {
+        let key = key.to_owned();
+        let _ = self.gateways.send(GatewayEvent::Succeeded { key });
     }
 }
 
@@ -171,7 +190,10 @@ impl Teller {
     }
 
     fn server_changed(&mut self, change: &HealthChange) {
-        self.tell(health_event(change));
+        // Another reason for the same state changes the insight alone.
+        if change.from != change.to {
+            self.tell(health_event(change));
+        }
         let HealthChange {
             gateway,
             gateway_id,
@@ -181,6 +203,7 @@ impl Teller {
             ..
         } = change;
         let about = format!("{gateway_id} {gateway} {setting} {server} {address}");
+        let about = about.to_ascii_lowercase();
         let insight = (change.to == Health::Unhealthy).then(|| Insight {
             gateway: gateway.clone(),
             at: rfc3339(change.at_micros),
@@ -194,20 +217,24 @@ impl Teller {
     }
 
     fn gateway_changed(&mut self, event: GatewayEvent) {
-        let (gateway, insight) = match event {
-            GatewayEvent::Succeeded { gateway } => (gateway, None),
-            GatewayEvent::Failed { gateway, error } => {
+        let (key, insight) = match event {
+            GatewayEvent::Succeeded { key } => (key, None),
+            GatewayEvent::Failed {
+                key,
+                gateway,
+                error,
+            } => {
                 let insight = Insight {
-                    gateway: gateway.clone(),
+                    gateway,
                     at: now(),
                     server: None,
                     status: "Failed".to_owned(),
                     error,
                 };
-                (gateway, Some(insight))
+                (key, Some(insight))
             }
         };
-        if let Some(event) = self.insights.set(gateway, insight) {
+        if let Some(event) = self.insights.set(key, insight) {
             self.tell(event);
         }
     }
@@ -395,7 +422,21 @@ mod tests {
             "HealthStatus": "Unhealthy",
             "ErrorDetails": "Time taken",
         });
-        assert_eq!(insights.list(), [expected]);
+        assert_eq!(insights.list(), std::slice::from_ref(&expected));
+        let worse = HealthChange {
+            from: Health::Unhealthy,
+            at_micros: 99_000_000,
+            log: "It refuses connections.".to_owned(),
+            ..change(Health::Unhealthy)
+        };
+        teller.server_changed(&worse);
+        let list = insights.list();
+        assert_eq!(list.len(), 1);
+        assert_eq!(list[0]["ErrorDetails"], "It refuses connections.");
+        assert_eq!(
+            list[0]["CurrentTime"], expected["CurrentTime"],
+            "since when it stands"
+        );
         teller.server_changed(&change(Health::Healthy));
         assert!(insights.list().is_empty());
     }
@@ -405,15 +446,23 @@ mod tests {
         let insights = Arc::<Insights>::default();
         let mut teller = teller(&insights);
         let (gateway, error) = ("gw".to_owned(), "the port is taken".to_owned());
-        teller.gateway_changed(GatewayEvent::Failed {
+        let key = "/subscriptions/s/gw".to_owned();
+        let failed = |key: &str| GatewayEvent::Failed {
+            key: key.to_owned(),
             gateway: gateway.clone(),
-            error,
-        });
+            error: error.clone(),
+        };
+        teller.gateway_changed(failed("/subscriptions/other/gw"));
+        teller.gateway_changed(GatewayEvent::Succeeded { key: key.clone() });
+        assert_eq!(insights.list().len(), 1, "one of the same name is another");
+        let key_of_other = "/subscriptions/other/gw".to_owned();
+        teller.gateway_changed(GatewayEvent::Succeeded { key: key_of_other });
+        teller.gateway_changed(failed(&key));
         let list = insights.list();
         assert_eq!(list[0]["HealthStatus"], "Failed");
         assert_eq!(list[0]["ErrorDetails"], "the port is taken");
         assert!(list[0]["BackendServerAddress"].is_null());
-        teller.gateway_changed(GatewayEvent::Succeeded { gateway });
+        teller.gateway_changed(GatewayEvent::Succeeded { key });
         assert!(insights.list().is_empty());
     }
 }

@@ -66,17 +66,20 @@ pub(crate) fn unused(rules: &[MapRule], snapshot: &Snapshot) -> Vec<Finding> {
     rules.iter().filter(is_unused).map(tell).collect()
 }
 
-/// Every `host:port` that requests may go to.
+/// Every `host:port` that requests or probes may go to.
 fn servers(snapshot: &Snapshot) -> BTreeSet<String> {
     let mut servers = BTreeSet::new();
     for upstream in &snapshot.upstreams {
-        let port = snapshot.setting(upstream.setting).port;
-        for member in &snapshot.pool(upstream.pool).members {
-            servers.insert(match member {
-                Member::Ip(ip) if ip.is_ipv6() => format!("[{ip}]:{port}"),
-                Member::Ip(ip) => format!("{ip}:{port}"),
-                Member::Fqdn(name) => format!("{name}:{port}"),
-            });
+        let setting = snapshot.setting(upstream.setting);
+        let probe_port = setting.probe.as_ref().map(|probe| probe.port);
+        for port in [Some(setting.port), probe_port].into_iter().flatten() {
+            for member in &snapshot.pool(upstream.pool).members {
+                servers.insert(match member {
+                    Member::Ip(ip) if ip.is_ipv6() => format!("[{ip}]:{port}"),
+                    Member::Ip(ip) => format!("{ip}:{port}"),
+                    Member::Fqdn(name) => format!("{name}:{port}"),
+                });
+            }
         }
     }
     servers

@@ -156,8 +156,8 @@ impl Node {
         // Those that are gone are not in a failed state any more either.
         let before = self.board.gateways();
         let revision = self.board.took(snapshot, bound.clone());
-        for gateway in before.iter().chain(&self.board.gateways()) {
-            self.events.gateway_succeeded(gateway);
+        for (key, _) in before.iter().chain(&self.board.gateways()) {
+            self.events.gateway_succeeded(key);
         }
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
@@ -172,8 +172,8 @@ impl Node {
 
     fn refuse(&self, why: String, findings: Vec<Finding>) -> Refused {
         let revision = self.board.refused(why.clone());
-        for gateway in self.board.gateways() {
-            self.events.gateway_failed(&gateway, &why);
+        for (key, gateway) in self.board.gateways() {
+            self.events.gateway_failed(&key, &gateway, &why);
         }
         Refused {
             revision,

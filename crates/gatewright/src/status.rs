@@ -11,7 +11,7 @@ use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Snapshot};
 use gatewright_telemetry::{AccessLog, HandshakeTotals, RequestTotals};
 use serde_json::{Map, Value, json};
 
-use crate::backend_health::BackendHealth;
+use crate::backend_health::{BackendHealth, key_of};
 use crate::events::{Events, Insights};
 use crate::times::{now, unix_micros};
 
@@ -107,11 +107,15 @@ impl Board {
         self.state().status = Status::Draining;
     }
 
-    /// The names of the gateways that are served.
-    pub(crate) fn gateways(&self) -> Vec<String> {
+    /// The gateways that are served: what tells each from the others, and its name.
+    pub(crate) fn gateways(&self) -> Vec<(String, String)> {
         let snapshot = Arc::clone(&self.state().snapshot);
         let gateways = snapshot.gateways.iter();
-        gateways.map(|gateway| gateway.name.clone()).collect()
+        let named = |gateway: &Gateway| {
+            let key = key_of(&gateway.resource_id, &gateway.name);
+            (key.to_ascii_lowercase(), gateway.name.clone())
+        };
+        gateways.map(named).collect()
     }
 
     /// Which servers may take traffic, as `GET /health` answers it.
@@ -138,6 +142,7 @@ impl Board {
         let row = snapshot.gateway(gateway);
         let state = UpstreamState {
             gateway: row.name.clone(),
+            gateway_id: row.resource_id.clone(),
             pool: snapshot.pool(upstream.pool).name.clone(),
             setting: snapshot.setting(upstream.setting).name.clone(),
             servers,

@@ -34,6 +34,14 @@ impl Stream {
         }
     }
 
+    /// What broke the connection, where that was the peer's TLS.
+    pub(crate) fn tls_fault(&self) -> Option<rustls::Error> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(session) => session.fault(),
+        }
+    }
+
     /// Receives into `inbox`; 0 is the end.
     pub(crate) fn poll_fill(
         &self,

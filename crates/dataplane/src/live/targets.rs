@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gatewright_snapshot::{Member, Probe, Snapshot, Upstream};
+use gatewright_snapshot::{BackendVerification, Member, Probe, Snapshot, Upstream};
 
 use super::{Server, Surroundings, UpstreamIdentity};
 use crate::network::obstacle;
@@ -16,6 +16,8 @@ pub(super) struct Targets<'a> {
     before: &'a HashMap<Place, Arc<Target>>,
     now: HashMap<Place, Arc<Target>>,
     epoch: &'a Epoch,
+    /// One for each way to verify: targets may be thousands, and ways are few.
+    tls: Vec<BackendTls>,
 }
 
 /// Where a server that is probed belongs.
@@ -32,6 +34,7 @@ impl<'a> Targets<'a> {
             before,
             now: HashMap::new(),
             epoch,
+            tls: Vec::new(),
         }
     }
 
@@ -74,17 +77,36 @@ impl<'a> Targets<'a> {
                     gateway_id: gateway.resource_id.clone(),
                     setting: setting.name.clone(),
                 };
-                let tls = spec.verification().map(|wanted| match tls {
-                    Some(tls) if tls.is_for(&wanted) => tls.clone(),
-                    Some(_) | None => BackendTls::new(&wanted),
-                });
                 let before = before.map(Arc::as_ref);
+                let at_hand = [tls, before.and_then(|before| before.tls.as_ref())];
+                let tls = spec
+                    .verification()
+                    .map(|wanted| self.tls_for(&wanted, at_hand));
                 let place = place.clone();
                 Arc::new(Target::new(place, spec, labels, tls, self.epoch, before))
             }
         };
         self.now.insert(place, Arc::clone(&target));
         target
+    }
+}
+
+impl Targets<'_> {
+    fn tls_for(
+        &mut self,
+        wanted: &BackendVerification,
+        at_hand: [Option<&BackendTls>; 2],
+    ) -> BackendTls {
+        let is_for_it = |tls: &&BackendTls| tls.is_for(wanted);
+        if let Some(same) = at_hand.into_iter().flatten().find(is_for_it) {
+            return same.clone();
+        }
+        if let Some(same) = self.tls.iter().find(is_for_it) {
+            return same.clone();
+        }
+        let made = BackendTls::new(wanted);
+        self.tls.push(made.clone());
+        made
     }
 }
 
@@ -105,6 +127,7 @@ pub(crate) fn spec_of(
     let probed_at = SocketAddr::new(server.logical.ip(), probe.port);
     spec.obstacle = match probe.port == setting.port {
         true => server.obstacle.clone(),
+        false if server.is_stand_in => None,
         false => obstacle(snapshot, pool.gateway, probed_at),
     };
     spec

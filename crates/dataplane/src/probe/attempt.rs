@@ -261,6 +261,9 @@ impl Attempt<'_> {
             self.timer.start(self.time_left());
             let failure = match stream.fill(inbox, &self.timer).await {
                 Ok(1..) => continue,
+                Err(StreamError::Broken) if let Some(error) = stream.tls_fault() => {
+                    return Err(fault_of_tls(&error));
+                }
                 Ok(0) if inbox.is_empty() => Failure::BackendClosedUnanswered,
                 Err(StreamError::Broken) if inbox.is_empty() => Failure::BackendResetUnanswered,
                 Ok(0) | Err(StreamError::Broken) => Failure::BackendHeadInvalid,
@@ -384,6 +387,21 @@ impl Attempt<'_> {
     }
 }
 
+/// What the server's TLS said once the handshake was done on our side: with TLS 1.3 it refuses a
+/// client only then.
+fn fault_of_tls(error: &rustls::Error) -> Fault {
+    let failure = match error {
+        rustls::Error::AlertReceived(_) => Failure::BackendTlsAlert,
+        _ => Failure::BackendTlsProtocol,
+    };
+    Fault {
+        message: of_failure(failure, Some(error)),
+        detail: Some(format!("{} ({})", failure.fact(), in_plain_words(error))),
+        text: alert_name(error).unwrap_or_default(),
+        openssl: None,
+    }
+}
+
 /// As the gateway asks: nothing but what HTTP/1.1 demands, and no connection that is kept.
 fn request_head(spec: &Spec) -> Vec<u8> {
     format!(
@@ -393,7 +411,7 @@ fn request_head(spec: &Spec) -> Vec<u8> {
     .into_bytes()
 }
 
-pub(super) fn unix_micros() -> u64 {
+pub(crate) fn unix_micros() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_micros() as u64)

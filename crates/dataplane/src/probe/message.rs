@@ -80,6 +80,12 @@ fn of_tls_error(error: &Error) -> HealthMessage {
         ) => HealthMessage::TlsVersion,
         Error::AlertReceived(_) => HealthMessage::TlsAlert,
         Error::NoCertificatesPresented => HealthMessage::LeafMissing,
+        // What is TLS, but not as the standard has it, or not as we take it.
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)
+        | Error::PeerIncompatible(_)
+        | Error::PeerMisbehaved(_)
+        | Error::DecryptError
+        | Error::InvalidCertificate(_) => HealthMessage::TlsUnfit,
         _ => HealthMessage::TlsProtocol,
     }
 }
@@ -110,7 +116,8 @@ pub(super) fn alert_name(error: &Error) -> Option<String> {
         }
         name.push(c.to_ascii_lowercase());
     }
-    // The library spells one of them in its own way.
+    // The library spells two of them in its own way.
+    let name = name.replace("unknown_c_a", "unknown_ca");
     Some(name.replace("unrecognised", "unrecognized"))
 }
 
@@ -125,6 +132,7 @@ mod tests {
             name(AlertDescription::HandshakeFailure),
             "handshake_failure"
         );
+        assert_eq!(name(AlertDescription::UnknownCA), "unknown_ca");
         assert_eq!(
             name(AlertDescription::UnrecognisedName),
             "unrecognized_name"

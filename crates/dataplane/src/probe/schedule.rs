@@ -43,6 +43,10 @@ impl Schedule {
         let mut before = std::mem::take(&mut self.entries);
         self.rate = 0.0;
         for (target, pace) in targets {
+            // Two configurations may have it while one takes the other's place.
+            if self.entries.contains_key(&target) {
+                continue;
+            }
             self.rate += 1.0 / pace.interval.as_secs_f64();
             let entry = before.remove(&target).unwrap_or_else(|| {
                 self.queue.push(Reverse((now, target)));
@@ -192,6 +196,22 @@ mod tests {
         };
         let v1 = run(1, quick, 1_000, fails);
         assert_eq!(v1[&0], [0, 1, 11, 21, 321, 621, 921]);
+    }
+
+    #[test]
+    fn a_target_that_is_named_twice_keeps_its_rhythm() {
+        let start = Instant::now();
+        let mut schedule = Schedule::default();
+        schedule.set([(1, PACE)].into_iter(), start);
+        assert_eq!(schedule.begin(start, TICK, 9), [1]);
+        let both = || [(1, PACE), (1, PACE)].into_iter();
+        schedule.set(both(), start);
+        assert!(schedule.begin(start + TICK, TICK, 9).is_empty(), "it runs");
+        schedule.end(1, false, start + TICK);
+        let (rate, due) = (schedule.rate, schedule.entries[&1].due);
+        schedule.set(both(), start + TICK * 2);
+        assert!((schedule.rate - rate).abs() < f64::EPSILON);
+        assert_eq!(schedule.entries[&1].due, due);
     }
 
     #[test]

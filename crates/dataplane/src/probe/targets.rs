@@ -201,7 +201,12 @@ impl Target {
         let threshold = self.spec.probe.unhealthy_threshold;
         let from = state.verdict.take(record.is_healthy, threshold);
         let (to, in_a_row) = (state.verdict.health(), state.verdict.in_a_row());
-        let change = from.map(|from| HealthChange {
+        // Of a server that stays unhealthy, another reason is told too.
+        let is_news = |before: &Arc<ProbeRecord>| before.log != record.log;
+        let other_reason =
+            from.is_none() && to == Health::Unhealthy && state.record.as_ref().is_some_and(is_news);
+        let told = from.or(other_reason.then_some(to));
+        let change = told.map(|from| HealthChange {
             at_micros: record.at_micros,
             message: record.message,
             log: record.log.clone(),
@@ -209,7 +214,7 @@ impl Target {
             in_a_row,
             ..self.change(pools, from, to)
         });
-        if change.is_some() {
+        if from.is_some() {
             state.since_micros = record.at_micros;
         }
         state.is_probed = true;

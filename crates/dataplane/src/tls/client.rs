@@ -133,24 +133,26 @@ fn handshake_failure(error: &Error) -> Failure {
 }
 
 /// The public authorities: this machine's, or where it has none, those that Mozilla lists.
-pub(crate) fn well_known_roots() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
+pub(crate) fn well_known_roots() -> &'static Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
-        roots
+        Arc::new(roots)
     })
 }
 
 fn roots(trust: &BackendTrust) -> Arc<RootCertStore> {
-    let mut roots = well_known_roots().clone();
-    if let BackendTrust::Roots(uploaded) = trust {
-        let uploaded = uploaded.iter().map(|der| CertificateDer::from(der.clone()));
-        roots.add_parsable_certificates(uploaded);
-    }
+    let well_known = well_known_roots();
+    let BackendTrust::Roots(uploaded) = trust else {
+        return Arc::clone(well_known);
+    };
+    let mut roots = RootCertStore::clone(well_known);
+    let uploaded = uploaded.iter().map(|der| CertificateDer::from(der.clone()));
+    roots.add_parsable_certificates(uploaded);
     Arc::new(roots)
 }
 

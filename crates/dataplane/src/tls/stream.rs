@@ -32,6 +32,8 @@ struct State {
     /// Ciphertext that rustls had no room for yet.
     unread: Vec<u8>,
     ended: bool,
+    /// What the peer did that no session survives.
+    fault: Option<rustls::Error>,
 }
 
 impl TlsStream {
@@ -43,6 +45,7 @@ impl TlsStream {
                 connection,
                 unread,
                 ended: false,
+                fault: None,
             }),
         }
     }
@@ -120,6 +123,11 @@ impl TlsStream {
         // as sent, since some of them may have left.
         let _ = state.poll_flush(&self.socket, context);
         Poll::Ready(Ok(count))
+    }
+
+    /// Why the session is of no use any more, where the peer's TLS is the reason.
+    pub(crate) fn fault(&self) -> Option<rustls::Error> {
+        self.state.borrow().fault.clone()
     }
 
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -237,9 +245,10 @@ impl State {
                 }
                 Err(error) => return Err(error),
             }
-            self.connection
-                .process_new_packets()
-                .map_err(super::as_io)?;
+            if let Err(error) = self.connection.process_new_packets() {
+                self.fault = Some(error.clone());
+                return Err(super::as_io(error));
+            }
         }
         Ok(())
     }

@@ -88,7 +88,10 @@ fn connect_failure(error: &io::Error) -> Failure {
         io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NetworkDown
-        | io::ErrorKind::PermissionDenied => Failure::Unreachable,
+        | io::ErrorKind::PermissionDenied
+        // An address of another family or without its scope.
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported => Failure::Unreachable,
         // Ports, descriptors, memory: what is left that a connect can fail with is this machine's.
         _ => Failure::ConnectResources,
     }

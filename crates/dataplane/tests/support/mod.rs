@@ -224,10 +224,21 @@ impl TestGateway {
         name_servers: NameServers,
         workers: usize,
     ) -> Self {
-        let mapping = |(position, address): (usize, &SocketAddr)| -> Mapping {
-            format!("{}={address}", logical(position)).parse().unwrap()
-        };
-        let address_map: AddressMap = backends.iter().enumerate().map(mapping).collect();
+        let rule =
+            |(position, address): (usize, &SocketAddr)| format!("{}={address}", logical(position));
+        let rules: Vec<String> = backends.iter().enumerate().map(rule).collect();
+        Self::start_mapped(&rules, setup, name_servers, workers).await
+    }
+
+    /// With the rules of `--map`.
+    pub async fn start_mapped(
+        rules: &[String],
+        setup: Setup,
+        name_servers: NameServers,
+        workers: usize,
+    ) -> Self {
+        let mapping = |rule: &String| -> Mapping { rule.parse().unwrap() };
+        let address_map: AddressMap = rules.iter().map(mapping).collect();
         let (records, receiver) = record_channel(1024);
         let (health_sender, health_changes) = tokio::sync::mpsc::channel(1024);
         let labels = Arc::new(LabelRegistry::default());

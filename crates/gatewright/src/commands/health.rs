@@ -160,6 +160,8 @@ fn without_spans(report: &BackendHealth) -> BackendHealth {
     for server in settings.flat_map(|setting| &mut setting.servers) {
         server.for_seconds = None;
         server.probed_at = None;
+        // It may tell the time, such as that of a certificate's end.
+        server.detail = None;
         server.in_a_row = 0;
         server.probe = None;
     }

@@ -3,6 +3,7 @@
 mod plan;
 mod show;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use gatewright_dataplane::{NameFailure, NameServers, ProbePlan, probe_now, resolve};
@@ -22,7 +23,11 @@ pub(crate) fn run(arguments: &ProbeArguments) -> Result<ExitCode, Sentence> {
     };
     let mut results = Vec::new();
     for one in &wanted {
-        results.push((one, probe(one, &servers)?));
+        results.extend(
+            probe(one, &servers)?
+                .into_iter()
+                .map(|record| (one, record)),
+        );
     }
     match arguments.output {
         Format::Json => output::line(show::json(&results)),
@@ -34,10 +39,10 @@ pub(crate) fn run(arguments: &ProbeArguments) -> Result<ExitCode, Sentence> {
     }
 }
 
-fn probe(wanted: &Wanted, name_servers: &NameServers) -> Result<ProbeRecord, Sentence> {
-    let mut dns = None;
-    let address = match &wanted.server {
-        Server::At(address) => *address,
+/// A gateway has a server for each address of a name, and so is each probed.
+fn probe(wanted: &Wanted, name_servers: &NameServers) -> Result<Vec<ProbeRecord>, Sentence> {
+    match &wanted.server {
+        Server::At(address) => Ok(vec![probe_at(wanted, *address, None)?]),
         Server::Named(name) => {
             let began = std::time::Instant::now();
             let found = look_up(name, name_servers)?;
@@ -59,16 +64,22 @@ fn probe(wanted: &Wanted, name_servers: &NameServers) -> Result<ProbeRecord, Sen
                 micros,
                 detail,
             };
-            match found.map(|addresses| addresses.into_iter().next()) {
-                Ok(Some(ip)) => {
-                    dns = Some(stage);
-                    (ip, wanted.probe.port).into()
-                }
-                Ok(None) => return Ok(unresolved(wanted, NameFailure::NoSuchName, stage)),
-                Err(failure) => return Ok(unresolved(wanted, failure, stage)),
+            match found {
+                Ok(addresses) => addresses
+                    .into_iter()
+                    .map(|ip| probe_at(wanted, (ip, wanted.probe.port).into(), Some(&stage)))
+                    .collect(),
+                Err(failure) => Ok(vec![unresolved(wanted, failure, stage)]),
             }
         }
-    };
+    }
+}
+
+fn probe_at(
+    wanted: &Wanted,
+    address: SocketAddr,
+    dns: Option<&ProbeStage>,
+) -> Result<ProbeRecord, Sentence> {
     let plan = ProbePlan {
         probe: wanted.probe.clone(),
         generation: wanted.generation,
@@ -78,7 +89,7 @@ fn probe(wanted: &Wanted, name_servers: &NameServers) -> Result<ProbeRecord, Sen
     };
     let mut record = probe_now(plan)
         .map_err(|error| Sentence::new(format!("this machine cannot probe: {error}")))?;
-    record.stages.splice(0..0, dns);
+    record.stages.splice(0..0, dns.cloned());
     Ok(record)
 }
 

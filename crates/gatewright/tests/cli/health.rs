@@ -65,11 +65,13 @@ fn as_az_prints() -> Value {
                             "address": "10.9.8.7",
                             "health": "Healthy",
                             "healthProbeLog": "Success. Received 200 status code",
+                            "ipConfiguration": null,
                         },
                         {
                             "address": "10.9.8.8",
                             "health": "Unhealthy",
                             "healthProbeLog": STATUS_MISMATCH,
+                            "ipConfiguration": null,
                         },
                     ],
                 }],
@@ -118,9 +120,11 @@ backendAddressPools:
     - address: \"10.9.8.7\"
       health: Healthy
       healthProbeLog: \"Success. Received 200 status code\"
+      ipConfiguration: null
     - address: \"10.9.8.8\"
       health: Unhealthy
       healthProbeLog: \"{STATUS_MISMATCH}\"
+      ipConfiguration: null
 - backendAddressPool:
     id: {ID}/backendAddressPools/spare
     resourceGroup: rg

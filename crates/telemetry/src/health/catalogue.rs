@@ -482,6 +482,19 @@ messages! {
         cause: "The port is not an HTTPS port, or the server's side of the handshake is not valid.",
         remedy: "Make the backend setting's protocol and port those of the server.",
     }
+    TlsUnfit {
+        code: "tls-unfit",
+        error_name: "BackendSecureConnectionError",
+        part: Backend,
+        wording: Own,
+        text: "The TLS handshake with the backend failed: its side of the handshake is not one \
+            that the gateway takes.",
+        older: [],
+        cause: "Its certificates have more than 64 KiB together, or its TLS library breaks the \
+            standard or lacks what TLS 1.2 and 1.3 demand.",
+        remedy: "Have the server send its certificate and the intermediate ones alone; bring its \
+            TLS library up to date.",
+    }
     TlsClosed {
         code: "tls-closed",
         error_name: "BackendSecureConnectionError",

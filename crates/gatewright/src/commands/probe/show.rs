@@ -1,6 +1,6 @@
 //! How a probe's result is told.
 
-use gatewright_telemetry::{CertificateNote, FaultyPart, ProbeRecord};
+use gatewright_telemetry::{CertificateNote, FaultyPart, HealthMessage, ProbeRecord};
 use serde_json::{Value, json};
 
 use super::plan::Wanted;
@@ -42,9 +42,11 @@ fn object(wanted: &Wanted, record: &ProbeRecord) -> Value {
 }
 
 fn health(record: &ProbeRecord) -> &'static str {
-    match record.is_healthy {
-        true => "Healthy",
-        false => "Unhealthy",
+    match (record.is_healthy, record.message) {
+        (true, _) => "Healthy",
+        // As the report has it: nobody can know.
+        (false, HealthMessage::NameUnanswered) => "Unknown",
+        (false, _) => "Unhealthy",
     }
 }
 
