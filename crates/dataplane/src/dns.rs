@@ -27,6 +27,9 @@ const TTL_MAX: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(5);
 /// Longest time for one look-up, all its retries included.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a configuration waits for the first answers about its names: one look-up's time,
+/// however many names there are. Those that come later are taken up when they come.
+const FIRST_ANSWERS_PATIENCE: Duration = Duration::from_secs(6);
 /// Look-ups that are under way at once.
 const LOOKUPS_MAX: usize = 64;
 /// The port of name servers (RFC 1035, section 4.2).
@@ -138,11 +141,11 @@ impl Dns {
         Ok(dns)
     }
 
-    /// Watches exactly these names, and waits until each has been asked for once.
+    /// Watches exactly these names, and waits until each has been asked for once, within a bound.
     pub(crate) async fn watch(&self, names: BTreeSet<Question>) {
         let (done, is_done) = oneshot::channel();
         if self.commands.send(Watch { names, done }).is_ok() {
-            let _ = is_done.await;
+            let _ = tokio::time::timeout(FIRST_ANSWERS_PATIENCE, is_done).await;
         }
     }
 
@@ -362,6 +365,8 @@ impl Lookups {
     }
 
     fn tell_waiting(&mut self) {
+        // Who has waited long enough is gone.
+        self.waiting.retain(|(_, teller)| !teller.is_closed());
         let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|(names, _)| names.is_empty());
