@@ -18,7 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::address_map::AddressMap;
-use crate::plane::NameServers;
 
 /// Answers are asked for again after their time to live, within these bounds.
 const TTL_MIN: Duration = Duration::from_secs(1);
@@ -37,6 +36,14 @@ const PORT: u16 = 53;
 /// The platform's own name server, which answers inside of it alone: a network that names it uses
 /// the default.
 const PLATFORM_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
+
+/// Whom to ask for the addresses of backend names.
+#[derive(Clone, Debug)]
+pub enum NameServers {
+    /// What this machine is configured to use.
+    System,
+    These(Vec<SocketAddr>),
+}
 
 /// A name, and whom to ask for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -31,9 +31,8 @@ mod upstream;
 mod worker;
 
 pub use address_map::{AddressMap, Mapping, MappingError};
-pub use dns::{NameFailure, resolve};
+pub use dns::{NameFailure, NameServers, resolve};
 pub use plane::{
-    ApplyError, BindError, Bound, Dataplane, DataplaneConfig, NameServers, ServerState,
-    UpstreamState,
+    ApplyError, BindError, Bound, Dataplane, DataplaneConfig, ServerState, UpstreamState,
 };
 pub use probe::{ProbeNames, ProbePlan, probe_names, probe_now};

@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use self::nameless::Nameless;
 use crate::address_map::AddressMap;
 use crate::core::Shared;
-use crate::dns::{Dns, NetworkServers, Question};
+use crate::dns::{Dns, NameServers, NetworkServers, Question};
 use crate::io::bind;
 use crate::live::{Live, LiveUpstream, Server, Surroundings};
 use crate::network::unretrievable;
@@ -45,14 +45,6 @@ pub struct DataplaneConfig {
     pub records: RecordSender,
     /// Where every change of a server's health goes; those for which it has no room are dropped.
     pub health_changes: mpsc::Sender<HealthChange>,
-}
-
-/// Whom to ask for the addresses of backend names.
-#[derive(Clone, Debug)]
-pub enum NameServers {
-    /// What this machine is configured to use.
-    System,
-    These(Vec<SocketAddr>),
 }
 
 /// A listening socket.
