@@ -150,9 +150,11 @@ impl Defect {
             Self::WeakSignature { at, weakness } => {
                 write!(f, "{at} is signed {weakness}, which is too weak")
             }
-            Self::UnsupportedSignature { at } => {
-                write!(f, "{at} is signed with an algorithm that is not supported")
-            }
+            Self::UnsupportedSignature { at } => write!(
+                f,
+                "{at} is signed with an algorithm, or with a curve or size of key, that is not \
+                 supported"
+            ),
             Self::InvalidAuthority { at, signed } => {
                 write!(
                     f,

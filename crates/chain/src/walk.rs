@@ -13,7 +13,7 @@ use crate::certificate::{Certificate, Oddity};
 use crate::constraints::{Breach, breach};
 use crate::defect::{At, Defect};
 use crate::presented::Presented;
-use crate::signature::Signed;
+use crate::signature::{Signed, Weakness};
 use crate::trust::{Anchor, Trust};
 
 /// Most authorities between the server's certificate and the trusted one; the bound of webpki.
@@ -280,6 +280,10 @@ impl<'a> Walk<'a> {
             Signed::Weakly(weakness) => Some(Defect::WeakSignature {
                 at,
                 weakness: *weakness,
+            }),
+            Signed::Shortly => Some(Defect::WeakSignature {
+                at,
+                weakness: Weakness::ShortKey,
             }),
             Signed::Unsupported => Some(Defect::UnsupportedSignature { at }),
             Signed::Yes | Signed::No => None,
