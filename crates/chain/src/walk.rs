@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::certificate::{Certificate, Oddity};
 use crate::constraints::{Breach, breach};
-use crate::defect::{At, Defect};
+use crate::defect::{At, Defect, Violation};
 use crate::presented::Presented;
 use crate::signature::{Signed, Weakness};
 use crate::trust::{Anchor, Trust};
@@ -369,6 +369,7 @@ pub(crate) fn flaw_of_dates(at: &At, certificate: &Certificate, now: i64) -> Opt
             at,
             not_before,
             not_after,
+            now,
         });
     }
     if now < not_before {
@@ -396,11 +397,11 @@ fn flaw_as_issuer(at: At, certificate: &Certificate, signed: At, depth: usize) -
 }
 
 fn constraint_defect(at: At, by: String, breach: Breach) -> Defect {
-    let breach = match breach {
+    let violation = match breach {
         Breach::TooMany => return Defect::TooMuchWork,
-        Breach::NotPermitted(name) => format!("{name} is not among the permitted names"),
-        Breach::Excluded(name) => format!("{name} is among the excluded names"),
-        Breach::Malformed => "the constraint or a name cannot be read".to_owned(),
+        Breach::NotPermitted(name) => Violation::NotPermitted(name),
+        Breach::Excluded(name) => Violation::Excluded(name),
+        Breach::Malformed => Violation::Malformed,
     };
-    Defect::NameConstraint { at, by, breach }
+    Defect::NameConstraint { at, by, violation }
 }
