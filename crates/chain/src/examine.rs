@@ -6,7 +6,7 @@ use crate::names::ServerName;
 use crate::presented::{Excess, Presented};
 use crate::trust::Trust;
 use crate::untrusted;
-use crate::walk::{End, Walk, Way, flaw_of_dates, flaws};
+use crate::walk::{End, Walk, Way, flaws};
 
 /// What a backend setting wants checked. First-generation pins are checked whatever it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,10 +177,13 @@ impl Examination<'_> {
     }
 
     fn uploaded_itself(&self) -> Verdict {
-        let dates = flaw_of_dates(&self.presented.at(0), self.first, self.now);
+        let flaws = flaws(&self.presented.at(0), self.first, self.now);
+        // For what it may be used is not looked at; what the TLS library cannot read is refused.
+        let is_free = |defect: &Defect| defect.kind() == Kind::InvalidPurpose;
+        let (remarks, defects) = flaws.into_iter().partition(is_free);
         Verdict {
-            defects: dates.into_iter().collect(),
-            remarks: Vec::new(),
+            defects,
+            remarks,
             path: vec![0],
             anchor: Some(self.first.subject().to_owned()),
         }

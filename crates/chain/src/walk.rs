@@ -361,7 +361,7 @@ pub(crate) fn flaws(at: &At, certificate: &Certificate, now: i64) -> Vec<Defect>
     oddity.into_iter().chain(dates).chain(purpose).collect()
 }
 
-pub(crate) fn flaw_of_dates(at: &At, certificate: &Certificate, now: i64) -> Option<Defect> {
+fn flaw_of_dates(at: &At, certificate: &Certificate, now: i64) -> Option<Defect> {
     let (at, not_before) = (at.clone(), certificate.not_before());
     let not_after = certificate.not_after();
     if not_before > not_after {

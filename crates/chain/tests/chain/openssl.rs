@@ -158,3 +158,13 @@ fn a_key_of_another_kind_or_size_is_another_key() {
         assert_eq!(found, Some(Kind::RootMismatch), "{key} {twin} {options}");
     }
 }
+
+/// That it was uploaded itself makes no certificate one that the TLS library reads.
+#[test]
+fn version_1_is_refused_where_it_was_uploaded_itself() {
+    let Some((_, leaf)) = pair("2048", "", "") else {
+        return;
+    };
+    let found = deciding(&[leaf.clone()], &[leaf]);
+    assert_eq!(found, Some((Kind::UnsupportedVersion, 50)));
+}

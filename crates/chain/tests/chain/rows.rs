@@ -127,6 +127,18 @@ fn row_8_and_others_a_certificate_signed_with_its_own_key() {
     let trusted = Trusted::uploaded(&[&authority]);
     assert_eq!(verdict(&sent, &trusted).defects, []);
     assert!(webpki_chain(&sent, &trusted).is_err());
+    // Nor is it looked at for what it may be used, which is remarked.
+    let clients_only = Recipe::leaf().with(|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let clients_only = clients_only.root();
+    let found = verdict(
+        &chain(&[&clients_only]),
+        &Trusted::uploaded(&[&clients_only]),
+    );
+    let remarks: Vec<Kind> = found.remarks.iter().map(Defect::kind).collect();
+    assert!(found.is_accepted());
+    assert_eq!(remarks, [Kind::InvalidPurpose]);
     let expired = Recipe::leaf().expired().root();
     let trusted = Trusted::uploaded(&[&expired]);
     let verdict = verdict(&chain(&[&expired]), &trusted);
