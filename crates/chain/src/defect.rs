@@ -180,6 +180,9 @@ pub enum Defect {
         at: At,
         expected: String,
         presented: Listed,
+        /// It has a common name that would count if it had no alternative names: the one asked
+        /// for, or any where the alternative names have nothing to compare.
+        is_overruled: bool,
     },
     /// The chain can be verified, but its certificates do not follow one another.
     OutOfOrder {

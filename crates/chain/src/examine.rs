@@ -306,6 +306,7 @@ impl Examination<'_> {
             at: self.presented.at(position),
             expected: self.expected.to_string(),
             presented: Listed::of(names.compared()),
+            is_overruled: names.overrule_common(self.expected),
         })
     }
 }

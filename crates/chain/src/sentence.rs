@@ -194,10 +194,23 @@ impl Defect {
                 at,
                 expected,
                 presented,
-            } => write!(
-                f,
-                "{at} is for {presented}; the name asked for was {expected}"
-            ),
+                is_overruled,
+            } => {
+                match (is_overruled, presented.names.is_empty()) {
+                    (false, _) => write!(f, "{at} is for {presented}")?,
+                    (true, false) => write!(
+                        f,
+                        "{at} has alternative names ({presented}), so that its common name does \
+                         not count"
+                    )?,
+                    (true, true) => write!(
+                        f,
+                        "{at} has alternative names, none of a host, so that its common name does \
+                         not count"
+                    )?,
+                }
+                write!(f, "; the name asked for was {expected}")
+            }
             _ => Ok(()),
         }
     }

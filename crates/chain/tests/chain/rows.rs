@@ -432,6 +432,41 @@ fn the_common_name_counts_where_there_is_no_other() {
 }
 
 #[test]
+fn a_common_name_beside_alternative_names_is_said_not_to_count() {
+    let root = Recipe::authority("Contoso Root").root();
+    let trusted = Trusted::uploaded(&[&root]);
+    let told = |leaf: Recipe| {
+        let sent = chain(&[&root.sign(leaf)]);
+        let (kind, _, sentence) = decides(&sent, &trusted);
+        assert_eq!(kind, Kind::NameMismatch);
+        sentence
+    };
+    assert_eq!(
+        told(Recipe::leaf_for(&["10.1.2.3"]).common(HOST)),
+        "the certificate at position 0 (CN=shop.contoso.com) has alternative names (10.1.2.3), so \
+         that its common name does not count; the name asked for was shop.contoso.com"
+    );
+    let uri = |common: &str| {
+        Recipe::leaf_for(&[]).common(common).with(|params| {
+            let uri = "spiffe://contoso/shop".to_owned();
+            params.subject_alt_names = vec![rcgen::SanType::URI(uri.try_into().expect("ASCII"))];
+        })
+    };
+    for common in [HOST, "www.contoso.com"] {
+        assert_eq!(
+            told(uri(common)),
+            format!(
+                "the certificate at position 0 (CN={common}) has alternative names, none of a \
+                 host, so that its common name does not count; the name asked for was {HOST}"
+            )
+        );
+    }
+    // Nobody would expect it to count.
+    let other = told(Recipe::leaf_for(&["10.1.2.3"]).common("www.contoso.com"));
+    assert!(other.contains("is for 10.1.2.3; the name"), "{other}");
+}
+
+#[test]
 fn facts_of_a_certificate() {
     let house = house_of("Contoso", Recipe::leaf_for(&["A.contoso.com", "10.0.0.4"]));
     let leaf = house.leaf.certificate();
