@@ -124,9 +124,8 @@ impl Examination<'_> {
         let at = self.presented.at(0);
         let mut remarks = flaws(&at, self.first, self.now);
         remarks.extend(self.name_defect(0));
-        // What the TLS library cannot read cannot sign a handshake for it either.
-        let is_grave = |defect: &Defect| defect.kind() < Kind::LeafNotFirst;
-        let (mut defects, remarks): (Vec<_>, Vec<_>) = remarks.into_iter().partition(is_grave);
+        let (mut defects, remarks): (Vec<_>, Vec<_>) =
+            remarks.into_iter().partition(keeps_from_signing);
         if !certificates.iter().any(|one| one.has_key_of(self.first)) {
             let pinned = certificates.iter().map(|one| one.subject().to_owned());
             defects.push(Defect::NotPinned {
@@ -150,7 +149,9 @@ impl Examination<'_> {
         let leaf = verdict.path.first().copied();
         if !checks.chain {
             let found = std::mem::take(&mut verdict.defects);
-            verdict.remarks.extend(found);
+            let (defects, remarks) = found.into_iter().partition::<Vec<_>, _>(keeps_from_signing);
+            verdict.defects = defects;
+            verdict.remarks.extend(remarks);
         }
         // Where the chain is not looked at, the server's certificate is the first. Where there is
         // none of a server, no name is missing.
@@ -309,4 +310,14 @@ impl Examination<'_> {
             is_overruled: names.overrule_common(self.expected),
         })
     }
+}
+
+/// What the TLS library cannot read, first in the chain, cannot sign a handshake for it either,
+/// whatever is checked.
+fn keeps_from_signing(defect: &Defect) -> bool {
+    let is_unread = matches!(
+        defect.kind(),
+        Kind::UnsupportedVersion | Kind::Malformed | Kind::CriticalExtension
+    );
+    is_unread && defect.position() == Some(0)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::workshop::*;
-use gatewright_chain::{Certificate, Defect, Kind};
+use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName};
 
 /// Runs openssl in `folder`. `false` where this machine has none.
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
@@ -127,7 +127,7 @@ fn a_key_that_is_not_supported_is_no_other_key() {
         let Some((root, leaf)) = pair_of(&key, "", &leaf) else {
             return;
         };
-        let found = deciding(&[leaf.clone()], std::slice::from_ref(&root));
+        let found = deciding(std::slice::from_ref(&leaf), std::slice::from_ref(&root));
         assert_eq!(found, Some(expected), "{key} {options}");
         // Sent too, it is the root that it is.
         let found = deciding(&[leaf, root.clone()], &[root]);
@@ -165,6 +165,22 @@ fn version_1_is_refused_where_it_was_uploaded_itself() {
     let Some((_, leaf)) = pair("2048", "", "") else {
         return;
     };
-    let found = deciding(&[leaf.clone()], &[leaf]);
+    let found = deciding(std::slice::from_ref(&leaf), std::slice::from_ref(&leaf));
     assert_eq!(found, Some((Kind::UnsupportedVersion, 50)));
+}
+
+/// Nor does it where the chain is not looked at: it cannot sign a handshake.
+#[test]
+fn version_1_is_refused_where_the_chain_is_not_checked() {
+    let Some((_, leaf)) = pair("2048", "", "") else {
+        return;
+    };
+    let checks = Checks {
+        chain: false,
+        name: false,
+    };
+    let verdict = verdict_for(&[leaf], &Trusted::default(), ServerName::Dns(HOST), checks);
+    let kinds: Vec<Kind> = verdict.defects.iter().map(Defect::kind).collect();
+    assert_eq!(kinds, [Kind::UnsupportedVersion]);
+    assert!(!verdict.remarks.is_empty());
 }
