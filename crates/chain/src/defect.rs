@@ -49,6 +49,18 @@ pub struct Untrusted {
     pub uploaded: Option<Listed>,
 }
 
+/// What breaks a name constraint.
+///
+/// `Display` is a clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// There are permitted names of this form, and this is none of them.
+    NotPermitted(String),
+    Excluded(String),
+    /// The constraint or a name cannot be read.
+    Malformed,
+}
+
 /// One thing that is wrong. Positions are those of the chain as it was sent; dates are seconds
 /// since the Unix epoch.
 ///
@@ -106,6 +118,7 @@ pub enum Defect {
         at: At,
         not_before: i64,
         not_after: i64,
+        now: i64,
     },
     SelfSigned {
         at: At,
@@ -161,13 +174,15 @@ pub enum Defect {
         at: At,
         /// The subject of the authority that set the constraint.
         by: String,
-        /// A clause: what breaks it.
-        breach: String,
+        violation: Violation,
     },
     NameMismatch {
         at: At,
         expected: String,
         presented: Listed,
+        /// It has a common name that would count if it had no alternative names: the one asked
+        /// for, or any where the alternative names have nothing to compare.
+        is_overruled: bool,
     },
     /// The chain can be verified, but its certificates do not follow one another.
     OutOfOrder {
@@ -201,7 +216,8 @@ macro_rules! kinds {
             }
 
             /// The number of the `X509_V_ERR` that OpenSSL 3 gives it, for the message that shows
-            /// one. 50, an application's own refusal, is ours where OpenSSL would accept.
+            /// one. 50, an application's own refusal, is ours where OpenSSL would accept; where it
+            /// has a word for what is wrong and would accept nevertheless, the word's number.
             pub fn openssl(self) -> u16 {
                 match self { $(Self::$kind => $openssl,)* }
             }
@@ -215,21 +231,22 @@ macro_rules! kinds {
     };
 }
 
-// Numbers: x509_vfy.h of OpenSSL 3.
+// Numbers: x509_vfy.h of OpenSSL 3. OpenSSL takes an authority's certificate for a server's, first
+// in the chain or under a trusted root; webpki does not (CaUsedAsEndEntity): hence 50 for those.
 kinds! {
     TooManyBytes "too-many-bytes" 50, Some(15);
     TooManyCertificates "too-many-certificates" 22, Some(15);
     TooMuchWork "too-much-work" 50, Some(15);
-    LeafMissing "leaf-missing" 26, Some(9);
+    LeafMissing "leaf-missing" 50, Some(9);
     Unreadable "unreadable" 50, Some(15);
     UnsupportedVersion "unsupported-version" 50, Some(15);
     Malformed "malformed" 41, Some(15);
     CriticalExtension "critical-extension" 34, Some(15);
-    LeafNotFirst "leaf-not-first" 26, Some(14);
-    AuthorityAsServer "authority-as-server" 26, Some(15);
+    LeafNotFirst "leaf-not-first" 50, Some(14);
+    AuthorityAsServer "authority-as-server" 50, Some(15);
     Expired "expired" 10, Some(7);
     NotYetValid "not-yet-valid" 9, Some(7);
-    InvalidDates "invalid-dates" 14, Some(15);
+    InvalidDates "invalid-dates" 10, Some(15);
     SelfSigned "self-signed" 18, Some(8);
     SelfSignedNotWellKnown "self-signed-not-well-known" 18, Some(10);
     SelfSignedNotUploaded "self-signed-not-uploaded" 18, Some(13);
@@ -240,7 +257,7 @@ kinds! {
     RootMismatch "root-mismatch" 19, Some(13);
     NotPinned "not-pinned" 27, None;
     BadSignature "bad-signature" 7, Some(15);
-    IssuerKeyDiffers "issuer-key-differs" 30, Some(15);
+    IssuerKeyDiffers "issuer-key-differs" 20, Some(15);
     WeakSignature "weak-signature" 68, Some(15);
     UnsupportedSignature "unsupported-signature" 76, Some(15);
     InvalidAuthority "invalid-authority" 79, Some(15);
@@ -342,6 +359,9 @@ impl Defect {
         const SELF_SIGNED_CERT_IN_CHAIN: u16 = 19;
         const UNABLE_TO_GET_ISSUER_CERT_LOCALLY: u16 = 20;
         const IP_ADDRESS_MISMATCH: u16 = 64;
+        const CERT_NOT_YET_VALID: u16 = 9;
+        const EXCLUDED_VIOLATION: u16 = 48;
+        const UNSUPPORTED_NAME_SYNTAX: u16 = 53;
         match self {
             Self::ServerNotWellKnown(untrusted)
             | Self::IntermediateNotWellKnown(untrusted)
@@ -354,6 +374,15 @@ impl Defect {
                 weakness: Weakness::ShortKey,
                 ..
             } => CA_KEY_TOO_SMALL,
+            // At any time one of its dates is broken; the first one is looked at first.
+            Self::InvalidDates {
+                not_before, now, ..
+            } if now < not_before => CERT_NOT_YET_VALID,
+            Self::NameConstraint { violation, .. } => match violation {
+                Violation::NotPermitted(_) => self.kind().openssl(),
+                Violation::Excluded(_) => EXCLUDED_VIOLATION,
+                Violation::Malformed => UNSUPPORTED_NAME_SYNTAX,
+            },
             Self::NameMismatch { expected, .. } if expected.parse::<std::net::IpAddr>().is_ok() => {
                 IP_ADDRESS_MISMATCH
             }

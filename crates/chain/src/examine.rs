@@ -6,7 +6,7 @@ use crate::names::ServerName;
 use crate::presented::{Excess, Presented};
 use crate::trust::Trust;
 use crate::untrusted;
-use crate::walk::{End, Walk, Way, flaw_of_dates, flaws};
+use crate::walk::{End, Walk, Way, flaws};
 
 /// What a backend setting wants checked. First-generation pins are checked whatever it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,9 +124,8 @@ impl Examination<'_> {
         let at = self.presented.at(0);
         let mut remarks = flaws(&at, self.first, self.now);
         remarks.extend(self.name_defect(0));
-        // What the TLS library cannot read cannot sign a handshake for it either.
-        let is_grave = |defect: &Defect| defect.kind() < Kind::LeafNotFirst;
-        let (mut defects, remarks): (Vec<_>, Vec<_>) = remarks.into_iter().partition(is_grave);
+        let (mut defects, remarks): (Vec<_>, Vec<_>) =
+            remarks.into_iter().partition(keeps_from_signing);
         if !certificates.iter().any(|one| one.has_key_of(self.first)) {
             let pinned = certificates.iter().map(|one| one.subject().to_owned());
             defects.push(Defect::NotPinned {
@@ -150,7 +149,9 @@ impl Examination<'_> {
         let leaf = verdict.path.first().copied();
         if !checks.chain {
             let found = std::mem::take(&mut verdict.defects);
-            verdict.remarks.extend(found);
+            let (defects, remarks) = found.into_iter().partition::<Vec<_>, _>(keeps_from_signing);
+            verdict.defects = defects;
+            verdict.remarks.extend(remarks);
         }
         // Where the chain is not looked at, the server's certificate is the first. Where there is
         // none of a server, no name is missing.
@@ -177,10 +178,13 @@ impl Examination<'_> {
     }
 
     fn uploaded_itself(&self) -> Verdict {
-        let dates = flaw_of_dates(&self.presented.at(0), self.first, self.now);
+        let flaws = flaws(&self.presented.at(0), self.first, self.now);
+        // For what it may be used is not looked at; what the TLS library cannot read is refused.
+        let is_free = |defect: &Defect| defect.kind() == Kind::InvalidPurpose;
+        let (remarks, defects) = flaws.into_iter().partition(is_free);
         Verdict {
-            defects: dates.into_iter().collect(),
-            remarks: Vec::new(),
+            defects,
+            remarks,
             path: vec![0],
             anchor: Some(self.first.subject().to_owned()),
         }
@@ -303,6 +307,17 @@ impl Examination<'_> {
             at: self.presented.at(position),
             expected: self.expected.to_string(),
             presented: Listed::of(names.compared()),
+            is_overruled: names.overrule_common(self.expected),
         })
     }
+}
+
+/// What the TLS library cannot read, first in the chain, cannot sign a handshake for it either,
+/// whatever is checked.
+fn keeps_from_signing(defect: &Defect) -> bool {
+    let is_unread = matches!(
+        defect.kind(),
+        Kind::UnsupportedVersion | Kind::Malformed | Kind::CriticalExtension
+    );
+    is_unread && defect.position() == Some(0)
 }

@@ -64,7 +64,7 @@ mod walk;
 
 pub use certificate::{CERTIFICATE_BYTES_MAX, Certificate, Unreadable};
 pub use date::{date, date_time};
-pub use defect::{At, Defect, Kind, Listed, Untrusted};
+pub use defect::{At, Defect, Kind, Listed, Untrusted, Violation};
 pub use examine::{Checks, Verdict, examine};
 pub use names::{Names, ServerName};
 pub use presented::{PRESENTED_BYTES_MAX, PRESENTED_MAX, Presented};

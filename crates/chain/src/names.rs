@@ -109,10 +109,7 @@ impl Names {
     /// Whether the certificate is for `expected`.
     pub fn are_for(&self, expected: ServerName<'_>) -> bool {
         if self.common_name_counts() {
-            return self
-                .common
-                .iter()
-                .any(|name| common_name_is_for(name, expected));
+            return self.common_is_for(expected);
         }
         for name in self.alternative() {
             match (name, expected) {
@@ -134,8 +131,10 @@ impl Names {
         false
     }
 
-    /// What a message quotes: the names that were compared with the one asked for.
-    pub(crate) fn compared(&self) -> Vec<String> {
+    /// What a message quotes: the names that are compared with the one asked for. The common names
+    /// where there are no alternative names at all; otherwise DNS names and addresses, which may be
+    /// none, and at most 256.
+    pub fn compared(&self) -> Vec<String> {
         if self.common_name_counts() {
             return self.common.clone();
         }
@@ -153,6 +152,19 @@ impl Names {
     /// The alternative names one by one.
     pub(crate) fn alternative(&self) -> impl Iterator<Item = Result<GeneralName<'_>, Malformed>> {
         general_names(self.alternative.as_deref().unwrap_or_default())
+    }
+
+    /// Whether a common name would be what somebody expects to count, and does not, since there are
+    /// alternative names: it is `expected`, or nothing else could be.
+    pub(crate) fn overrule_common(&self, expected: ServerName<'_>) -> bool {
+        let nothing_else = self.dns.is_empty() && self.addresses.is_empty();
+        let is_meant = self.common_is_for(expected) || (nothing_else && !self.common.is_empty());
+        is_meant && !self.common_name_counts()
+    }
+
+    fn common_is_for(&self, expected: ServerName<'_>) -> bool {
+        let mut common = self.common.iter();
+        common.any(|name| common_name_is_for(name, expected))
     }
 
     fn common_name_counts(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::date::date_time;
-use crate::defect::{At, Defect, Listed, Untrusted};
+use crate::defect::{At, Defect, Listed, Untrusted, Violation};
 use crate::presented::{PRESENTED_BYTES_MAX, PRESENTED_MAX};
 use crate::signature::Weakness;
 
@@ -36,6 +36,16 @@ impl fmt::Display for Weakness {
             Self::Sha1 => "over a SHA-1 hash",
             Self::ShortKey => "with an RSA key of less than 2048 bits",
         })
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPermitted(name) => write!(f, "{name} is not among the permitted names"),
+            Self::Excluded(name) => write!(f, "{name} is among the excluded names"),
+            Self::Malformed => f.write_str("the constraint or a name cannot be read"),
+        }
     }
 }
 
@@ -79,7 +89,8 @@ impl fmt::Display for Defect {
             Self::AuthorityAsServer { at } => {
                 write!(
                     f,
-                    "{at} is an authority's (CA:TRUE) and stands for a server"
+                    "{at} is an authority's (CA:TRUE) and stands for a server, which only one that \
+                     was uploaded itself may"
                 )
             }
             Self::Expired { .. } | Self::NotYetValid { .. } | Self::InvalidDates { .. } => {
@@ -126,6 +137,7 @@ impl Defect {
                 at,
                 not_before,
                 not_after,
+                ..
             } => {
                 let (start, end) = (date_time(*not_before), date_time(*not_after));
                 write!(
@@ -150,9 +162,11 @@ impl Defect {
             Self::WeakSignature { at, weakness } => {
                 write!(f, "{at} is signed {weakness}, which is too weak")
             }
-            Self::UnsupportedSignature { at } => {
-                write!(f, "{at} is signed with an algorithm that is not supported")
-            }
+            Self::UnsupportedSignature { at } => write!(
+                f,
+                "{at} is signed with an algorithm, or with a curve or size of key, that is not \
+                 supported"
+            ),
             Self::InvalidAuthority { at, signed } => {
                 write!(
                     f,
@@ -173,17 +187,30 @@ impl Defect {
                     "{at} is not meant for TLS servers (serverAuth is missing)"
                 )
             }
-            Self::NameConstraint { at, by, breach } => {
-                write!(f, "{at} breaks a name constraint of {by}: {breach}")
+            Self::NameConstraint { at, by, violation } => {
+                write!(f, "{at} breaks a name constraint of {by}: {violation}")
             }
             Self::NameMismatch {
                 at,
                 expected,
                 presented,
-            } => write!(
-                f,
-                "{at} is for {presented}; the name asked for was {expected}"
-            ),
+                is_overruled,
+            } => {
+                match (is_overruled, presented.names.is_empty()) {
+                    (false, _) => write!(f, "{at} is for {presented}")?,
+                    (true, false) => write!(
+                        f,
+                        "{at} has alternative names ({presented}), so that its common name does \
+                         not count"
+                    )?,
+                    (true, true) => write!(
+                        f,
+                        "{at} has alternative names, none of a host, so that its common name does \
+                         not count"
+                    )?,
+                }
+                write!(f, "; the name asked for was {expected}")
+            }
             _ => Ok(()),
         }
     }

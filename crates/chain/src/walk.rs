@@ -11,9 +11,9 @@ use std::collections::HashMap;
 
 use crate::certificate::{Certificate, Oddity};
 use crate::constraints::{Breach, breach};
-use crate::defect::{At, Defect};
+use crate::defect::{At, Defect, Violation};
 use crate::presented::Presented;
-use crate::signature::Signed;
+use crate::signature::{Signed, Weakness};
 use crate::trust::{Anchor, Trust};
 
 /// Most authorities between the server's certificate and the trusted one; the bound of webpki.
@@ -281,6 +281,10 @@ impl<'a> Walk<'a> {
                 at,
                 weakness: *weakness,
             }),
+            Signed::Shortly => Some(Defect::WeakSignature {
+                at,
+                weakness: Weakness::ShortKey,
+            }),
             Signed::Unsupported => Some(Defect::UnsupportedSignature { at }),
             Signed::Yes | Signed::No => None,
         }
@@ -357,7 +361,7 @@ pub(crate) fn flaws(at: &At, certificate: &Certificate, now: i64) -> Vec<Defect>
     oddity.into_iter().chain(dates).chain(purpose).collect()
 }
 
-pub(crate) fn flaw_of_dates(at: &At, certificate: &Certificate, now: i64) -> Option<Defect> {
+fn flaw_of_dates(at: &At, certificate: &Certificate, now: i64) -> Option<Defect> {
     let (at, not_before) = (at.clone(), certificate.not_before());
     let not_after = certificate.not_after();
     if not_before > not_after {
@@ -365,6 +369,7 @@ pub(crate) fn flaw_of_dates(at: &At, certificate: &Certificate, now: i64) -> Opt
             at,
             not_before,
             not_after,
+            now,
         });
     }
     if now < not_before {
@@ -392,11 +397,11 @@ fn flaw_as_issuer(at: At, certificate: &Certificate, signed: At, depth: usize) -
 }
 
 fn constraint_defect(at: At, by: String, breach: Breach) -> Defect {
-    let breach = match breach {
+    let violation = match breach {
         Breach::TooMany => return Defect::TooMuchWork,
-        Breach::NotPermitted(name) => format!("{name} is not among the permitted names"),
-        Breach::Excluded(name) => format!("{name} is among the excluded names"),
-        Breach::Malformed => "the constraint or a name cannot be read".to_owned(),
+        Breach::NotPermitted(name) => Violation::NotPermitted(name),
+        Breach::Excluded(name) => Violation::Excluded(name),
+        Breach::Malformed => Violation::Malformed,
     };
-    Defect::NameConstraint { at, by, breach }
+    Defect::NameConstraint { at, by, violation }
 }

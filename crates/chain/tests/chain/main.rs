@@ -1,6 +1,7 @@
 //! Chains of every shape, examined.
 
 mod hostile;
+mod numbers;
 mod openssl;
 mod rows;
 mod webpki;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::workshop::*;
-use gatewright_chain::{Certificate, Defect, Kind};
+use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName};
 
 /// Runs openssl in `folder`. `false` where this machine has none.
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
@@ -26,13 +26,18 @@ fn openssl(folder: &Path, arguments: &str) -> bool {
     }
 }
 
-/// A root, and a leaf that it signed, both made with the options given.
+/// A root with an RSA key, and a leaf that it signed, both made with the options given.
 fn pair(key: &str, root: &str, leaf: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    pair_of(&format!("genrsa -out key.pem {key}"), root, leaf)
+}
+
+/// The same; `key` is the command that writes the root's key to key.pem.
+fn pair_of(key: &str, root: &str, leaf: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     let san = format!("subjectAltName=DNS:{HOST}\n");
     std::fs::write(path.join("san.cnf"), san).expect("written");
-    let made = openssl(path, &format!("genrsa -out key.pem {key}"))
+    let made = openssl(path, key)
         && openssl(path, "req -new -key key.pem -subj /CN=Old -out root.csr")
         && openssl(
             path,
@@ -101,4 +106,81 @@ fn weak_signatures_are_told_from_wrong_ones() {
     };
     let found = deciding(&[leaf], &[root]);
     assert_eq!(found, Some((Kind::UnsupportedSignature, 76)));
+}
+
+/// What is not verified is not called another's: the root that was uploaded is the right one.
+#[test]
+fn a_key_that_is_not_supported_is_no_other_key() {
+    let curve = |name: &str| format!("ecparam -name {name} -genkey -noout -out key.pem");
+    let rsa = |bits: u32| format!("genrsa -out key.pem {bits}");
+    let unsupported = (Kind::UnsupportedSignature, 76);
+    let short = (Kind::WeakSignature, 67);
+    for (key, options, expected) in [
+        (curve("brainpoolP256r1"), "-sha256", unsupported),
+        (curve("secp256k1"), "-sha384", unsupported),
+        (curve("prime256v1"), "-sha1", unsupported),
+        (rsa(1_024), "-sha384", short),
+        (rsa(1_024), "-sha256 -sigopt rsa_padding_mode:pss", short),
+        (rsa(768), "-sha256", short),
+    ] {
+        let leaf = format!("{options} -extfile san.cnf");
+        let Some((root, leaf)) = pair_of(&key, "", &leaf) else {
+            return;
+        };
+        let found = deciding(std::slice::from_ref(&leaf), std::slice::from_ref(&root));
+        assert_eq!(found, Some(expected), "{key} {options}");
+        // Sent too, it is the root that it is.
+        let found = deciding(&[leaf, root.clone()], &[root]);
+        assert_eq!(found, Some(expected), "{key} {options}");
+    }
+}
+
+/// A key of another kind or size than the signature's is another, which needs no verifying.
+#[test]
+fn a_key_of_another_kind_or_size_is_another_key() {
+    let curve = |name: &str| format!("ecparam -name {name} -genkey -noout -out key.pem");
+    let rsa = |bits: u32| format!("genrsa -out key.pem {bits}");
+    for (key, twin, options) in [
+        (curve("prime256v1"), rsa(2_048), "-sha256"),
+        (rsa(2_048), curve("brainpoolP256r1"), "-sha256"),
+        (rsa(2_048), rsa(1_024), "-sha384"),
+        (rsa(1_024), rsa(2_048), "-sha384"),
+        (rsa(2_048), rsa(2_048), "-sha384"),
+        (curve("prime256v1"), curve("prime256v1"), "-sha384"),
+    ] {
+        let leaf = format!("{options} -extfile san.cnf");
+        let (Some((_, leaf)), Some((other, _))) =
+            (pair_of(&key, "", &leaf), pair_of(&twin, "", ""))
+        else {
+            return;
+        };
+        let found = deciding(&[leaf], &[other]).map(|(kind, _)| kind);
+        assert_eq!(found, Some(Kind::RootMismatch), "{key} {twin} {options}");
+    }
+}
+
+/// That it was uploaded itself makes no certificate one that the TLS library reads.
+#[test]
+fn version_1_is_refused_where_it_was_uploaded_itself() {
+    let Some((_, leaf)) = pair("2048", "", "") else {
+        return;
+    };
+    let found = deciding(std::slice::from_ref(&leaf), std::slice::from_ref(&leaf));
+    assert_eq!(found, Some((Kind::UnsupportedVersion, 50)));
+}
+
+/// Nor does it where the chain is not looked at: it cannot sign a handshake.
+#[test]
+fn version_1_is_refused_where_the_chain_is_not_checked() {
+    let Some((_, leaf)) = pair("2048", "", "") else {
+        return;
+    };
+    let checks = Checks {
+        chain: false,
+        name: false,
+    };
+    let verdict = verdict_for(&[leaf], &Trusted::default(), ServerName::Dns(HOST), checks);
+    let kinds: Vec<Kind> = verdict.defects.iter().map(Defect::kind).collect();
+    assert_eq!(kinds, [Kind::UnsupportedVersion]);
+    assert!(!verdict.remarks.is_empty());
 }

@@ -127,6 +127,18 @@ fn row_8_and_others_a_certificate_signed_with_its_own_key() {
     let trusted = Trusted::uploaded(&[&authority]);
     assert_eq!(verdict(&sent, &trusted).defects, []);
     assert!(webpki_chain(&sent, &trusted).is_err());
+    // Nor is it looked at for what it may be used, which is remarked.
+    let clients_only = Recipe::leaf().with(|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let clients_only = clients_only.root();
+    let found = verdict(
+        &chain(&[&clients_only]),
+        &Trusted::uploaded(&[&clients_only]),
+    );
+    let remarks: Vec<Kind> = found.remarks.iter().map(Defect::kind).collect();
+    assert!(found.is_accepted());
+    assert_eq!(remarks, [Kind::InvalidPurpose]);
     let expired = Recipe::leaf().expired().root();
     let trusted = Trusted::uploaded(&[&expired]);
     let verdict = verdict(&chain(&[&expired]), &trusted);
@@ -267,7 +279,7 @@ fn row_15_everything_else() {
     };
 
     let backwards = root.sign(Recipe::leaf().days(5, -5));
-    check(&chain(&[&backwards]), Kind::InvalidDates, 14);
+    check(&chain(&[&backwards]), Kind::InvalidDates, 9);
 
     let clients_only = root.sign(Recipe::leaf().with(|params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -297,7 +309,7 @@ fn row_15_everything_else() {
     let issuing = root.sign(Recipe::authority("Contoso Issuing"));
     let twin = root.sign(Recipe::authority("Contoso Issuing"));
     let leaf = issuing.sign(Recipe::leaf());
-    check(&chain(&[&leaf, &twin]), Kind::IssuerKeyDiffers, 30);
+    check(&chain(&[&leaf, &twin]), Kind::IssuerKeyDiffers, 20);
     let mut spoilt = leaf.der.clone();
     *spoilt.last_mut().expect("bytes") ^= 1;
     check(&[spoilt, issuing.der.clone()], Kind::BadSignature, 7);
@@ -305,7 +317,7 @@ fn row_15_everything_else() {
     let used_twice = root.sign(Recipe::leaf().with(|params| {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }));
-    check(&chain(&[&used_twice]), Kind::AuthorityAsServer, 26);
+    check(&chain(&[&used_twice]), Kind::AuthorityAsServer, 50);
 }
 
 #[test]
@@ -417,6 +429,41 @@ fn the_common_name_counts_where_there_is_no_other() {
     let sent = chain(&[&house.leaf, &house.issuing]);
     assert!(verdict(&sent, &trusted).is_accepted());
     assert!(webpki_name(&house.leaf.der, HOST).is_err());
+}
+
+#[test]
+fn a_common_name_beside_alternative_names_is_said_not_to_count() {
+    let root = Recipe::authority("Contoso Root").root();
+    let trusted = Trusted::uploaded(&[&root]);
+    let told = |leaf: Recipe| {
+        let sent = chain(&[&root.sign(leaf)]);
+        let (kind, _, sentence) = decides(&sent, &trusted);
+        assert_eq!(kind, Kind::NameMismatch);
+        sentence
+    };
+    assert_eq!(
+        told(Recipe::leaf_for(&["10.1.2.3"]).common(HOST)),
+        "the certificate at position 0 (CN=shop.contoso.com) has alternative names (10.1.2.3), so \
+         that its common name does not count; the name asked for was shop.contoso.com"
+    );
+    let uri = |common: &str| {
+        Recipe::leaf_for(&[]).common(common).with(|params| {
+            let uri = "spiffe://contoso/shop".to_owned();
+            params.subject_alt_names = vec![rcgen::SanType::URI(uri.try_into().expect("ASCII"))];
+        })
+    };
+    for common in [HOST, "www.contoso.com"] {
+        assert_eq!(
+            told(uri(common)),
+            format!(
+                "the certificate at position 0 (CN={common}) has alternative names, none of a \
+                 host, so that its common name does not count; the name asked for was {HOST}"
+            )
+        );
+    }
+    // Nobody would expect it to count.
+    let other = told(Recipe::leaf_for(&["10.1.2.3"]).common("www.contoso.com"));
+    assert!(other.contains("is for 10.1.2.3; the name"), "{other}");
 }
 
 #[test]

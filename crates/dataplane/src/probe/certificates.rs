@@ -89,20 +89,30 @@ fn notes(presented: &Presented, verdict: &Verdict) -> Vec<CertificateNote> {
             let defects: Vec<String> = own.map(Defect::to_string).collect();
             let defect = (!defects.is_empty()).then(|| defects.join("; "));
             match certificate {
-                Ok(certificate) => note(certificate, defect),
+                Ok(certificate) => {
+                    let is_server = verdict.path.first() == Some(&position);
+                    note(certificate, is_server, defect)
+                }
                 Err(why) => unreadable(defect.unwrap_or_else(|| format!("it {why}"))),
             }
         })
         .collect()
 }
 
-fn note(certificate: &Certificate, defect: Option<String>) -> CertificateNote {
+/// With the names that are compared with the one asked for. An authority that does not stand for
+/// the server has a common name too, which is no host's.
+fn note(certificate: &Certificate, is_server: bool, defect: Option<String>) -> CertificateNote {
     let names = certificate.names();
-    let addresses = names.addresses().iter().map(IpAddr::to_string);
+    let names = if certificate.is_authority() && !is_server {
+        let addresses = names.addresses().iter().map(IpAddr::to_string);
+        names.dns().iter().cloned().chain(addresses).collect()
+    } else {
+        names.compared()
+    };
     CertificateNote {
         subject: certificate.subject().to_owned(),
         issuer: certificate.issuer().to_owned(),
-        names: names.served().into_iter().chain(addresses).collect(),
+        names,
         not_before: certificate.not_before(),
         not_after: certificate.not_after(),
         defect,
@@ -143,4 +153,50 @@ fn unix_now() -> i64 {
     since.map_or(0, |since| {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_testkit::certificates::{Authority, Identity, Leaf};
+
+    use super::*;
+
+    /// The names that are told of each certificate of a chain whose root was uploaded.
+    fn names(identity: &Identity, root: &Authority, name: &str) -> Vec<Vec<String>> {
+        let chain: Vec<Vec<u8>> = identity.chain.iter().map(|der| der.to_vec()).collect();
+        let verification = BackendVerification {
+            trust: BackendTrust::Roots(vec![root.root_certificate().to_vec()]),
+            check_chain: true,
+            check_name: true,
+            sni_name: None,
+        };
+        let judged = judge(&chain, &verification, Some(name));
+        judged.notes.into_iter().map(|note| note.names).collect()
+    }
+
+    #[test]
+    fn the_names_told_are_those_that_are_compared() {
+        let root = Authority::new("My Root");
+        let issuing = root.intermediate("My Issuing");
+        let nothing: &[&str] = &[];
+        for (leaf, expected) in [
+            (Leaf::named("app.test"), &["app.test"][..]),
+            (
+                Leaf::named("10.0.0.4").common_name("app.test"),
+                &["10.0.0.4"],
+            ),
+            (Leaf::common_name_only("app.test"), &["app.test"]),
+        ] {
+            let told = names(&issuing.issue(leaf), &root, "app.test");
+            assert_eq!(told, [expected, nothing]);
+        }
+    }
+
+    #[test]
+    fn an_authority_that_stands_for_the_server_is_told_with_its_common_name() {
+        let root = Authority::new("My Root");
+        let leaf = Leaf::common_name_only("app.test").as_authority();
+        let told = names(&leaf.self_signed(), &root, "app.test");
+        assert_eq!(told, [["app.test"]]);
+    }
 }
