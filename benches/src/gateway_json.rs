@@ -362,8 +362,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_bench_gateway_has_ten_listeners_and_fifty_path_rules() {
+    fn sample(more_servers: usize) -> Value {
         let folder = tempfile::tempdir().expect("a folder");
         let certificates = Certificates::make(folder.path()).expect("certificates");
         let ports = Ports {
@@ -372,7 +371,12 @@ mod tests {
             tls_p256: 8003,
             admin: 8004,
         };
-        let gateway = bench_gateway(ports, &certificates, 0);
+        bench_gateway(ports, &certificates, more_servers)
+    }
+
+    #[test]
+    fn the_bench_gateway_has_ten_listeners_and_fifty_path_rules() {
+        let gateway = sample(0);
         assert_closed(&gateway);
         assert_eq!(count(&gateway, "httpListeners"), 10);
         assert_eq!(count(&gateway, "requestRoutingRules"), 10);
@@ -388,15 +392,7 @@ mod tests {
 
     #[test]
     fn more_servers_are_in_pools_that_rules_lead_to() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let certificates = Certificates::make(folder.path()).expect("certificates");
-        let ports = Ports {
-            plain: 8001,
-            tls_rsa: 8002,
-            tls_p256: 8003,
-            admin: 8004,
-        };
-        let gateway = bench_gateway(ports, &certificates, 3_000);
+        let gateway = sample(3_000);
         assert_closed(&gateway);
         assert_eq!(count(&gateway, "backendAddressPools"), 4);
         let rules = &gateway["properties"]["urlPathMaps"][0]["properties"]["pathRules"];

@@ -246,7 +246,8 @@ impl Drop for Core {
     }
 }
 
-fn unix_micros() -> u64 {
+/// Now, in microseconds since the Unix epoch.
+pub(crate) fn unix_micros() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_micros() as u64)

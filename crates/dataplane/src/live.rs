@@ -52,7 +52,7 @@ pub(crate) struct Live {
 /// A (pool, setting) pair with its servers.
 #[derive(Debug)]
 pub(crate) struct LiveUpstream {
-    identity: UpstreamIdentity,
+    pub(crate) identity: UpstreamIdentity,
     pub(crate) servers: Vec<Server>,
     /// Gone from the pool, but still serving the requests that carry their cookie.
     pub(crate) draining: Vec<(Server, Instant)>,
@@ -68,10 +68,10 @@ pub(crate) struct LiveUpstream {
 
 /// What makes two upstreams of different snapshots the same one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct UpstreamIdentity {
-    gateway: String,
+pub(crate) struct UpstreamIdentity {
+    pub(crate) gateway: String,
     pool: String,
-    setting: String,
+    pub(crate) setting: String,
 }
 
 #[derive(Clone, Debug)]

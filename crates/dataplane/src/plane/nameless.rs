@@ -7,8 +7,9 @@ use gatewright_snapshot::GatewayIndex;
 use gatewright_telemetry::{Fill, Health, HealthChange, HealthMessage};
 use tokio::sync::mpsc;
 
+use crate::core::unix_micros;
 use crate::live::Live;
-use crate::probe::{member_name, unix_micros};
+use crate::probe::member_name;
 
 /// Gateway (its id, or its name), setting and member.
 type Key = (String, String, String);
@@ -60,11 +61,12 @@ fn unhealthy(
                 continue;
             }
             let message = HealthMessage::NameUnresolved;
-            let id = match gateway.resource_id.as_str() {
-                "" => gateway.name.clone(),
-                id => id.to_ascii_lowercase(),
-            };
-            let key = (id, setting.to_ascii_lowercase(), name.clone());
+            let identity = &servers.identity;
+            let key = (
+                identity.gateway.clone(),
+                identity.setting.clone(),
+                name.clone(),
+            );
             let change = found.entry(key).or_insert_with(|| HealthChange {
                 at_micros: unix_micros(),
                 gateway: gateway.name.clone(),

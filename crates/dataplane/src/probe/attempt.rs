@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use gatewright_snapshot::BackendProtocol;
 use gatewright_telemetry::{
@@ -14,6 +14,7 @@ use super::Spec;
 use super::answer::TextSearch;
 use super::certificates::{self, Judged};
 use super::message::{alert_name, in_plain_words, of_failure};
+use crate::core::unix_micros;
 use crate::exchange::{AnswerBody, INTERIM_ANSWERS_MAX};
 use crate::http::response::{FIELDS_MAX, HEAD_BYTES_MAX, begins_like_http, parse};
 use crate::http::scan::{HeadScanner, Scan};
@@ -409,10 +410,4 @@ fn request_head(spec: &Spec) -> Vec<u8> {
         spec.probe.path, spec.names.host
     )
     .into_bytes()
-}
-
-pub(crate) fn unix_micros() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros() as u64)
 }

@@ -19,7 +19,6 @@ mod schedule;
 mod targets;
 mod verdict;
 
-pub(crate) use attempt::unix_micros;
 pub use names::{ProbeNames, probe_names};
 pub use once::{ProbePlan, probe_now};
 pub(crate) use prober::Prober;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gatewright_snapshot::{Generation, Member, Probe};
 use gatewright_telemetry::{Fill, Health, HealthChange, HealthMessage, ProbeRecord};
 
-use super::attempt::unix_micros;
 use super::schedule::Pace;
 use super::verdict::Verdict;
 use super::{ProbeNames, probe_names};
+use crate::core::unix_micros;
 use crate::network::Obstacle;
 use crate::tls::BackendTls;
 
