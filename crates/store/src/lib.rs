@@ -11,11 +11,19 @@
 //! What must never be here: the meaning of a key or a value. This crate depends on no other crate
 //! of the product.
 
+mod embedded;
+mod files;
 mod model;
+mod sealing;
 mod traits;
 
+pub use embedded::{Embedded, OpenError, Options};
 pub use model::{
     Change, Condition, Entry, KEY_BYTES_MAX, Key, KeyError, LIST_MAX, OPERATIONS_MAX, Operation,
-    Page, Revision, Step, Transaction, VALUE_BYTES_MAX,
+    Page, Revision, Step, TRANSACTION_BYTES_MAX, Transaction, VALUE_BYTES_MAX,
+};
+pub use sealing::{
+    KeySources, SEALING_KEY_CREDENTIAL, SEALING_KEY_FILE, SEALING_KEY_VARIABLE, SealError,
+    SealingKey, SealingKeyError,
 };
 pub use traits::{CommitError, Pending, Store, StoreError, Watch, WatchError};

@@ -1,9 +1,12 @@
 //! Keys, values, revisions, transactions.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::traits::StoreError;
 
 /// Longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 4096;
@@ -14,6 +17,9 @@ pub const VALUE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most conditions and most operations of one transaction; also what an etcd server takes when it
 /// is set up for it.
 pub const OPERATIONS_MAX: usize = 1024;
+
+/// Keys and values of one transaction, in bytes.
+pub const TRANSACTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Most entries of one [`Page`].
 pub const LIST_MAX: usize = 10_000;
@@ -112,10 +118,20 @@ impl Operation {
             Self::Put(key, _) | Self::Delete(key) => key,
         }
     }
+
+    fn value(&self) -> Option<&Bytes> {
+        match self {
+            Self::Put(_, value) => Some(value),
+            Self::Delete(_) => None,
+        }
+    }
 }
 
 /// Conditions and operations: all are carried out, as one step, or none is. At most 1,024 of each;
-/// no key twice among the operations.
+/// no key twice among the operations; keys and values of at most 64 MiB together.
+///
+/// One that changes nothing, having no operations or only deletions of what is not there, makes no
+/// step: it is answered with the revision as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transaction {
     pub conditions: Vec<Condition>,
@@ -140,6 +156,48 @@ impl Transaction {
         self.operations.push(Operation::Delete(key));
         self
     }
+
+    /// Holds it against the bounds of every store; the keys and values together, in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`], with the bound.
+    pub fn check(&self) -> Result<usize, StoreError> {
+        let refused = |reason: String| Err(StoreError::Refused(reason));
+        for (what, count) in [
+            ("conditions", self.conditions.len()),
+            ("operations", self.operations.len()),
+        ] {
+            if count > OPERATIONS_MAX {
+                return refused(format!(
+                    "a transaction with {count} {what} is too large; \
+                     at most {OPERATIONS_MAX} are taken"
+                ));
+            }
+        }
+        let mut keys = HashSet::new();
+        let mut bytes = 0_usize;
+        for operation in &self.operations {
+            let key = operation.key();
+            if !keys.insert(key) {
+                return refused(format!("a transaction may change {key} once only"));
+            }
+            let value = operation.value().map_or(0, Bytes::len);
+            if value > VALUE_BYTES_MAX {
+                return refused(format!(
+                    "a value of {value} bytes for {key} is too large; \
+                     at most {VALUE_BYTES_MAX} are taken"
+                ));
+            }
+            bytes = bytes.saturating_add(key.as_str().len().saturating_add(value));
+        }
+        if bytes > TRANSACTION_BYTES_MAX {
+            return refused(format!(
+                "a transaction of {bytes} bytes is too large; \
+                 at most {TRANSACTION_BYTES_MAX} are taken"
+            ));
+        }
+        Ok(bytes)
+    }
 }
 
 /// Entries of one prefix, by key, all of one revision.
@@ -148,7 +206,8 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// The revision that the page shows.
     pub revision: Revision,
-    /// Whether entries follow after the last.
+    /// Whether entries follow after the last. A page may end before the limit that was asked for,
+    /// where its values are large.
     pub more: bool,
 }
 

@@ -63,7 +63,7 @@ pub trait Store: Send + Sync + 'static {
     fn get<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Option<Entry>, StoreError>>;
 
     /// Up to `limit` entries (at most 10,000) whose keys begin with `prefix`, which may be empty,
-    /// and come after `after`, in the order of their keys.
+    /// and come after `after`, in the order of their keys, byte by byte.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -75,7 +75,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<'a, Result<Page, StoreError>>;
 
     /// Carries out a transaction. When it returns, what was written survives a power cut. Dropping
-    /// the future does not undo it.
+    /// the future does not undo it: the transaction may have been carried out, or yet be.
     ///
     /// # Errors
     /// When a condition does not hold, or the store cannot be written.
