@@ -9,7 +9,7 @@
 //! - [`write()`] writes what the service would answer: its order, casing, defaults, ids and
 //!   back-references. A body recorded from the service reads and writes back byte for byte.
 //! - [`catalogue`] answers what the service has to offer: TLS policies, rule sets of the firewall,
-//!   what rewrites can name.
+//!   resource types, regions.
 //!
 //! Promised: no input makes any of this panic; every reading and every list of findings is
 //! bounded; secrets never reach a message, a `Debug` text, or JSON without being asked for.

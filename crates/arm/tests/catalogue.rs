@@ -15,6 +15,12 @@ fn texts<'a>(array: &'a Value, pointer: &str) -> Vec<&'a str> {
     texts.map(|text| text.expect("a text")).collect()
 }
 
+fn resource_type<'a>(provider: &'a Value, name: &str) -> &'a Value {
+    let types = provider["resourceTypes"].as_array().expect("types");
+    let found = types.iter().find(|one| one["resourceType"] == name);
+    found.unwrap_or_else(|| panic!("no {name}"))
+}
+
 #[test]
 fn recorded_bodies_are_answered_as_they_were() {
     let Some(folder) = common::shared("spec/real-responses") else {
@@ -148,4 +154,142 @@ fn the_manifest_has_the_newer_sets_and_their_rules() {
         .collect();
     assert_eq!(logging.len(), 1);
     assert_eq!(logging[0]["ruleId"], json!(99001017));
+}
+
+#[test]
+fn a_provider_is_found_in_any_letter_case_and_says_whether_it_is_registered() {
+    let network = provider("s1", "microsoft.NETWORK", true).expect("a provider");
+    assert_eq!(
+        network["id"],
+        "/subscriptions/s1/providers/Microsoft.Network"
+    );
+    assert_eq!(network["namespace"], "Microsoft.Network");
+    assert_eq!(network["registrationState"], "Registered");
+    let unregistered = provider("s1", "Microsoft.Web", false).expect("a provider");
+    assert_eq!(unregistered["registrationState"], "NotRegistered");
+    assert_eq!(unregistered["registrationPolicy"], "RegistrationRequired");
+    let free = provider("s1", "Microsoft.Resources", false).expect("a provider");
+    assert_eq!(free["registrationState"], "Registered");
+    assert_eq!(free["registrationPolicy"], "RegistrationFree");
+    assert_eq!(provider("s1", "Microsoft.Relay", true), None);
+}
+
+#[test]
+fn the_list_of_providers_asks_for_each_whether_it_is_registered() {
+    let list = providers("s1", |namespace| namespace == "Microsoft.Network");
+    let expected: Vec<&str> = namespaces().collect();
+    assert_eq!(texts(&list["value"], "/namespace"), expected);
+    assert_eq!(expected.len(), 9);
+    for one in list["value"].as_array().expect("a list") {
+        let namespace = one["namespace"].as_str().expect("a namespace");
+        let alone = provider("s1", namespace, namespace == "Microsoft.Network");
+        assert_eq!(Some(one), alone.as_ref());
+    }
+}
+
+/// The api-versions that `az` 2.91 was seen to ask for (or a template of its to name).
+#[test]
+fn what_the_command_line_asks_for_is_offered() {
+    for (namespace, name, version) in [
+        ("Microsoft.Network", "applicationGateways", "2025-07-01"),
+        ("Microsoft.Network", "virtualNetworks", "2015-06-15"),
+        ("Microsoft.Network", "virtualNetworks/subnets", "2019-02-01"),
+        (
+            "Microsoft.Network",
+            "networkSecurityGroups/securityRules",
+            "2022-01-01",
+        ),
+        ("Microsoft.Network", "routeTables/routes", "2025-07-01"),
+        ("Microsoft.Network", "publicIPAddresses", "2025-09-01"),
+        ("Microsoft.Network", "networkInterfaces", "2023-11-01"),
+        ("Microsoft.Network", "networkWatchers", "2022-01-01"),
+        ("Microsoft.Network", "locations/operations", "2023-11-01"),
+        ("Microsoft.Resources", "resourceGroups", "2024-11-01"),
+        ("Microsoft.Resources", "deployments", "2022-09-01"),
+        ("Microsoft.Web", "serverfarms", "2025-03-01"),
+        ("Microsoft.Web", "sites", "2023-12-01"),
+        ("Microsoft.Web", "sites/config", "2025-05-01"),
+        ("Microsoft.KeyVault", "vaults", "2023-02-01"),
+        (
+            "Microsoft.ManagedIdentity",
+            "userAssignedIdentities",
+            "2023-01-31",
+        ),
+        ("Microsoft.Insights", "eventtypes/values", "2015-04-01"),
+        ("Microsoft.Insights", "metrics", "2018-01-01"),
+        (
+            "Microsoft.Insights",
+            "diagnosticSettings",
+            "2021-05-01-preview",
+        ),
+        ("Microsoft.Compute", "virtualMachines", "2026-04-01"),
+        ("Microsoft.OperationalInsights", "workspaces", "2025-02-01"),
+    ] {
+        let provider = provider("s1", namespace, true).expect(namespace);
+        let versions = texts(&resource_type(&provider, name)["apiVersions"], "");
+        assert!(versions.contains(&version), "{name} {version}");
+    }
+}
+
+/// `az resource show` takes the newest version that is no preview: the first of the list.
+#[test]
+fn versions_are_listed_newest_first() {
+    for namespace in namespaces() {
+        let provider = provider("s1", namespace, true).expect(namespace);
+        for one in provider["resourceTypes"].as_array().expect("types") {
+            let versions = texts(&one["apiVersions"], "");
+            assert!(!versions.is_empty(), "{one}");
+            assert!(versions.is_sorted_by(|a, b| a[..10] >= b[..10]), "{one}");
+        }
+    }
+}
+
+#[test]
+fn a_type_that_came_later_lacks_the_older_versions() {
+    let network = provider("s1", "Microsoft.Network", true).expect("a provider");
+    let oldest = |name: &str| {
+        let versions = texts(&resource_type(&network, name)["apiVersions"], "");
+        versions.last().expect("a version").to_string()
+    };
+    assert_eq!(oldest("applicationGateways"), "2015-05-01-preview");
+    assert_eq!(oldest("networkWatchers"), "2016-09-01");
+    assert_eq!(
+        oldest("ApplicationGatewayWebApplicationFirewallPolicies"),
+        "2018-12-01"
+    );
+}
+
+#[test]
+fn regions_are_those_that_types_lie_in_and_one_of_our_own() {
+    let list = locations("s1");
+    let network = provider("s1", "Microsoft.Network", true).expect("a provider");
+    let gateways = resource_type(&network, "applicationGateways");
+    assert_eq!(
+        texts(&list["value"], "/displayName"),
+        texts(&gateways["locations"], "")
+    );
+    assert_eq!(gateways["capabilities"], "SupportsTags, SupportsLocation");
+    assert_eq!(resource_type(&network, "locations")["locations"], json!([]));
+    let region = |name: &str| {
+        let all = list["value"].as_array().expect("a list");
+        all.iter().find(|one| one["name"] == name).expect(name)
+    };
+    let expected = json!({
+        "id": "/subscriptions/s1/locations/eastus",
+        "name": "eastus",
+        "type": "Region",
+        "displayName": "East US",
+        "regionalDisplayName": "(US) East US",
+        "metadata": {
+            "regionType": "Physical",
+            "regionCategory": "Recommended",
+            "geography": "United States",
+            "geographyGroup": "US",
+            "physicalLocation": "Virginia",
+            "pairedRegion": [{ "name": "westus", "id": "/subscriptions/s1/locations/westus" }],
+        },
+    });
+    assert_eq!(region("eastus"), &expected);
+    assert_eq!(region("local")["regionalDisplayName"], "Local");
+    assert_eq!(region("local")["metadata"]["pairedRegion"], json!([]));
 }

@@ -16,14 +16,20 @@
 //! | [`waf_rule_sets`] | `…/applicationGatewayAvailableWafRuleSets` |
 //! | [`waf_manifests`] | `…/locations/{location}/applicationGatewayWafDynamicManifests` |
 //! | [`waf_manifest`] | `…/locations/{location}/applicationGatewayWafDynamicManifests/dafault` |
+//! | [`providers`], [`provider`] | `/providers`, `/providers/{namespace}` |
+//! | [`locations`] | `/locations` |
 //!
 //! `…` is `/providers/Microsoft.Network`.
 
+mod providers;
+mod regions;
 mod rewrites;
 mod tls;
 mod waf;
 mod waf_rules;
 
+pub use providers::{namespaces, provider, providers};
+pub use regions::locations;
 pub use rewrites::{request_headers, response_headers, server_variables};
 pub use tls::{predefined_policies, predefined_policy, ssl_options};
 pub use waf::{waf_manifest, waf_manifests, waf_rule_sets};
