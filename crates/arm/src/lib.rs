@@ -8,6 +8,8 @@
 //!   are known, and warns of what is legal but useless. Each finding points into the JSON.
 //! - [`write()`] writes what the service would answer: its order, casing, defaults, ids and
 //!   back-references. A body recorded from the service reads and writes back byte for byte.
+//! - [`catalogue`] answers what the service has to offer: TLS policies, rule sets of the firewall,
+//!   resource types, regions.
 //!
 //! Promised: no input makes any of this panic; every reading and every list of findings is
 //! bounded; secrets never reach a message, a `Debug` text, or JSON without being asked for.
@@ -18,6 +20,7 @@
 
 mod any_case;
 mod backrefs;
+pub mod catalogue;
 mod codes;
 mod complete;
 mod diagnostic;

@@ -1,8 +1,8 @@
 //! TLS policies: what a listener negotiates, out of what its policy asks for.
 //!
-//! Sources: behaviour.md §2.1 (the table, and the withdrawal of 31 August 2025). The suites that
-//! this gateway does not have are all CBC, static-RSA, DHE or 3DES; a client that needs one of them
-//! gets a handshake failure, so a warning names them. TLS 1.0 and 1.1 are never served, whatever
+//! What the predefined policies ask for is `arm`'s to say. The suites that this gateway does not
+//! have are all CBC, static-RSA, DHE or 3DES; a client that needs one of them gets a handshake
+//! failure, so a warning names them. TLS 1.0 and 1.1 are never served, whatever
 //! the policy: a warning says so.
 
 use gatewright_arm::model::{
@@ -13,44 +13,10 @@ use gatewright_snapshot::{CipherSuite, TlsPolicy, TlsVersion};
 use crate::codes;
 use crate::scope::Scope;
 
-/// The policy of a gateway whose document names none, by default (API 2023-02-01 and later).
-const DEFAULT: SslPolicyName = SslPolicyName::AppGwSslPolicy20220101;
-
-/// The suites of every predefined policy that are negotiated here, in its order.
-const MODERN: [CipherSuite; 4] = [
-    CipherSuite::EcdheRsaAes256GcmSha384,
-    CipherSuite::EcdheRsaAes128GcmSha256,
-    CipherSuite::EcdheEcdsaAes256GcmSha384,
-    CipherSuite::EcdheEcdsaAes128GcmSha256,
-];
-
 /// Always on where TLS 1.3 is, and not selectable.
 const TLS13: [CipherSuite; 2] = [
     CipherSuite::Tls13Aes128GcmSha256,
     CipherSuite::Tls13Aes256GcmSha384,
-];
-
-/// Further suites of the predefined policies. The DHE and 3DES suites of 20150501 are not listed:
-/// they were withdrawn by the service itself, so that no client can be missing them.
-const CBC_SHA2_RSA: [ArmSuite; 2] = [
-    ArmSuite::EcdheRsaAes256CbcSha384,
-    ArmSuite::EcdheRsaAes128CbcSha256,
-];
-const CBC_SHA2_ECDSA: [ArmSuite; 2] = [
-    ArmSuite::EcdheEcdsaAes256CbcSha384,
-    ArmSuite::EcdheEcdsaAes128CbcSha256,
-];
-const CBC_SHA1_AND_RSA: [ArmSuite; 10] = [
-    ArmSuite::EcdheRsaAes256CbcSha,
-    ArmSuite::EcdheRsaAes128CbcSha,
-    ArmSuite::EcdheEcdsaAes256CbcSha,
-    ArmSuite::EcdheEcdsaAes128CbcSha,
-    ArmSuite::RsaAes256GcmSha384,
-    ArmSuite::RsaAes128GcmSha256,
-    ArmSuite::RsaAes256CbcSha256,
-    ArmSuite::RsaAes128CbcSha256,
-    ArmSuite::RsaAes256CbcSha,
-    ArmSuite::RsaAes128CbcSha,
 ];
 
 /// What a policy becomes here, and what is left out of it.
@@ -133,7 +99,7 @@ fn warn_of_old_versions(scope: &mut Scope<'_>, resolved: &Resolved, pointer: &st
 /// What `policy` means; without one, or with one that names nothing, `default` holds (the
 /// document's `defaultPredefinedSslPolicy`), or AppGwSslPolicy20220101.
 fn resolve(policy: Option<&SslPolicy>, default: Option<SslPolicyName>) -> Resolved {
-    let default = default.unwrap_or(DEFAULT);
+    let default = default.unwrap_or(SslPolicyName::DEFAULT);
     let wanted = match policy {
         None => predefined(default),
         Some(policy) => match policy.policy_type {
@@ -147,56 +113,28 @@ fn resolve(policy: Option<&SslPolicy>, default: Option<SslPolicyName>) -> Resolv
 }
 
 fn predefined(name: SslPolicyName) -> Wanted {
-    let (minimum, maximum, missing) = match name {
-        SslPolicyName::AppGwSslPolicy20150501 => (
-            SslProtocol::TlsV1_0,
-            SslProtocol::TlsV1_2,
-            [&CBC_SHA2_RSA[..], &CBC_SHA2_ECDSA, &CBC_SHA1_AND_RSA].concat(),
-        ),
-        SslPolicyName::AppGwSslPolicy20170401 => (
-            SslProtocol::TlsV1_1,
-            SslProtocol::TlsV1_2,
-            [&CBC_SHA2_ECDSA[..], &CBC_SHA1_AND_RSA].concat(),
-        ),
-        SslPolicyName::AppGwSslPolicy20170401S => (
-            SslProtocol::TlsV1_2,
-            SslProtocol::TlsV1_2,
-            [&CBC_SHA2_ECDSA[..], &CBC_SHA1_AND_RSA].concat(),
-        ),
-        SslPolicyName::AppGwSslPolicy20220101 => (
-            SslProtocol::TlsV1_2,
-            SslProtocol::TlsV1_3,
-            [CBC_SHA2_RSA, CBC_SHA2_ECDSA].concat(),
-        ),
-        _ => (SslProtocol::TlsV1_2, SslProtocol::TlsV1_3, Vec::new()),
-    };
-    let suites = match maximum {
-        SslProtocol::TlsV1_3 => TLS13.into_iter().chain(MODERN).collect(),
-        _ => MODERN.to_vec(),
-    };
+    let maximum = name.max_protocol_version();
+    let (suites, mut missing) = sort_out(name.cipher_suites(), maximum);
+    missing.retain(|suite| !is_withdrawn(*suite));
     Wanted {
         name: name.to_string(),
-        minimum,
+        minimum: name.min_protocol_version(),
         maximum,
         suites,
         missing,
     }
 }
 
-/// `Custom` ends at TLS 1.2; `CustomV2` always has TLS 1.3 with its two suites, first.
+/// The DHE and 3DES suites, which the service lists and does not negotiate itself: no client can be
+/// missing them.
+fn is_withdrawn(suite: ArmSuite) -> bool {
+    let name = suite.as_str();
+    name.starts_with("TLS_DHE_") || name.contains("_3DES_")
+}
+
+/// `Custom` ends at TLS 1.2; `CustomV2` always has TLS 1.3.
 fn custom(policy: &SslPolicy, maximum: SslProtocol) -> Wanted {
-    let mut suites = Vec::new();
-    if maximum == SslProtocol::TlsV1_3 {
-        suites.extend(TLS13);
-    }
-    let mut missing = Vec::new();
-    for asked in &policy.cipher_suites {
-        match CipherSuite::from_iana_name(asked.as_str()) {
-            Some(suite) if !suites.contains(&suite) => suites.push(suite),
-            Some(_) => {}
-            None => missing.push(*asked),
-        }
-    }
+    let (suites, missing) = sort_out(&policy.cipher_suites, maximum);
     let kind = policy.policy_type.unwrap_or(SslPolicyType::Custom);
     Wanted {
         name: kind.to_string(),
@@ -205,6 +143,24 @@ fn custom(policy: &SslPolicy, maximum: SslProtocol) -> Wanted {
         suites,
         missing,
     }
+}
+
+/// The suites that this gateway has, in the order in which they are asked for, behind those of TLS
+/// 1.3 where that is the highest version; and those that it does not have.
+fn sort_out(asked: &[ArmSuite], maximum: SslProtocol) -> (Vec<CipherSuite>, Vec<ArmSuite>) {
+    let mut suites = Vec::new();
+    if maximum == SslProtocol::TlsV1_3 {
+        suites.extend(TLS13);
+    }
+    let mut missing = Vec::new();
+    for asked in asked {
+        match CipherSuite::from_iana_name(asked.as_str()) {
+            Some(suite) if !suites.contains(&suite) => suites.push(suite),
+            Some(_) => {}
+            None => missing.push(*asked),
+        }
+    }
+    (suites, missing)
 }
 
 fn finish(wanted: Wanted, disabled: &[SslProtocol]) -> Resolved {
@@ -278,43 +234,50 @@ mod tests {
         }
     }
 
+    /// The suites of the predefined policies of 2015, 2017, 2022 and 2022S that are served here.
+    const OF_2015: [CipherSuite; 4] = [
+        CipherSuite::EcdheRsaAes256GcmSha384,
+        CipherSuite::EcdheRsaAes128GcmSha256,
+        CipherSuite::EcdheEcdsaAes256GcmSha384,
+        CipherSuite::EcdheEcdsaAes128GcmSha256,
+    ];
+    const OF_2017: [CipherSuite; 4] = [
+        CipherSuite::EcdheEcdsaAes128GcmSha256,
+        CipherSuite::EcdheEcdsaAes256GcmSha384,
+        CipherSuite::EcdheRsaAes256GcmSha384,
+        CipherSuite::EcdheRsaAes128GcmSha256,
+    ];
+    const OF_2022: [CipherSuite; 6] = [
+        CipherSuite::Tls13Aes128GcmSha256,
+        CipherSuite::Tls13Aes256GcmSha384,
+        CipherSuite::EcdheEcdsaAes128GcmSha256,
+        CipherSuite::EcdheEcdsaAes256GcmSha384,
+        CipherSuite::EcdheRsaAes128GcmSha256,
+        CipherSuite::EcdheRsaAes256GcmSha384,
+    ];
+    const OF_2022_STRICT: [CipherSuite; 6] = [
+        CipherSuite::Tls13Aes128GcmSha256,
+        CipherSuite::Tls13Aes256GcmSha384,
+        CipherSuite::EcdheEcdsaAes256GcmSha384,
+        CipherSuite::EcdheEcdsaAes128GcmSha256,
+        CipherSuite::EcdheRsaAes256GcmSha384,
+        CipherSuite::EcdheRsaAes128GcmSha256,
+    ];
+
     #[test]
-    fn predefined_policies_are_those_of_the_table() {
+    fn predefined_policies_are_served_in_the_services_order() {
+        use SslPolicyName::*;
         use TlsVersion::{Tls12, Tls13};
-        let both = [&TLS13[..], &MODERN].concat();
         for (name, expected, missing) in [
-            (
-                SslPolicyName::AppGwSslPolicy20150501,
-                (Tls12, Tls12, &MODERN[..]),
-                14,
-            ),
-            (
-                SslPolicyName::AppGwSslPolicy20170401,
-                (Tls12, Tls12, &MODERN[..]),
-                12,
-            ),
-            (
-                SslPolicyName::AppGwSslPolicy20170401S,
-                (Tls12, Tls12, &MODERN[..]),
-                12,
-            ),
-            (
-                SslPolicyName::AppGwSslPolicy20220101,
-                (Tls12, Tls13, &both[..]),
-                4,
-            ),
-            (
-                SslPolicyName::AppGwSslPolicy20220101S,
-                (Tls12, Tls13, &both[..]),
-                0,
-            ),
+            (AppGwSslPolicy20150501, (Tls12, Tls12, &OF_2015[..]), 14),
+            (AppGwSslPolicy20170401, (Tls12, Tls12, &OF_2017[..]), 12),
+            (AppGwSslPolicy20170401S, (Tls12, Tls12, &OF_2017[..]), 12),
+            (AppGwSslPolicy20220101, (Tls12, Tls13, &OF_2022[..]), 4),
+            (AppGwSslPolicy20220101S, (Tls12, Tls13, &OF_2022_STRICT), 0),
         ] {
             check(&named(name), Some(expected));
-            assert_eq!(
-                resolve(Some(&named(name)), None).missing_suites.len(),
-                missing,
-                "{name}"
-            );
+            let resolved = resolve(Some(&named(name)), None);
+            assert_eq!(resolved.missing_suites.len(), missing, "{name}");
         }
     }
 
@@ -384,10 +347,9 @@ mod tests {
             ..SslPolicy::default()
         };
         let old = [SslProtocol::TlsV1_0, SslProtocol::TlsV1_1];
-        let all = [&TLS13[..], &MODERN].concat();
         check(
             &policy(&old),
-            Some((TlsVersion::Tls12, TlsVersion::Tls13, &all)),
+            Some((TlsVersion::Tls12, TlsVersion::Tls13, &OF_2022)),
         );
         let no_1_2 = policy(&[SslProtocol::TlsV1_2]);
         check(

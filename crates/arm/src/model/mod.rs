@@ -13,6 +13,7 @@ mod gateway;
 mod item;
 pub mod network;
 mod policy;
+mod predefined;
 mod rewrite;
 mod routing;
 mod tls;

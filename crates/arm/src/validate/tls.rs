@@ -76,9 +76,9 @@ fn policies(c: &mut Checker<'_>) {
     let default = p.default_predefined_ssl_policy.unwrap_or({
         let old = c.api_version() < NEW_DEFAULT_FROM;
         if old {
-            SslPolicyName::AppGwSslPolicy20150501
+            SslPolicyName::FORMER_DEFAULT
         } else {
-            SslPolicyName::AppGwSslPolicy20220101
+            SslPolicyName::DEFAULT
         }
     });
     deprecated(c, p.ssl_policy.as_ref(), default, &at);
@@ -106,12 +106,11 @@ enum Era {
 
 /// Policies up to TLS 1.2, and those with TLS 1.3.
 fn era(policy: &SslPolicy) -> Option<Era> {
-    use SslPolicyName::{AppGwSslPolicy20220101, AppGwSslPolicy20220101S};
     match policy.policy_type? {
         SslPolicyType::CustomV2 => Some(Era::New),
         SslPolicyType::Custom => Some(Era::Old),
-        SslPolicyType::Predefined => match policy.policy_name? {
-            AppGwSslPolicy20220101 | AppGwSslPolicy20220101S => Some(Era::New),
+        SslPolicyType::Predefined => match policy.policy_name?.max_protocol_version() {
+            SslProtocol::TlsV1_3 => Some(Era::New),
             _ => Some(Era::Old),
         },
     }
@@ -161,19 +160,12 @@ fn policy_form(c: &mut Checker<'_>, policy: &SslPolicy, at: &str) {
 
 /// Whether a policy still lets TLS 1.0 or 1.1 in, and the name by which it goes.
 fn deprecated(c: &mut Checker<'_>, policy: Option<&SslPolicy>, default: SslPolicyName, at: &str) {
-    let lowest = |name: SslPolicyName| match name {
-        SslPolicyName::AppGwSslPolicy20150501 => SslProtocol::TlsV1_0,
-        SslPolicyName::AppGwSslPolicy20170401 => SslProtocol::TlsV1_1,
-        SslPolicyName::AppGwSslPolicy20170401S
-        | SslPolicyName::AppGwSslPolicy20220101
-        | SslPolicyName::AppGwSslPolicy20220101S => SslProtocol::TlsV1_2,
-    };
     let disabled = policy.map_or(&[][..], |policy| &policy.disabled_ssl_protocols);
     let (name, minimum) = match policy.and_then(|p| p.policy_type.map(|kind| (kind, p))) {
-        None => (default.as_str(), lowest(default)),
+        None => (default.as_str(), default.min_protocol_version()),
         Some((SslPolicyType::Predefined, policy)) => {
             let name = policy.policy_name.unwrap_or(default);
-            (name.as_str(), lowest(name))
+            (name.as_str(), name.min_protocol_version())
         }
         Some((kind, policy)) => (
             kind.as_str(),

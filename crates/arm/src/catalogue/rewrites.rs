@@ -1,0 +1,156 @@
+//! What rewrites can name. Source: bodies recorded from the service.
+
+use serde_json::{Value, json};
+
+/// Variables that conditions and values of rewrites can use, written `{var_…}`.
+const SERVER_VARIABLES: &[&str] = &[
+    "request_query",
+    "client_ip",
+    "client_port",
+    "client_user",
+    "http_method",
+    "request_uri",
+    "http_version",
+    "ciphers_used",
+    "ssl_connection_protocol",
+    "http_status",
+    "request_scheme",
+    "sent_bytes",
+    "server_name",
+    "server_port",
+    "ciphers_supported",
+    "client_tcp_rtt",
+    "content_length",
+    "content_type",
+    "host",
+    "ssl_enabled",
+    "add_x_forwarded_for_proxy",
+    "query_string",
+    "received_bytes",
+    "uri_path",
+    "client_certificate",
+    "client_certificate_fingerprint",
+    "client_certificate_serial",
+    "client_certificate_subject",
+    "client_certificate_issuer",
+    "client_certificate_start_date",
+    "client_certificate_end_date",
+    "client_certificate_verification",
+];
+
+/// Headers of requests that the portal proposes; a rewrite can name any other.
+const REQUEST_HEADERS: &[&str] = &[
+    "A-IM",
+    "Accept",
+    "Accept-Charset",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Accept-Datetime",
+    "Access-Control-Request-Method",
+    "Access-Control-Request-Headers",
+    "Authorization",
+    "Cache-Control",
+    "Connection",
+    "Content-Length",
+    "Content-MD5",
+    "Content-Type",
+    "Cookie",
+    "Date",
+    "Expect",
+    "Forwarded",
+    "From",
+    "Host",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Max-Forwards",
+    "Origin",
+    "Pragma",
+    "Proxy-Authorization",
+    "Range",
+    "Referer",
+    "TE",
+    "User-Agent",
+    "Upgrade",
+    "Via",
+    "Warning",
+    "X-Requested-With",
+    "DNT",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "Front-End-Https",
+    "X-Http-Method-Override",
+];
+
+/// Headers of responses that the portal proposes; a rewrite can name any other.
+const RESPONSE_HEADERS: &[&str] = &[
+    "Access-Control-Allow-Origin",
+    "Access-Control-Allow-Credentials",
+    "Access-Control-Expose-Headers",
+    "Access-Control-Max-Age",
+    "Access-Control-Allow-Methods",
+    "Access-Control-Allow-Headers",
+    "Accept-Patch",
+    "Accept-Ranges",
+    "Age",
+    "Allow",
+    "Alt-Svc",
+    "Cache-Control",
+    "Connection",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Location",
+    "Content-MD5",
+    "Content-Range",
+    "Content-Type",
+    "Date",
+    "Delta-Base",
+    "ETag",
+    "Expires",
+    "IM",
+    "Last-Modified",
+    "Link",
+    "Location",
+    "P3P",
+    "Pragma",
+    "Proxy-Authenticate",
+    "Public-Key-Pins",
+    "Retry-After",
+    "Server",
+    "Set-Cookie",
+    "Strict-Transport-Security",
+    "Trailer",
+    "Transfer-Encoding",
+    "Tk",
+    "Upgrade",
+    "Vary",
+    "Via",
+    "Warning",
+    "WWW-Authenticate",
+    "X-Frame-Options",
+    "Content-Security-Policy",
+    "X-Content-Security-Policy",
+    "X-WebKit-CSP",
+    "X-Powered-By",
+    "X-XSS-Protection",
+];
+
+/// The server variables, as a bare array.
+pub fn server_variables() -> Value {
+    json!(SERVER_VARIABLES)
+}
+
+/// The headers of requests, as a bare array.
+pub fn request_headers() -> Value {
+    json!(REQUEST_HEADERS)
+}
+
+/// The headers of responses, as a bare array.
+pub fn response_headers() -> Value {
+    json!(RESPONSE_HEADERS)
+}
