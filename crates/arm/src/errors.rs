@@ -95,6 +95,11 @@ impl ArmError {
 
 /// Codes whose status is not 400.
 const STATUSES: &[(&str, u16)] = &[
+    ("AuthenticationFailed", 401),
+    ("AuthenticationFailedInvalidHeader", 401),
+    ("ExpiredAuthenticationToken", 401),
+    ("InvalidAuthenticationToken", 401),
+    ("InvalidAuthenticationTokenAudience", 401),
     ("AuthorizationFailed", 403),
     ("LinkedAuthorizationFailed", 403),
     ("InvalidResourceType", 404),
@@ -102,6 +107,10 @@ const STATUSES: &[(&str, u16)] = &[
     ("ParentResourceNotFound", 404),
     ("ResourceGroupNotFound", 404),
     ("ResourceNotFound", 404),
+    ("SubscriptionNotFound", 404),
+    ("InvalidResourceNamespace", 404),
+    ("MethodNotAllowed", 405),
+    ("RequestTimeout", 408),
     ("DeploymentActive", 409),
     ("InvalidResourceGroupLocation", 409),
     ("MissingSubscriptionRegistration", 409),
@@ -109,6 +118,7 @@ const STATUSES: &[(&str, u16)] = &[
     ("ResourceGroupBeingDeleted", 409),
     ("ScopeLocked", 409),
     ("PreconditionFailed", 412),
+    ("RequestContentTooLarge", 413),
     ("AnotherOperationInProgress", 429),
     ("RetryableError", 429),
     ("RetryableErrorDueToAnotherOperation", 429),

@@ -41,7 +41,8 @@ impl ApiVersion {
     /// The newest version that this crate knows: 2026-03-01.
     pub const NEWEST: Self = Self::new(2026, 3, 1);
 
-    pub(crate) const fn new(year: u16, month: u8, day: u8) -> Self {
+    /// The version of a date; that it is one is the caller's care.
+    pub const fn new(year: u16, month: u8, day: u8) -> Self {
         Self { year, month, day }
     }
 }

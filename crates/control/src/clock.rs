@@ -1,0 +1,38 @@
+//! The time of day, read in one place.
+
+use time::OffsetDateTime;
+use time::format_description::FormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+const COMPACT: &[FormatItem<'static>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// As the service writes times: seven digits of a second.
+const PRECISE: &[FormatItem<'static>] = format_description!(
+    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z"
+);
+
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn unix_now() -> i64 {
+    now().unix_timestamp()
+}
+
+/// `20261126T120000Z`.
+pub(crate) fn compact_now() -> String {
+    now().format(COMPACT).unwrap_or_default()
+}
+
+/// `2026-11-26T12:00:00.1234567Z`.
+pub(crate) fn precise(time: OffsetDateTime) -> String {
+    time.format(PRECISE).unwrap_or_default()
+}
+
+/// Reads what [`precise`] wrote, and any other RFC 3339 time.
+pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}

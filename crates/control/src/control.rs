@@ -1,0 +1,293 @@
+//! The control plane from the outside: started, asked for principals, stopped.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gatewright_arm::ResourceId;
+use gatewright_store::{CommitError, Condition, Key, SealingKey, Store, StoreError, Transaction};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::config::ControlConfig;
+use crate::core::Core;
+use crate::front::server;
+use crate::identity::{
+    self, Assignment, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role, TokenKey,
+};
+use crate::node::Node;
+use crate::operations::{self, Doing, Operation, Status};
+use crate::pki::{self, Authority};
+use crate::resources::document::{self, Document};
+
+/// Where the key that signs tokens lies, and what it is sealed for.
+const TOKEN_KEY: &str = "identity/token-key";
+
+/// Where the authority of certificates lies, and what it is sealed for.
+const AUTHORITY: &str = "identity/authority";
+
+/// Longest name of a principal that is taken, in characters.
+const NAME_CHARACTERS_MAX: usize = 120;
+
+/// Why there is no control plane.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the control plane cannot listen on {0}: {1}")]
+    Bind(SocketAddr, io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the control plane's keys cannot be made: {0}")]
+    Keys(String),
+    #[error("the certificate of the control plane's authority cannot be written to {0}: {1}")]
+    CaFile(String, io::Error),
+}
+
+/// A control plane that serves.
+pub struct Control {
+    core: Arc<Core>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    bootstrap: Option<NewPrincipal>,
+}
+
+impl Control {
+    /// Reads what is stored, makes what a first start needs (an authority, a key for tokens, a
+    /// principal that owns the subscription), goes on with operations that had not ended, and
+    /// listens. Must be called within a multi-thread runtime.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or the address cannot be listened on.
+    pub async fn start(
+        config: ControlConfig,
+        store: Arc<dyn Store>,
+        sealing: Arc<SealingKey>,
+        node: Arc<dyn Node>,
+    ) -> Result<Self, StartError> {
+        let bind = |error| StartError::Bind(config.listen, error);
+        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let names = pki::names(&config.names);
+        let authorities = pki::authorities(&names, address.port());
+        let authority = authority(&*store, &sealing).await?;
+        std::fs::write(&config.ca_file, &authority.certificate)
+            .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
+        let tls = authority.server_config(&names, clock::now()).map_err(StartError::Keys)?;
+        let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
+        let identity = Identity::new(tokens, Vec::new());
+        let core = Arc::new(Core::new(config, authorities, store, sealing, identity, node));
+        core.load().await?;
+        let bootstrap = core.bootstrap().await?;
+        core.resume().await?;
+        let (stop, stopped) = watch::channel(false);
+        let acceptor = TlsAcceptor::from(tls);
+        tokio::spawn(server::serve(listener, acceptor, Arc::clone(&core), stopped));
+        Ok(Self {
+            core,
+            address,
+            stop,
+            bootstrap,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The principal that a first start made, once, with its secret.
+    pub fn take_bootstrap(&mut self) -> Option<NewPrincipal> {
+        self.bootstrap.take()
+    }
+
+    /// Makes a principal. An empty scope is the subscription.
+    ///
+    /// # Errors
+    /// When the scope is none, or the store cannot be written; in a sentence.
+    pub async fn create_principal(
+        &self,
+        name: &str,
+        role: Role,
+        scope: &str,
+    ) -> Result<NewPrincipal, String> {
+        let own = format!("/subscriptions/{}", self.core.config.subscription);
+        let scope = match scope.is_empty() {
+            true => own.clone(),
+            false => scope.trim_end_matches('/').to_owned(),
+        };
+        let id = ResourceId::parse(&scope).map_err(|error| {
+            format!("'{scope}' is no scope: {error}; give the id of a group or a resource")
+        })?;
+        let subscription = id.subscription().unwrap_or_default();
+        if !subscription.eq_ignore_ascii_case(&self.core.config.subscription) {
+            return Err(format!("'{scope}' is not in the subscription {own}"));
+        }
+        let assignments = vec![Assignment { role, scope }];
+        self.core.create_principal(name, assignments).await.map_err(|error| error.to_string())
+    }
+
+    /// All principals, the oldest first.
+    pub fn principals(&self) -> Vec<Arc<Principal>> {
+        self.core.identity.principals()
+    }
+
+    /// Takes a principal away; its tokens are good for nothing from now on. Whether there was one.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn revoke_principal(&self, app_id: &str) -> Result<bool, StoreError> {
+        let Some(principal) = self.core.identity.principal(app_id) else {
+            return Ok(false);
+        };
+        let transaction = Transaction::default().delete(principal.key()?);
+        match self.core.commit(transaction).await {
+            Ok(_) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+            Err(CommitError::Conflict(_)) => return Ok(false),
+        }
+        self.core.identity.remove(app_id);
+        Ok(true)
+    }
+
+    /// Takes no connection any more, and lets those that are there finish their request.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Core {
+    async fn load(&self) -> Result<(), StoreError> {
+        for entry in self.entries(&format!("{}/", document::PREFIX)).await? {
+            self.inventory.put(&Document::read(&entry)?);
+        }
+        for entry in self.entries(PRINCIPAL_PREFIX).await? {
+            self.identity.put(Principal::read(&entry)?);
+        }
+        Ok(())
+    }
+
+    /// The first principal, where there is none.
+    async fn bootstrap(&self) -> Result<Option<NewPrincipal>, StartError> {
+        if !self.identity.principals().is_empty() {
+            return Ok(None);
+        }
+        let assignment = Assignment {
+            role: Role::Owner,
+            scope: format!("/subscriptions/{}", self.config.subscription),
+        };
+        let made = self.create_principal("bootstrap", vec![assignment]).await?;
+        Ok(Some(made))
+    }
+
+    async fn create_principal(
+        &self,
+        name: &str,
+        assignments: Vec<Assignment>,
+    ) -> Result<NewPrincipal, StartError> {
+        let no_randomness = || StartError::Keys("the system has no randomness to give".to_owned());
+        let password = identity::new_secret().ok_or_else(no_randomness)?;
+        let secret = password.clone();
+        let hash = tokio::task::spawn_blocking(move || identity::hash(&secret)).await;
+        let hash = hash.ok().flatten().ok_or_else(no_randomness)?;
+        let name: String = name.chars().take(NAME_CHARACTERS_MAX).collect();
+        let principal = Principal::new(&name, assignments, hash);
+        let key = principal.key()?;
+        let transaction = Transaction::default().put(key, principal.to_bytes());
+        match self.commit(transaction).await {
+            Ok(_) => {}
+            Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(conflict) => return Err(StartError::Keys(conflict.to_string())),
+        }
+        self.identity.put(principal.clone());
+        Ok(NewPrincipal {
+            principal,
+            password,
+        })
+    }
+
+    /// Goes on with what had not ended when the process did.
+    async fn resume(self: &Arc<Self>) -> Result<(), StoreError> {
+        for entry in self.entries(operations::PREFIX).await? {
+            let operation = Operation::read(&entry)?;
+            if operation.status == Status::InProgress {
+                self.resume_one(operation).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn resume_one(self: &Arc<Self>, operation: Operation) -> Result<(), StoreError> {
+        tracing::info!("going on with {} ({})", operation.name(), operation.id);
+        self.endings.begin(operation.id);
+        let id = ResourceId::parse(&operation.resource)
+            .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let entry = self.store.get(&document::key_of(&id)?).await?;
+        let document = entry.as_ref().map(Document::read).transpose()?;
+        match (operation.doing, document) {
+            (Doing::Delete, Some(_)) if id.name().is_none() => {
+                let call = operation.resumed();
+                tokio::spawn(Arc::clone(self).empty_group(call, operation));
+            }
+            (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
+                tokio::spawn(Arc::clone(self).settle(document, operation, None));
+            }
+            (_, document) => {
+                let document = document.unwrap_or_else(|| Document::new(id, serde_json::Value::Null));
+                let error = gatewright_arm::ArmError::new(
+                    "OperationInterrupted",
+                    "The control plane was restarted while the operation ran; start it again.",
+                );
+                tokio::spawn(Arc::clone(self).settle(document, operation, Some(error)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sealed bytes of an entry; those that `make` makes, where there is no such entry yet.
+async fn sealed(
+    store: &dyn Store,
+    sealing: &SealingKey,
+    name: &str,
+    make: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, String>,
+) -> Result<Zeroizing<Vec<u8>>, StartError> {
+    let key = Key::new(name).map_err(|error| StartError::Keys(error.to_string()))?;
+    let text = |error: gatewright_store::SealError| StartError::Keys(error.to_string());
+    if let Some(entry) = store.get(&key).await? {
+        return sealing.open(name, &entry.value).map_err(text);
+    }
+    let made = make().map_err(StartError::Keys)?;
+    let bytes = sealing.seal(name, &made).map_err(text)?;
+    let transaction = Transaction::default()
+        .when(Condition::Absent(key.clone()))
+        .put(key, bytes);
+    store
+        .commit(transaction)
+        .await
+        .map_err(|error| StartError::Keys(error.to_string()))?;
+    Ok(made)
+}
+
+async fn authority(store: &dyn Store, sealing: &SealingKey) -> Result<Authority, StartError> {
+    let make = || {
+        let authority = Authority::generate(clock::now()).map_err(|error| error.to_string())?;
+        let text = serde_json::to_vec(&authority).map_err(|error| error.to_string())?;
+        Ok(Zeroizing::new(text))
+    };
+    let bytes = sealed(store, sealing, AUTHORITY, make).await?;
+    serde_json::from_slice(&bytes).map_err(|error| StartError::Keys(error.to_string()))
+}
+
+async fn token_key(
+    store: &dyn Store,
+    sealing: &SealingKey,
+    tenant: &str,
+    authorities: &[String],
+) -> Result<TokenKey, StartError> {
+    let make = || TokenKey::generate().ok_or_else(|| "no randomness".to_owned());
+    let pkcs8 = sealed(store, sealing, TOKEN_KEY, make).await?;
+    TokenKey::new(&pkcs8, tenant, authorities)
+        .ok_or_else(|| StartError::Keys("the key that signs tokens is damaged".to_owned()))
+}

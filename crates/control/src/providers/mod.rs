@@ -1,0 +1,26 @@
+//! What there is: the kinds of resources, and the routes that are no resource's.
+
+mod activity_log;
+mod filter;
+mod groups;
+mod network;
+mod subscriptions;
+
+use crate::front::router::Route;
+use crate::resources::kind::Kind;
+
+/// Every kind of resources with routes of its own.
+pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
+    network::kinds()
+}
+
+/// The routes beside those that every kind has.
+pub(crate) fn routes() -> Vec<Route> {
+    let mut routes = subscriptions::routes();
+    routes.extend(groups::routes());
+    routes.extend(activity_log::routes());
+    routes.extend(network::routes());
+    routes
+}
+
+pub(crate) use network::desired_gateway as typed_gateway;

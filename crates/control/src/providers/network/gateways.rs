@@ -1,0 +1,258 @@
+//! `Microsoft.Network/applicationGateways`.
+
+mod actions;
+
+use std::collections::HashMap;
+
+use gatewright_arm::model::{OperationalState, ProvisioningState, Secret, SslPolicyName};
+use gatewright_arm::{
+    ApiVersion, ApplicationGateway, ArmError, Context as Validation, ReadError, ReadOptions,
+    WriteOptions, read_gateways_with, validate,
+};
+use gatewright_compile::{Options, compile_validated};
+use gatewright_store::Pending;
+use serde_json::{Map, Value, json};
+
+pub(crate) use actions::routes;
+
+use crate::clock;
+use crate::core::{Core, failed};
+use crate::operations::Doing;
+use crate::resources::document::Document;
+use crate::resources::kind::{Kind, Prepared, Put};
+
+const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
+
+/// The first api-version whose gateways have the newer TLS policy by default.
+const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
+
+/// The note on a gateway that was stopped.
+const STOPPED: &str = "stopped";
+
+pub(crate) struct Gateways;
+
+impl Kind for Gateways {
+    fn name(&self) -> &'static str {
+        GATEWAYS
+    }
+
+    fn supersedes(&self) -> bool {
+        true
+    }
+
+    fn keeps_last_good(&self) -> bool {
+        true
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        core: &'a Core,
+        put: Put<'a>,
+    ) -> Pending<'a, Result<Prepared, ArmError>> {
+        Box::pin(async move { prepare(core, &put) })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        core: &'a Core,
+        document: &'a Document,
+    ) -> Pending<'a, Result<(), ArmError>> {
+        Box::pin(core.node().serves(&document.id, document.revision))
+    }
+
+    fn note(&self, doing: Doing, before: &Value) -> Value {
+        match doing {
+            Doing::Stop => json!({STOPPED: true}),
+            Doing::Start => Value::Null,
+            _ => before.clone(),
+        }
+    }
+
+    fn begin(&self, body: &mut Value, doing: Doing) {
+        let state = match doing {
+            Doing::Start => "Starting",
+            Doing::Stop => "Stopping",
+            _ => return,
+        };
+        body["properties"]["operationalState"] = json!(state);
+    }
+
+    fn succeed(&self, body: &mut Value, notes: &Value) {
+        let state = if is_stopped(notes) { "Stopped" } else { "Running" };
+        body["properties"]["operationalState"] = json!(state);
+    }
+}
+
+fn is_stopped(notes: &Value) -> bool {
+    notes.get(STOPPED) == Some(&Value::Bool(true))
+}
+
+fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
+    let previous = put.previous.map(|document| stored(core, document)).transpose()?;
+    let mut gateway = read(put)?;
+    own(&mut gateway, put, previous.as_ref());
+    keep_secrets(&mut gateway, previous.as_ref());
+    let context = Validation {
+        api_version: Some(put.api_version),
+        previous: previous.as_ref(),
+        // What is served is for the compilation to say: a deprecated policy is a warning here.
+        refuse_old_tls: false,
+        ..Validation::default()
+    };
+    let findings = validate(&gateway, &context);
+    if let Some(error) = findings.iter().find(|finding| finding.is_error()) {
+        return Err(ArmError::from_finding(error));
+    }
+    let options = Options {
+        now: clock::unix_now(),
+        allow_unsupported: true,
+        ..Options::default()
+    };
+    if let Err(findings) = compile_validated(std::slice::from_ref(&gateway), &options) {
+        let mut errors = findings.iter().filter(|finding| finding.is_error());
+        if let Some(error) = errors.next() {
+            return Err(ArmError::from_finding(error));
+        }
+    }
+    Ok(Prepared {
+        body: gatewright_arm::write(&gateway, &WriteOptions::default()),
+        secrets: secrets(&gateway),
+        ..Prepared::default()
+    })
+}
+
+/// The body of a PUT, as leniently as the service reads it; an unknown member is an error.
+fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
+    let mut body = put.body.clone();
+    let members = body.as_object_mut().ok_or_else(|| failed("a body is no object"))?;
+    // A body needs neither of them, and what it says of them counts for nothing.
+    members.retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
+    members.insert("name".to_owned(), json!(put.id.name().unwrap_or_default()));
+    members.insert("type".to_owned(), json!(GATEWAYS));
+    let options = ReadOptions {
+        refuse_unknown_members: true,
+    };
+    let report = read_gateways_with(&body, options).map_err(|error| match error {
+        ReadError::Invalid(findings) => match findings.iter().find(|finding| finding.is_error()) {
+            Some(first) => ArmError::from_finding(first),
+            None => unreadable("it holds no gateway"),
+        },
+        other => unreadable(&other.to_string()),
+    })?;
+    report.gateways.into_iter().next().ok_or_else(|| unreadable("it holds no gateway"))
+}
+
+fn unreadable(why: &str) -> ArmError {
+    let detail = ArmError::new("InvalidJson", why);
+    ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
+}
+
+/// The members that are the server's.
+fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&ApplicationGateway>) {
+    let id = put.previous.map_or(put.id, |before| &before.id);
+    gateway.id = Some(id.to_string());
+    gateway.name = id.name().unwrap_or_default().to_owned();
+    gateway.kind = None;
+    gateway.etag = Some(String::new());
+    if gateway.location.is_none() {
+        gateway.location = previous.and_then(|before| before.location.clone());
+    }
+    let before = previous.map(|before| &before.properties);
+    let properties = &mut gateway.properties;
+    properties.provisioning_state = Some(ProvisioningState::Updating);
+    properties.operational_state = before
+        .and_then(|before| before.operational_state)
+        .or(Some(OperationalState::Stopped));
+    properties.resource_guid = before
+        .and_then(|before| before.resource_guid.clone())
+        .or_else(|| Some(uuid::Uuid::new_v4().to_string()));
+    let first_default = match put.api_version >= NEWER_TLS_DEFAULT {
+        true => SslPolicyName::DEFAULT,
+        false => SslPolicyName::FORMER_DEFAULT,
+    };
+    properties.default_predefined_ssl_policy = before
+        .and_then(|before| before.default_predefined_ssl_policy)
+        .or(Some(first_default));
+    properties.private_endpoint_connections = before
+        .map(|before| before.private_endpoint_connections.clone())
+        .unwrap_or_default();
+}
+
+/// Certificates that come without their data keep what was stored under their name.
+fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationGateway>) {
+    let Some(previous) = previous else {
+        return;
+    };
+    for item in &mut gateway.properties.ssl_certificates {
+        let mut stored = previous.properties.ssl_certificates.iter();
+        let Some(before) = stored.find(|before| before.is_named(&item.name)) else {
+            continue;
+        };
+        let (new, old) = (&mut item.properties, &before.properties);
+        if new.data.is_none() && new.key_vault_secret_id == old.key_vault_secret_id {
+            new.data.clone_from(&old.data);
+            new.password.clone_from(&old.password);
+            new.public_cert_data.clone_from(&old.public_cert_data);
+        }
+    }
+}
+
+/// What is to be sealed: the data and the password of each certificate, by its name.
+fn secrets(gateway: &ApplicationGateway) -> Value {
+    let mut secrets = Map::new();
+    for item in &gateway.properties.ssl_certificates {
+        let Some(data) = &item.properties.data else {
+            continue;
+        };
+        let password = item.properties.password.as_ref().map(Secret::expose);
+        secrets.insert(
+            item.name.to_ascii_lowercase(),
+            json!({"data": data.expose(), "password": password}),
+        );
+    }
+    match secrets.is_empty() {
+        true => Value::Null,
+        false => Value::Object(secrets),
+    }
+}
+
+/// A stored gateway with its secrets.
+fn stored(core: &Core, document: &Document) -> Result<ApplicationGateway, ArmError> {
+    let sealed = document.open(&core.sealing).map_err(failed)?;
+    typed(document, &sealed).map_err(failed)
+}
+
+/// A stored gateway with these secrets.
+pub(crate) fn typed(document: &Document, secrets: &Value) -> Result<ApplicationGateway, String> {
+    let report = read_gateways_with(&document.body, ReadOptions::default());
+    let report = report.map_err(|error| error.to_string())?;
+    let mut gateways = report.gateways.into_iter();
+    let mut gateway = gateways.next().ok_or("a stored gateway is none")?;
+    let by_name: HashMap<&str, &Value> = secrets
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, secret)| (name.as_str(), secret))
+        .collect();
+    for item in &mut gateway.properties.ssl_certificates {
+        let Some(secret) = by_name.get(item.name.to_ascii_lowercase().as_str()) else {
+            continue;
+        };
+        let text = |name: &str| secret.get(name).and_then(Value::as_str).map(Secret::new);
+        item.properties.data = text("data");
+        item.properties.password = text("password");
+    }
+    Ok(gateway)
+}
+
+/// A stored gateway as it is to be served: what its state says is the node's to bring about.
+pub(crate) fn desired(document: &Document, secrets: &Value) -> Result<ApplicationGateway, String> {
+    let mut gateway = typed(document, secrets)?;
+    let state = match is_stopped(&document.notes) {
+        true => OperationalState::Stopped,
+        false => OperationalState::Running,
+    };
+    gateway.properties.operational_state = Some(state);
+    gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
+    Ok(gateway)
+}

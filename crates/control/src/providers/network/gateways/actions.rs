@@ -1,0 +1,126 @@
+//! What can be done with a gateway besides writing it: start, stop, and asking for health.
+
+use std::sync::Arc;
+
+use gatewright_arm::{ArmError, ResourceId};
+use gatewright_store::Pending;
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+
+use super::GATEWAYS;
+use crate::context::{Context, Handler, handler};
+use crate::core::Core;
+use crate::front::answer::Answer;
+use crate::front::body;
+use crate::front::router::Route;
+use crate::operations::Doing;
+use crate::resources::edit::Edit;
+use crate::routes::{action, route, soon};
+
+pub(crate) fn routes() -> Vec<Route> {
+    let post = |word: &str, handler: Handler| {
+        let pattern = format!(
+            "/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{GATEWAYS}/\
+             {{name}}/{word}"
+        );
+        let access = action(GATEWAYS, &format!("{word}/action"));
+        route(Method::POST, pattern, access, handler)
+    };
+    vec![
+        post("start", handler(|context| turn(context, Doing::Start))),
+        post("stop", handler(|context| turn(context, Doing::Stop))),
+        post("backendhealth", handler(health)),
+        post("getBackendHealthOnDemand", handler(health_on_demand)),
+    ]
+}
+
+async fn turn(context: Context, doing: Doing) -> Result<Answer, ArmError> {
+    let id = context.resource_id(1)?;
+    context.document(&id).await?;
+    let word = if doing == Doing::Start { "start" } else { "stop" };
+    let call = context.call(doing, format!("{GATEWAYS}/{word}/action"));
+    let accepted = context.core.write(&call, &id, Edit::Again).await?;
+    let answer = Answer::empty(StatusCode::ACCEPTED);
+    Ok(match &accepted.operation {
+        Some(operation) => context.follow(answer, operation),
+        None => answer,
+    })
+}
+
+async fn health(context: Context) -> Result<Answer, ArmError> {
+    let id = context.resource_id(1)?;
+    let document = context.document(&id).await?;
+    let expand = context.request.query.get("$expand").unwrap_or_default().to_owned();
+    let ask = move |core: Arc<Core>, id: ResourceId| -> Pending<'static, _> {
+        Box::pin(async move {
+            let mut report = core.node().backend_health(&id).await?;
+            if !expand.is_empty() {
+                expand_health(&mut report, &document.body, &expand);
+            }
+            Ok(report)
+        })
+    };
+    Ok(ask_later(&context, id, ask))
+}
+
+async fn health_on_demand(context: Context) -> Result<Answer, ArmError> {
+    let id = context.resource_id(1)?;
+    context.document(&id).await?;
+    let probe = body::json(&context.request.body)?;
+    let ask = move |core: Arc<Core>, id: ResourceId| -> Pending<'static, _> {
+        Box::pin(async move { core.node().backend_health_on_demand(&id, &probe).await })
+    };
+    Ok(ask_later(&context, id, ask))
+}
+
+/// Answers at once where the result will be found, and goes to find it.
+pub(crate) fn ask_later(
+    context: &Context,
+    id: ResourceId,
+    ask: impl FnOnce(Arc<Core>, ResourceId) -> Pending<'static, Result<Value, ArmError>> + Send + 'static,
+) -> Answer {
+    let core = Arc::clone(&context.core);
+    let call = context.call(Doing::Ask, String::new());
+    let operation = core.begin(&call, &id, &Value::Null);
+    core.asked.begin(operation.clone());
+    core.endings.begin(operation.id);
+    let asked = operation.clone();
+    tokio::spawn(async move {
+        let answer = ask(Arc::clone(&core), id).await;
+        core.asked.end(asked.id, answer);
+        core.endings.end(asked.id);
+    });
+    let answer = Answer::json(StatusCode::ACCEPTED, &Value::Null);
+    soon(answer).with("location", context.operation_url(&operation, "operationResults"))
+}
+
+/// Puts the pools and settings themselves where their ids stand.
+fn expand_health(report: &mut Value, gateway: &Value, expand: &str) {
+    let expand = expand.to_ascii_lowercase();
+    let pools = report.get_mut("backendAddressPools").and_then(Value::as_array_mut);
+    for pool in pools.into_iter().flatten() {
+        if expand.contains("backendaddresspool") {
+            expand_one(&mut pool["backendAddressPool"], gateway, "backendAddressPools");
+        }
+        let settings = pool.get_mut("backendHttpSettingsCollection");
+        for setting in settings.and_then(Value::as_array_mut).into_iter().flatten() {
+            if expand.contains("backendhttpsettings") {
+                let collection = "backendHttpSettingsCollection";
+                expand_one(&mut setting["backendHttpSettings"], gateway, collection);
+            }
+        }
+    }
+}
+
+fn expand_one(reference: &mut Value, gateway: &Value, collection: &str) {
+    let id = reference.get("id").and_then(Value::as_str).unwrap_or_default();
+    let items = gateway.get("properties").and_then(|bag| bag.get(collection));
+    let mut items = items.and_then(Value::as_array).into_iter().flatten();
+    let found = items.find(|item| {
+        let own = item.get("id").and_then(Value::as_str);
+        own.is_some_and(|own| own.eq_ignore_ascii_case(id))
+    });
+    if let Some(item) = found.cloned() {
+        *reference = item;
+    }
+}

@@ -1,0 +1,172 @@
+//! A resource as it is stored.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use gatewright_arm::ResourceId;
+use gatewright_store::{Entry, Key, Revision, SealError, SealingKey, StoreError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::clock;
+
+/// What the keys of resources begin with; the id, in lower case, follows.
+pub(crate) const PREFIX: &str = "resource";
+
+/// What the keys of configurations begin with that are served while a newer one is not.
+pub(crate) const LAST_GOOD_PREFIX: &str = "last-good";
+
+/// A resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) id: ResourceId,
+    /// What a GET answers, without what is computed from other resources, and without secrets.
+    pub(crate) body: Value,
+    pub(crate) created: OffsetDateTime,
+    pub(crate) changed: OffsetDateTime,
+    /// The operation that last wrote it, running or ended.
+    pub(crate) operation: Option<Uuid>,
+    /// What no answer holds: keys, passwords. Sealed, for this document alone.
+    pub(crate) sealed: Option<Vec<u8>>,
+    /// What its kind remembers of it and never shows.
+    pub(crate) notes: Value,
+    /// The step that wrote it; 0 for one that is not stored yet.
+    pub(crate) revision: Revision,
+}
+
+/// How it lies in the store.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    id: String,
+    created: String,
+    changed: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    notes: Value,
+    body: Value,
+}
+
+impl Document {
+    /// One that is about to be stored.
+    pub(crate) fn new(id: ResourceId, body: Value) -> Self {
+        let now = clock::now();
+        Self {
+            id,
+            body,
+            created: now,
+            changed: now,
+            operation: None,
+            sealed: None,
+            notes: Value::Null,
+            revision: Revision::default(),
+        }
+    }
+
+    pub(crate) fn read(entry: &Entry) -> Result<Self, StoreError> {
+        let unreadable = |why: &str| {
+            StoreError::Unreadable(format!("the entry {} is no resource: {why}", entry.key))
+        };
+        let stored: Stored =
+            serde_json::from_slice(&entry.value).map_err(|error| unreadable(&error.to_string()))?;
+        let time = |text: &str| clock::parse(text).ok_or_else(|| unreadable("a time is no time"));
+        let sealed = stored.sealed.map(|text| BASE64.decode(text));
+        Ok(Self {
+            id: ResourceId::parse(&stored.id).map_err(|error| unreadable(&error.to_string()))?,
+            created: time(&stored.created)?,
+            changed: time(&stored.changed)?,
+            operation: stored.operation,
+            sealed: sealed
+                .transpose()
+                .map_err(|_| unreadable("what is sealed in it is no base64"))?,
+            notes: stored.notes,
+            body: stored.body,
+            revision: entry.modified,
+        })
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let stored = Stored {
+            id: self.id.to_string(),
+            created: clock::precise(self.created),
+            changed: clock::precise(self.changed),
+            operation: self.operation,
+            sealed: self.sealed.as_ref().map(|sealed| BASE64.encode(sealed)),
+            notes: self.notes.clone(),
+            body: self.body.clone(),
+        };
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Seals `secrets` for this document; `Null` for none.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub(crate) fn seal(&mut self, key: &SealingKey, secrets: &Value) -> Result<(), SealError> {
+        self.sealed = match secrets {
+            Value::Null => None,
+            secrets => {
+                let plain = Zeroizing::new(secrets.to_string());
+                Some(key.seal(&context(&self.id), plain.as_bytes())?)
+            }
+        };
+        Ok(())
+    }
+
+    /// What is sealed in it; `Null` when there is nothing.
+    ///
+    /// # Errors
+    /// When it was sealed with another key, or for another document.
+    pub(crate) fn open(&self, key: &SealingKey) -> Result<Value, StoreError> {
+        let Some(sealed) = &self.sealed else {
+            return Ok(Value::Null);
+        };
+        let cannot = |why: String| {
+            StoreError::Unreadable(format!("the secrets of {} cannot be read: {why}", self.id))
+        };
+        let plain = key
+            .open(&context(&self.id), sealed)
+            .map_err(|error| cannot(error.to_string()))?;
+        serde_json::from_slice(&plain).map_err(|error| cannot(error.to_string()))
+    }
+
+    /// A text of its body, by JSON pointer.
+    pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
+        self.body.pointer(pointer)?.as_str()
+    }
+
+    pub(crate) fn state(&self) -> Option<&str> {
+        self.text("/properties/provisioningState")
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.text("/location").unwrap_or_default()
+    }
+}
+
+/// What a sealed part is bound to, so that it cannot be moved to another resource.
+fn context(id: &ResourceId) -> String {
+    id.to_string().to_ascii_lowercase()
+}
+
+/// Where the resource lies in the store.
+///
+/// # Errors
+/// Never for an id that was parsed: its length is bounded below a key's.
+pub(crate) fn key_of(id: &ResourceId) -> Result<Key, StoreError> {
+    keyed(PREFIX, id)
+}
+
+/// Where the configuration lies that is served instead of a failed one.
+pub(crate) fn last_good_key_of(id: &ResourceId) -> Result<Key, StoreError> {
+    keyed(LAST_GOOD_PREFIX, id)
+}
+
+fn keyed(prefix: &str, id: &ResourceId) -> Result<Key, StoreError> {
+    let text = format!("{prefix}{}", id.to_string().to_ascii_lowercase());
+    Key::new(text).map_err(|error| StoreError::Refused(error.to_string()))
+}

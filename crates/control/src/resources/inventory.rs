@@ -1,0 +1,220 @@
+//! What is known of every resource without reading it: where it is, and who uses it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use gatewright_arm::ResourceId;
+use gatewright_store::Revision;
+use serde_json::{Map, Value, json};
+
+use crate::clock;
+use crate::resources::document::Document;
+use crate::resources::references::{self, Use};
+
+/// One resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) id: ResourceId,
+    /// As `/resources` lists it.
+    pub(crate) summary: Map<String, Value>,
+    pub(crate) state: String,
+    revision: Revision,
+    uses: Vec<Use>,
+    items: HashSet<String>,
+}
+
+/// All resources, by id. It follows the store: whoever commits a change tells it, with the revision.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory(RwLock<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    /// By id in lower case, so that a group's resources are neighbours.
+    known: BTreeMap<String, Known>,
+    /// Who refers to an id: pairs of the resource's and the item's id.
+    users: HashMap<String, HashSet<(String, String)>>,
+}
+
+impl Inventory {
+    /// Takes note of a resource as it was stored.
+    pub(crate) fn put(&self, document: &Document) {
+        let key = lower(&document.id);
+        let known = Known::of(document);
+        let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = tables.known.get(&key);
+        if before.is_some_and(|before| before.revision > known.revision) {
+            return;
+        }
+        tables.forget(&key);
+        for one in &known.uses {
+            let users = tables.users.entry(one.target.clone()).or_default();
+            users.insert((key.clone(), one.user.clone()));
+        }
+        tables.known.insert(key, known);
+    }
+
+    pub(crate) fn remove(&self, id: &ResourceId) {
+        let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        tables.forget(&lower(id));
+    }
+
+    pub(crate) fn find(&self, id: &ResourceId) -> Option<Known> {
+        self.read().known.get(&lower(id)).cloned()
+    }
+
+    pub(crate) fn contains(&self, id: &ResourceId) -> bool {
+        self.read().known.contains_key(&lower(id))
+    }
+
+    /// Whether there is such a resource, or such an item of one.
+    pub(crate) fn contains_item(&self, id: &str) -> bool {
+        let id = id.to_ascii_lowercase();
+        let tables = self.read();
+        // The resource that an item belongs to is the nearest before it.
+        let mut before = tables.known.range(..=id.clone()).rev();
+        let owner = before.find(|(key, _)| {
+            id.strip_prefix(key.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        owner.is_some_and(|(key, known)| *key == id || known.items.contains(&id))
+    }
+
+    /// Everything whose id begins with `scope`, in the order of their ids; the scope itself too.
+    pub(crate) fn within(&self, scope: &str) -> Vec<Known> {
+        let scope = scope.trim_end_matches('/').to_ascii_lowercase();
+        let tables = self.read();
+        let from = tables.known.range(scope.clone()..);
+        from.take_while(|(key, _)| key.starts_with(&scope))
+            .filter(|(key, _)| {
+                let rest = key.get(scope.len()..).unwrap_or_default();
+                rest.is_empty() || rest.starts_with('/')
+            })
+            .map(|(_, known)| known.clone())
+            .collect()
+    }
+
+    /// The ids of the resources, or items of them, that refer to `id`; sorted.
+    pub(crate) fn users(&self, id: &str) -> Vec<String> {
+        let tables = self.read();
+        let users = tables.users.get(&id.to_ascii_lowercase());
+        let mut ids: Vec<String> = users
+            .into_iter()
+            .flatten()
+            .map(|(_, item)| item.clone())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The users of `id` that are of this type.
+    pub(crate) fn users_of_type(&self, id: &str, kind: &str) -> Vec<String> {
+        let mut users = self.users(id);
+        users.retain(|user| {
+            ResourceId::parse(user).is_ok_and(|id| id.resource_type().eq_ignore_ascii_case(kind))
+        });
+        users
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn forget(&mut self, key: &str) {
+        let Some(known) = self.known.remove(key) else {
+            return;
+        };
+        for one in known.uses {
+            if let Some(users) = self.users.get_mut(&one.target) {
+                users.remove(&(key.to_owned(), one.user));
+                if users.is_empty() {
+                    self.users.remove(&one.target);
+                }
+            }
+        }
+    }
+}
+
+impl Known {
+    fn of(document: &Document) -> Self {
+        let Document { id, body, .. } = document;
+        let mut summary = Map::new();
+        summary.insert("id".to_owned(), json!(id.to_string()));
+        summary.insert("name".to_owned(), json!(id.name().unwrap_or_default()));
+        summary.insert("type".to_owned(), json!(id.resource_type()));
+        for member in ["sku", "kind", "location", "tags", "zones", "identity"] {
+            if let Some(value) = body.get(member) {
+                summary.insert(member.to_owned(), value.clone());
+            }
+        }
+        let times = [("createdTime", document.created), ("changedTime", document.changed)];
+        for (name, time) in times {
+            summary.insert(name.to_owned(), json!(clock::precise(time)));
+        }
+        let state = document.state().unwrap_or("Succeeded").to_owned();
+        summary.insert("provisioningState".to_owned(), json!(state));
+        Self {
+            uses: references::collect(id, body),
+            items: references::items(body),
+            id: id.clone(),
+            summary,
+            state,
+            revision: document.revision,
+        }
+    }
+}
+
+fn lower(id: &ResourceId) -> String {
+    id.to_string().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NET: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network";
+
+    fn document(path: &str, revision: u64, subnet: Option<&str>) -> Document {
+        let id = ResourceId::parse(&format!("{NET}/{path}")).unwrap();
+        let mut body = json!({"id": id.to_string(), "location": "local"});
+        if let Some(subnet) = subnet {
+            body["properties"] = json!({"subnet": {"id": format!("{NET}/{subnet}")}});
+        }
+        Document {
+            revision: Revision(revision),
+            ..Document::new(id, body)
+        }
+    }
+
+    #[test]
+    fn users_come_and_go_with_the_resources() {
+        let inventory = Inventory::default();
+        let subnet = "virtualNetworks/v/subnets/n";
+        let gateway = document("applicationGateways/a", 2, Some(subnet));
+        inventory.put(&gateway);
+        let target = format!("{NET}/VIRTUALNETWORKS/V/subnets/n");
+        let expected = [format!("{NET}/applicationGateways/a")];
+        assert_eq!(inventory.users(&target), expected);
+        let kind = "Microsoft.Network/applicationGateways";
+        assert_eq!(inventory.users_of_type(&target, kind), expected);
+        inventory.put(&document("applicationGateways/a", 1, None));
+        assert_eq!(inventory.users(&target), expected, "an older state came late");
+        inventory.put(&document("applicationGateways/a", 3, None));
+        assert!(inventory.users(&target).is_empty());
+        inventory.put(&document("applicationGateways/a", 4, Some(subnet)));
+        inventory.remove(&gateway.id);
+        assert!(inventory.users(&target).is_empty());
+    }
+
+    #[test]
+    fn a_scope_holds_what_is_below_it_and_not_its_namesakes() {
+        let inventory = Inventory::default();
+        inventory.put(&document("virtualNetworks/v", 1, None));
+        inventory.put(&document("virtualNetworks/vv", 2, None));
+        let ids = |scope: &str| inventory.within(scope).len();
+        assert_eq!(ids(&format!("{NET}/virtualNetworks/V/")), 1);
+        assert_eq!(ids("/subscriptions/s"), 2);
+        assert_eq!(ids("/subscriptions/other"), 0);
+    }
+}

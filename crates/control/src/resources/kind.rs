@@ -1,0 +1,129 @@
+//! What tells one type of resources from another.
+
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
+use gatewright_store::Pending;
+use serde_json::Value;
+
+use crate::core::Core;
+use crate::operations::Doing;
+use crate::resources::document::Document;
+use crate::resources::inventory::Inventory;
+
+/// A PUT that is to be judged.
+pub(crate) struct Put<'a> {
+    pub(crate) id: &'a ResourceId,
+    /// The whole resource, as it was sent, or as a change of a part of it made it.
+    pub(crate) body: &'a Value,
+    /// What is stored.
+    pub(crate) previous: Option<&'a Document>,
+    pub(crate) api_version: ApiVersion,
+}
+
+impl Put<'_> {
+    /// What the stored body has at this pointer.
+    pub(crate) fn kept(&self, pointer: &str) -> Option<&Value> {
+        self.previous?.body.pointer(pointer)
+    }
+}
+
+/// What is to be stored.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// With every member that an answer has; the etag and the state are put in later, where there
+    /// are such members.
+    pub(crate) body: Value,
+    /// What is to be sealed; `Null` for nothing.
+    pub(crate) secrets: Value,
+    /// Why the operation is going to fail although the resource is stored, as with a vault that
+    /// denies a certificate.
+    pub(crate) doomed: Option<ArmError>,
+}
+
+/// How writes of a type are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// With the final resource.
+    AtOnce,
+    /// With the resource in the state Updating, and an operation to follow.
+    ByOperation,
+}
+
+/// Items of a resource that are resources too: subnets of a virtual network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    /// The last word of its type, and the member of `properties` that lists them.
+    pub(crate) collection: &'static str,
+}
+
+/// A type of resources.
+pub(crate) trait Kind: Send + Sync + 'static {
+    /// In canonical casing, such as `Microsoft.Network/virtualNetworks`.
+    fn name(&self) -> &'static str;
+
+    fn manner(&self) -> Manner {
+        Manner::ByOperation
+    }
+
+    /// Whether a PUT takes the place of one that has not ended, instead of waiting for it.
+    fn supersedes(&self) -> bool {
+        false
+    }
+
+    /// Whether the last configuration that was served is kept until the next one is.
+    fn keeps_last_good(&self) -> bool {
+        false
+    }
+
+    /// Its items that have routes of their own.
+    fn parts(&self) -> &'static [Part] {
+        &[]
+    }
+
+    /// Judges a PUT, and makes of it what is to be stored.
+    fn prepare<'a>(
+        &'a self,
+        core: &'a Core,
+        put: Put<'a>,
+    ) -> Pending<'a, Result<Prepared, ArmError>>;
+
+    /// What a GET answers: the stored body, with what other resources say of it.
+    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
+        document.body.clone()
+    }
+
+    /// Why it, or this item of it, cannot be deleted.
+    fn refuse_delete(
+        &self,
+        _document: &Document,
+        _target: &ResourceId,
+        _inventory: &Inventory,
+    ) -> Option<ArmError> {
+        None
+    }
+
+    /// What must be so before an operation that wrote `document` has succeeded; by default, that
+    /// the node serves what is stored.
+    fn settle<'a>(
+        &'a self,
+        core: &'a Core,
+        document: &'a Document,
+    ) -> Pending<'a, Result<(), ArmError>> {
+        Box::pin(core.node().took(document.revision))
+    }
+
+    /// Whether a PATCH changes `properties` too, and not the tags alone.
+    fn patches_properties(&self) -> bool {
+        false
+    }
+
+    /// What is remembered of a resource and never shown, from what was remembered before.
+    fn note(&self, _doing: Doing, before: &Value) -> Value {
+        before.clone()
+    }
+
+    /// What an operation makes of the body when it begins, besides the state.
+    fn begin(&self, _body: &mut Value, _doing: Doing) {}
+
+    /// What an operation that succeeded makes of the body, besides the state.
+    fn succeed(&self, _body: &mut Value, _notes: &Value) {}
+}

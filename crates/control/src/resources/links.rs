@@ -1,0 +1,102 @@
+//! What a write may rely on: its group, and the resources that it refers to.
+
+use gatewright_arm::{ArmError, ResourceId};
+use serde_json::Value;
+
+use crate::core::Core;
+use crate::resources::references;
+use crate::resources::write::Call;
+
+impl Core {
+    /// The resource's group exists and is not about to go.
+    pub(crate) fn check_group(&self, id: &ResourceId) -> Result<(), ArmError> {
+        let group = id.resource_group().unwrap_or_default();
+        let known = self.inventory.find(&self.group_id(group));
+        match known {
+            None => Err(no_group(group)),
+            Some(known) if known.state == "Deleting" && id.name().is_some() => {
+                Err(group_being_deleted(group))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn group_id(&self, group: &str) -> ResourceId {
+        let text = format!(
+            "/subscriptions/{}/resourceGroups/{group}",
+            self.config.subscription
+        );
+        // The subscription is a GUID and the group a segment of a path.
+        ResourceId::parse(&text).unwrap_or_else(|_| ResourceId::gateway("", "", ""))
+    }
+
+    /// Every resource that `body` refers to exists, and the caller may use it. What is no part of
+    /// this control plane (a virtual machine, say) is taken on trust.
+    pub(crate) fn check_links(
+        &self,
+        call: &Call,
+        id: &ResourceId,
+        body: &Value,
+    ) -> Result<(), ArmError> {
+        for one in references::collect(id, body) {
+            let Ok(target) = ResourceId::parse(&one.target) else {
+                continue;
+            };
+            let Some(kind) = self.kind_or_part(&target) else {
+                continue;
+            };
+            if !self.inventory.contains_item(&one.target) {
+                return Err(ArmError::new(
+                    "InvalidResourceReference",
+                    format!(
+                        "Resource {target} referenced by resource {} was not found. Please make \
+                         sure that the referenced resource exists, and that both resources are in \
+                         the same region.",
+                        one.user
+                    ),
+                ));
+            }
+            let action = format!("{kind}/join/action");
+            if !call.caller.may(&action, &one.target) {
+                return Err(ArmError::front_door(
+                    "LinkedAuthorizationFailed",
+                    format!(
+                        "The client with object id '{}' has permission to perform action '{}' on \
+                         scope '{id}'; however, it does not have permission to perform action \
+                         '{action}' on the linked scope(s) '{target}' or the linked scope(s) are \
+                         invalid.",
+                        call.caller.app_id(),
+                        call.action
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The type of a resource that this control plane keeps, or of an item with routes of its own.
+    fn kind_or_part(&self, id: &ResourceId) -> Option<String> {
+        let name = id.resource_type();
+        if self.kind(&name).is_some() {
+            return Some(name);
+        }
+        let (above, word) = name.rsplit_once('/')?;
+        let parts = self.kind(above)?.parts();
+        let is_part = parts.iter().any(|part| part.collection.eq_ignore_ascii_case(word));
+        is_part.then_some(name)
+    }
+}
+
+/// The front door's word for a group that is about to go.
+pub(crate) fn group_being_deleted(group: &str) -> ArmError {
+    let message = format!(
+        "The resource group '{group}' is in deprovisioning state and cannot perform this operation."
+    );
+    ArmError::front_door("ResourceGroupBeingDeleted", message)
+}
+
+/// The front door's word for a group that does not exist.
+pub(crate) fn no_group(group: &str) -> ArmError {
+    let message = format!("Resource group '{group}' could not be found.");
+    ArmError::front_door("ResourceGroupNotFound", message)
+}

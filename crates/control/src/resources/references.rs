@@ -1,0 +1,123 @@
+//! Which resources a body refers to.
+
+use std::collections::HashSet;
+
+use gatewright_arm::ResourceId;
+use serde_json::Value;
+
+/// One reference to another resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// The id of what is referred to, in lower case.
+    pub(crate) target: String,
+    /// The id of the resource, or the innermost item of it, that refers.
+    pub(crate) user: String,
+}
+
+/// The ids of a resource and of its items; in lower case.
+pub(crate) fn items(body: &Value) -> HashSet<String> {
+    let mut ids = HashSet::new();
+    list_items(body, &mut ids);
+    ids
+}
+
+fn list_items(value: &Value, ids: &mut HashSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| list_items(item, ids)),
+        Value::Object(members) => {
+            let id = members.get("id").and_then(Value::as_str);
+            // A reference has an id alone.
+            if let Some(id) = id.filter(|_| members.contains_key("name")) {
+                ids.insert(id.to_ascii_lowercase());
+            }
+            members.values().for_each(|member| list_items(member, ids));
+        }
+        _ => {}
+    }
+}
+
+/// Every reference of `body`, whose own id is `own`, to something outside of it: a member `id`, or
+/// one whose name ends with `Id`, that holds the id of a resource.
+pub(crate) fn collect(own: &ResourceId, body: &Value) -> Vec<Use> {
+    let own = own.to_string();
+    let mut uses = Vec::new();
+    walk(body, &own.to_ascii_lowercase(), &own, &mut uses);
+    uses
+}
+
+fn walk(value: &Value, own: &str, user: &str, uses: &mut Vec<Use>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(item, own, user, uses)),
+        Value::Object(members) => {
+            let id = members.get("id").and_then(Value::as_str);
+            // An item of the resource itself: from here on, it is the one that refers.
+            let is_item = id.is_some_and(|id| is_within(&id.to_ascii_lowercase(), own));
+            let user = id.filter(|_| is_item).unwrap_or(user);
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if name == "id" || name.ends_with("Id") => {
+                        refer(text, own, user, uses);
+                    }
+                    _ => walk(member, own, user, uses),
+                }
+            }
+            // The keys of an identity's map are ids.
+            if let Some(Value::Object(identities)) = members.get("userAssignedIdentities") {
+                identities.keys().for_each(|id| refer(id, own, user, uses));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn refer(text: &str, own: &str, user: &str, uses: &mut Vec<Use>) {
+    if !text.starts_with('/') {
+        return;
+    }
+    let Ok(id) = ResourceId::parse(text) else {
+        return;
+    };
+    let target = id.to_string().to_ascii_lowercase();
+    if !is_within(&target, own) && id.name().is_some() {
+        uses.push(Use {
+            target,
+            user: user.to_owned(),
+        });
+    }
+}
+
+/// Whether `id` is `own` or an item of it; both in lower case.
+fn is_within(id: &str, own: &str) -> bool {
+    id.strip_prefix(own)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_name_the_innermost_item_that_refers() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/a";
+        let subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n";
+        let body = json!({
+            "id": id,
+            "identity": {"userAssignedIdentities": {subnet: {}}},
+            "properties": {"gatewayIPConfigurations": [{
+                "id": format!("{id}/gatewayIPConfigurations/c"),
+                "properties": {
+                    "subnet": {"id": subnet},
+                    "listener": {"id": format!("{id}/httpListeners/l")},
+                    "keyVaultSecretId": "https://vault.test/secrets/x",
+                },
+            }]},
+        });
+        let uses = collect(&ResourceId::parse(id).unwrap(), &body);
+        let pairs: Vec<_> = uses.iter().map(|one| (&*one.target, &*one.user)).collect();
+        let target = subnet.to_ascii_lowercase();
+        let item = format!("{id}/gatewayIPConfigurations/c");
+        assert_eq!(pairs, [(&*target, id), (&*target, &*item)]);
+    }
+}

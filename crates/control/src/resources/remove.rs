@@ -1,0 +1,139 @@
+//! Deletes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gatewright_arm::{ArmError, ResourceId};
+use gatewright_store::{Condition, Transaction};
+
+use crate::core::{Core, failed};
+use crate::operations::{self, Operation};
+use crate::resources::document::{self, Document};
+use crate::resources::edit::{Edit, is_named};
+use crate::resources::kind::{Kind, Manner};
+use crate::resources::stamp::{new_etag, stamp};
+use crate::resources::write::{Call, event, not_committed};
+
+/// What became of a delete.
+#[derive(Clone, Debug)]
+pub(crate) enum Removed {
+    /// There was nothing.
+    Absent,
+    /// It is gone.
+    Done,
+    /// It goes.
+    Going(Operation),
+}
+
+impl Core {
+    /// Deletes a resource with routes of its own.
+    ///
+    /// # Errors
+    /// When something uses it.
+    pub(crate) async fn delete(
+        self: &Arc<Self>,
+        call: &Call,
+        id: &ResourceId,
+    ) -> Result<Removed, ArmError> {
+        let kind = self.kind_of(id)?;
+        self.wait_for_predecessor(call, kind, id).await?;
+        let _turn = self.writing.lock().await;
+        let Some(document) = self.document(id).await? else {
+            return Ok(Removed::Absent);
+        };
+        if let Some(error) = kind.refuse_delete(&document, id, &self.inventory) {
+            self.note_refusal(call, id, &error).await;
+            return Err(error);
+        }
+        let operation = self.begin(call, id, &document.body);
+        let removed = match kind.manner() {
+            Manner::AtOnce => self.remove(&document, &operation).await.map(|()| Removed::Done),
+            Manner::ByOperation => self.mark(document, operation).await.map(Removed::Going),
+        };
+        self.edits.fetch_add(1, Ordering::AcqRel);
+        removed
+    }
+
+    /// Deletes an item of a resource; answers as [`Core::delete`].
+    pub(crate) async fn delete_part(
+        self: &Arc<Self>,
+        call: &Call,
+        id: &ResourceId,
+        collection: &'static str,
+    ) -> Result<Removed, ArmError> {
+        let name = id.name().unwrap_or_default();
+        let Some(parent) = id.parent() else {
+            return Ok(Removed::Absent);
+        };
+        let Some(document) = self.document(&parent).await? else {
+            return Ok(Removed::Absent);
+        };
+        if part(&document, collection, name).is_none() {
+            return Ok(Removed::Absent);
+        }
+        let kind: &dyn Kind = self.kind_of(&parent)?;
+        if let Some(error) = kind.refuse_delete(&document, id, &self.inventory) {
+            self.note_refusal(call, id, &error).await;
+            return Err(error);
+        }
+        let edit = Edit::DeletePart { collection, name };
+        let accepted = self.write(call, &parent, edit).await?;
+        Ok(accepted.operation.map_or(Removed::Done, Removed::Going))
+    }
+
+    async fn remove(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {
+        let key = document::key_of(&document.id).map_err(failed)?;
+        let mut transaction = Transaction::default()
+            .when(Condition::ModifiedAt(key.clone(), document.revision))
+            .delete(key);
+        for status in ["Started", "Succeeded"] {
+            let event = event(operation, &document.id, (status, ""), None);
+            let (key, bytes) = event.entry().map_err(failed)?;
+            transaction = transaction.put(key, bytes);
+        }
+        self.commit(transaction).await.map_err(not_committed)?;
+        self.inventory.remove(&document.id);
+        Ok(())
+    }
+
+    /// From now on it is being deleted; a GET shows it until it is gone.
+    async fn mark(
+        self: &Arc<Self>,
+        mut document: Document,
+        operation: Operation,
+    ) -> Result<Operation, ArmError> {
+        let key = document::key_of(&document.id).map_err(failed)?;
+        let condition = Condition::ModifiedAt(key.clone(), document.revision);
+        document.operation = Some(operation.id);
+        stamp(&mut document.body, &new_etag(), "Deleting");
+        let operation_key = operations::key_of(operation.id).map_err(failed)?;
+        let mut transaction = Transaction::default()
+            .when(condition)
+            .put(key, document.to_bytes())
+            .put(operation_key, operation.to_bytes());
+        for (status, sub_status) in [("Started", ""), ("Accepted", "Accepted")] {
+            let event = event(&operation, &document.id, (status, sub_status), None);
+            let (key, bytes) = event.entry().map_err(failed)?;
+            transaction = transaction.put(key, bytes);
+        }
+        self.endings.begin(operation.id);
+        let committed = self.commit(transaction).await;
+        document.revision = committed.map_err(|error| {
+            self.endings.end(operation.id);
+            not_committed(error)
+        })?;
+        self.inventory.put(&document);
+        tokio::spawn(Arc::clone(self).settle(document, operation.clone(), None));
+        Ok(operation)
+    }
+}
+
+/// An item of a resource.
+pub(crate) fn part<'a>(
+    document: &'a Document,
+    collection: &str,
+    name: &str,
+) -> Option<&'a serde_json::Value> {
+    let items = document.body.get("properties")?.get(collection)?.as_array()?;
+    items.iter().find(|item| is_named(item, name))
+}

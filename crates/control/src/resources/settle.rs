@@ -1,0 +1,112 @@
+//! What follows a write: the operation goes on until the node serves what was stored, and is ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_arm::{ArmError, ResourceId};
+use gatewright_store::{Condition, Transaction};
+
+use crate::core::{Core, failed};
+use crate::operations::{self, Doing, Operation, Status};
+use crate::resources::document::{self, Document};
+use crate::resources::stamp::{new_etag, stamp};
+use crate::resources::write::{event, not_committed};
+
+/// How often the end of an operation is written again when the store fails, and the pause before.
+const ATTEMPTS_MAX: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Core {
+    /// Goes on with an operation until it has ended.
+    pub(crate) async fn settle(
+        self: Arc<Self>,
+        document: Document,
+        operation: Operation,
+        doomed: Option<ArmError>,
+    ) {
+        let outcome = match doomed {
+            Some(error) => Err(error),
+            None => self.carry_out(&document, &operation).await,
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            match self.conclude(&document.id, &operation, &outcome).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::error!("the operation {} cannot end: {}", operation.id, error.message);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        self.endings.end(operation.id);
+    }
+
+    async fn carry_out(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {
+        match operation.doing {
+            // What is being deleted is served no more, whatever its kind waits for otherwise.
+            Doing::Delete if document.state() == Some("Deleting") => {
+                self.node().took(document.revision).await
+            }
+            _ => self.kind_of(&document.id)?.settle(self, document).await,
+        }
+    }
+
+    /// Writes the end of an operation, of its resource's state, and the event, in one step. Nothing
+    /// happens when another operation has taken its place.
+    async fn conclude(
+        &self,
+        id: &ResourceId,
+        operation: &Operation,
+        outcome: &Result<(), ArmError>,
+    ) -> Result<(), ArmError> {
+        let _turn = self.writing.lock().await;
+        let stored = self.operation(operation.id).await?;
+        let Some(stored) = stored.filter(|one| one.operation.status == Status::InProgress) else {
+            return Ok(());
+        };
+        let mut ended = stored.operation;
+        ended.end(outcome.as_ref().err());
+        let key = operations::key_of(ended.id).map_err(failed)?;
+        let mut transaction = Transaction::default()
+            .when(Condition::ModifiedAt(key.clone(), stored.revision))
+            .put(key, ended.to_bytes());
+        let status = ended.status.text();
+        let event = event(&ended, id, (status, ""), ended.error.as_ref());
+        let (key, bytes) = event.entry().map_err(failed)?;
+        transaction = transaction.put(key, bytes);
+        let document = self.document(id).await?;
+        let document = document.filter(|document| document.operation == Some(ended.id));
+        match document {
+            None => self.commit(transaction).await.map(drop).map_err(not_committed),
+            Some(document) => self.conclude_document(transaction, document, &ended).await,
+        }
+    }
+
+    async fn conclude_document(
+        &self,
+        transaction: Transaction,
+        mut document: Document,
+        ended: &Operation,
+    ) -> Result<(), ArmError> {
+        let key = document::key_of(&document.id).map_err(failed)?;
+        let condition = Condition::ModifiedAt(key.clone(), document.revision);
+        let mut transaction = transaction.when(condition);
+        let is_good = ended.status == Status::Succeeded;
+        let last_good = document::last_good_key_of(&document.id).map_err(failed)?;
+        if is_good && document.state() == Some("Deleting") {
+            transaction = transaction.delete(key).delete(last_good);
+            self.commit(transaction).await.map_err(not_committed)?;
+            self.inventory.remove(&document.id);
+            return Ok(());
+        }
+        stamp(&mut document.body, &new_etag(), ended.status.text());
+        if is_good {
+            let kind = self.kind_of(&document.id)?;
+            kind.succeed(&mut document.body, &document.notes);
+            transaction = transaction.delete(last_good);
+        }
+        transaction = transaction.put(key, document.to_bytes());
+        document.revision = self.commit(transaction).await.map_err(not_committed)?;
+        self.inventory.put(&document);
+        Ok(())
+    }
+}

@@ -1,0 +1,385 @@
+//! The shapes of resources that are stored as they are sent: which members there are, in which
+//! casing and order, and what stands there by default.
+//!
+//! Clients write names and words of enums in any case, numbers as text, and `null` for what they
+//! do not mean. What is stored is what the service would answer. Members that a shape does not know
+//! are kept as they came: nothing that a client sends is lost because this table is older than the
+//! client.
+
+use gatewright_arm::{ArmError, ResourceId};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// One member.
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    pub(crate) origin: Origin,
+}
+
+/// What a member holds.
+pub(crate) enum Form {
+    Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A number between these, both included.
+    Integer(i64, i64),
+    Boolean,
+    Texts,
+    /// `{"id": …}`.
+    Reference,
+    Object(&'static [Member]),
+    /// Objects that are no resources.
+    Objects(&'static [Member]),
+    /// Resources of their own name and id; the type is the parent's and this word.
+    Items(&'static [Member]),
+    /// Anything.
+    Any,
+}
+
+/// Where a member's value comes from.
+pub(crate) enum Origin {
+    /// From the client; absent where the client says nothing.
+    Client,
+    /// From the client, or else this JSON.
+    ClientOr(&'static str),
+    /// From the server alone; what a client sends is ignored, what was stored stays.
+    Server,
+    /// From the server, a GUID that never changes.
+    ServerGuid,
+    /// Accepted and dropped.
+    Dropped,
+}
+
+pub(crate) const fn member(name: &'static str, form: Form) -> Member {
+    Member {
+        name,
+        form,
+        origin: Origin::Client,
+    }
+}
+
+pub(crate) const fn defaulted(name: &'static str, form: Form, default: &'static str) -> Member {
+    Member {
+        name,
+        form,
+        origin: Origin::ClientOr(default),
+    }
+}
+
+pub(crate) const fn server(name: &'static str) -> Member {
+    Member {
+        name,
+        form: Form::Any,
+        origin: Origin::Server,
+    }
+}
+
+pub(crate) const fn guid(name: &'static str) -> Member {
+    Member {
+        name,
+        form: Form::Any,
+        origin: Origin::ServerGuid,
+    }
+}
+
+pub(crate) const fn dropped(name: &'static str) -> Member {
+    Member {
+        name,
+        form: Form::Any,
+        origin: Origin::Dropped,
+    }
+}
+
+/// Members that every resource has beside `properties`, which the server writes itself.
+const OWN_MEMBERS: [&str; 5] = ["id", "name", "type", "etag", "properties"];
+
+/// Where in the body something is, for the sentences about it.
+struct Place<'a> {
+    /// The id of the resource or the item.
+    id: &'a ResourceId,
+    path: String,
+}
+
+impl Place<'_> {
+    fn below(&self, name: &str) -> Self {
+        Place {
+            id: self.id,
+            path: format!("{}.{name}", self.path),
+        }
+    }
+}
+
+/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the members
+/// of `top` beside `properties` and of `properties` in it.
+///
+/// # Errors
+/// When a member holds what it cannot hold; the first one.
+pub(crate) fn resource(
+    id: &ResourceId,
+    (top, properties): (&[Member], &'static [Member]),
+    given: &Value,
+    previous: Option<&Value>,
+) -> Result<Value, ArmError> {
+    let mut out = header(id, previous);
+    let place = Place {
+        id,
+        path: String::new(),
+    };
+    let empty = Map::new();
+    let object = given.as_object().unwrap_or(&empty);
+    for one in top {
+        put(one, object, previous, &place, &mut out)?;
+    }
+    let bag = find(object, "properties").cloned().unwrap_or_else(|| json!({}));
+    let before = previous.and_then(|before| before.get("properties"));
+    let bag = stated(properties, &bag, before, &place.below("properties"))?;
+    out.insert("properties".to_owned(), bag);
+    keep_unknown(object, &out.clone(), top, &OWN_MEMBERS, &mut out);
+    Ok(Value::Object(out))
+}
+
+/// Name, id, etag and type. The casing of names is that of the first PUT.
+fn header(id: &ResourceId, previous: Option<&Value>) -> Map<String, Value> {
+    let before = |name: &str| previous.and_then(|before| before.get(name)).cloned();
+    let mut out = Map::new();
+    let name = before("name").unwrap_or_else(|| json!(id.name().unwrap_or_default()));
+    out.insert("name".to_owned(), name);
+    out.insert("id".to_owned(), before("id").unwrap_or_else(|| json!(id.to_string())));
+    out.insert("etag".to_owned(), json!(""));
+    out.insert("type".to_owned(), json!(id.resource_type()));
+    out
+}
+
+/// The members of `properties`, the state first.
+fn stated(
+    members: &'static [Member],
+    given: &Value,
+    previous: Option<&Value>,
+    place: &Place<'_>,
+) -> Result<Value, ArmError> {
+    let mut out = Map::new();
+    out.insert("provisioningState".to_owned(), json!("Succeeded"));
+    fill(members, given, previous, place, &mut out)?;
+    Ok(Value::Object(out))
+}
+
+fn fill(
+    members: &[Member],
+    given: &Value,
+    previous: Option<&Value>,
+    place: &Place<'_>,
+    out: &mut Map<String, Value>,
+) -> Result<(), ArmError> {
+    let Some(object) = given.as_object() else {
+        return Err(invalid(place, "an object is expected"));
+    };
+    for one in members {
+        put(one, object, previous, place, out)?;
+    }
+    let known = out.clone();
+    keep_unknown(object, &known, members, &["provisioningState"], out);
+    Ok(())
+}
+
+fn keep_unknown(
+    given: &Map<String, Value>,
+    known: &Map<String, Value>,
+    members: &[Member],
+    own: &[&str],
+    out: &mut Map<String, Value>,
+) {
+    for (name, value) in given {
+        let same = |other: &str| other.eq_ignore_ascii_case(name);
+        let is_known = known.keys().any(|other| same(other))
+            || members.iter().any(|one| same(one.name))
+            || own.iter().any(|other| same(other));
+        if !is_known && !value.is_null() {
+            out.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn put(
+    one: &Member,
+    given: &Map<String, Value>,
+    previous: Option<&Value>,
+    place: &Place<'_>,
+    out: &mut Map<String, Value>,
+) -> Result<(), ArmError> {
+    let before = previous.and_then(|before| before.get(one.name));
+    let sent = find(given, one.name).filter(|value| !value.is_null());
+    let value = match (&one.origin, sent) {
+        (Origin::Dropped, _) => None,
+        (Origin::Server, _) => before.cloned(),
+        (Origin::ServerGuid, _) => {
+            Some(before.cloned().unwrap_or_else(|| json!(Uuid::new_v4().to_string())))
+        }
+        (Origin::Client | Origin::ClientOr(_), Some(sent)) => {
+            Some(read(&one.form, sent, before, &place.below(one.name))?)
+        }
+        (Origin::ClientOr(default), None) => {
+            let default: Value = serde_json::from_str(default).unwrap_or_default();
+            Some(read(&one.form, &default, before, &place.below(one.name))?)
+        }
+        (Origin::Client, None) => None,
+    };
+    if let Some(value) = value {
+        out.insert(one.name.to_owned(), value);
+    }
+    Ok(())
+}
+
+fn read(
+    form: &Form,
+    sent: &Value,
+    before: Option<&Value>,
+    place: &Place<'_>,
+) -> Result<Value, ArmError> {
+    match form {
+        Form::Any => Ok(without_nulls(sent)),
+        Form::Text => match sent {
+            Value::String(_) => Ok(sent.clone()),
+            Value::Number(number) => Ok(json!(number.to_string())),
+            _ => Err(invalid(place, "a text is expected")),
+        },
+        Form::Word(words) => word(words, sent, place),
+        Form::Integer(least, most) => integer((*least, *most), sent, place),
+        Form::Boolean => match sent {
+            Value::Bool(_) => Ok(sent.clone()),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(json!(true)),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(json!(false)),
+            _ => Err(invalid(place, "true or false is expected")),
+        },
+        Form::Texts => match sent.as_array() {
+            Some(texts) if texts.iter().all(Value::is_string) => Ok(sent.clone()),
+            _ => Err(invalid(place, "a list of texts is expected")),
+        },
+        Form::Reference => reference(sent, place),
+        Form::Object(members) => {
+            let mut out = Map::new();
+            fill(members, sent, before, place, &mut out)?;
+            Ok(Value::Object(out))
+        }
+        Form::Objects(members) => {
+            let list = sent.as_array().ok_or_else(|| invalid(place, "a list is expected"))?;
+            let read_one = |one: &Value| {
+                let mut out = Map::new();
+                fill(members, one, None, place, &mut out)?;
+                Ok(Value::Object(out))
+            };
+            list.iter().map(read_one).collect::<Result<Vec<_>, _>>().map(Value::from)
+        }
+        Form::Items(members) => items(members, sent, before, place),
+    }
+}
+
+fn word(words: &[&str], sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
+    let text = sent.as_str().unwrap_or_default();
+    let found = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+    found.map(|word| json!(word)).ok_or_else(|| {
+        let why = format!("'{text}' was not found; one of {} is expected", words.join(", "));
+        invalid(place, &why)
+    })
+}
+
+fn integer(
+    (least, most): (i64, i64),
+    sent: &Value,
+    place: &Place<'_>,
+) -> Result<Value, ArmError> {
+    let number = match sent {
+        Value::String(text) => text.trim().parse().ok(),
+        sent => sent.as_i64(),
+    };
+    match number.filter(|number| (least..=most).contains(number)) {
+        Some(number) => Ok(json!(number)),
+        None => Err(invalid(place, &format!("a number from {least} to {most} is expected"))),
+    }
+}
+
+/// In canonical casing.
+fn reference(sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
+    let id = sent.as_object().and_then(|object| find(object, "id"));
+    let Some(text) = id.and_then(Value::as_str) else {
+        return Err(invalid(place, "a reference with an id is expected"));
+    };
+    let id = ResourceId::parse(text).map_err(|_| {
+        let message = format!(
+            "Reference Id {text} is not formatted correctly. The Id is expected to reference a \
+             resource. Path {}.",
+            place.path.trim_start_matches('.')
+        );
+        ArmError::new("InvalidJsonReferenceFormat", message)
+    })?;
+    Ok(json!({"id": id.to_string()}))
+}
+
+fn items(
+    members: &'static [Member],
+    sent: &Value,
+    before: Option<&Value>,
+    place: &Place<'_>,
+) -> Result<Value, ArmError> {
+    let list = sent.as_array().ok_or_else(|| invalid(place, "a list is expected"))?;
+    let collection = place.path.rsplit('.').next().unwrap_or_default();
+    let mut out: Vec<Value> = Vec::new();
+    for one in list {
+        let object = one.as_object().ok_or_else(|| invalid(place, "an object is expected"))?;
+        let name = find(object, "name").and_then(Value::as_str).unwrap_or_default();
+        if name.is_empty() {
+            return Err(invalid(place, "every item must have a name"));
+        }
+        let same = |other: &&Value| crate::resources::edit::is_named(other, name);
+        if out.iter().any(|other| same(&other)) {
+            return Err(ArmError::new(
+                "DuplicateResourceName",
+                format!("Resource {} has two child resources with the same name ({name}).", place.id),
+            ));
+        }
+        let previous = before.and_then(Value::as_array);
+        let previous = previous.and_then(|list| list.iter().find(same));
+        let id = place.id.child(collection, name);
+        let mut item = header(&id, previous);
+        let inner = Place {
+            id: &id,
+            path: format!("{}[{}]", place.path, out.len()),
+        };
+        let bag = find(object, "properties").cloned().unwrap_or_else(|| json!({}));
+        let old = previous.and_then(|previous| previous.get("properties"));
+        let bag = stated(members, &bag, old, &inner.below("properties"))?;
+        // Items have their type last.
+        let kind = item.shift_remove("type");
+        item.insert("properties".to_owned(), bag);
+        item.extend(kind.map(|kind| ("type".to_owned(), kind)));
+        out.push(Value::Object(item));
+    }
+    Ok(Value::Array(out))
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A member in any letter case.
+fn find<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let mut members = object.iter();
+    let found = members.find(|(own, _)| own.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value)
+}
+
+fn invalid(place: &Place<'_>, why: &str) -> ArmError {
+    let path = place.path.trim_start_matches('.');
+    let detail = ArmError::new(
+        "InvalidJson",
+        format!("The value of '{path}' of {} is invalid: {why}. Path '{path}'.", place.id),
+    );
+    ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
+}
