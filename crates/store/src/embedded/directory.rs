@@ -33,6 +33,11 @@ impl Directory {
         self.0.join("gatewright.db-wal")
     }
 
+    /// SQLite's index of that log, which can be made anew at any time.
+    pub(super) fn log_index(&self) -> PathBuf {
+        self.0.join("gatewright.db-shm")
+    }
+
     /// A database that is being made; it is renamed when it is whole.
     pub(super) fn unfinished(&self) -> PathBuf {
         self.0.join("gatewright.db.new")
