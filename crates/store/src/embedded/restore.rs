@@ -22,7 +22,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::audit::{Contents, audit};
 use super::backup::{copy, sync};
-use super::directory::Directory;
+use super::directory::{Directory, is_there};
 use super::error::OpenError;
 use super::hold;
 use super::schema::{self, State};
@@ -79,7 +79,8 @@ pub fn restore(
 ) -> Result<RestoreReport, RestoreError> {
     let source = open_backup(from)?;
     let (directory, _lock) = hold(directory)?;
-    let occupied = is_there(&directory.database()) || is_there(&directory.log());
+    let parts = [directory.database(), directory.log(), directory.journal()];
+    let occupied = parts.iter().any(|part| is_there(part));
     if occupied && !replace {
         return Err(RestoreError::Occupied {
             directory: directory.path().to_owned(),
@@ -92,11 +93,7 @@ pub fn restore(
         schema::discard(&directory, &beside)?;
     }
     let (contents, revision) = prepared?;
-    let kept_aside = if occupied {
-        set_aside(&directory)?
-    } else {
-        None
-    };
+    let kept_aside = occupied.then(|| set_aside(&directory)).transpose()?;
     let moved = std::fs::rename(&beside, directory.database());
     moved.map_err(|error| directory.unusable(&error))?;
     directory.sync()?;
@@ -206,25 +203,33 @@ fn last_revision(directory: &Directory) -> Option<u64> {
     State::read(&connection).ok().map(|state| state.revision)
 }
 
-/// Renames the database and its write-ahead log, which are of no use without each other. Cut off
-/// in between, the directory has a log without a database, or neither beside a restore, and both
-/// are refused when it is opened.
-fn set_aside(directory: &Directory) -> Result<Option<PathBuf>, OpenError> {
-    let with = |suffix: String| {
-        let mut name = directory.database().into_os_string();
+/// Renames the database and its logs, which are of no use without each other. Cut off in between,
+/// the directory has no database beside a restore, and is refused when it is opened.
+fn set_aside(directory: &Directory) -> Result<PathBuf, OpenError> {
+    let named = |file: PathBuf, suffix: &str| {
+        let mut name = file.into_os_string();
         name.push(suffix);
         PathBuf::from(name)
     };
     let names = (1..=ASIDE_MAX).map(|n| {
-        let aside = format!(".replaced-{n}");
-        (with(format!("{aside}-wal")), with(aside))
+        let aside = named(directory.database(), &format!(".replaced-{n}"));
+        [
+            (aside.clone(), ""),
+            (aside.clone(), "-wal"),
+            (aside, "-journal"),
+        ]
+        .map(|(aside, part)| named(aside, part))
     });
-    let mut free = names.filter(|(log, aside)| !is_there(log) && !is_there(aside));
-    let Some((log, aside)) = free.next() else {
+    let mut free = names.filter(|names| !names.iter().any(|name| is_there(name)));
+    let Some([database, log, journal]) = free.next() else {
         let error = io::Error::other("too many databases were kept aside; remove some");
         return Err(directory.unusable(&error));
     };
-    for (from, to) in [(directory.database(), &aside), (directory.log(), &log)] {
+    for (from, to) in [
+        (directory.database(), &database),
+        (directory.log(), &log),
+        (directory.journal(), &journal),
+    ] {
         match std::fs::rename(from, to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(directory.unusable(&error));
@@ -234,9 +239,5 @@ fn set_aside(directory: &Directory) -> Result<Option<PathBuf>, OpenError> {
     }
     schema::discard(directory, &directory.log_index())?;
     directory.sync()?;
-    Ok(Some(aside))
-}
-
-fn is_there(file: &Path) -> bool {
-    file.symlink_metadata().is_ok()
+    Ok(database)
 }

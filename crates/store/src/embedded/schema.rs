@@ -2,13 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::directory::Directory;
+use super::directory::{Directory, is_there};
 use super::error::{OpenError, is_damage};
 use crate::traits::StoreError;
 
@@ -95,7 +95,7 @@ impl State {
 /// it where there is none.
 pub(super) fn open(directory: &Directory) -> Result<Connection, OpenError> {
     let file = directory.database();
-    if !file.exists() {
+    if !is_there(&file) {
         create(directory)?;
     }
     discard(directory, &directory.unfinished())?;
@@ -136,12 +136,12 @@ fn create(directory: &Directory) -> Result<(), OpenError> {
 /// What lies there without a database says that there was one.
 fn refuse_remains(directory: &Directory) -> Result<(), OpenError> {
     let file = directory.database();
-    if directory.restoring().exists() {
+    if is_there(&directory.restoring()) {
         let reason = "a restore was cut off and must be run again";
         return Err(damaged(&file, reason));
     }
-    let log = std::fs::metadata(directory.log());
-    if log.is_ok_and(|log| log.len() > 0) {
+    let holds = |file: PathBuf| file.metadata().is_ok_and(|file| file.len() > 0);
+    if holds(directory.log()) || holds(directory.journal()) {
         let reason = "the file is missing, but its write-ahead log is there";
         return Err(damaged(&file, reason));
     }
@@ -345,3 +345,7 @@ pub(super) fn cannot(file: &Path, error: &rusqlite::Error) -> OpenError {
         OpenError::Failed { file, reason }
     }
 }
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;
