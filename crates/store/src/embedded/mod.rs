@@ -166,7 +166,9 @@ impl Embedded {
 
     async fn queue(&self, transaction: Transaction) -> Result<Revision, CommitError> {
         let bytes = transaction.check()?;
-        let kib = u32::try_from(bytes / 1024).unwrap_or(QUEUE_KIB).max(1);
+        let kib = u32::try_from(bytes.div_ceil(1024))
+            .unwrap_or(QUEUE_KIB)
+            .max(1);
         let room = Arc::clone(&self.room);
         let room = room.acquire_many_owned(kib.min(QUEUE_KIB)).await;
         let (answer, answered) = oneshot::channel();
