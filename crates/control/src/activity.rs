@@ -49,7 +49,11 @@ impl Event<'_> {
         let ticks = now.unix_timestamp_nanos() / 100 + UNIX_EPOCH_TICKS;
         let subscription = self.resource.subscription().unwrap_or_default();
         let (action, status) = (self.action, self.status);
-        let level = if status == "Failed" { "Error" } else { "Informational" };
+        let level = if status == "Failed" {
+            "Error"
+        } else {
+            "Informational"
+        };
         let named = |value: &str| json!({"value": value, "localizedValue": value});
         let mut properties = json!({
             "entity": resource,

@@ -74,16 +74,30 @@ impl Control {
         let authority = authority(&*store, &sealing).await?;
         std::fs::write(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
-        let tls = authority.server_config(&names, clock::now()).map_err(StartError::Keys)?;
+        let tls = authority
+            .server_config(&names, clock::now())
+            .map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
-        let core = Arc::new(Core::new(config, authorities, store, sealing, identity, node));
+        let core = Arc::new(Core::new(
+            config,
+            authorities,
+            store,
+            sealing,
+            identity,
+            node,
+        ));
         core.load().await?;
         let bootstrap = core.bootstrap().await?;
         core.resume().await?;
         let (stop, stopped) = watch::channel(false);
         let acceptor = TlsAcceptor::from(tls);
-        tokio::spawn(server::serve(listener, acceptor, Arc::clone(&core), stopped));
+        tokio::spawn(server::serve(
+            listener,
+            acceptor,
+            Arc::clone(&core),
+            stopped,
+        ));
         Ok(Self {
             core,
             address,
@@ -125,7 +139,10 @@ impl Control {
             return Err(format!("'{scope}' is not in the subscription {own}"));
         }
         let assignments = vec![Assignment { role, scope }];
-        self.core.create_principal(name, assignments).await.map_err(|error| error.to_string())
+        self.core
+            .create_principal(name, assignments)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// All principals, the oldest first.
@@ -234,7 +251,8 @@ impl Core {
                 tokio::spawn(Arc::clone(self).settle(document, operation, None));
             }
             (_, document) => {
-                let document = document.unwrap_or_else(|| Document::new(id, serde_json::Value::Null));
+                let document =
+                    document.unwrap_or_else(|| Document::new(id, serde_json::Value::Null));
                 let error = gatewright_arm::ArmError::new(
                     "OperationInterrupted",
                     "The control plane was restarted while the operation ran; start it again.",

@@ -93,6 +93,15 @@ impl Document {
         }
     }
 
+    /// A gateway that comes from no file; `id` stands for one in findings.
+    pub(crate) fn stored(id: &str, gateway: &ApplicationGateway) -> Self {
+        Self {
+            file: id.to_owned(),
+            gateways: vec![gateway.clone()],
+            findings: Vec::new(),
+        }
+    }
+
     /// Gives the only gateway the name of its file where it has none, as in the body of a PUT.
     fn name_gateways(&mut self, stem: Option<&str>) {
         let is_alone = self.gateways.len() == 1;

@@ -82,6 +82,19 @@ impl NetworkFolder {
         network
     }
 
+    /// Adds resources that come from no file; `name` stands for one in findings.
+    pub(crate) fn add(&mut self, name: String, resources: NetworkResources) {
+        self.files.push(name);
+        self.documents.push(resources);
+    }
+
+    /// Adds what another one holds.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.files.extend(other.files.iter().cloned());
+        self.documents.extend(other.documents.iter().cloned());
+        self.findings.extend(other.findings.iter().cloned());
+    }
+
     fn refuse(&mut self, file: &str, message: String) {
         let finding = Finding::of_file(file, Level::Error, "GW-E-file", message);
         self.findings.push(finding);

@@ -20,6 +20,7 @@ use crate::maps;
 use crate::network::{self, NetworkFolder};
 use crate::sentence::Sentence;
 use crate::settings::{CertificateFile, Settings};
+use crate::stored::Chosen;
 
 /// Largest password file, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
@@ -69,19 +70,23 @@ pub(crate) fn watched_files(settings: &Settings) -> Vec<PathBuf> {
         .collect()
 }
 
-/// From files to a configuration that could be served.
-pub(crate) fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<Plan, Problem> {
-    let documents: Vec<Document> = settings
-        .gateways
-        .iter()
-        .map(|path| Document::load(path))
-        .collect();
+/// From files, and what is chosen of what is stored, to a configuration that could be served.
+pub(crate) fn plan(
+    settings: &Settings,
+    minted: &mut DevCertificates,
+    chosen: &Chosen,
+) -> Result<Plan, Problem> {
+    let files = settings.gateways.iter().map(|path| Document::load(path));
+    let stored = chosen.gateways.iter();
+    let stored = stored.map(|(id, gateway)| Document::stored(id, gateway));
+    let documents: Vec<Document> = files.chain(stored).collect();
     let certificates = supplied_certificates(settings)?;
     let mut options = Options {
         now: unix_now(),
         port_offset: settings.port_offset,
         path_case_sensitive: settings.path_case_sensitive,
-        allow_unsupported: settings.ignore_unsupported,
+        // What is stored was taken with its warnings; a file is taken as its flags say.
+        allow_unsupported: settings.ignore_unsupported || !chosen.gateways.is_empty(),
         certificates,
         ..Options::default()
     };
@@ -92,13 +97,19 @@ pub(crate) fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<
             .collect();
         options.development_certificates = minted.provide(&keyless)?;
     }
-    let network = NetworkFolder::load(settings.network.as_deref());
+    let mut network = NetworkFolder::load(settings.network.as_deref());
+    network.join(&chosen.network);
     let unused = unused_certificates(&settings.certificates, &documents);
     let (compiled, mut findings) = documents::compile(documents, &network, &options)?;
     findings.extend(unused);
     let snapshot = compiled.snapshot;
     findings.extend(maps::unused(&settings.map, &snapshot));
-    let bindings = bindings::assign(&snapshot, &settings.bind, settings.port_offset)?;
+    let bindings = bindings::assign(
+        &snapshot,
+        &settings.bind,
+        &chosen.addresses,
+        settings.port_offset,
+    )?;
     Ok(Plan {
         snapshot: Arc::new(snapshot),
         bindings,

@@ -148,7 +148,10 @@ impl Known {
                 summary.insert(member.to_owned(), value.clone());
             }
         }
-        let times = [("createdTime", document.created), ("changedTime", document.changed)];
+        let times = [
+            ("createdTime", document.created),
+            ("changedTime", document.changed),
+        ];
         for (name, time) in times {
             summary.insert(name.to_owned(), json!(clock::precise(time)));
         }
@@ -199,7 +202,11 @@ mod tests {
         let kind = "Microsoft.Network/applicationGateways";
         assert_eq!(inventory.users_of_type(&target, kind), expected);
         inventory.put(&document("applicationGateways/a", 1, None));
-        assert_eq!(inventory.users(&target), expected, "an older state came late");
+        assert_eq!(
+            inventory.users(&target),
+            expected,
+            "an older state came late"
+        );
         inventory.put(&document("applicationGateways/a", 3, None));
         assert!(inventory.users(&target).is_empty());
         inventory.put(&document("applicationGateways/a", 4, Some(subnet)));

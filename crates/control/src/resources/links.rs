@@ -82,7 +82,9 @@ impl Core {
         }
         let (above, word) = name.rsplit_once('/')?;
         let parts = self.kind(above)?.parts();
-        let is_part = parts.iter().any(|part| part.collection.eq_ignore_ascii_case(word));
+        let is_part = parts
+            .iter()
+            .any(|part| part.collection.eq_ignore_ascii_case(word));
         is_part.then_some(name)
     }
 }

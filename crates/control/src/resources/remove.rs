@@ -47,7 +47,10 @@ impl Core {
         }
         let operation = self.begin(call, id, &document.body);
         let removed = match kind.manner() {
-            Manner::AtOnce => self.remove(&document, &operation).await.map(|()| Removed::Done),
+            Manner::AtOnce => self
+                .remove(&document, &operation)
+                .await
+                .map(|()| Removed::Done),
             Manner::ByOperation => self.mark(document, operation).await.map(Removed::Going),
         };
         self.edits.fetch_add(1, Ordering::AcqRel);
@@ -134,6 +137,10 @@ pub(crate) fn part<'a>(
     collection: &str,
     name: &str,
 ) -> Option<&'a serde_json::Value> {
-    let items = document.body.get("properties")?.get(collection)?.as_array()?;
+    let items = document
+        .body
+        .get("properties")?
+        .get(collection)?
+        .as_array()?;
     items.iter().find(|item| is_named(item, name))
 }

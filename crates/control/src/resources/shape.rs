@@ -131,7 +131,9 @@ pub(crate) fn resource(
     for one in top {
         put(one, object, previous, &place, &mut out)?;
     }
-    let bag = find(object, "properties").cloned().unwrap_or_else(|| json!({}));
+    let bag = find(object, "properties")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
     let before = previous.and_then(|before| before.get("properties"));
     let bag = stated(properties, &bag, before, &place.below("properties"))?;
     out.insert("properties".to_owned(), bag);
@@ -145,7 +147,10 @@ fn header(id: &ResourceId, previous: Option<&Value>) -> Map<String, Value> {
     let mut out = Map::new();
     let name = before("name").unwrap_or_else(|| json!(id.name().unwrap_or_default()));
     out.insert("name".to_owned(), name);
-    out.insert("id".to_owned(), before("id").unwrap_or_else(|| json!(id.to_string())));
+    out.insert(
+        "id".to_owned(),
+        before("id").unwrap_or_else(|| json!(id.to_string())),
+    );
     out.insert("etag".to_owned(), json!(""));
     out.insert("type".to_owned(), json!(id.resource_type()));
     out
@@ -212,9 +217,11 @@ fn put(
     let value = match (&one.origin, sent) {
         (Origin::Dropped, _) => None,
         (Origin::Server, _) => before.cloned(),
-        (Origin::ServerGuid, _) => {
-            Some(before.cloned().unwrap_or_else(|| json!(Uuid::new_v4().to_string())))
-        }
+        (Origin::ServerGuid, _) => Some(
+            before
+                .cloned()
+                .unwrap_or_else(|| json!(Uuid::new_v4().to_string())),
+        ),
         (Origin::Client | Origin::ClientOr(_), Some(sent)) => {
             Some(read(&one.form, sent, before, &place.below(one.name))?)
         }
@@ -262,13 +269,18 @@ fn read(
             Ok(Value::Object(out))
         }
         Form::Objects(members) => {
-            let list = sent.as_array().ok_or_else(|| invalid(place, "a list is expected"))?;
+            let list = sent
+                .as_array()
+                .ok_or_else(|| invalid(place, "a list is expected"))?;
             let read_one = |one: &Value| {
                 let mut out = Map::new();
                 fill(members, one, None, place, &mut out)?;
                 Ok(Value::Object(out))
             };
-            list.iter().map(read_one).collect::<Result<Vec<_>, _>>().map(Value::from)
+            list.iter()
+                .map(read_one)
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::from)
         }
         Form::Items(members) => items(members, sent, before, place),
     }
@@ -278,23 +290,25 @@ fn word(words: &[&str], sent: &Value, place: &Place<'_>) -> Result<Value, ArmErr
     let text = sent.as_str().unwrap_or_default();
     let found = words.iter().find(|word| word.eq_ignore_ascii_case(text));
     found.map(|word| json!(word)).ok_or_else(|| {
-        let why = format!("'{text}' was not found; one of {} is expected", words.join(", "));
+        let why = format!(
+            "'{text}' was not found; one of {} is expected",
+            words.join(", ")
+        );
         invalid(place, &why)
     })
 }
 
-fn integer(
-    (least, most): (i64, i64),
-    sent: &Value,
-    place: &Place<'_>,
-) -> Result<Value, ArmError> {
+fn integer((least, most): (i64, i64), sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
     let number = match sent {
         Value::String(text) => text.trim().parse().ok(),
         sent => sent.as_i64(),
     };
     match number.filter(|number| (least..=most).contains(number)) {
         Some(number) => Ok(json!(number)),
-        None => Err(invalid(place, &format!("a number from {least} to {most} is expected"))),
+        None => Err(invalid(
+            place,
+            &format!("a number from {least} to {most} is expected"),
+        )),
     }
 }
 
@@ -321,12 +335,18 @@ fn items(
     before: Option<&Value>,
     place: &Place<'_>,
 ) -> Result<Value, ArmError> {
-    let list = sent.as_array().ok_or_else(|| invalid(place, "a list is expected"))?;
+    let list = sent
+        .as_array()
+        .ok_or_else(|| invalid(place, "a list is expected"))?;
     let collection = place.path.rsplit('.').next().unwrap_or_default();
     let mut out: Vec<Value> = Vec::new();
     for one in list {
-        let object = one.as_object().ok_or_else(|| invalid(place, "an object is expected"))?;
-        let name = find(object, "name").and_then(Value::as_str).unwrap_or_default();
+        let object = one
+            .as_object()
+            .ok_or_else(|| invalid(place, "an object is expected"))?;
+        let name = find(object, "name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if name.is_empty() {
             return Err(invalid(place, "every item must have a name"));
         }
@@ -334,7 +354,10 @@ fn items(
         if out.iter().any(|other| same(&other)) {
             return Err(ArmError::new(
                 "DuplicateResourceName",
-                format!("Resource {} has two child resources with the same name ({name}).", place.id),
+                format!(
+                    "Resource {} has two child resources with the same name ({name}).",
+                    place.id
+                ),
             ));
         }
         let previous = before.and_then(Value::as_array);
@@ -345,7 +368,9 @@ fn items(
             id: &id,
             path: format!("{}[{}]", place.path, out.len()),
         };
-        let bag = find(object, "properties").cloned().unwrap_or_else(|| json!({}));
+        let bag = find(object, "properties")
+            .cloned()
+            .unwrap_or_else(|| json!({}));
         let old = previous.and_then(|previous| previous.get("properties"));
         let bag = stated(members, &bag, old, &inner.below("properties"))?;
         // Items have their type last.
@@ -361,7 +386,8 @@ fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let kept = members.iter().filter(|(_, value)| !value.is_null());
-            kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
+            kept.map(|(name, value)| (name.clone(), without_nulls(value)))
+                .collect()
         }
         Value::Array(items) => items.iter().map(without_nulls).collect(),
         other => other.clone(),
@@ -379,7 +405,10 @@ fn invalid(place: &Place<'_>, why: &str) -> ArmError {
     let path = place.path.trim_start_matches('.');
     let detail = ArmError::new(
         "InvalidJson",
-        format!("The value of '{path}' of {} is invalid: {why}. Path '{path}'.", place.id),
+        format!(
+            "The value of '{path}' of {} is invalid: {why}. Path '{path}'.",
+            place.id
+        ),
     );
     ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
 }

@@ -86,7 +86,9 @@ impl Core {
             };
             let edits = self.edits.load(Ordering::Acquire);
             let previous = self.document(id).await?;
-            let prepared = self.prepare(call, kind, id, edit, previous.as_ref()).await?;
+            let prepared = self
+                .prepare(call, kind, id, edit, previous.as_ref())
+                .await?;
             let turn = match turn {
                 Some(turn) => turn,
                 None => self.writing.lock().await,
@@ -182,7 +184,10 @@ impl Core {
     pub(crate) async fn operation(&self, id: Uuid) -> Result<Option<StoredOperation>, ArmError> {
         if let Some(operation) = self.asked.find(id) {
             let revision = Revision::default();
-            return Ok(Some(StoredOperation { operation, revision }));
+            return Ok(Some(StoredOperation {
+                operation,
+                revision,
+            }));
         }
         let key = operations::key_of(id).map_err(failed)?;
         let Some(entry) = self.store.get(&key).await.map_err(failed)? else {
@@ -210,7 +215,9 @@ impl Core {
         if let Some(previous) = &previous {
             document.created = previous.created;
         }
-        let before = previous.as_ref().map_or(&Value::Null, |before| &before.notes);
+        let before = previous
+            .as_ref()
+            .map_or(&Value::Null, |before| &before.notes);
         document.notes = kind.note(call.doing, before);
         kind.begin(&mut document.body, call.doing);
         document
@@ -220,14 +227,14 @@ impl Core {
         document.operation = (!is_at_once).then_some(operation.id);
         let state = if is_at_once { "Succeeded" } else { "Updating" };
         stamp(&mut document.body, &new_etag(), state);
-        let mut transaction = self
-            .written(&document, previous.as_ref())
-            .map_err(failed)?;
+        let mut transaction = self.written(&document, previous.as_ref()).map_err(failed)?;
         if kind.keeps_last_good() {
             transaction = keep_last_good(transaction, id, previous.as_ref()).map_err(failed)?;
         }
         if !is_at_once {
-            transaction = self.supersede(transaction, previous.as_ref(), &operation).await?;
+            transaction = self
+                .supersede(transaction, previous.as_ref(), &operation)
+                .await?;
             let key = operations::key_of(operation.id).map_err(failed)?;
             transaction = transaction.put(key, operation.to_bytes());
         }
@@ -248,7 +255,11 @@ impl Core {
         self.inventory.put(&document);
         if is_at_once {
             self.endings.end(operation.id);
-            return Ok(Accepted { document, is_new, operation: None });
+            return Ok(Accepted {
+                document,
+                is_new,
+                operation: None,
+            });
         }
         let settling = (document.clone(), operation.clone());
         tokio::spawn(Arc::clone(self).settle(settling.0, settling.1, doomed));
@@ -303,7 +314,11 @@ impl Core {
         let Some(previous) = previous else {
             return Ok(transaction);
         };
-        let Some(StoredOperation { mut operation, revision }) = self.running(previous).await? else {
+        let Some(StoredOperation {
+            mut operation,
+            revision,
+        }) = self.running(previous).await?
+        else {
             return Ok(transaction);
         };
         let detail = ArmError::new(
@@ -331,7 +346,12 @@ impl Core {
     pub(crate) async fn note_refusal(&self, call: &Call, id: &ResourceId, error: &ArmError) {
         let mut operation = self.begin(call, id, &Value::Null);
         operation.error = Some(operations::error_object(error));
-        let event = event(&operation, id, ("Failed", "BadRequest"), operation.error.as_ref());
+        let event = event(
+            &operation,
+            id,
+            ("Failed", "BadRequest"),
+            operation.error.as_ref(),
+        );
         let Ok((key, bytes)) = event.entry() else {
             return;
         };

@@ -78,7 +78,11 @@ impl Kind for Gateways {
     }
 
     fn succeed(&self, body: &mut Value, notes: &Value) {
-        let state = if is_stopped(notes) { "Stopped" } else { "Running" };
+        let state = if is_stopped(notes) {
+            "Stopped"
+        } else {
+            "Running"
+        };
         body["properties"]["operationalState"] = json!(state);
     }
 }
@@ -88,7 +92,10 @@ fn is_stopped(notes: &Value) -> bool {
 }
 
 fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
-    let previous = put.previous.map(|document| stored(core, document)).transpose()?;
+    let previous = put
+        .previous
+        .map(|document| stored(core, document))
+        .transpose()?;
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
     keep_secrets(&mut gateway, previous.as_ref());
@@ -124,9 +131,12 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
 /// The body of a PUT, as leniently as the service reads it; an unknown member is an error.
 fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
     let mut body = put.body.clone();
-    let members = body.as_object_mut().ok_or_else(|| failed("a body is no object"))?;
+    let members = body
+        .as_object_mut()
+        .ok_or_else(|| failed("a body is no object"))?;
     // A body needs neither of them, and what it says of them counts for nothing.
-    members.retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
+    members
+        .retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
     members.insert("name".to_owned(), json!(put.id.name().unwrap_or_default()));
     members.insert("type".to_owned(), json!(GATEWAYS));
     let options = ReadOptions {
@@ -139,7 +149,11 @@ fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
         },
         other => unreadable(&other.to_string()),
     })?;
-    report.gateways.into_iter().next().ok_or_else(|| unreadable("it holds no gateway"))
+    report
+        .gateways
+        .into_iter()
+        .next()
+        .ok_or_else(|| unreadable("it holds no gateway"))
 }
 
 fn unreadable(why: &str) -> ArmError {

@@ -16,7 +16,12 @@ const TOP: &[Member] = &[
     member("extendedLocation", Form::Any),
 ];
 
-const POLICY: &[&str] = &["Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled"];
+const POLICY: &[&str] = &[
+    "Disabled",
+    "Enabled",
+    "NetworkSecurityGroupEnabled",
+    "RouteTableEnabled",
+];
 
 const SUBNET: &[Member] = &[
     member("addressPrefix", Form::Text),
@@ -28,8 +33,16 @@ const SUBNET: &[Member] = &[
     server("applicationGatewayIPConfigurations"),
     member("serviceEndpoints", Form::Any),
     defaulted("delegations", Form::Any, "[]"),
-    defaulted("privateEndpointNetworkPolicies", Form::Word(POLICY), "\"Disabled\""),
-    defaulted("privateLinkServiceNetworkPolicies", Form::Word(POLICY), "\"Enabled\""),
+    defaulted(
+        "privateEndpointNetworkPolicies",
+        Form::Word(POLICY),
+        "\"Disabled\"",
+    ),
+    defaulted(
+        "privateLinkServiceNetworkPolicies",
+        Form::Word(POLICY),
+        "\"Enabled\"",
+    ),
     member("defaultOutboundAccess", Form::Boolean),
 ];
 
@@ -39,7 +52,11 @@ const PROPERTIES: &[Member] = &[
     member("dhcpOptions", Form::Object(DHCP_OPTIONS)),
     member("encryption", Form::Any),
     member("flowTimeoutInMinutes", Form::Integer(4, 30)),
-    defaulted("privateEndpointVNetPolicies", Form::Word(POLICY), "\"Disabled\""),
+    defaulted(
+        "privateEndpointVNetPolicies",
+        Form::Word(POLICY),
+        "\"Disabled\"",
+    ),
     defaulted("subnets", Form::Items(SUBNET), "[]"),
     defaulted("virtualNetworkPeerings", Form::Items(PEERING), "[]"),
     defaulted("enableDdosProtection", Form::Boolean, "false"),
@@ -69,8 +86,12 @@ impl Kind for VirtualNetworks {
 
     fn parts(&self) -> &'static [Part] {
         &[
-            Part { collection: "subnets" },
-            Part { collection: "virtualNetworkPeerings" },
+            Part {
+                collection: "subnets",
+            },
+            Part {
+                collection: "virtualNetworkPeerings",
+            },
         ]
     }
 
@@ -91,9 +112,15 @@ impl Kind for VirtualNetworks {
 
     fn present(&self, document: &Document, inventory: &Inventory) -> Value {
         let mut body = document.body.clone();
-        let subnets = body.pointer_mut("/properties/subnets").and_then(Value::as_array_mut);
+        let subnets = body
+            .pointer_mut("/properties/subnets")
+            .and_then(Value::as_array_mut);
         for subnet in subnets.into_iter().flatten() {
-            let id = subnet.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let id = subnet
+                .get("id")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             let (gateways, others): (Vec<String>, Vec<String>) =
                 inventory.users(&id).into_iter().partition(|user| {
                     let user = user.to_ascii_lowercase();
@@ -126,7 +153,10 @@ impl Kind for VirtualNetworks {
             let Some(user) = users.first().filter(|_| is_meant) else {
                 continue;
             };
-            let name = subnet.get("name").and_then(Value::as_str).unwrap_or_default();
+            let name = subnet
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             return Some(ArmError::new(
                 "InUseSubnetCannotBeDeleted",
                 format!(
