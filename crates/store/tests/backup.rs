@@ -197,26 +197,35 @@ async fn a_database_is_replaced_only_when_told_and_then_kept() {
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_kept_aside_with_its_log() {
+async fn a_damaged_database_is_kept_aside_with_its_logs() {
     let place = Place::new().await;
-    let database = place.data().join("gatewright.db");
-    for part in ["", "-wal", "-journal"] {
-        fs::write(
-            place.data().join(format!("gatewright.db{part}")),
-            format!("old{part}"),
-        )
-        .unwrap();
+    let file = |part: &str| place.data().join(format!("gatewright.db{part}"));
+    let store = open(&place.data());
+    store.commit(put("a", "lost")).await.unwrap();
+    store.commit(put("later", "lost")).await.unwrap();
+    let log = fs::read(file("-wal")).unwrap();
+    drop(store);
+    let left = [
+        ("", b"old".to_vec()),
+        ("-wal", log),
+        ("-journal", b"journal".to_vec()),
+    ];
+    for (part, bytes) in &left {
+        fs::write(file(part), bytes).unwrap();
     }
     let report = restore(&place.backup(), &place.data(), true).unwrap();
     assert_eq!(report.revision.0, 3 + GAP);
-    let aside = report.kept_aside.unwrap();
-    assert_eq!(fs::read_to_string(&aside).unwrap(), "old");
-    assert!(database.exists());
+    assert_eq!(report.kept_aside, Some(file(".replaced-1")));
+    for (part, bytes) in &left {
+        let kept = fs::read(file(&format!(".replaced-1{part}"))).unwrap();
+        assert!(kept == *bytes, "{part}");
+        assert!(part.is_empty() || !file(part).exists());
+    }
+    // The old log, whole as it is, did not get into the new database.
     let store = open(&place.data());
+    assert_eq!(store.revision().await.unwrap().0, 3 + GAP);
     assert_eq!(value(&store, "a").await.unwrap(), "2");
-    drop(store);
-    // Neither of the old logs got into the new database.
-    assert_eq!(open(&place.data()).revision().await.unwrap().0, 3 + GAP);
+    assert_eq!(value(&store, "later").await, None);
 }
 
 #[tokio::test]
@@ -294,8 +303,17 @@ async fn a_restore_that_was_cut_off_is_run_again_or_without_effect() {
         refused.to_string().contains("a restore was cut off"),
         "{refused}"
     );
-    let missing = place.place.path().join("missing.db");
-    restore(&missing, &place.data(), false).unwrap_err();
+    // Nor does another restore that fails make it look like a first start.
+    let bad = place.place.path().join("bad.db");
+    restore(&bad, &place.data(), false).unwrap_err();
+    Embedded::open(&place.data()).unwrap_err();
+    fs::copy(place.backup(), &bad).unwrap();
+    let connection = Connection::open(&bad).unwrap();
+    connection
+        .execute_batch("DELETE FROM step WHERE revision = 2")
+        .unwrap();
+    drop(connection);
+    restore(&bad, &place.data(), false).unwrap_err();
     Embedded::open(&place.data()).unwrap_err();
     restore(&place.backup(), &place.data(), false).unwrap();
     assert_eq!(value(&open(&place.data()), "a").await.unwrap(), "2");

@@ -192,13 +192,14 @@ fn move_revision(connection: &Connection, revision: u64) -> Result<(), StoreErro
     Ok(transaction.commit()?)
 }
 
-/// Of the database that is there, if it can be read; closing it moves its write-ahead log into it.
+/// Of the database that is there, if it can be read. It is kept as it is, with its logs: whoever
+/// wants to know what went wrong with it needs it so.
 fn last_revision(directory: &Directory) -> Option<u64> {
     let file = directory.database();
     if !is_there(&file) {
         return None;
     }
-    let connection = schema::connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+    let connection = schema::reader(&file).ok()?;
     schema::check_header(&file, &connection).ok()?;
     State::read(&connection).ok().map(|state| state.revision)
 }

@@ -113,7 +113,8 @@ pub(crate) async fn pages_follow_on_each_other(fresh: Box<dyn Fresh>) {
     for n in 0..25 {
         all = all.put(key(&format!("p/{n:02}")), "");
     }
-    let revision = store.commit(all.put(key("q"), "")).await.unwrap();
+    let others = all.put(key("p"), "").put(key("q"), "");
+    let revision = store.commit(others).await.unwrap();
     let mut seen = Vec::new();
     let mut after = None;
     loop {
@@ -137,8 +138,12 @@ pub(crate) async fn pages_follow_on_each_other(fresh: Box<dyn Fresh>) {
             (page.entries.len(), page.more)
         }
     };
+    // An entry whose key is the prefix comes first, and not after itself.
+    store.commit(put("p/", "")).await.unwrap();
+    let first = store.list("p/", None, 1).await.unwrap();
+    assert_eq!(first.entries[0].key.as_str(), "p/");
     // From before the prefix, from its very text, from a key that is not there, from behind.
-    assert_eq!(page("a", 25).await, (25, false));
+    assert_eq!(page("a", 26).await, (26, false));
     assert_eq!(page("p/", 25).await, (25, false));
     assert_eq!(page("p/20x", 25).await, (4, false));
     assert_eq!(page("p/24", 25).await, (0, false));
