@@ -19,7 +19,8 @@ use crate::functions::{self, Arguments, Function, Run};
 use crate::plan::Index;
 use crate::scope::Runtime;
 
-/// Deepest evaluation: calls in arguments, in user functions and in lambdas together.
+/// Deepest evaluation: calls in arguments, in lambdas and in user functions together, and the
+/// objects and arrays that user functions return.
 pub const MAX_EVALUATION_DEPTH: usize = 128;
 
 /// What is evaluated: it decides which functions may be called.
@@ -165,6 +166,17 @@ impl<'a> Evaluator<'a> {
         };
         self.depth -= 1;
         outcome
+    }
+
+    /// One level down, if there is one. The caller takes it back.
+    fn go_deeper(&mut self, at: usize) -> Result<(), Halt> {
+        if self.depth == MAX_EVALUATION_DEPTH {
+            let message =
+                format!("The evaluation is nested more than '{MAX_EVALUATION_DEPTH}' calls deep.");
+            return fault(message, at);
+        }
+        self.depth += 1;
+        Ok(())
     }
 
     fn call(&mut self, call: &Call, at: usize) -> Outcome<'a> {

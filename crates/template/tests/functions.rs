@@ -121,7 +121,8 @@ fn texts_of_a_template() {
         ),
         (
             json!({"copy": [{"name": "c", "count": 2, "input": {"copy": [
-                {"name": "d", "count": 2, "input": "[add(mul(copyIndex('c'), 10), copyIndex('d'))]"},
+                {"name": "d", "count": 2, "input": "[add(mul(copyIndex('c'), 10), \
+                    copyIndex('d'))]"},
             ]}}]}),
             json!({"c": [{"d": [0, 1]}, {"d": [10, 11]}]}),
         ),
@@ -376,7 +377,8 @@ fn texts() {
         ("replace('a', '', 'b')", "must not be empty"),
         (
             "substring('abc', 2, 2)",
-            "The index parameter: '2', the length parameter: '2', the length of the string parameter: '3'",
+            "The index parameter: '2', the length parameter: '2', the length of the string \
+                parameter: '3'",
         ),
         ("substring('abc', -1)", "must not be negative"),
         ("padLeft('a', 3, 'ab')", "must be one character"),
@@ -521,7 +523,8 @@ fn lambdas() {
             json!([0, 1]),
         ),
         (
-            "map(range(0, 2), lambda('x', map(range(0, 2), lambda('y', add(mul(lambdaVariables('x'), 10), lambdaVariables('y'))))))",
+            "map(range(0, 2), lambda('x', map(range(0, 2), lambda('y', \
+                add(mul(lambdaVariables('x'), 10), lambdaVariables('y'))))))",
             json!([[0, 1], [10, 11]]),
         ),
         (
@@ -529,7 +532,8 @@ fn lambdas() {
             json!([0, 2, 4]),
         ),
         (
-            "reduce(range(1, 4), 0, lambda('sum', 'x', add(lambdaVariables('sum'), lambdaVariables('x'))))",
+            "reduce(range(1, 4), 0, lambda('sum', 'x', add(lambdaVariables('sum'), \
+                lambdaVariables('x'))))",
             json!(10),
         ),
         (
@@ -537,15 +541,18 @@ fn lambdas() {
             json!("none"),
         ),
         (
-            "sort(createArray(3, 1, 5, 2, 4), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))",
+            "sort(createArray(3, 1, 5, 2, 4), lambda('a', 'b', less(lambdaVariables('a'), \
+                lambdaVariables('b'))))",
             json!([1, 2, 3, 4, 5]),
         ),
         (
-            "sort(createArray('b1', 'a1', 'b0', 'a0'), lambda('a', 'b', less(first(lambdaVariables('a')), first(lambdaVariables('b')))))",
+            "sort(createArray('b1', 'a1', 'b0', 'a0'), lambda('a', 'b', \
+                less(first(lambdaVariables('a')), first(lambdaVariables('b')))))",
             json!(["a1", "a0", "b1", "b0"]),
         ),
         (
-            "toObject(createArray('a', 'b'), lambda('x', toUpper(lambdaVariables('x'))), lambda('x', length(lambdaVariables('x'))))",
+            "toObject(createArray('a', 'b'), lambda('x', toUpper(lambdaVariables('x'))), \
+                lambda('x', length(lambdaVariables('x'))))",
             json!({"A": 1, "B": 1}),
         ),
         (

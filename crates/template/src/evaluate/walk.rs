@@ -21,6 +21,17 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn value(&mut self, raw: &Value, path: &mut Path) -> Result<Value, Stop> {
         let charged = self.charge(VALUE_BYTES, 0);
         charged.map_err(|halt| stop(halt, path, ""))?;
+        // The template's own depth is bounded by its reader; a function may return into itself.
+        let in_function = self.own_arguments().is_some() && (raw.is_array() || raw.is_object());
+        if in_function {
+            self.go_deeper(0).map_err(|halt| stop(halt, path, ""))?;
+        }
+        let value = self.any_value(raw, path);
+        self.depth -= usize::from(in_function);
+        value
+    }
+
+    fn any_value(&mut self, raw: &Value, path: &mut Path) -> Result<Value, Stop> {
         match raw {
             Value::String(text) => self.text(text, path),
             Value::Array(values) => {
@@ -34,6 +45,25 @@ impl<'a> Evaluator<'a> {
             }
             Value::Object(members) => self.members(members, path, &[]).map(Value::Object),
             scalar => Ok(scalar.clone()),
+        }
+    }
+
+    /// Notes the resources that the expressions in a value mention, whatever else they say: for a
+    /// nested template, which is checked with what is in it.
+    pub(crate) fn look_for_mentions(&mut self, raw: &Value) {
+        match raw {
+            Value::String(text) => {
+                if let Meaning::Expression(expression) = meaning(text) {
+                    drop(self.expression(expression));
+                }
+            }
+            Value::Array(values) => values
+                .iter()
+                .for_each(|inner| self.look_for_mentions(inner)),
+            Value::Object(members) => members
+                .values()
+                .for_each(|inner| self.look_for_mentions(inner)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 

@@ -28,8 +28,8 @@ pub(crate) struct Head {
     pub(crate) condition: bool,
     /// Declared to be referred to, not to be deployed.
     pub(crate) existing: bool,
-    /// Entries of `dependsOn` as they came out, and where they stand.
-    pub(crate) depends_on: Vec<(String, Path)>,
+    /// Entries of `dependsOn` as they came out; `None` for those that came out as null.
+    pub(crate) depends_on: Vec<Option<String>>,
     /// Of those before it in a serial loop.
     pub(crate) after: Vec<usize>,
     /// The group of a nested deployment that goes to another one.
@@ -376,26 +376,41 @@ impl Expander<'_> {
         evaluator: &mut Evaluator<'_>,
         raw: &Map<String, Value>,
         path: &Path,
-    ) -> Result<Vec<(String, Path)>, Stop> {
+    ) -> Result<Vec<Option<String>>, Stop> {
         let Some((key, value)) = member_of(raw, "dependsOn") else {
             return Ok(Vec::new());
         };
         let path = path.name(key);
-        let entries = match evaluator.value(value, &mut path.clone())? {
+        let too_many = |value: &Value| {
+            value
+                .as_array()
+                .is_some_and(|all| all.len() > MAX_RESOURCES)
+        };
+        let refused = || {
+            let what = format!("The property 'dependsOn' has more than '{MAX_RESOURCES}' entries.");
+            broken(what, &path)
+        };
+        if too_many(value) {
+            return Err(refused());
+        }
+        let value = evaluator.value(value, &mut path.clone())?;
+        if too_many(&value) {
+            return Err(refused());
+        }
+        let entries = match value {
             Value::Array(entries) => entries,
             one @ Value::String(_) => vec![one],
             _ => return Err(broken("The property 'dependsOn' must be an array.", &path)),
         };
-        let mut names = Vec::with_capacity(entries.len());
-        for (index, entry) in entries.into_iter().enumerate() {
-            let path = path.index(index);
-            match entry {
-                Value::String(name) => names.push((name, path)),
-                Value::Null => {}
-                _ => return Err(broken("An entry of 'dependsOn' must be a text.", &path)),
-            }
-        }
-        Ok(names)
+        let entry = |(index, entry)| match entry {
+            Value::String(name) => Ok(Some(name)),
+            Value::Null => Ok(None),
+            _ => Err(broken(
+                "An entry of 'dependsOn' must be a text.",
+                &path.index(index),
+            )),
+        };
+        entries.into_iter().enumerate().map(entry).collect()
     }
 }
 

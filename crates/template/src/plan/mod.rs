@@ -206,11 +206,22 @@ fn declared_dependencies(
     let mut all = Vec::with_capacity(heads.len());
     for head in heads {
         let mut of_this: BTreeSet<usize> = head.after.iter().copied().collect();
-        for (name, path) in &head.depends_on {
+        let mut seen = BTreeSet::new();
+        for (entry, name) in head.depends_on.iter().enumerate() {
+            let Some(name) = name.as_ref().filter(|name| seen.insert(name.as_str())) else {
+                continue;
+            };
             let found = budget
                 .charge(heads.len())
                 .and_then(|()| index.dependencies(name));
-            of_this.extend(found.map_err(|reason| document.invalid(path, &reason))?);
+            let refused = |reason: String| {
+                let key = document
+                    .get(&head.path)
+                    .and_then(|raw| member(raw, "dependsOn"));
+                let path = key.map_or_else(|| head.path.clone(), |(key, _)| head.path.name(key));
+                document.invalid(&path.index(entry), &reason)
+            };
+            of_this.extend(found.map_err(refused)?);
         }
         all.push(of_this);
     }
@@ -341,6 +352,14 @@ impl Shared {
         let mut evaluator = self.evaluator(Stage::Body, None, &head.turns, budget);
         let body = self.body(&mut evaluator, &head.path, &head.kind);
         body.map_err(|stop| faults::body(&self.document, &head.path, &head.id, &stop))?;
+        let properties = self.document.get(&head.path.name("properties"));
+        let is_deployment = head.kind.eq_ignore_ascii_case(DEPLOYMENTS);
+        if let Some(properties) = properties.filter(|_| is_deployment)
+            && !nested::is_inner(properties)
+            && let Some((_, template)) = member(properties, "template")
+        {
+            evaluator.look_for_mentions(template);
+        }
         Ok(evaluator.mentioned)
     }
 

@@ -161,7 +161,8 @@ impl PlannedResource {
     }
 }
 
-fn is_inner(properties: &Value) -> bool {
+/// Whether the nested template has its own parameters and variables.
+pub(super) fn is_inner(properties: &Value) -> bool {
     let options = member(properties, "expressionEvaluationOptions").map(|(_, options)| options);
     let scope = options
         .and_then(|options| given(options, "scope"))

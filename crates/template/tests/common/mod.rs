@@ -31,7 +31,8 @@ pub(crate) fn scope() -> Scope {
         guid_seed: 7,
         environment: json!({"name": "Gatewright", "suffixes": {"storage": "core.test"}}),
         providers: json!([{"namespace": "Microsoft.Network", "resourceTypes": [
-            {"resourceType": "virtualNetworks", "locations": ["westus"], "apiVersions": ["2022-01-01"]},
+            {"resourceType": "virtualNetworks", "locations": ["westus"],
+                "apiVersions": ["2022-01-01"]},
         ]}]),
     }
 }
@@ -85,9 +86,11 @@ pub(crate) fn evaluated(raw: &Value) -> Result<Value, TemplateError> {
         "functions": [{"namespace": "contoso", "members": {
             "twice": {
                 "parameters": [{"name": "text", "type": "string"}],
-                "output": {"type": "string", "value": "[concat(parameters('Text'), parameters('text'))]"},
+                "output": {"type": "string", "value": "[concat(parameters('Text'), \
+                    parameters('text'))]"},
             },
-            "wrong": {"parameters": [], "output": {"type": "string", "value": "[variables('list')]"}},
+            "wrong": {"parameters": [], "output": {"type": "string",
+                "value": "[variables('list')]"}},
             "asks": {"parameters": [], "output": {"type": "string", "value": "[reference('gw')]"}},
         }}],
         "parameters": {
