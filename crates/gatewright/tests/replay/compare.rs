@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::recording::Answer;
+use crate::recording::{Answer, is_operation};
 
 /// Headers that clients act upon.
 const HEADERS: [&str; 6] = [
@@ -89,13 +89,6 @@ fn link(value: &str) -> String {
         false => "",
     };
     kinds(&path) + version
-}
-
-/// Whether a link leads to an operation, or to its result.
-pub(crate) fn is_operation(link: &str) -> bool {
-    let path = link.split('?').next().unwrap_or_default();
-    let above = path.rsplit('/').nth(1).unwrap_or_default();
-    above.to_ascii_lowercase().starts_with("operation")
 }
 
 /// A body with everything in it that no two servers share replaced by its kind.

@@ -64,8 +64,8 @@ impl Verdict {
         }
         self.lines.push(format!(
             "{file}: {all} compared, {equal} as expected, {waiting} not yet; {} on the way to an \
-             end, {} with other services",
-            outcome.folded, outcome.foreign
+             end, {} polls of nothing, {} with other services",
+            outcome.folded, outcome.lost, outcome.foreign
         ));
     }
 

@@ -40,13 +40,8 @@ impl Exchange {
         self.target.starts_with('/')
     }
 
-    /// Whether this asks for what that asked for: signatures in the links of operations differ from
-    /// one poll to the next.
+    /// Whether this asks for what that asked for.
     pub(crate) fn repeats(&self, other: &Self) -> bool {
-        let plain = |target: &str| match target.split_once("&t=") {
-            Some((before, _)) => before.to_owned(),
-            None => target.to_owned(),
-        };
         self.method == "GET" && other.method == "GET" && plain(&self.target) == plain(&other.target)
     }
 
@@ -56,10 +51,36 @@ impl Exchange {
     }
 }
 
+/// A target without the signature that links of operations carry, a new one in each answer.
+pub(crate) fn plain(target: &str) -> &str {
+    target.split("&t=").next().unwrap_or_default()
+}
+
+/// Whether a link leads to an operation, or to its result.
+pub(crate) fn is_operation(link: &str) -> bool {
+    let path = link.split('?').next().unwrap_or_default();
+    let above = path.rsplit('/').nth(1).unwrap_or_default();
+    above.to_ascii_lowercase().starts_with("operation")
+}
+
+/// Headers that lead to operations.
+pub(crate) const LINKS: [&str; 2] = ["azure-asyncoperation", "location"];
+
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(own, _)| own == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The path of the operation that a header leads to.
+    pub(crate) fn link(&self, name: &str) -> Option<&str> {
+        let link = self.header(name).filter(|link| is_operation(link))?;
+        let path = link.strip_prefix(SERVICE).unwrap_or(link);
+        path.split('?').next()
+    }
+
+    pub(crate) fn leads_to(&self, path: &str) -> bool {
+        LINKS.iter().any(|name| self.link(name) == Some(path))
     }
 
     /// The body, where it is JSON.

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use crate::compare::{Closeness, Difference, compare, is_operation};
+use crate::compare::{Closeness, Difference, compare};
 use crate::node::Node;
-use crate::recording::{Answer, Exchange};
+use crate::recording::{Answer, Exchange, LINKS, is_operation, plain};
 use crate::stand_in;
 
 /// Where groups are that the recorder made outside of the recording, unless an answer shows it.
@@ -28,6 +28,8 @@ pub(crate) struct Outcome {
     pub(crate) compared: Vec<Compared>,
     /// Exchanges of which a later one tells the end: polls of what goes on, further pages.
     pub(crate) folded: usize,
+    /// Polls of operations that we did not begin, which the exchange before shows.
+    pub(crate) lost: usize,
     /// Exchanges with other services.
     pub(crate) foreign: usize,
 }
@@ -85,13 +87,17 @@ impl Replay {
     }
 
     async fn step(&mut self, all: &[Exchange], place: usize, exchange: &Exchange) {
-        let is_link = self.links.contains_key(exchange.path());
+        let is_link = all[..place].iter().any(|one| one.answer.leads_to(exchange.path()));
         if exchange.is_next_page() || is_on_the_way(all, place, is_link) {
             self.outcome.folded += 1;
             return;
         }
         let got = match self.links.get(exchange.path()) {
             Some(link) => self.node.poll(link).await,
+            None if is_link => {
+                self.outcome.lost += 1;
+                return;
+            }
             None => {
                 let Exchange { method, target, body, .. } = exchange;
                 self.node.send(method, target, body).await
@@ -102,7 +108,7 @@ impl Replay {
         let closeness = self.closeness(exchange, is_link);
         self.outcome.compared.push(Compared {
             number: exchange.number,
-            request: format!("{} {}", exchange.method, exchange.target),
+            request: format!("{} {}", exchange.method, plain(&exchange.target)),
             differences: compare(&expected, &got, closeness),
         });
         if stand_in::is_due(exchange, &got) {
@@ -112,14 +118,12 @@ impl Replay {
 
     /// Remembers which of our operations is which of the recorded ones, and waits for its end.
     async fn follow(&mut self, recorded: &Answer, got: &Answer) {
-        for name in ["azure-asyncoperation", "location"] {
-            let (Some(theirs), Some(ours)) = (recorded.header(name), got.header(name)) else {
+        for name in LINKS {
+            let (Some(theirs), Some(ours)) = (recorded.link(name), got.header(name)) else {
                 continue;
             };
-            let path = theirs.strip_prefix(crate::recording::SERVICE).unwrap_or(theirs);
-            let path = path.split('?').next().unwrap_or_default();
-            if is_operation(path) && is_operation(ours) {
-                self.links.insert(path.to_owned(), ours.to_owned());
+            if is_operation(ours) {
+                self.links.insert(theirs.to_owned(), ours.to_owned());
                 self.node.poll(ours).await;
             }
         }
