@@ -98,7 +98,12 @@ impl Core {
             }
             // Another write's end may have come between: it changes states, not what was judged.
             let previous = self.document(id).await?;
-            let accepted = self.store(call, kind, id, prepared, previous).await?;
+            let accepted = match previous {
+                Some(previous) if self.changes_nothing(kind, edit, &prepared, &previous)? => {
+                    self.store_unchanged(call, id, previous).await?
+                }
+                previous => self.store(call, kind, id, prepared, previous).await?,
+            };
             drop(turn);
             return Ok(accepted);
         }
@@ -289,7 +294,7 @@ impl Core {
     }
 
     /// The document, on the condition that nobody else wrote it meanwhile.
-    fn written(
+    pub(crate) fn written(
         &self,
         document: &Document,
         previous: Option<&Document>,

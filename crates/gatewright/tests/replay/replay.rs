@@ -165,9 +165,9 @@ impl Replay {
                 false => self.busy.remove(exchange.path()),
             };
         }
+        let goes_on = exchange.method == "GET" && !is_link && exchange.answer.goes_on();
         Closeness {
-            any_state: exchange.method == "GET" && !is_link && exchange.answer.goes_on(),
-            any_operational_state: was_busy,
+            any_state: goes_on || was_busy,
         }
     }
 }

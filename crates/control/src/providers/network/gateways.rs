@@ -44,6 +44,10 @@ impl Kind for Gateways {
         true
     }
 
+    fn ends_unchanged_writes(&self) -> bool {
+        true
+    }
+
     fn prepare<'a>(
         &'a self,
         core: &'a Core,
@@ -58,6 +62,14 @@ impl Kind for Gateways {
         document: &'a Document,
     ) -> Pending<'a, Result<(), ArmError>> {
         Box::pin(core.node().serves(&document.id, document.revision))
+    }
+
+    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+        if api_version < NEWER_TLS_DEFAULT
+            && let Some(properties) = body.get_mut("properties")
+        {
+            leave_newer_out(properties);
+        }
     }
 
     fn note(&self, doing: Doing, before: &Value) -> Value {
@@ -84,6 +96,21 @@ impl Kind for Gateways {
             "Running"
         };
         body["properties"]["operationalState"] = json!(state);
+    }
+}
+
+/// Answers of older api-versions have neither the default TLS policy nor, unless it is on, HTTP/3
+/// (recorded under 2022-05-01 and 2023-02-01).
+fn leave_newer_out(properties: &mut Value) {
+    if let Some(members) = properties.as_object_mut() {
+        members.shift_remove("defaultPredefinedSslPolicy");
+    }
+    let listeners = properties.get_mut("httpListeners").and_then(Value::as_array_mut);
+    for listener in listeners.into_iter().flatten() {
+        let own = listener.get_mut("properties").and_then(Value::as_object_mut);
+        if let Some(own) = own.filter(|own| own.get("enableHttp3") == Some(&json!(false))) {
+            own.shift_remove("enableHttp3");
+        }
     }
 }
 
@@ -174,6 +201,10 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
     let before = previous.map(|before| &before.properties);
     let properties = &mut gateway.properties;
     properties.provisioning_state = Some(ProvisioningState::Updating);
+    if let Some(sku) = &mut properties.sku {
+        // Follows from the tier, whatever a client read elsewhere.
+        sku.family = None;
+    }
     properties.operational_state = before
         .and_then(|before| before.operational_state)
         .or(Some(OperationalState::Stopped));
