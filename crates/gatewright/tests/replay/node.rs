@@ -1,5 +1,6 @@
 //! A node with an empty control plane, spoken to over HTTPS with a token, as clients do.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -9,10 +10,12 @@ use crate::recording::{Answer, SERVICE};
 use crate::support::{PATIENCE, Process, wait_until};
 
 /// Where frontends of the recorded port 0 would listen: beyond the ports that need rights, below
-/// those that the system gives away, and elsewhere for every process that runs this.
+/// those that the system gives away, elsewhere for every process that runs this, and for each of
+/// its nodes.
 fn port_offset() -> u32 {
     const FIRST: u32 = 11_000;
-    FIRST + std::process::id() % 100 * 100
+    static NODES: AtomicU32 = AtomicU32::new(0);
+    FIRST + std::process::id() % 50 * 200 + NODES.fetch_add(1, Ordering::Relaxed) * 3
 }
 
 /// Between two looks at an operation; the node itself waits while one runs.

@@ -21,8 +21,9 @@ pub(crate) struct Exchange {
 }
 
 /// An answer, of the service or ours.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
+    /// 0 where none was written down: what the rest needs, and is not itself compared.
     pub(crate) status: u16,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
@@ -118,24 +119,27 @@ pub(crate) fn read(path: &Path) -> Vec<Exchange> {
 
 fn exchange(number: usize, one: &Yaml<'_>) -> Exchange {
     let request = one.as_mapping_get("request").unwrap();
-    let response = one.as_mapping_get("response").unwrap();
     let uri = text(request, "uri");
-    let body = response.as_mapping_get("body").unwrap();
-    let status = response.as_mapping_get("status").unwrap();
     Exchange {
         number,
         method: text(request, "method"),
         target: uri.strip_prefix(SERVICE).unwrap_or(&uri).to_owned(),
         body: text(request, "body"),
-        answer: Answer {
-            status: status
-                .as_mapping_get("code")
-                .and_then(Yaml::as_integer)
-                .and_then(|code| code.try_into().ok())
-                .unwrap(),
-            headers: headers(response),
-            body: text(body, "string"),
+        answer: match one.as_mapping_get("response") {
+            Some(response) => answer(response),
+            None => Answer::default(),
         },
+    }
+}
+
+fn answer(response: &Yaml<'_>) -> Answer {
+    let body = response.as_mapping_get("body").unwrap();
+    let status = response.as_mapping_get("status").unwrap();
+    let code = status.as_mapping_get("code").and_then(Yaml::as_integer);
+    Answer {
+        status: code.and_then(|code| code.try_into().ok()).unwrap(),
+        headers: headers(response),
+        body: text(body, "string"),
     }
 }
 

@@ -104,6 +104,10 @@ impl Replay {
             }
         };
         self.follow(&exchange.answer, &got).await;
+        if exchange.answer.status == 0 {
+            assert!(got.status < 300, "{}: {}", exchange.target, got.body);
+            return;
+        }
         let expected = self.expected(all, place);
         let closeness = self.closeness(exchange, is_link);
         self.outcome.compared.push(Compared {
@@ -119,12 +123,12 @@ impl Replay {
     /// Remembers which of our operations is which of the recorded ones, and waits for its end.
     async fn follow(&mut self, recorded: &Answer, got: &Answer) {
         for name in LINKS {
-            let (Some(theirs), Some(ours)) = (recorded.link(name), got.header(name)) else {
+            let Some(ours) = got.header(name).filter(|link| is_operation(link)) else {
                 continue;
             };
-            if is_operation(ours) {
+            self.node.poll(ours).await;
+            if let Some(theirs) = recorded.link(name) {
                 self.links.insert(theirs.to_owned(), ours.to_owned());
-                self.node.poll(ours).await;
             }
         }
     }
