@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use gatewright_store::{
     CommitError, Embedded, Key, Options, Revision, Store, StoreError, Transaction,
@@ -17,6 +18,9 @@ const FAILING: &str = "inject=fsync,fdatasync:error=EIO:when=11+3";
 
 /// Where the child tells the last revision that was acknowledged.
 const LAST: &str = "last";
+
+/// What is waited for a step that was acknowledged.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const COMMITS: u64 = 60;
 
@@ -48,7 +52,8 @@ async fn child() {
         match store.commit(put(n)).await {
             Ok(revision) => {
                 assert_eq!(revision, Revision(last.0 + 1));
-                let step = watch.next().await.unwrap();
+                let step = tokio::time::timeout(PATIENCE, watch.next()).await;
+                let step = step.expect("no step came").unwrap();
                 assert_eq!(step.revision, revision);
                 let value = n.to_string();
                 let entry = store.get(step.changes[0].key()).await.unwrap().unwrap();
