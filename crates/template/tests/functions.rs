@@ -168,6 +168,9 @@ fn user_functions() {
         ("contoso.twice('ab')", json!("abab")),
         ("CONTOSO.Twice(contoso.twice('a'))", json!("aaaa")),
     ]);
+    // However often: each call gives back the depth that it took.
+    let calls = vec!["contoso.pair()[1][0]"; 200].join(", ");
+    assert_eq!(value(&format!("length(concat({calls}))")), json!(200));
     bad(&[
         (
             "contoso.twice()",

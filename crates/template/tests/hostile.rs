@@ -77,6 +77,14 @@ fn texts_that_double_are_stopped() {
             .message
             .contains("more than")
     );
+    let large = "variables('a')";
+    let compared =
+        json!({"a": "[padLeft('', 3000000)]", "b": format!("[equals({large}, {large})]")});
+    assert!(
+        refused(&with_variables(compared), json!({}))
+            .message
+            .contains("more than")
+    );
     let split = json!({"a": "[split(padLeft('', 1000000, ','), ',')]"});
     assert!(
         refused(&with_variables(split), json!({}))
