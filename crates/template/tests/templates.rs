@@ -114,7 +114,7 @@ fn with_parameter(declaration: Value, given: Value) -> Result<Plan, TemplateErro
 }
 
 #[test]
-fn parameters_are_given_defaulted_and_checked() {
+fn parameters_are_given_or_defaulted() {
     let good = [
         (
             json!({"type": "STRING"}),
@@ -181,6 +181,10 @@ fn parameters_are_given_defaulted_and_checked() {
         let plan = with_parameter(declaration.clone(), given).unwrap();
         assert_eq!(plan.parameters()["it"], expected, "{declaration}");
     }
+}
+
+#[test]
+fn parameters_that_do_not_fit_are_refused() {
     let bad = [
         (
             json!({"type": "string"}),
@@ -668,6 +672,10 @@ fn resources_that_cannot_be_are_refused() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn one_name_is_that_of_one_resource() {
     let twice = of(json!([resource("a", json!({})), resource("A", json!({}))]));
     assert!(
         refused(&twice, json!({}))
