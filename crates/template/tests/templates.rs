@@ -183,9 +183,21 @@ fn parameters_are_given_or_defaulted() {
     }
 }
 
+/// Each declaration with what is given for it, and words of the refusal.
+fn all_refused(bad: &[(Value, Value, &str)]) {
+    for (declaration, given, words) in bad {
+        let error = error_of(with_parameter(declaration.clone(), given.clone()));
+        assert!(error.message.contains(words), "{declaration}: {error}");
+        assert!(
+            error.path.starts_with("properties.template.parameters"),
+            "{error:?}"
+        );
+    }
+}
+
 #[test]
 fn parameters_that_do_not_fit_are_refused() {
-    let bad = [
+    all_refused(&[
         (
             json!({"type": "string"}),
             json!({"It": 1}),
@@ -232,6 +244,12 @@ fn parameters_that_do_not_fit_are_refused() {
             json!({"It": ["a", "c"]}),
             "not part of the allowed",
         ),
+    ]);
+}
+
+#[test]
+fn parameters_beyond_their_bounds_are_refused() {
+    all_refused(&[
         (
             json!({"type": "string", "minLength": 3}),
             json!({"It": "ab"}),
@@ -277,15 +295,7 @@ fn parameters_that_do_not_fit_are_refused() {
             json!({"It": "a", "other": "b"}),
             "The template parameters 'other' in the parameters file are not valid",
         ),
-    ];
-    for (declaration, given, words) in bad {
-        let error = error_of(with_parameter(declaration.clone(), given));
-        assert!(error.message.contains(words), "{declaration}: {error}");
-        assert!(
-            error.path.starts_with("properties.template.parameters"),
-            "{error:?}"
-        );
-    }
+    ]);
 }
 
 #[test]
