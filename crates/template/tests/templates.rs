@@ -408,6 +408,17 @@ fn dependencies_come_first_however_they_are_written() {
 }
 
 #[test]
+fn answers_keep_the_order_of_the_template() {
+    let x = resource("x", json!({"dependsOn": ["y"]}));
+    let z = resource("z", json!({"dependsOn": ["y", "x"]}));
+    let plan = planned(&of(json!([x, resource("y", json!({})), z])), json!({})).unwrap();
+    assert_eq!(names(&plan), ["y", "x", "z"]);
+    let answered = plan.dependencies();
+    let name = |at: usize, needed: usize| &answered[at]["dependsOn"][needed]["resourceName"];
+    assert_eq!([name(0, 0), name(1, 0), name(1, 1)], ["y", "x", "y"]);
+}
+
+#[test]
 fn references_imply_dependencies() {
     let reads = |expression: &str| {
         let first = resource("first", json!({"properties": {"x": [expression]}}));
