@@ -60,11 +60,11 @@ impl Kind for Gateways {
         Box::pin(core.node().serves(&document.id, document.revision))
     }
 
-    fn note(&self, doing: Doing, before: &Value) -> Value {
+    fn note(&self, doing: Doing, notes: &mut Value) {
         match doing {
-            Doing::Stop => json!({STOPPED: true}),
-            Doing::Start => Value::Null,
-            _ => before.clone(),
+            Doing::Stop => notes[STOPPED] = json!(true),
+            Doing::Start => notes[STOPPED] = json!(false),
+            _ => {}
         }
     }
 
