@@ -38,6 +38,8 @@ pub(crate) enum Form {
     Texts,
     /// `{"id": …}`.
     Reference,
+    /// A list of such.
+    References,
     Object(&'static [Member]),
     /// Objects that are no resources.
     Objects(&'static [Member]),
@@ -317,6 +319,12 @@ fn read(
             _ => Err(invalid(place, "a list of texts is expected")),
         },
         Form::Reference => reference(sent, place),
+        Form::References => {
+            let list = sent
+                .as_array()
+                .ok_or_else(|| invalid(place, "a list is expected"))?;
+            list.iter().map(|one| reference(one, place)).collect()
+        }
         Form::Object(members) => {
             let mut out = Map::new();
             fill(members, sent, before, place, &mut out)?;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
     Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, NewPrincipal, Node,
+    PublicAddresses,
 };
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
 use reqwest::{Certificate, Client, Method, StatusCode};
@@ -89,6 +90,7 @@ impl Site {
             subscription: DEFAULT_SUBSCRIPTION.to_owned(),
             subscription_name: "Test".to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
+            public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
         };
         set(&mut config);

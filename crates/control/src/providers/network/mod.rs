@@ -4,7 +4,9 @@ mod addresses;
 mod catalogue;
 mod gateway_subnets;
 mod gateways;
+mod interfaces;
 mod peerings;
+mod public_ips;
 mod route_tables;
 mod security_groups;
 mod security_rules;
@@ -19,6 +21,8 @@ pub(crate) use gateways::desired as desired_gateway;
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![
         Box::new(gateways::Gateways),
+        Box::new(interfaces::Interfaces),
+        Box::new(public_ips::PublicIps),
         Box::new(route_tables::RouteTables),
         Box::new(security_groups::SecurityGroups),
         Box::new(virtual_networks::VirtualNetworks),
