@@ -37,7 +37,7 @@ impl Core {
     ) -> Result<Removed, ArmError> {
         let kind = self.kind_of(id)?;
         self.wait_for_predecessor(call, kind, id).await?;
-        let _turn = self.writing.lock().await;
+        let turn = self.writing.lock().await;
         let Some(document) = self.document(id).await? else {
             return Ok(Removed::Absent);
         };
@@ -45,6 +45,7 @@ impl Core {
             self.note_refusal(call, id, &error).await;
             return Err(error);
         }
+        let touched = kind.touches(Some(&document.body), None);
         let operation = self.begin(call, id, &document.body);
         let removed = match kind.manner() {
             Manner::AtOnce => self
@@ -54,6 +55,10 @@ impl Core {
             Manner::ByOperation => self.mark(document, operation).await.map(Removed::Going),
         };
         self.edits.fetch_add(1, Ordering::AcqRel);
+        drop(turn);
+        if removed.is_ok() {
+            self.touch(call, &touched).await;
+        }
         removed
     }
 
