@@ -92,6 +92,7 @@ impl Document {
                     gateways: Vec::new(),
                     findings,
                     file,
+                    snapshot: None,
                 }
             }
             Err(
@@ -158,13 +159,13 @@ impl Document {
         if has_errors(&self.findings) {
             return;
         }
-        self.add(match compile_validated(&self.gateways, options) {
+        match compile_validated(&self.gateways, options) {
             Ok(compiled) => {
                 self.snapshot = Some(compiled.snapshot);
-                compiled.diagnostics
+                self.add(compiled.diagnostics);
             }
-            Err(diagnostics) => diagnostics,
-        });
+            Err(diagnostics) => self.add(diagnostics),
+        }
     }
 
     fn add(&mut self, diagnostics: Vec<Diagnostic>) {

@@ -70,10 +70,6 @@ impl Inventory {
         self.read().known.get(&lower(id)).cloned()
     }
 
-    pub(crate) fn contains(&self, id: &ResourceId) -> bool {
-        self.read().known.contains_key(&lower(id))
-    }
-
     /// Whether there is such a resource, or such an item of one.
     pub(crate) fn contains_item(&self, id: &str) -> bool {
         let id = id.to_ascii_lowercase();

@@ -34,10 +34,7 @@ pub(super) async fn join_interfaces(
             of_pool.push(address);
             pool.properties
                 .backend_ip_configurations
-                .push(ForeignResource {
-                    id: Some(user),
-                    ..ForeignResource::default()
-                });
+                .push(ForeignResource { id: Some(user) });
         }
         if !of_pool.is_empty() {
             addresses.insert(pool.name.to_ascii_lowercase(), json!(of_pool));
