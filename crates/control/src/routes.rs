@@ -121,15 +121,19 @@ fn routes_of(kind: &dyn Kind) -> Vec<Route> {
         };
         routes.extend([
             route(Method::GET, &item, action(&name, "read"), on(get_part)),
-            route(Method::PUT, &item, action(&name, "write"), on(put_part)),
-            route(
-                Method::DELETE,
-                &item,
-                action(&name, "delete"),
-                on(delete_part),
-            ),
             route(Method::GET, &list, action(&name, "read"), on(list_parts)),
         ]);
+        if one.is_writable {
+            routes.extend([
+                route(Method::PUT, &item, action(&name, "write"), on(put_part)),
+                route(
+                    Method::DELETE,
+                    &item,
+                    action(&name, "delete"),
+                    on(delete_part),
+                ),
+            ]);
+        }
     }
     routes
 }

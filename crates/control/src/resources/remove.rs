@@ -22,7 +22,7 @@ pub(crate) enum Removed {
     /// It is gone.
     Done,
     /// It goes.
-    Going(Operation),
+    Going(Box<Operation>),
 }
 
 impl Core {
@@ -37,7 +37,7 @@ impl Core {
     ) -> Result<Removed, ArmError> {
         let kind = self.kind_of(id)?;
         self.wait_for_predecessor(call, kind, id).await?;
-        let _turn = self.writing.lock().await;
+        let turn = self.writing.lock().await;
         let Some(document) = self.document(id).await? else {
             return Ok(Removed::Absent);
         };
@@ -45,15 +45,23 @@ impl Core {
             self.note_refusal(call, id, &error).await;
             return Err(error);
         }
+        let touched = kind.touches(Some(&document.body), None);
         let operation = self.begin(call, id, &document.body);
         let removed = match kind.manner() {
             Manner::AtOnce => self
                 .remove(&document, &operation)
                 .await
                 .map(|()| Removed::Done),
-            Manner::ByOperation => self.mark(document, operation).await.map(Removed::Going),
+            Manner::ByOperation => self
+                .mark(document, operation)
+                .await
+                .map(|operation| Removed::Going(Box::new(operation))),
         };
         self.edits.fetch_add(1, Ordering::AcqRel);
+        drop(turn);
+        if removed.is_ok() {
+            self.touch(call, &touched).await;
+        }
         removed
     }
 
@@ -81,7 +89,9 @@ impl Core {
         }
         let edit = Edit::DeletePart { collection, name };
         let accepted = self.write(call, &parent, edit).await?;
-        Ok(accepted.operation.map_or(Removed::Done, Removed::Going))
+        Ok(accepted.operation.map_or(Removed::Done, |operation| {
+            Removed::Going(Box::new(operation))
+        }))
     }
 
     async fn remove(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {

@@ -28,7 +28,10 @@ impl Core {
         if !kind.ends_unchanged_writes() || !matches!(edit, Edit::Whole(_)) || !is_settled {
             return Ok(false);
         }
-        if settled(&prepared.body) != settled(&previous.body) {
+        let notes = prepared.notes.as_ref();
+        if settled(&prepared.body) != settled(&previous.body)
+            || notes.is_some_and(|notes| *notes != previous.notes)
+        {
             return Ok(false);
         }
         let secrets = previous.open(&self.sealing).map_err(failed)?;

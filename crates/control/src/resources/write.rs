@@ -64,10 +64,33 @@ impl Core {
         edit: Edit<'_>,
     ) -> Result<Accepted, ArmError> {
         let result = self.try_write(call, id, &edit).await;
-        if let Err(error) = &result {
-            self.note_refusal(call, id, error).await;
+        match &result {
+            // What is written because of another write goes no further.
+            Ok((_, touched)) if !matches!(edit, Edit::Again) => self.touch(call, touched).await,
+            Ok(_) => {}
+            Err(error) => self.note_refusal(call, id, error).await,
         }
-        result
+        result.map(|(accepted, _)| accepted)
+    }
+
+    /// Writes resources anew that hold something of one that was written.
+    pub(crate) async fn touch(self: &Arc<Self>, call: &Call, touched: &[ResourceId]) {
+        for id in touched {
+            let known = self.inventory.find(id);
+            if known.is_none_or(|known| known.state == "Deleting") {
+                continue;
+            }
+            let call = Call {
+                if_match: None,
+                only_new: false,
+                doing: Doing::Put,
+                action: format!("{}/write", id.resource_type()),
+                ..call.clone()
+            };
+            if let Err(error) = Box::pin(self.write(&call, id, Edit::Again)).await {
+                tracing::warn!("{id} could not be written anew: {}", error.message);
+            }
+        }
     }
 
     async fn try_write(
@@ -75,7 +98,7 @@ impl Core {
         call: &Call,
         id: &ResourceId,
         edit: &Edit<'_>,
-    ) -> Result<Accepted, ArmError> {
+    ) -> Result<(Accepted, Vec<ResourceId>), ArmError> {
         let kind = self.kind_of(id)?;
         for attempt in 1..=ATTEMPTS_MAX {
             self.wait_for_predecessor(call, kind, id).await?;
@@ -98,6 +121,8 @@ impl Core {
             }
             // Another write's end may have come between: it changes states, not what was judged.
             let previous = self.document(id).await?;
+            let before = previous.as_ref().map(|previous| &previous.body);
+            let touched = kind.touches(before, Some(&prepared.body));
             let accepted = match previous {
                 Some(previous) if self.changes_nothing(kind, edit, &prepared, &previous)? => {
                     self.store_unchanged(call, id, previous).await?
@@ -105,7 +130,7 @@ impl Core {
                 previous => self.store(call, kind, id, prepared, previous).await?,
             };
             drop(turn);
-            return Ok(accepted);
+            return Ok((accepted, touched));
         }
         Err(failed("a write never had its turn"))
     }
@@ -141,7 +166,7 @@ impl Core {
             api_version: call.api_version,
         };
         let prepared = kind.prepare(self, put).await?;
-        self.check_links(call, id, &prepared.body)?;
+        self.check_links(call, id, &prepared.body, previous)?;
         Ok(prepared)
     }
 
@@ -220,10 +245,9 @@ impl Core {
         if let Some(previous) = &previous {
             document.created = previous.created;
         }
-        let before = previous
-            .as_ref()
-            .map_or(&Value::Null, |before| &before.notes);
-        document.notes = kind.note(call.doing, before);
+        let before = previous.as_ref().map(|before| before.notes.clone());
+        document.notes = prepared.notes.or(before).unwrap_or_default();
+        kind.note(call.doing, &mut document.notes);
         kind.begin(&mut document.body, call.doing);
         document
             .seal(&self.sealing, &prepared.secrets)

@@ -66,7 +66,7 @@ const HOUSE: [Rule; 15] = [
     rule(STORE, May::Only(&[])),
     rule(
         "gatewright-control",
-        May::Only(&[ARM, COMPILE, STORE, TELEMETRY, TEMPLATE]),
+        May::Only(&[ARM, COMPILE, SNAPSHOT, STORE, TELEMETRY, TEMPLATE]),
     ),
     rule("gatewright-logs", May::Only(&[TELEMETRY])),
     rule("gatewright", May::Anything),

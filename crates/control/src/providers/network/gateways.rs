@@ -1,6 +1,7 @@
 //! `Microsoft.Network/applicationGateways`.
 
 mod actions;
+mod neighbours;
 
 use std::collections::HashMap;
 
@@ -53,7 +54,7 @@ impl Kind for Gateways {
         core: &'a Core,
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
-        Box::pin(async move { prepare(core, &put) })
+        Box::pin(async move { prepare(core, &put).await })
     }
 
     fn settle<'a>(
@@ -72,11 +73,11 @@ impl Kind for Gateways {
         }
     }
 
-    fn note(&self, doing: Doing, before: &Value) -> Value {
+    fn note(&self, doing: Doing, notes: &mut Value) {
         match doing {
-            Doing::Stop => json!({STOPPED: true}),
-            Doing::Start => Value::Null,
-            _ => before.clone(),
+            Doing::Stop => notes[STOPPED] = json!(true),
+            Doing::Start => notes[STOPPED] = json!(false),
+            _ => {}
         }
     }
 
@@ -118,7 +119,7 @@ fn is_stopped(notes: &Value) -> bool {
     notes.get(STOPPED) == Some(&Value::Bool(true))
 }
 
-fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
+async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let previous = put
         .previous
         .map(|document| stored(core, document))
@@ -126,6 +127,8 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
     keep_secrets(&mut gateway, previous.as_ref());
+    let id = put.previous.map_or(put.id, |before| &before.id);
+    let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     let context = Validation {
         api_version: Some(put.api_version),
         previous: previous.as_ref(),
@@ -137,6 +140,7 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     if let Some(error) = findings.iter().find(|finding| finding.is_error()) {
         return Err(ArmError::from_finding(error));
     }
+    neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
     let options = Options {
         now: clock::unix_now(),
         allow_unsupported: true,
@@ -148,9 +152,11 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
             return Err(ArmError::from_finding(error));
         }
     }
+    neighbours::check_subnet(core, id, &gateway).await?;
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
         secrets: secrets(&gateway),
+        notes: Some(neighbours::noted(put, interfaces)),
         ..Prepared::default()
     })
 }
@@ -299,5 +305,6 @@ pub(crate) fn desired(document: &Document, secrets: &Value) -> Result<Applicatio
     };
     gateway.properties.operational_state = Some(state);
     gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
+    neighbours::serve_interfaces(&mut gateway, &document.notes);
     Ok(gateway)
 }
