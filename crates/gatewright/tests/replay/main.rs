@@ -45,7 +45,10 @@ async fn exchanges_that_were_recorded_from_the_service() {
     let only = std::env::var("GATEWRIGHT_RECORDING").ok();
     let mut verdict = Verdict::new(expectations::ALLOWED, expectations::NOT_YET);
     for file in files(&folder) {
-        if only.as_ref().is_none_or(|only| file.to_string_lossy().contains(only)) {
+        if only
+            .as_ref()
+            .is_none_or(|only| file.to_string_lossy().contains(only))
+        {
             judge(&mut verdict, &folder, &file).await;
         }
     }
@@ -68,7 +71,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
             found.push(path);
         }
     }

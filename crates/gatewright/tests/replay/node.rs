@@ -37,8 +37,21 @@ impl Node {
         let path = folder.path().display().to_string();
         let offset = port_offset().to_string();
         let process = Process::start(&[
-            "serve", "--data-dir", &path, "--control", "127.0.0.1:0", "--admin", "none",
-            "--bind", "127.0.0.1", "--port-offset", &offset, "--workers", "1", "-o", "json",
+            "serve",
+            "--data-dir",
+            &path,
+            "--control",
+            "127.0.0.1:0",
+            "--admin",
+            "none",
+            "--bind",
+            "127.0.0.1",
+            "--port-offset",
+            &offset,
+            "--workers",
+            "1",
+            "-o",
+            "json",
         ]);
         let ready: Value = serde_json::from_str(&process.next_line()).unwrap();
         let told: Value = {
@@ -71,7 +84,9 @@ impl Node {
         let told = self._process.stderr();
         let word = |name: &str| {
             let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
-            line.unwrap_or_else(|| panic!("no {name} in {told}")).trim().to_owned()
+            line.unwrap_or_else(|| panic!("no {name} in {told}"))
+                .trim()
+                .to_owned()
         };
         let form = format!(
             "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
@@ -103,7 +118,10 @@ impl Node {
             .bearer_auth(&self.token)
             .header("content-type", "application/json")
             .body(self.outgoing(body));
-        let answer = request.send().await.unwrap_or_else(|e| panic!("{method} {url}: {e}"));
+        let answer = request
+            .send()
+            .await
+            .unwrap_or_else(|e| panic!("{method} {url}: {e}"));
         let headers = answer.headers().iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
             (name.as_str().to_owned(), self.incoming(&value))
@@ -133,7 +151,11 @@ impl Node {
             if answer.status != 202 && !answer.goes_on() {
                 return answer;
             }
-            assert!(Instant::now() < deadline, "{link} goes on and on: {}", answer.body);
+            assert!(
+                Instant::now() < deadline,
+                "{link} goes on and on: {}",
+                answer.body
+            );
             tokio::time::sleep(POLL_PAUSE).await;
         }
     }

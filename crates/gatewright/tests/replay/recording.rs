@@ -101,7 +101,12 @@ impl Answer {
     /// Whether an operation goes on, as far as this answer knows.
     pub(crate) fn goes_on(&self) -> bool {
         const GOING_ON: [&str; 6] = [
-            "Updating", "Deleting", "InProgress", "Running", "Accepted", "Created",
+            "Updating",
+            "Deleting",
+            "InProgress",
+            "Running",
+            "Accepted",
+            "Created",
         ];
         let state = self.state();
         state.is_some_and(|state| GOING_ON.contains(&state.as_str()))
@@ -111,7 +116,8 @@ impl Answer {
 /// The exchanges of a file, in its order.
 pub(crate) fn read(path: &Path) -> Vec<Exchange> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let documents = Yaml::load_from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let documents =
+        Yaml::load_from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let list = documents[0].as_mapping_get("interactions").unwrap();
     let list = list.as_vec().unwrap().iter().enumerate();
     list.map(|(number, one)| exchange(number, one)).collect()
@@ -150,7 +156,9 @@ fn text(parent: &Yaml<'_>, name: &str) -> String {
 }
 
 fn headers(response: &Yaml<'_>) -> Vec<(String, String)> {
-    let headers = response.as_mapping_get("headers").and_then(Yaml::as_mapping);
+    let headers = response
+        .as_mapping_get("headers")
+        .and_then(Yaml::as_mapping);
     let mut all = Vec::new();
     for (name, values) in headers.into_iter().flatten() {
         for value in values.as_vec().into_iter().flatten() {

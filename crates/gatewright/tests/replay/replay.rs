@@ -36,7 +36,11 @@ pub(crate) struct Outcome {
 
 pub(crate) async fn replay(exchanges: &[Exchange]) -> Outcome {
     let node = Node::start().await;
-    let ours: Vec<Exchange> = exchanges.iter().filter(|one| one.is_ours()).cloned().collect();
+    let ours: Vec<Exchange> = exchanges
+        .iter()
+        .filter(|one| one.is_ours())
+        .cloned()
+        .collect();
     let mut replay = Replay {
         groups: groups(&ours),
         node,
@@ -69,7 +73,9 @@ impl Replay {
     /// Makes the groups that were there before.
     async fn set_up(&self, exchanges: &[Exchange]) {
         for group in &self.groups {
-            let mut about = exchanges.iter().filter(|one| group_of(one) == Some(group.clone()));
+            let mut about = exchanges
+                .iter()
+                .filter(|one| group_of(one) == Some(group.clone()));
             let path_is_group = |one: &Exchange| one.path().split('/').count() == 5;
             let first = about.clone().next().unwrap();
             if path_is_group(first) && first.method == "PUT" {
@@ -87,7 +93,9 @@ impl Replay {
     }
 
     async fn step(&mut self, all: &[Exchange], place: usize, exchange: &Exchange) {
-        let is_link = all[..place].iter().any(|one| one.answer.leads_to(exchange.path()));
+        let is_link = all[..place]
+            .iter()
+            .any(|one| one.answer.leads_to(exchange.path()));
         if exchange.is_next_page() || is_on_the_way(all, place, is_link) {
             self.outcome.folded += 1;
             return;
@@ -99,7 +107,12 @@ impl Replay {
                 return;
             }
             None => {
-                let Exchange { method, target, body, .. } = exchange;
+                let Exchange {
+                    method,
+                    target,
+                    body,
+                    ..
+                } = exchange;
                 self.node.send(method, target, body).await
             }
         };

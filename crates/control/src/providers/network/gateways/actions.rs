@@ -92,7 +92,10 @@ pub(crate) fn ask_later(
 ) -> Answer {
     let core = Arc::clone(&context.core);
     let call = context.call(Doing::Ask, String::new());
-    let known = core.inventory.find(&id).map(|known| Value::Object(known.summary));
+    let known = core
+        .inventory
+        .find(&id)
+        .map(|known| Value::Object(known.summary));
     let operation = core.begin(&call, &id, &known.unwrap_or_default());
     core.asked.begin(operation.clone());
     core.endings.begin(operation.id);
