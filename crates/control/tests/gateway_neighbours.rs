@@ -16,7 +16,10 @@ fn child(collection: &str, name: &str) -> Value {
 fn gateway() -> Value {
     json!({"location": LOCATION, "properties": {
         "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
-        "gatewayIPConfigurations": [{"name": "place", "properties": {"subnet": {"id": subnet("gateways")}}}],
+        "gatewayIPConfigurations": [{
+            "name": "place",
+            "properties": {"subnet": {"id": subnet("gateways")}},
+        }],
         "frontendIPConfigurations": [{"name": "public", "properties": {
             "publicIPAddress": {"id": net("publicIPAddresses/pip1")},
         }}],

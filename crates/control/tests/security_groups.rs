@@ -261,7 +261,9 @@ async fn routes_are_answered_as_recorded_and_checked() {
         ]
     );
     let path = net(&format!("{TABLE}/routes/r1"));
-    let body = json!({"name": "r1", "properties": {"addressPrefix": "10.0.5.0/24", "nextHopType": "none"}});
+    let body = json!({"name": "r1", "properties": {
+        "addressPrefix": "10.0.5.0/24", "nextHopType": "none",
+    }});
     let made = site.api.create(&path, &body).await;
     let expected = json!({
         "name": "r1",

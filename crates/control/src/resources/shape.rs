@@ -140,8 +140,8 @@ impl Place<'_> {
     }
 }
 
-/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the members
-/// of its shape.
+/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the
+/// members of its shape.
 ///
 /// # Errors
 /// When a member holds what it cannot hold; the first one.
