@@ -14,7 +14,7 @@ use gatewright_compile::{Options, compile_validated};
 use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
-pub(crate) use actions::routes;
+pub(crate) use actions::{ask_later, routes};
 
 use crate::clock;
 use crate::core::{Core, failed};

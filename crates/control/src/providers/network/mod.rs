@@ -2,6 +2,8 @@
 
 mod addresses;
 mod catalogue;
+mod effective;
+mod firewall_policies;
 mod gateway_subnets;
 mod gateways;
 mod interfaces;
@@ -20,6 +22,7 @@ pub(crate) use gateways::desired as desired_gateway;
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![
+        Box::new(firewall_policies::FirewallPolicies),
         Box::new(gateways::Gateways),
         Box::new(interfaces::Interfaces),
         Box::new(public_ips::PublicIps),
@@ -31,6 +34,7 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
 
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = catalogue::routes();
+    routes.extend(effective::routes());
     routes.extend(gateways::routes());
     routes.extend(subnets::routes());
     routes
