@@ -475,10 +475,7 @@ async fn only_a_primary_configuration_joins_pools() {
         )
     );
     let empty = json!({"location": LOCATION, "properties": {"ipConfigurations": []}});
-    site.api
-        .put(&nic, &empty)
-        .await
-        .refused("NetworkInterfaceWithoutIpConfiguration");
+    site.api.put(&nic, &empty).await.refused("GW-E-interface");
     let mut nowhere = interface("backend", &[]);
     nowhere["properties"]["ipConfigurations"][0]["properties"]["subnet"] = json!(null);
     site.api

@@ -106,7 +106,7 @@ async fn what_a_policy_cannot_be() {
             json!([{"ruleSetType": "OWASP", "ruleSetVersion": "3.1"}]);
         size(129)(bag);
     };
-    let code = "ApplicationGatewayFirewallInvalidRequestBodySize";
+    let code = "GW-E-firewall";
     let told = |reply: &Reply| reply.refused(code).to_owned();
     let words = "is out of range, it should be within 8 and";
     let expected = format!("MaxRequestBodySizeInKb 2001 {words} 2000");
@@ -121,9 +121,7 @@ async fn what_a_policy_cannot_be() {
     );
     assert!(put(&size(2000)).await.status.is_success());
     let none = |bag: &mut Value| bag["managedRules"]["managedRuleSets"] = json!([]);
-    put(&none)
-        .await
-        .refused("WebApplicationFirewallPolicyWithoutRuleSet");
+    put(&none).await.refused("GW-E-firewall");
     let nothing = |bag: &mut Value| bag["managedRules"] = json!(null);
     put(&nothing).await.refused("InvalidRequestFormat");
     let rule = |name: &str, priority: i64| {
@@ -133,13 +131,9 @@ async fn what_a_policy_cannot_be() {
         })
     };
     let twice = |bag: &mut Value| bag["customRules"] = json!([rule("a", 1), rule("b", 1)]);
-    put(&twice)
-        .await
-        .refused("WebApplicationFirewallPolicyCustomRuleConflict");
+    put(&twice).await.refused("GW-E-firewall");
     let namesakes = |bag: &mut Value| bag["customRules"] = json!([rule("a", 1), rule("a", 2)]);
-    put(&namesakes)
-        .await
-        .refused("WebApplicationFirewallPolicyCustomRuleConflict");
+    put(&namesakes).await.refused("GW-E-firewall");
 }
 
 /// A gateway with the policy on itself and on its listener.
@@ -190,7 +184,7 @@ async fn network(site: &Site, more: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_knows_who_uses_it() {
+async fn a_policy_and_an_identity_know_their_gateway() {
     let site = Site::with_group().await;
     site.api.create(&net(POLICY), &policy()).await;
     network(&site, &json!({})).await;
@@ -199,7 +193,22 @@ async fn a_policy_knows_who_uses_it() {
         .create(&net("publicIPAddresses/pip1"), &address)
         .await;
     let path = net("applicationGateways/ag1");
-    site.api.create(&path, &gateway()).await;
+    let identity = format!(
+        "{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1",
+        group(GROUP)
+    );
+    let identity_body = site.api.create(&identity, &address).await;
+    let mut body = gateway();
+    body["identity"] = json!({"type": "UserAssigned", "userAssignedIdentities": {&identity: {}}});
+    let made = site.api.create(&path, &body).await;
+    let expected = json!({
+        "principalId": identity_body["properties"]["principalId"],
+        "clientId": identity_body["properties"]["clientId"],
+    });
+    assert_eq!(
+        made["identity"]["userAssignedIdentities"][&identity],
+        expected
+    );
     let properties = site.api.get(&net(POLICY)).await.body["properties"].clone();
     assert_eq!(
         names(&properties)[4..],
@@ -209,7 +218,7 @@ async fn a_policy_knows_who_uses_it() {
     let listener = format!("{path}/httpListeners/l");
     assert_eq!(properties["httpListeners"], json!([{ "id": listener }]));
     let reply = site.api.delete(&net(POLICY)).await;
-    reply.refused("InUseWebApplicationFirewallPolicyCannotBeDeleted");
+    reply.refused("GW-E-in-use");
     site.api.remove(&path).await;
     site.api.remove(&net(POLICY)).await;
 }

@@ -4,6 +4,7 @@ use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::Value;
 
+use super::own_codes;
 use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
@@ -227,7 +228,7 @@ impl Kind for FirewallPolicies {
         let users = inventory.users(&id.to_string());
         users.first().map(|user| {
             ArmError::new(
-                "InUseWebApplicationFirewallPolicyCannotBeDeleted",
+                own_codes::IN_USE,
                 format!(
                     "Web Application Firewall policy {id} cannot be deleted because it is in use \
                      by {user}. Take it away there first."
@@ -253,10 +254,7 @@ fn check(body: &Value) -> Result<(), ArmError> {
     };
     if sets.is_empty() {
         let message = "A Web Application Firewall policy must have a managed rule set.";
-        return Err(ArmError::new(
-            "WebApplicationFirewallPolicyWithoutRuleSet",
-            message,
-        ));
+        return Err(ArmError::new(own_codes::FIREWALL, message));
     }
     let is_older = sets.iter().any(|set| {
         let (kind, version) = (text(set, "ruleSetType"), text(set, "ruleSetVersion"));
@@ -270,10 +268,7 @@ fn check(body: &Value) -> Result<(), ArmError> {
         let message = format!(
             "MaxRequestBodySizeInKb {size} is out of range, it should be within {least} and {most}"
         );
-        return Err(ArmError::new(
-            "ApplicationGatewayFirewallInvalidRequestBodySize",
-            message,
-        ));
+        return Err(ArmError::new(own_codes::FIREWALL, message));
     }
     check_custom_rules(list("/properties/customRules").map_or(&[], Vec::as_slice))
 }
@@ -291,7 +286,7 @@ fn check_custom_rules(rules: &[Value]) -> Result<(), ArmError> {
                 name.unwrap_or("without a name").to_owned()
             };
             return Err(ArmError::new(
-                "WebApplicationFirewallPolicyCustomRuleConflict",
+                own_codes::FIREWALL,
                 format!(
                     "Custom rule {} conflicts with custom rule {}. Rules cannot have the same \
                      name or priority.",

@@ -126,6 +126,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         }
     }
     neighbours::check_subnet(core, id, &gateway).await?;
+    neighbours::introduce_identities(core, &mut gateway).await?;
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
         secrets: secrets(&gateway),

@@ -7,6 +7,7 @@ mod firewall_policies;
 mod gateway_subnets;
 mod gateways;
 mod interfaces;
+mod own_codes;
 mod peerings;
 mod public_ips;
 mod route_tables;
