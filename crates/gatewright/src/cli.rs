@@ -60,14 +60,14 @@ pub(crate) struct ServeArguments {
     /// A gateway's JSON; may be repeated
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) gateway: Vec<PathBuf>,
-    /// A folder for a control plane: the gateways that az, SDKs and templates make are kept there and
-    /// served
+    /// A folder for a control plane: the gateways that az, SDKs and templates make are kept there
+    /// and served
     #[arg(long, env = "GATEWRIGHT_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where the control plane listens, with HTTPS [default: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) control: Option<SocketAddr>,
-    /// A name or address by which clients reach the control plane, besides localhost; may be repeated
+    /// A name or address of the control plane for clients, besides localhost; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) control_name: Vec<String>,
     /// A folder with the JSON of the gateways' virtual networks, security groups and route tables,

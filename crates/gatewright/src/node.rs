@@ -156,8 +156,8 @@ impl Node {
         &self.settings
     }
 
-    /// Reads the files, and serves what they say and what is stored. A stored gateway that cannot be
-    /// served gives way to its last good configuration, alone.
+    /// Reads the files, and serves what they say and what is stored. A stored gateway that cannot
+    /// be served gives way to its last good configuration, alone.
     ///
     /// # Errors
     /// When anything is wrong with the files, or an address of theirs cannot be bound; nothing has

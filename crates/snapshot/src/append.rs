@@ -1,5 +1,5 @@
-//! Snapshots of several gateways from those of each: so that a change of one costs no compilation of
-//! the others.
+//! Snapshots of several gateways from those of each: so that a change of one costs no compilation
+//! of the others.
 
 use crate::index::{
     CertificateIndex, EndpointIndex, GatewayIndex, ListenerIndex, PathMapIndex, PoolIndex,

@@ -91,7 +91,8 @@ fn a_snapshot_of_parts_is_that_of_all_documents() {
             .collect();
         let rest = (&snapshot.upstreams, &snapshot.certificates);
         format!(
-            "{gateways:?}{endpoints:?}{listeners:?}{routes:?}{path_maps:?}{pools:?}{settings:?}{rest:?}"
+            "{gateways:?}{endpoints:?}{listeners:?}{routes:?}{path_maps:?}{pools:?}\
+             {settings:?}{rest:?}"
         )
     };
     assert_eq!(tables(&parts), tables(&whole));

@@ -1,8 +1,10 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
+mod compute;
 mod filter;
 mod groups;
+mod identity;
 mod network;
 mod subscriptions;
 
@@ -11,7 +13,10 @@ use crate::resources::kind::Kind;
 
 /// Every kind of resources with routes of its own.
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
-    network::kinds()
+    let mut kinds = network::kinds();
+    kinds.extend(identity::kinds());
+    kinds.extend(compute::kinds());
+    kinds
 }
 
 /// The routes beside those that every kind has.

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &RestoreArguments) -> Result<ExitCode, Sentence> {
         report.entries,
         report.backup
     ));
-    for aside in &report.kept_aside {
+    if let Some(aside) = &report.kept_aside {
         output::remark(format_args!(
             "what was there before is in {}",
             aside.display()

@@ -14,7 +14,7 @@ use gatewright_compile::{Options, compile_validated};
 use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
-pub(crate) use actions::routes;
+pub(crate) use actions::{ask_later, routes};
 
 use crate::clock;
 use crate::core::{Core, failed};
@@ -181,6 +181,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         }
     }
     neighbours::check_subnet(core, id, &gateway).await?;
+    neighbours::introduce_identities(core, &mut gateway).await?;
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
         secrets: secrets(&gateway),
