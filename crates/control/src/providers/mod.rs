@@ -1,6 +1,7 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
+mod deployments;
 mod filter;
 mod groups;
 mod network;
@@ -11,7 +12,9 @@ use crate::resources::kind::Kind;
 
 /// Every kind of resources with routes of its own.
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
-    network::kinds()
+    let mut kinds = network::kinds();
+    kinds.push(Box::new(deployments::Deployments));
+    kinds
 }
 
 /// The routes beside those that every kind has.
@@ -19,8 +22,10 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = subscriptions::routes();
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
+    routes.extend(deployments::routes());
     routes.extend(network::routes());
     routes
 }
 
+pub(crate) use deployments::resume as resume_deployment;
 pub(crate) use network::desired_gateway as typed_gateway;

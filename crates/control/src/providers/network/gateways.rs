@@ -52,6 +52,17 @@ impl Kind for Gateways {
         Box::pin(async move { prepare(core, &put) })
     }
 
+    fn judge_alone(&self, core: &Core, put: &Put<'_>) -> Result<(), ArmError> {
+        let previous = put
+            .previous
+            .map(|document| stored(core, document))
+            .transpose()?;
+        let mut gateway = read(put)?;
+        own(&mut gateway, put, previous.as_ref());
+        keep_secrets(&mut gateway, previous.as_ref());
+        check(&gateway, put, previous.as_ref())
+    }
+
     fn settle<'a>(
         &'a self,
         core: &'a Core,
@@ -99,17 +110,7 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
     keep_secrets(&mut gateway, previous.as_ref());
-    let context = Validation {
-        api_version: Some(put.api_version),
-        previous: previous.as_ref(),
-        // What is served is for the compilation to say: a deprecated policy is a warning here.
-        refuse_old_tls: false,
-        ..Validation::default()
-    };
-    let findings = validate(&gateway, &context);
-    if let Some(error) = findings.iter().find(|finding| finding.is_error()) {
-        return Err(ArmError::from_finding(error));
-    }
+    check(&gateway, put, previous.as_ref())?;
     let options = Options {
         now: clock::unix_now(),
         allow_unsupported: true,
@@ -126,6 +127,26 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         secrets: secrets(&gateway),
         ..Prepared::default()
     })
+}
+
+/// Judges a gateway by itself.
+fn check(
+    gateway: &ApplicationGateway,
+    put: &Put<'_>,
+    previous: Option<&ApplicationGateway>,
+) -> Result<(), ArmError> {
+    let context = Validation {
+        api_version: Some(put.api_version),
+        previous,
+        // What is served is for the compilation to say: a deprecated policy is a warning here.
+        refuse_old_tls: false,
+        ..Validation::default()
+    };
+    let findings = validate(gateway, &context);
+    match findings.iter().find(|finding| finding.is_error()) {
+        Some(error) => Err(ArmError::from_finding(error)),
+        None => Ok(()),
+    }
 }
 
 /// The body of a PUT, as leniently as the service reads it; an unknown member is an error.
