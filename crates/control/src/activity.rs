@@ -12,9 +12,6 @@ use crate::clock;
 /// of time.
 pub(crate) const PREFIX: &str = "activity/";
 
-/// How long events are kept, in days, as in the service.
-pub(crate) const KEPT_DAYS: i64 = 90;
-
 /// What happened to a resource.
 pub(crate) struct Event<'a> {
     pub(crate) resource: &'a ResourceId,

@@ -35,6 +35,8 @@ use crate::status::Board;
 /// What a POST must carry, with any value.
 pub(crate) const GUARD_HEADER: &str = "X-Gatewright";
 
+pub(crate) use operators::KEY_HEADER;
+
 /// How many reloads may wait for their turn.
 pub(crate) const WAITING_RELOADS_MAX: usize = 16;
 

@@ -8,15 +8,19 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_control::{Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
+use gatewright_control::{
+    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, PublicAddresses,
+};
 use gatewright_store::{Embedded, KeySources, Options, SealingKey, Store};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::client::{self, Question};
 use crate::node::Node;
 use crate::output;
 use crate::sentence::Sentence;
-use crate::settings::ControlSettings;
+use crate::settings::{AdminAddress, ControlSettings};
 use crate::stored::{Served, Stored};
 
 /// The file in the data folder that tells where its node is.
@@ -27,6 +31,9 @@ const CA_FILE: &str = "ca.crt";
 
 /// Random bytes of the key for the admin API.
 const ADMIN_KEY_BYTES: usize = 32;
+
+/// The status of an answer when all is well.
+const OK: u16 = 200;
 
 /// Largest node file, in bytes.
 const NODE_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -102,6 +109,7 @@ impl ControlPlane {
             subscription: DEFAULT_SUBSCRIPTION.to_owned(),
             subscription_name: "Gatewright".to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
+            public_addresses: PublicAddresses::default(),
             ca_file: folder.join(CA_FILE),
         };
         let ca_file = config.ca_file.clone();
@@ -154,6 +162,25 @@ fn tell_bootstrap(made: &gatewright_control::NewPrincipal) {
 }
 
 impl NodeFile {
+    /// Asks the node, as the owner of its data folder, and answers what it does when all is well.
+    ///
+    /// # Errors
+    /// When the node cannot be reached, or refuses.
+    pub(crate) fn ask(&self, question: Question<'_>) -> Result<Value, Sentence> {
+        let Some(admin) = self.admin else {
+            return Err(Sentence::new(
+                "the node has no admin address; start it without --admin none",
+            ));
+        };
+        let admin = Some(AdminAddress::At(admin));
+        let answer = client::ask_with_key(admin, question, Some(&self.admin_key))?;
+        if answer.status == OK {
+            return Ok(answer.body);
+        }
+        let why = answer.body.get("error").and_then(Value::as_str);
+        Err(Sentence::new(why.unwrap_or("the node refuses").to_owned()))
+    }
+
     /// Reads the file in `folder`.
     ///
     /// # Errors

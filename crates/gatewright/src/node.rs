@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::admin::{self, Admin, ReloadReply, WAITING_RELOADS_MAX};
 use crate::control_plane::Operators;
 use crate::dev_certs::DevCertificates;
+use crate::documents::Parts;
 use crate::events::Events;
 use crate::findings::{Finding, errors_last, has_errors};
 use crate::pages::Pages;
@@ -57,6 +58,8 @@ pub(crate) struct Node {
     pages: Pages,
     /// What the control plane stores, where there is one.
     stored: Option<Stored>,
+    /// The stored gateways, as they were compiled.
+    parts: Parts,
     dev_certificates: DevCertificates,
     /// What was found in the configuration that is served.
     served_findings: Vec<Finding>,
@@ -124,6 +127,7 @@ impl Node {
             board,
             events,
             stored: None,
+            parts: Parts::default(),
             dev_certificates: DevCertificates::default(),
             served_findings: Vec::new(),
             watched: Vec::new(),
@@ -152,8 +156,8 @@ impl Node {
         &self.settings
     }
 
-    /// Reads the files, and serves what they say and what is stored. A stored gateway that cannot be
-    /// served gives way to its last good configuration, alone.
+    /// Reads the files, and serves what they say and what is stored. A stored gateway that cannot
+    /// be served gives way to its last good configuration, alone.
     ///
     /// # Errors
     /// When anything is wrong with the files, or an address of theirs cannot be bound; nothing has
@@ -197,7 +201,12 @@ impl Node {
         self.watched = watched_files(&self.settings);
         self.seen = Signatures::take(&self.watched).await;
         let planned = tokio::task::block_in_place(|| {
-            plan(&self.settings, &mut self.dev_certificates, chosen)
+            plan(
+                &self.settings,
+                &mut self.dev_certificates,
+                &mut self.parts,
+                chosen,
+            )
         });
         let Plan {
             snapshot,
@@ -280,6 +289,7 @@ impl Node {
             };
             if let Some(stored) = &mut self.stored {
                 stored.forgive();
+                self.parts.clear();
             }
             self.reload(reason, reply).await;
         }

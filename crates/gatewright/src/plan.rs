@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::bindings::{self, Bindings};
 use crate::dev_certs::DevCertificates;
-use crate::documents::{self, Document};
+use crate::documents::{self, Document, Parts};
 use crate::findings::{Finding, Level};
 use crate::maps;
 use crate::network::{self, NetworkFolder};
@@ -74,12 +74,11 @@ pub(crate) fn watched_files(settings: &Settings) -> Vec<PathBuf> {
 pub(crate) fn plan(
     settings: &Settings,
     minted: &mut DevCertificates,
+    parts: &mut Parts,
     chosen: &Chosen,
 ) -> Result<Plan, Problem> {
     let files = settings.gateways.iter().map(|path| Document::load(path));
-    let stored = chosen.gateways.iter();
-    let stored = stored.map(|(id, gateway)| Document::stored(id, gateway));
-    let documents: Vec<Document> = files.chain(stored).collect();
+    let documents: Vec<Document> = files.collect();
     let certificates = supplied_certificates(settings)?;
     let mut options = Options {
         now: unix_now(),
@@ -91,18 +90,21 @@ pub(crate) fn plan(
         ..Options::default()
     };
     if settings.dev_certs {
-        let keyless: Vec<_> = documents
-            .iter()
-            .flat_map(|one| gatewright_compile::keyless_certificates(&one.gateways, &options))
+        let of_files = documents.iter().map(|one| one.gateways.as_slice());
+        let stored = chosen.gateways.iter();
+        let stored = stored.map(|(_, gateway)| std::slice::from_ref(&**gateway));
+        let keyless: Vec<_> = of_files
+            .chain(stored)
+            .flat_map(|gateways| gatewright_compile::keyless_certificates(gateways, &options))
             .collect();
         options.development_certificates = minted.provide(&keyless)?;
     }
     let mut network = NetworkFolder::load(settings.network.as_deref());
     network.join(&chosen.network);
     let unused = unused_certificates(&settings.certificates, &documents);
-    let (compiled, mut findings) = documents::compile(documents, &network, &options)?;
+    let stored = parts.take(&chosen.gateways, &options);
+    let (snapshot, mut findings) = documents::compile(documents, &stored, &network, &options)?;
     findings.extend(unused);
-    let snapshot = compiled.snapshot;
     findings.extend(maps::unused(&settings.map, &snapshot));
     let bindings = bindings::assign(
         &snapshot,

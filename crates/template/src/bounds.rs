@@ -12,7 +12,7 @@ pub const MAX_RESULT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Most that may be made and looked at while a deployment is planned, and again for each body and
 /// for the outputs, in bytes. A value counts its text and [`VALUE_BYTES`] for each part of it.
-pub const MAX_WORK_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_WORK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a value weighs beside its text, in bytes.
 pub(crate) const VALUE_BYTES: usize = 16;

@@ -77,6 +77,14 @@ fn texts_that_double_are_stopped() {
             .message
             .contains("more than")
     );
+    let large = "variables('a')";
+    let compared =
+        json!({"a": "[padLeft('', 3000000)]", "b": format!("[equals({large}, {large})]")});
+    assert!(
+        refused(&with_variables(compared), json!({}))
+            .message
+            .contains("more than")
+    );
     let split = json!({"a": "[split(padLeft('', 1000000, ','), ',')]"});
     assert!(
         refused(&with_variables(split), json!({}))
@@ -114,6 +122,13 @@ fn nesting_is_bounded_on_the_stack_of_a_thread() {
             json!(format!("[createArray({before})]"))
         });
         assert!(refused(&deep, json!({})).message.contains("deep"));
+        let list = format!("[json('{}{}')]", "[".repeat(60), "]".repeat(60));
+        let deep = (0..100).fold(json!(list), |inner, _| json!([inner]));
+        assert!(
+            refused(&with_variables(json!({"a": deep})), json!({}))
+                .message
+                .contains("deep")
+        );
         let call = format!("[{}1{}]", "createArray(".repeat(60), ")".repeat(60));
         assert!(planned(&with_variables(json!({"a": call})), json!({})).is_ok());
     });

@@ -114,7 +114,7 @@ fn with_parameter(declaration: Value, given: Value) -> Result<Plan, TemplateErro
 }
 
 #[test]
-fn parameters_are_given_defaulted_and_checked() {
+fn parameters_are_given_or_defaulted() {
     let good = [
         (
             json!({"type": "STRING"}),
@@ -181,7 +181,23 @@ fn parameters_are_given_defaulted_and_checked() {
         let plan = with_parameter(declaration.clone(), given).unwrap();
         assert_eq!(plan.parameters()["it"], expected, "{declaration}");
     }
-    let bad = [
+}
+
+/// Each declaration with what is given for it, and words of the refusal.
+fn all_refused(bad: &[(Value, Value, &str)]) {
+    for (declaration, given, words) in bad {
+        let error = error_of(with_parameter(declaration.clone(), given.clone()));
+        assert!(error.message.contains(words), "{declaration}: {error}");
+        assert!(
+            error.path.starts_with("properties.template.parameters"),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn parameters_that_do_not_fit_are_refused() {
+    all_refused(&[
         (
             json!({"type": "string"}),
             json!({"It": 1}),
@@ -228,6 +244,12 @@ fn parameters_are_given_defaulted_and_checked() {
             json!({"It": ["a", "c"]}),
             "not part of the allowed",
         ),
+    ]);
+}
+
+#[test]
+fn parameters_beyond_their_bounds_are_refused() {
+    all_refused(&[
         (
             json!({"type": "string", "minLength": 3}),
             json!({"It": "ab"}),
@@ -273,15 +295,7 @@ fn parameters_are_given_defaulted_and_checked() {
             json!({"It": "a", "other": "b"}),
             "The template parameters 'other' in the parameters file are not valid",
         ),
-    ];
-    for (declaration, given, words) in bad {
-        let error = error_of(with_parameter(declaration.clone(), given));
-        assert!(error.message.contains(words), "{declaration}: {error}");
-        assert!(
-            error.path.starts_with("properties.template.parameters"),
-            "{error:?}"
-        );
-    }
+    ]);
 }
 
 #[test]
@@ -391,6 +405,17 @@ fn dependencies_come_first_however_they_are_written() {
         );
         assert_eq!(names(&plan.unwrap()), ["last", "first"], "{name}");
     }
+}
+
+#[test]
+fn answers_keep_the_order_of_the_template() {
+    let x = resource("x", json!({"dependsOn": ["y"]}));
+    let z = resource("z", json!({"dependsOn": ["y", "x"]}));
+    let plan = planned(&of(json!([x, resource("y", json!({})), z])), json!({})).unwrap();
+    assert_eq!(names(&plan), ["y", "x", "z"]);
+    let answered = plan.dependencies();
+    let name = |at: usize, needed: usize| &answered[at]["dependsOn"][needed]["resourceName"];
+    assert_eq!([name(0, 0), name(1, 0), name(1, 1)], ["y", "x", "y"]);
 }
 
 #[test]
@@ -668,6 +693,10 @@ fn resources_that_cannot_be_are_refused() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn one_name_is_that_of_one_resource() {
     let twice = of(json!([resource("a", json!({})), resource("A", json!({}))]));
     assert!(
         refused(&twice, json!({}))

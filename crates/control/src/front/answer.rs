@@ -18,7 +18,6 @@ pub(crate) struct Answer {
 pub(crate) enum Body {
     Empty,
     Json(Bytes),
-    Xml(Bytes),
 }
 
 impl Answer {

@@ -23,14 +23,6 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Value, ArmError> {
     }
 }
 
-/// A body that may be left out.
-pub(crate) fn optional_json(bytes: &[u8]) -> Result<Value, ArmError> {
-    match bytes.iter().all(u8::is_ascii_whitespace) {
-        true => Ok(Value::Null),
-        false => json(bytes),
-    }
-}
-
 fn invalid(why: &str) -> ArmError {
     // serde_json stops at this depth by itself.
     let why = match why.contains("recursion limit") {

@@ -57,10 +57,6 @@ impl Router {
         Self { routes }
     }
 
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes
-    }
-
     pub(crate) fn find(&self, method: &Method, segments: &[String]) -> Found<'_> {
         let mut others = Vec::new();
         for route in &self.routes {

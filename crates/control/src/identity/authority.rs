@@ -21,7 +21,8 @@ const AUDIENCE_BYTES_MAX: usize = 256;
 
 /// A hash of no secret: looked at where there is no such principal, so that an answer takes as long
 /// as where there is one.
-const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
+                            AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Secrets that are looked at, at a time: each takes 19 MiB.
 pub(crate) const LOOKS_MAX: usize = 4;

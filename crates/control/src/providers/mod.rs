@@ -1,9 +1,11 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
+mod compute;
 mod deployments;
 mod filter;
 mod groups;
+mod identity;
 mod network;
 mod subscriptions;
 
@@ -13,6 +15,8 @@ use crate::resources::kind::Kind;
 /// Every kind of resources with routes of its own.
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     let mut kinds = network::kinds();
+    kinds.extend(identity::kinds());
+    kinds.extend(compute::kinds());
     kinds.push(Box::new(deployments::Deployments));
     kinds
 }

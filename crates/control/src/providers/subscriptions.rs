@@ -12,8 +12,6 @@ use crate::resources::inventory::Known;
 use crate::resources::records::is_record;
 use crate::routes::{action, route};
 
-const SUBSCRIPTIONS: &str = "Microsoft.Resources/subscriptions";
-
 pub(crate) fn routes() -> Vec<Route> {
     let one = "/subscriptions/{subscription}";
     let seen = |path: String, handler| route(Method::GET, path, Access::Authenticated, handler);

@@ -142,10 +142,6 @@ impl Document {
     pub(crate) fn state(&self) -> Option<&str> {
         self.text("/properties/provisioningState")
     }
-
-    pub(crate) fn location(&self) -> &str {
-        self.text("/location").unwrap_or_default()
-    }
 }
 
 /// What a sealed part is bound to, so that it cannot be moved to another resource.

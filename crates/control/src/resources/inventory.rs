@@ -26,7 +26,7 @@ pub(crate) struct Known {
     items: HashSet<String>,
 }
 
-/// All resources, by id. It follows the store: whoever commits a change tells it, with the revision.
+/// All resources, by id. It follows the store: whoever commits a change tells it, and the revision.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory(RwLock<Tables>);
 
@@ -69,10 +69,6 @@ impl Inventory {
 
     pub(crate) fn find(&self, id: &ResourceId) -> Option<Known> {
         self.read().known.get(&lower(id)).cloned()
-    }
-
-    pub(crate) fn contains(&self, id: &ResourceId) -> bool {
-        self.read().known.contains_key(&lower(id))
     }
 
     /// Whether there is such a resource, or such an item of one.
@@ -124,8 +120,8 @@ impl Inventory {
         users
     }
 
-    /// The addresses of a subnet, or the public ones, that others than the resource `own` have, with
-    /// the id of the item that has each.
+    /// The addresses of a subnet, or the public ones, that others than the resource `own` have,
+    /// with the id of the item that has each.
     pub(crate) fn held(&self, place: &str, own: Option<&ResourceId>) -> HashMap<IpAddr, String> {
         let own = own.map(lower);
         let tables = self.read();

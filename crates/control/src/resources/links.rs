@@ -84,18 +84,16 @@ impl Core {
         Ok(())
     }
 
-    /// The type of a resource that this control plane keeps, or of an item with routes of its own.
+    /// The type of a resource that this control plane keeps, or of an item of one.
     fn kind_or_part(&self, id: &ResourceId) -> Option<String> {
-        let name = id.resource_type();
-        if self.kind(&name).is_some() {
-            return Some(name);
+        let mut above = Some(id.clone());
+        while let Some(one) = above {
+            if self.kind(&one.resource_type()).is_some() {
+                return Some(id.resource_type());
+            }
+            above = one.parent();
         }
-        let (above, word) = name.rsplit_once('/')?;
-        let parts = self.kind(above)?.parts();
-        let is_part = parts
-            .iter()
-            .any(|part| part.collection.eq_ignore_ascii_case(word));
-        is_part.then_some(name)
+        None
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum Removed {
     /// It is gone.
     Done,
     /// It goes.
-    Going(Operation),
+    Going(Box<Operation>),
 }
 
 impl Core {
@@ -52,7 +52,10 @@ impl Core {
                 .remove(&document, &operation)
                 .await
                 .map(|()| Removed::Done),
-            Manner::ByOperation => self.mark(document, operation).await.map(Removed::Going),
+            Manner::ByOperation => self
+                .mark(document, operation)
+                .await
+                .map(|operation| Removed::Going(Box::new(operation))),
         };
         self.edits.fetch_add(1, Ordering::AcqRel);
         drop(turn);
@@ -86,7 +89,9 @@ impl Core {
         }
         let edit = Edit::DeletePart { collection, name };
         let accepted = self.write(call, &parent, edit).await?;
-        Ok(accepted.operation.map_or(Removed::Done, Removed::Going))
+        Ok(accepted.operation.map_or(Removed::Done, |operation| {
+            Removed::Going(Box::new(operation))
+        }))
     }
 
     async fn remove(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {

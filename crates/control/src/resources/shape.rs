@@ -38,6 +38,8 @@ pub(crate) enum Form {
     Texts,
     /// `{"id": …}`.
     Reference,
+    /// A list of such.
+    References,
     Object(&'static [Member]),
     /// Objects that are no resources.
     Objects(&'static [Member]),
@@ -140,8 +142,8 @@ impl Place<'_> {
     }
 }
 
-/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the members
-/// of its shape.
+/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the
+/// members of its shape.
 ///
 /// # Errors
 /// When a member holds what it cannot hold; the first one.
@@ -317,6 +319,12 @@ fn read(
             _ => Err(invalid(place, "a list of texts is expected")),
         },
         Form::Reference => reference(sent, place),
+        Form::References => {
+            let list = sent
+                .as_array()
+                .ok_or_else(|| invalid(place, "a list is expected"))?;
+            list.iter().map(|one| reference(one, place)).collect()
+        }
         Form::Object(members) => {
             let mut out = Map::new();
             fill(members, sent, before, place, &mut out)?;
@@ -331,10 +339,7 @@ fn read(
                 fill(members, one, None, place, &mut out)?;
                 Ok(Value::Object(out))
             };
-            list.iter()
-                .map(read_one)
-                .collect::<Result<Vec<_>, _>>()
-                .map(Value::from)
+            list.iter().map(read_one).collect()
         }
         Form::Items(shape) => items(shape, sent, before, place),
     }

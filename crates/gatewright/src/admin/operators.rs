@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
-use gatewright_control::{NewPrincipal, Principal};
+use gatewright_control::{NewPrincipal, Principal, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,9 +68,9 @@ async fn create(
         Ok(operators) => operators,
         Err(refusal) => return *refusal,
     };
-    let role = match wanted.role.parse() {
+    let role = match wanted.role.parse::<Role>() {
         Ok(role) => role,
-        Err(why) => return refuse(StatusCode::BAD_REQUEST, &format!("{why}")),
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
     let control = &operators.control;
     match control

@@ -245,8 +245,8 @@ impl NetworkPolicy {
         })
     }
 
-    /// The service's own routes for a subnet, the longest prefix first: those of its VNet, of peers,
-    /// the default, and those that keep reserved ranges from the Internet.
+    /// The service's own routes for a subnet, the longest prefix first: those of its VNet, of
+    /// peers, the default, and those that keep reserved ranges from the Internet.
     ///
     /// # Panics
     /// When `subnet` is not of this policy.

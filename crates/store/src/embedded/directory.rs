@@ -68,8 +68,8 @@ impl Directory {
         let mut builder = DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(&self.0);
         // A directory is kept by the one above it.
-        let above = missing.into_iter().filter_map(Path::parent);
-        let mut kept = made.and_then(|()| above.map(files::sync_directory).collect());
+        let mut above = missing.into_iter().filter_map(Path::parent);
+        let mut kept = made.and_then(|()| above.try_for_each(files::sync_directory));
         if !self.0.is_dir() {
             kept = kept.and(Err(io::ErrorKind::NotADirectory.into()));
         }

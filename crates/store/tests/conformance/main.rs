@@ -32,6 +32,7 @@ macro_rules! conforms {
             watches::a_watch_tells_every_step_from_where_it_began,
             watches::a_watch_tells_of_its_prefix_only,
             watches::a_watch_waits_for_what_comes,
+            watches::a_watch_may_begin_in_the_future,
             watches::a_step_tells_what_the_entry_was_then,
             watches::dropping_a_wait_loses_nothing,
             watches::steps_that_are_not_kept_are_told_to_be_missing,

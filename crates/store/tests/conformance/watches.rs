@@ -78,6 +78,18 @@ pub(crate) async fn a_watch_waits_for_what_comes(fresh: Box<dyn Fresh>) {
     assert_eq!(waiting.await.unwrap().revision, revision);
 }
 
+pub(crate) async fn a_watch_may_begin_in_the_future(fresh: Box<dyn Fresh>) {
+    let store = fresh.store();
+    let base = store.revision().await.unwrap();
+    let mut soon = store.watch("", Revision(base.0 + 2)).await.unwrap();
+    let mut never = store.watch("", Revision(u64::MAX)).await.unwrap();
+    for _ in 0..3 {
+        store.commit(put("a", "")).await.unwrap();
+    }
+    assert_eq!(next(&mut soon).await.revision.0, base.0 + 3);
+    assert!(is_silent(&mut never).await);
+}
+
 pub(crate) async fn a_step_tells_what_the_entry_was_then(fresh: Box<dyn Fresh>) {
     let store = fresh.store();
     let created = store.commit(put("a", "1")).await.unwrap();

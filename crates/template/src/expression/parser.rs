@@ -233,6 +233,8 @@ mod tests {
         assert!(message(&format!("[a(){}]", ".b".repeat(100))).contains("deep"));
         let indices = format!("[a(){}{}]", "[a()".repeat(100), "]".repeat(100));
         assert!(message(&indices).contains("deep"));
+        let together = format!("[a(b(){}){}]", ".c".repeat(40), ".d".repeat(40));
+        assert!(message(&together).contains("deep"));
         assert!(message(&format!("[a('{}')]", "x".repeat(30_000))).contains("exceeds the limit"));
     }
 }

@@ -91,6 +91,7 @@ pub(crate) fn evaluated(raw: &Value) -> Result<Value, TemplateError> {
             },
             "wrong": {"parameters": [], "output": {"type": "string",
                 "value": "[variables('list')]"}},
+            "pair": {"output": {"type": "array", "value": ["a", ["b"]]}},
             "asks": {"parameters": [], "output": {"type": "string", "value": "[reference('gw')]"}},
         }}],
         "parameters": {

@@ -1,6 +1,7 @@
 //! `Microsoft.Network/applicationGateways`.
 
 mod actions;
+mod neighbours;
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use gatewright_compile::{Options, compile_validated};
 use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
-pub(crate) use actions::routes;
+pub(crate) use actions::{ask_later, routes};
 
 use crate::clock;
 use crate::core::{Core, failed};
@@ -49,7 +50,7 @@ impl Kind for Gateways {
         core: &'a Core,
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
-        Box::pin(async move { prepare(core, &put) })
+        Box::pin(async move { prepare(core, &put).await })
     }
 
     fn judge_alone(&self, core: &Core, put: &Put<'_>) -> Result<(), ArmError> {
@@ -102,7 +103,7 @@ fn is_stopped(notes: &Value) -> bool {
     notes.get(STOPPED) == Some(&Value::Bool(true))
 }
 
-fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
+async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let previous = put
         .previous
         .map(|document| stored(core, document))
@@ -110,7 +111,10 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
     keep_secrets(&mut gateway, previous.as_ref());
+    let id = put.previous.map_or(put.id, |before| &before.id);
+    let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     check(&gateway, put, previous.as_ref())?;
+    neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
     let options = Options {
         now: clock::unix_now(),
         allow_unsupported: true,
@@ -122,9 +126,12 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
             return Err(ArmError::from_finding(error));
         }
     }
+    neighbours::check_subnet(core, id, &gateway).await?;
+    neighbours::introduce_identities(core, &mut gateway).await?;
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
         secrets: secrets(&gateway),
+        notes: Some(neighbours::noted(put, interfaces)),
         ..Prepared::default()
     })
 }
@@ -289,5 +296,6 @@ pub(crate) fn desired(document: &Document, secrets: &Value) -> Result<Applicatio
     };
     gateway.properties.operational_state = Some(state);
     gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
+    neighbours::serve_interfaces(&mut gateway, &document.notes);
     Ok(gateway)
 }

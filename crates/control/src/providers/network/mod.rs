@@ -2,9 +2,14 @@
 
 mod addresses;
 mod catalogue;
+mod effective;
+mod firewall_policies;
 mod gateway_subnets;
 mod gateways;
+mod interfaces;
+mod own_codes;
 mod peerings;
+mod public_ips;
 mod route_tables;
 mod security_groups;
 mod security_rules;
@@ -18,7 +23,10 @@ pub(crate) use gateways::desired as desired_gateway;
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![
+        Box::new(firewall_policies::FirewallPolicies),
         Box::new(gateways::Gateways),
+        Box::new(interfaces::Interfaces),
+        Box::new(public_ips::PublicIps),
         Box::new(route_tables::RouteTables),
         Box::new(security_groups::SecurityGroups),
         Box::new(virtual_networks::VirtualNetworks),
@@ -27,6 +35,7 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
 
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = catalogue::routes();
+    routes.extend(effective::routes());
     routes.extend(gateways::routes());
     routes.extend(subnets::routes());
     routes
