@@ -1,6 +1,7 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
+mod authorization;
 mod filter;
 mod groups;
 mod network;
@@ -19,6 +20,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = subscriptions::routes();
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
+    routes.extend(authorization::routes());
     routes.extend(network::routes());
     routes
 }
