@@ -208,22 +208,30 @@ impl Context {
         self.link(&format!("{path}?api-version={}", self.api_version_text()))
     }
 
+    /// A resource as a GET of this api-version answers it.
+    pub(crate) fn shown(&self, document: &Document) -> Value {
+        let mut body = self.core.shown(document);
+        if let Some(kind) = self.core.kind(&document.id.resource_type()) {
+            kind.leave_out(&mut body, self.api_version);
+        }
+        body
+    }
+
     fn api_version_text(&self) -> &str {
         self.request.query.get("api-version").unwrap_or_default()
     }
 
     /// With the links by which a client follows an operation.
     pub(crate) fn follow(&self, answer: Answer, operation: &Operation) -> Answer {
-        let answer = answer.with("azure-asyncnotification", "Enabled").with(
-            "azure-asyncoperation",
-            self.operation_url(operation, "operations"),
-        );
+        let link = |word| self.operation_url(operation, word);
+        let answer = answer.with("azure-asyncnotification", "Enabled");
+        let answer = match operation.doing {
+            Doing::Ask => answer,
+            _ => answer.with("azure-asyncoperation", link("operations")),
+        };
         match operation.doing {
             Doing::Put | Doing::Deploy => answer,
-            _ => answer.with(
-                "location",
-                self.operation_url(operation, "operationResults"),
-            ),
+            _ => answer.with("location", link("operationResults")),
         }
     }
 }
@@ -257,7 +265,7 @@ fn with_etag(answer: Answer, body: &Value) -> Answer {
 async fn get(context: Context) -> Result<Answer, ArmError> {
     let id = context.resource_id(0)?;
     let document = context.document(&id).await?;
-    let body = context.core.shown(&document);
+    let body = context.shown(&document);
     Ok(with_etag(Answer::ok(&body), &body))
 }
 
@@ -266,7 +274,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let call = context.call_on(&id, Doing::Put, "write");
     let accepted = context.core.write(&call, &id, Edit::Whole(&body)).await?;
-    let shown = context.core.shown(&accepted.document);
+    let shown = context.shown(&accepted.document);
     Ok(answer_write(&context, &accepted, &shown))
 }
 
@@ -298,7 +306,7 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
             .await;
     }
     let document = context.document(&id).await?;
-    Ok(Answer::ok(&context.core.shown(&document)))
+    Ok(Answer::ok(&context.shown(&document)))
 }
 
 /// How long a PATCH waits for what it began.
@@ -361,7 +369,7 @@ async fn list(context: &Context, scope: &str, kind: &str) -> Result<Answer, ArmE
             continue;
         }
         if let Some(document) = context.core.document(&known.id).await? {
-            items.push(context.core.shown(&document));
+            items.push(context.shown(&document));
         }
     }
     Ok(Answer::ok(&json!({ "value": items })))
@@ -386,7 +394,7 @@ async fn shown_part(
     let document = context.core.document(&parent).await?;
     let document = document.ok_or_else(|| not_found(id))?;
     let shown = Document {
-        body: context.core.shown(&document),
+        body: context.shown(&document),
         ..document
     };
     let name = id.name().unwrap_or_default();
@@ -417,7 +425,7 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
         };
         let accepted = context.core.write(&call, &parent, edit).await?;
         let shown = Document {
-            body: context.core.shown(&accepted.document),
+            body: context.shown(&accepted.document),
             ..accepted.document.clone()
         };
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
@@ -443,7 +451,7 @@ fn list_parts(context: Context, collection: &'static str) -> PartAnswer {
     Box::pin(async move {
         let parent = context.resource_id(1)?;
         let document = context.document(&parent).await?;
-        let shown = context.core.shown(&document);
+        let shown = context.shown(&document);
         let items = shown
             .get("properties")
             .and_then(|bag| bag.get(collection))
