@@ -1,7 +1,9 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
+mod authorization;
 mod compute;
+mod deployments;
 mod filter;
 mod groups;
 mod identity;
@@ -16,6 +18,7 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     let mut kinds = network::kinds();
     kinds.extend(identity::kinds());
     kinds.extend(compute::kinds());
+    kinds.push(Box::new(deployments::Deployments));
     kinds
 }
 
@@ -24,8 +27,11 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = subscriptions::routes();
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
+    routes.extend(deployments::routes());
+    routes.extend(authorization::routes());
     routes.extend(network::routes());
     routes
 }
 
+pub(crate) use deployments::resume as resume_deployment;
 pub(crate) use network::desired_gateway as typed_gateway;

@@ -150,7 +150,8 @@ impl Core {
         })
     }
 
-    async fn prepare(
+    /// Judges a write as it would be carried out now; changes nothing.
+    pub(crate) async fn prepare(
         &self,
         call: &Call,
         kind: &dyn Kind,
@@ -393,10 +394,11 @@ impl Core {
 }
 
 impl Operation {
-    /// The call that goes on with it after a restart; its caller was admitted when it began.
-    pub(crate) fn resumed(&self) -> Call {
+    /// The call that goes on with it after a restart; its caller was admitted when it began, and may
+    /// be nobody by now.
+    pub(crate) fn resumed(&self, caller: Caller) -> Call {
         Call {
-            caller: Caller::nobody(),
+            caller,
             correlation: self.correlation.clone(),
             api_version: ApiVersion::NEWEST,
             if_match: None,
