@@ -1,0 +1,302 @@
+//! A control plane on a free port, over the embedded store, with a node that serves everything; and
+//! a client that speaks to it as az does: over HTTPS, with a token, following operations.
+
+#![allow(dead_code, reason = "every test binary uses its part of it")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatewright_arm::{ArmError, ResourceId};
+use gatewright_control::{
+    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, NewPrincipal, Node,
+};
+use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
+use reqwest::{Certificate, Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The api-version that requests have where nothing is said.
+pub(crate) const API_VERSION: &str = "2024-05-01";
+
+/// The group that the helpers of this module write to.
+pub(crate) const GROUP: &str = "rg1";
+
+/// The region of everything.
+pub(crate) const LOCATION: &str = "local";
+
+/// How long an operation may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A node that takes what it is given.
+pub(crate) struct Obedient;
+
+impl Node for Obedient {
+    fn took(&self, _: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn serves<'a>(
+        &'a self,
+        _: &'a ResourceId,
+        _: Revision,
+    ) -> Pending<'a, Result<(), ArmError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn backend_health<'a>(
+        &'a self,
+        _: &'a ResourceId,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Box::pin(async { Ok(json!({"backendAddressPools": []})) })
+    }
+
+    fn backend_health_on_demand<'a>(
+        &'a self,
+        _: &'a ResourceId,
+        probe: &'a Value,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Box::pin(async { Ok(probe.clone()) })
+    }
+}
+
+/// A control plane and somebody who may do everything with it.
+pub(crate) struct Site {
+    pub(crate) control: Control,
+    pub(crate) bootstrap: NewPrincipal,
+    pub(crate) api: Api,
+    /// The data directory; it goes with the site.
+    pub(crate) directory: TempDir,
+}
+
+impl Site {
+    /// An empty one.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}, Arc::new(Obedient)).await
+    }
+
+    /// One with the group [`GROUP`].
+    pub(crate) async fn with_group() -> Self {
+        let site = Self::start().await;
+        let body = json!({"location": LOCATION});
+        site.api.put(&group(GROUP), &body).await.expect(StatusCode::CREATED);
+        site
+    }
+
+    /// One with these settings and this node.
+    pub(crate) async fn with(set: impl FnOnce(&mut ControlConfig), node: Arc<dyn Node>) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let directory = TempDir::new().unwrap();
+        let mut config = ControlConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            names: Vec::new(),
+            subscription: DEFAULT_SUBSCRIPTION.to_owned(),
+            subscription_name: "Test".to_owned(),
+            tenant: DEFAULT_TENANT.to_owned(),
+            ca_file: directory.path().join("ca.pem"),
+        };
+        set(&mut config);
+        let ca_file = config.ca_file.clone();
+        let opened =
+            Embedded::open_sealed(directory.path(), Options::default(), &KeySources::default());
+        let (store, key) = opened.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let mut control = Control::start(config, store, Arc::new(key), node).await.unwrap();
+        let bootstrap = control.take_bootstrap().expect("a first start makes a principal");
+        let ca = std::fs::read(ca_file).unwrap();
+        let api = Api::log_in(control.address(), &ca, &bootstrap).await;
+        Self {
+            control,
+            bootstrap,
+            api,
+            directory,
+        }
+    }
+}
+
+/// A client with a token.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    pub(crate) root: String,
+    pub(crate) token: String,
+}
+
+impl Api {
+    /// Trusts the authority and gets a token.
+    pub(crate) async fn log_in(address: SocketAddr, ca: &[u8], principal: &NewPrincipal) -> Self {
+        let certificate = Certificate::from_pem(ca).unwrap();
+        let client = Client::builder()
+            .tls_certs_only([certificate])
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let root = format!("https://localhost:{}", address.port());
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope={root}//.default",
+            principal.principal.app_id,
+            percent_encoded(&principal.password),
+        );
+        let request = client
+            .post(format!("{root}/adfs/oauth2/v2.0/token"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let answer = request.send().await.unwrap();
+        let body: Value = answer.json().await.unwrap();
+        let token = body["access_token"].as_str();
+        let token = token.unwrap_or_else(|| panic!("no token: {body}")).to_owned();
+        Self {
+            client,
+            root,
+            token,
+        }
+    }
+
+    /// Sends one request. `path` may have a query; without an api-version it gets [`API_VERSION`].
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
+        let mut url = match path.starts_with("https://") {
+            true => path.to_owned(),
+            false => format!("{}{path}", self.root),
+        };
+        if !url.contains("api-version=") {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str("api-version=");
+            url.push_str(API_VERSION);
+        }
+        let mut request = self.client.request(method, &url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let text = answer.text().await.unwrap();
+        Reply {
+            request: url,
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> Reply {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// PUTs, follows the operation to its success, and answers the resource as a GET shows it.
+    pub(crate) async fn create(&self, path: &str, body: &Value) -> Value {
+        let reply = self.put(path, body).await;
+        assert!(reply.status.is_success(), "{reply:#?}");
+        let outcome = self.outcome(&reply).await;
+        assert_eq!(outcome["status"], "Succeeded", "{path}: {outcome}");
+        self.get(path).await.expect(StatusCode::OK).body
+    }
+
+    /// DELETEs, and follows the operation to its success.
+    pub(crate) async fn remove(&self, path: &str) {
+        let reply = self.delete(path).await;
+        assert!(reply.status.is_success(), "{reply:#?}");
+        let outcome = self.outcome(&reply).await;
+        assert_eq!(outcome["status"], "Succeeded", "{path}: {outcome}");
+    }
+
+    /// How the operation of a reply ended; at once, where it has none.
+    pub(crate) async fn outcome(&self, reply: &Reply) -> Value {
+        let Some(url) = reply.header("azure-asyncoperation") else {
+            return json!({"status": "Succeeded"});
+        };
+        let since = Instant::now();
+        loop {
+            let poll = self.get(url).await.expect(StatusCode::OK);
+            if poll.body["status"] != "InProgress" {
+                return poll.body;
+            }
+            assert!(since.elapsed() < PATIENCE, "the operation does not end: {url}");
+        }
+    }
+
+    /// Follows the Location of a reply to the result.
+    pub(crate) async fn result(&self, reply: &Reply) -> Reply {
+        let since = Instant::now();
+        let mut url = reply.header("location").expect("a Location").to_owned();
+        loop {
+            let poll = self.get(&url).await;
+            if poll.status != StatusCode::ACCEPTED {
+                return poll;
+            }
+            url = poll.header("location").expect("a Location").to_owned();
+            assert!(since.elapsed() < PATIENCE, "no result at {url}");
+        }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) request: String,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    /// `null` for one that is no JSON.
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    /// # Panics
+    /// When the status is another.
+    #[track_caller]
+    pub(crate) fn expect(self, status: StatusCode) -> Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        self
+    }
+
+    /// # Panics
+    /// When it is no error with this code.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: &str) -> &str {
+        assert!(self.status.is_client_error(), "{self:#?}");
+        assert_eq!(self.body["error"]["code"], code, "{self:#?}");
+        self.body["error"]["message"].as_str().expect("an error has a message")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// The path of a group.
+pub(crate) fn group(name: &str) -> String {
+    format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups/{name}")
+}
+
+/// The path of a resource of `Microsoft.Network` in [`GROUP`]: `net("virtualNetworks/v")`.
+pub(crate) fn net(path: &str) -> String {
+    format!("{}/providers/Microsoft.Network/{path}", group(GROUP))
+}
+
+/// The names of an object's members, in their order.
+pub(crate) fn names(value: &Value) -> Vec<&str> {
+    let members = value.as_object().expect("an object");
+    members.keys().map(String::as_str).collect()
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
