@@ -2,7 +2,9 @@
 
 mod activity_log;
 mod filter;
+mod authorization;
 mod groups;
+mod key_vault;
 mod network;
 mod subscriptions;
 
@@ -11,7 +13,9 @@ use crate::resources::kind::Kind;
 
 /// Every kind of resources with routes of its own.
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
-    network::kinds()
+    let mut kinds = network::kinds();
+    kinds.extend(key_vault::kinds());
+    kinds
 }
 
 /// The routes beside those that every kind has.
@@ -20,6 +24,8 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
     routes.extend(network::routes());
+    routes.extend(key_vault::routes());
+    routes.extend(authorization::routes());
     routes
 }
 

@@ -1,5 +1,7 @@
 //! What tells one type of resources from another.
 
+use std::sync::Arc;
+
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::Value;
@@ -74,6 +76,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether what is deleted of it is kept for a while, so that it can be recovered.
+    fn is_recoverable(&self) -> bool {
+        false
+    }
+
     /// Its items that have routes of their own.
     fn parts(&self) -> &'static [Part] {
         &[]
@@ -115,6 +122,10 @@ pub(crate) trait Kind: Send + Sync + 'static {
     fn patches_properties(&self) -> bool {
         false
     }
+
+    /// Called when a write that is answered at once was stored, while nothing else can be written:
+    /// what follows from it is for a task.
+    fn stored(&self, _core: &Arc<Core>, _document: &Document) {}
 
     /// What is remembered of a resource and never shown, from what was remembered before.
     fn note(&self, _doing: Doing, before: &Value) -> Value {
