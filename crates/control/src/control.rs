@@ -21,6 +21,7 @@ use crate::identity::{
 use crate::node::Node;
 use crate::operations::{self, Doing, Operation, Status};
 use crate::pki::{self, Authority};
+use crate::providers::web::front as app_service;
 use crate::resources::document::{self, Document};
 
 /// Where the key that signs tokens lies, and what it is sealed for.
@@ -49,6 +50,8 @@ pub enum StartError {
 pub struct Control {
     core: Arc<Core>,
     address: SocketAddr,
+    /// Where the front of App Service listens.
+    app_service: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     bootstrap: Option<NewPrincipal>,
 }
@@ -77,16 +80,23 @@ impl Control {
         let tls = authority.server_config(&names, clock::now()).map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
+        let apps = AppService::bind(&config, &authority).await?;
         let core = Arc::new(Core::new(config, authorities, store, sealing, identity, node));
         core.load().await?;
         let bootstrap = core.bootstrap().await?;
         core.resume().await?;
         let (stop, stopped) = watch::channel(false);
         let acceptor = TlsAcceptor::from(tls);
+        let app_service = apps.as_ref().map(|apps| apps.address);
+        if let Some(apps) = apps {
+            let serve = app_service::serve(apps.listener, apps.acceptor, Arc::clone(&core), stopped.clone());
+            tokio::spawn(serve);
+        }
         tokio::spawn(server::serve(listener, acceptor, Arc::clone(&core), stopped));
         Ok(Self {
             core,
             address,
+            app_service,
             stop,
             bootstrap,
         })
@@ -95,6 +105,19 @@ impl Control {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The host names of all web apps, each with the address at which it answers in HTTP and HTTPS;
+    /// none where there is no front. They change whenever a site does.
+    ///
+    /// # Errors
+    /// When the store cannot be read; in a sentence.
+    pub async fn app_service_names(&self) -> Result<Vec<(String, SocketAddr)>, String> {
+        let Some(address) = self.app_service else {
+            return Ok(Vec::new());
+        };
+        let names = self.core.site_names().await.map_err(|error| error.message)?;
+        Ok(names.into_iter().map(|name| (name, address)).collect())
     }
 
     /// The principal that a first start made, once, with its secret.
@@ -154,6 +177,38 @@ impl Control {
     /// Takes no connection any more, and lets those that are there finish their request.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+}
+
+/// The front of App Service, before it serves.
+struct AppService {
+    listener: TcpListener,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+}
+
+impl AppService {
+    async fn bind(
+        config: &ControlConfig,
+        authority: &Authority,
+    ) -> Result<Option<Self>, StartError> {
+        let Some(wanted) = config.app_service else {
+            return Ok(None);
+        };
+        let bind = |error| StartError::Bind(wanted, error);
+        if !wanted.ip().is_loopback() {
+            let why = "the web apps are for this machine; give a loopback address";
+            return Err(bind(io::Error::new(io::ErrorKind::InvalidInput, why)));
+        }
+        let listener = TcpListener::bind(wanted).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let names = app_service::names();
+        let tls = authority.server_config(&names, clock::now()).map_err(StartError::Keys)?;
+        Ok(Some(Self {
+            listener,
+            address,
+            acceptor: TlsAcceptor::from(tls),
+        }))
     }
 }
 

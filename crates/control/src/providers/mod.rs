@@ -5,8 +5,10 @@ mod filter;
 mod authorization;
 mod groups;
 mod key_vault;
+mod later;
 mod network;
 mod subscriptions;
+pub(crate) mod web;
 
 use crate::front::router::Route;
 use crate::resources::kind::Kind;
@@ -15,6 +17,7 @@ use crate::resources::kind::Kind;
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     let mut kinds = network::kinds();
     kinds.extend(key_vault::kinds());
+    kinds.extend(web::kinds());
     kinds
 }
 
@@ -26,6 +29,8 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(network::routes());
     routes.extend(key_vault::routes());
     routes.extend(authorization::routes());
+    routes.extend(web::routes());
+    routes.extend(later::routes());
     routes
 }
 
