@@ -104,6 +104,13 @@ async fn every_value_is_a_version_and_no_answer_of_the_api_shows_one() {
     };
     let (first, second) = (version(&first), version(&second));
     let data = "/keyvault/kv-one/secrets/web";
+    let dated = site.api.get(&format!("{data}?api-version=7.4")).await;
+    dated.expect(StatusCode::OK);
+    let other = site
+        .api
+        .get(&format!("{}?api-version=7.4", vault("kv-one")))
+        .await;
+    other.refused("InvalidApiVersionParameter");
     for (path, value) in [
         (data.to_owned(), "two"),
         (format!("{data}/{first}"), "one"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
+use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::core::Core;
@@ -74,6 +75,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// Whether the last configuration that was served is kept until the next one is.
     fn keeps_last_good(&self) -> bool {
         false
+    }
+
+    /// The status of a PUT that makes a new one; clients of some types take nothing else.
+    fn status_of_new(&self) -> StatusCode {
+        StatusCode::CREATED
     }
 
     /// Whether what is deleted of it is kept for a while, so that it can be recovered.

@@ -153,6 +153,13 @@ pub(super) fn routes() -> Vec<Route> {
             read(),
             handler(list),
         ),
+        // az asks for both kinds of vaults in one command.
+        route(
+            Method::GET,
+            format!("{provider}/deletedManagedHSMs"),
+            read(),
+            handler(no_hardware),
+        ),
         route(Method::GET, one.clone(), read(), handler(get)),
         route(
             Method::POST,
@@ -220,6 +227,10 @@ async fn list(context: Context) -> Result<Answer, ArmError> {
     let all = vaults(&context.core).await?;
     let all: Vec<Value> = all.iter().map(|one| shown(&context.core, one)).collect();
     Ok(Answer::ok(&json!({ "value": all })))
+}
+
+async fn no_hardware(_: Context) -> Result<Answer, ArmError> {
+    Ok(Answer::ok(&json!({ "value": [] })))
 }
 
 async fn named(context: &Context) -> Result<Deleted, ArmError> {

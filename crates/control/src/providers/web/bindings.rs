@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::sites::BOUND;
 use super::{SITES, below_site};
 use crate::context::{Context, handler};
-use crate::core::written;
 use crate::front::answer::Answer;
 use crate::front::router::Route;
 use crate::operations::Doing;
@@ -111,7 +110,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
         names.push(host.clone());
     }
     let site = change(&context, &id, names, Doing::Put).await?;
-    Ok(Answer::json(written(is_new), &shown(&site, &host)))
+    Ok(Answer::ok(&shown(&site, &host)))
 }
 
 async fn delete(context: Context) -> Result<Answer, ArmError> {

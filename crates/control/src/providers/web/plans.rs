@@ -2,6 +2,7 @@
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Pending;
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{PLANS, SITES};
@@ -67,6 +68,10 @@ impl Kind for Plans {
 
     fn manner(&self) -> Manner {
         Manner::AtOnce
+    }
+
+    fn status_of_new(&self) -> StatusCode {
+        StatusCode::OK
     }
 
     fn patches_properties(&self) -> bool {

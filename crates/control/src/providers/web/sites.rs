@@ -73,6 +73,10 @@ impl Kind for Sites {
         Manner::AtOnce
     }
 
+    fn status_of_new(&self) -> StatusCode {
+        StatusCode::OK
+    }
+
     fn patches_properties(&self) -> bool {
         true
     }
