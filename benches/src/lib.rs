@@ -12,6 +12,7 @@ pub mod backend;
 pub mod cases;
 pub mod certificates;
 pub mod compare;
+pub mod control;
 pub mod cpu;
 pub mod engines;
 pub mod floor;

@@ -6,12 +6,14 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use gatewright_benches::cases::{self, Case, Regime};
 use gatewright_benches::compare::Comparison;
+use gatewright_benches::control::{self, Effort};
 use gatewright_benches::engines::{Engine, Installed};
 use gatewright_benches::report::{Change, Report, Verdict};
 use gatewright_benches::{markdown, memory, probes, scale};
@@ -44,6 +46,19 @@ enum Experiment {
     Probes {
         #[arg(long, default_value_t = 10_000)]
         targets: usize,
+    },
+    /// How long a change of the control plane takes to be live, with few gateways and with many,
+    /// and a minute of mixed load (Gatewright alone).
+    Control {
+        /// Gateways beside the one that is changed.
+        #[arg(long, default_value_t = 1_000)]
+        gateways: usize,
+        /// Changes that are measured with few gateways, and with many.
+        #[arg(long, default_value_t = 300)]
+        changes: usize,
+        /// Seconds of mixed load.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
     },
 }
 
@@ -127,6 +142,23 @@ fn main() -> anyhow::Result<()> {
             keep(&out, "probes", &points, &probes::show(&points))?;
             let errors: u64 = points.iter().map(|point| point.errors).sum();
             ensure!(errors == 0, "{errors} requests failed");
+        }
+        Some(Experiment::Control {
+            gateways,
+            changes,
+            seconds,
+        }) => {
+            let own = installed
+                .iter()
+                .find(|one| one.engine == Engine::Gatewright);
+            let own = own.context("this measures Gatewright, which is not wanted")?;
+            let effort = Effort {
+                gateways,
+                rounds: changes,
+                load: Duration::from_secs(seconds),
+            };
+            let outcome = control::run(&out, own, effort, &tell)?;
+            keep(&out, "control", &outcome, &control::show(&outcome))?;
         }
     }
     eprintln!("everything of this run: {}", out.display());

@@ -12,9 +12,6 @@ use crate::clock;
 /// of time.
 pub(crate) const PREFIX: &str = "activity/";
 
-/// How long events are kept, in days, as in the service.
-pub(crate) const KEPT_DAYS: i64 = 90;
-
 /// What happened to a resource.
 pub(crate) struct Event<'a> {
     pub(crate) resource: &'a ResourceId,
@@ -49,7 +46,11 @@ impl Event<'_> {
         let ticks = now.unix_timestamp_nanos() / 100 + UNIX_EPOCH_TICKS;
         let subscription = self.resource.subscription().unwrap_or_default();
         let (action, status) = (self.action, self.status);
-        let level = if status == "Failed" { "Error" } else { "Informational" };
+        let level = if status == "Failed" {
+            "Error"
+        } else {
+            "Informational"
+        };
         let named = |value: &str| json!({"value": value, "localizedValue": value});
         let mut properties = json!({
             "entity": resource,

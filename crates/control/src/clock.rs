@@ -9,9 +9,8 @@ const COMPACT: &[FormatItem<'static>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// As the service writes times: seven digits of a second.
-const PRECISE: &[FormatItem<'static>] = format_description!(
-    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z"
-);
+const PRECISE: &[FormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z");
 
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
@@ -32,7 +31,11 @@ pub(crate) fn precise(time: OffsetDateTime) -> String {
     time.format(PRECISE).unwrap_or_default()
 }
 
-/// Reads what [`precise`] wrote, and any other RFC 3339 time.
+/// Reads what [`precise`] wrote, and any other RFC 3339 time; az leaves the offset out, which means
+/// UTC then.
 pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok()
+    let with_offset = OffsetDateTime::parse(text, &Rfc3339);
+    with_offset
+        .or_else(|_| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339))
+        .ok()
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::public_addresses::PublicAddresses;
+
 /// The subscription, where none is named. Always the same, so that scripts can hold it.
 pub const DEFAULT_SUBSCRIPTION: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -23,6 +25,8 @@ pub struct ControlConfig {
     pub subscription_name: String,
     /// The one tenant: a GUID, in lower case.
     pub tenant: String,
+    /// What public IP addresses are made of.
+    pub public_addresses: PublicAddresses,
     /// Where the certificate of the authority is written, for clients to trust.
     pub ca_file: PathBuf,
     /// Where the front of App Service listens, at which the web apps answer; port 0 takes a free

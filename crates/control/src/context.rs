@@ -14,8 +14,9 @@ use crate::front::router::Captures;
 use crate::identity::Caller;
 
 /// Answers a request.
-pub(crate) type Handler =
-    Arc<dyn Fn(Context) -> Pin<Box<dyn Future<Output = Result<Answer, ArmError>> + Send>> + Send + Sync>;
+pub(crate) type Handler = Arc<
+    dyn Fn(Context) -> Pin<Box<dyn Future<Output = Result<Answer, ArmError>> + Send>> + Send + Sync,
+>;
 
 /// Makes a handler of an asynchronous function.
 pub(crate) fn handler<F, R>(function: F) -> Handler

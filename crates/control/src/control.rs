@@ -77,22 +77,39 @@ impl Control {
         let authority = authority(&*store, &sealing).await?;
         std::fs::write(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
-        let tls = authority.server_config(&names, clock::now()).map_err(StartError::Keys)?;
+        let tls = authority
+            .server_config(&names, clock::now())
+            .map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
         let apps = AppService::bind(&config, &authority).await?;
-        let core = Arc::new(Core::new(config, authorities, store, sealing, identity, node));
+        let core = Arc::new(Core::new(
+            config,
+            authorities,
+            store,
+            sealing,
+            identity,
+            node,
+        ));
         core.load().await?;
         let bootstrap = core.bootstrap().await?;
         core.resume().await?;
         let (stop, stopped) = watch::channel(false);
         let acceptor = TlsAcceptor::from(tls);
         let app_service = apps.as_ref().map(|apps| apps.address);
-        if let Some(apps) = apps {
-            let serve = app_service::serve(apps.listener, apps.acceptor, Arc::clone(&core), stopped.clone());
-            tokio::spawn(serve);
+        if let Some(AppService {
+            listener, acceptor, ..
+        }) = apps
+        {
+            let (core, stopped) = (Arc::clone(&core), stopped.clone());
+            tokio::spawn(app_service::serve(listener, acceptor, core, stopped));
         }
-        tokio::spawn(server::serve(listener, acceptor, Arc::clone(&core), stopped));
+        tokio::spawn(server::serve(
+            listener,
+            acceptor,
+            Arc::clone(&core),
+            stopped,
+        ));
         Ok(Self {
             core,
             address,
@@ -116,7 +133,11 @@ impl Control {
         let Some(address) = self.app_service else {
             return Ok(Vec::new());
         };
-        let names = self.core.site_names().await.map_err(|error| error.message)?;
+        let names = self
+            .core
+            .site_names()
+            .await
+            .map_err(|error| error.message)?;
         Ok(names.into_iter().map(|name| (name, address)).collect())
     }
 
@@ -148,7 +169,10 @@ impl Control {
             return Err(format!("'{scope}' is not in the subscription {own}"));
         }
         let assignments = vec![Assignment { role, scope }];
-        self.core.create_principal(name, assignments).await.map_err(|error| error.to_string())
+        self.core
+            .create_principal(name, assignments)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// All principals, the oldest first.
@@ -203,7 +227,9 @@ impl AppService {
         let listener = TcpListener::bind(wanted).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let names = app_service::names();
-        let tls = authority.server_config(&names, clock::now()).map_err(StartError::Keys)?;
+        let tls = authority
+            .server_config(&names, clock::now())
+            .map_err(StartError::Keys)?;
         Ok(Some(Self {
             listener,
             address,
@@ -289,7 +315,8 @@ impl Core {
                 tokio::spawn(Arc::clone(self).settle(document, operation, None));
             }
             (_, document) => {
-                let document = document.unwrap_or_else(|| Document::new(id, serde_json::Value::Null));
+                let document =
+                    document.unwrap_or_else(|| Document::new(id, serde_json::Value::Null));
                 let error = gatewright_arm::ArmError::new(
                     "OperationInterrupted",
                     "The control plane was restarted while the operation ran; start it again.",

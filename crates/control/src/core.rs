@@ -6,9 +6,9 @@ use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::{
     CommitError, Entry, Key, Page, Revision, SealingKey, Store, StoreError, Transaction,
 };
-use std::sync::atomic::AtomicU64;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode};
+use std::sync::atomic::AtomicU64;
 
 use crate::asked::Asked;
 use crate::config::ControlConfig;
@@ -82,7 +82,9 @@ impl Core {
     /// When it is not one of this control plane's: a page of a stranger's must not speak to it
     /// through somebody's browser, and no link may lead elsewhere.
     pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<String, ArmError> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
         let host = host.unwrap_or_default().to_ascii_lowercase();
         if self.authorities.contains(&host) {
             return Ok(format!("https://{host}"));
@@ -112,12 +114,16 @@ impl Core {
         if let Found::Route(route, captures) = found {
             if route.access == Access::Public {
                 let newest = ApiVersion::NEWEST;
-                return self.call(route, request, captures, Caller::nobody(), newest).await;
+                return self
+                    .call(route, request, captures, Caller::nobody(), newest)
+                    .await;
             }
             let caller = self.identity.caller(&request)?;
             let api_version = request.api_version()?;
-            self.admit(route, &request, &caller)?;
-            return self.call(route, request, captures, caller, api_version).await;
+            self.admit(route, &request, &captures, &caller)?;
+            return self
+                .call(route, request, captures, caller, api_version)
+                .await;
         }
         // Strangers learn nothing, not even which paths there are.
         self.identity.caller(&request)?;
@@ -146,11 +152,18 @@ impl Core {
         (route.handler)(context).await
     }
 
-    fn admit(&self, route: &Route, request: &Request, caller: &Caller) -> Result<(), ArmError> {
+    fn admit(
+        &self,
+        route: &Route,
+        request: &Request,
+        captures: &Captures,
+        caller: &Caller,
+    ) -> Result<(), ArmError> {
         let Access::Action(action) = &route.access else {
-            return Ok(());
+            return self.known_subscription(request);
         };
-        caller.require(action, &request.scope())?;
+        let action = action.replace("{namespace}", captures.get("namespace"));
+        caller.require(&action, &request.scope())?;
         self.known_subscription(request)
     }
 
@@ -200,7 +213,11 @@ impl Core {
     pub(crate) async fn document(&self, id: &ResourceId) -> Result<Option<Document>, ArmError> {
         let key = document::key_of(id).map_err(failed)?;
         let entry = self.store.get(&key).await.map_err(failed)?;
-        entry.as_ref().map(Document::read).transpose().map_err(failed)
+        entry
+            .as_ref()
+            .map(Document::read)
+            .transpose()
+            .map_err(failed)
     }
 
     /// Every entry whose key begins with `prefix`.
@@ -218,10 +235,7 @@ impl Core {
         }
     }
 
-    pub(crate) async fn commit(
-        &self,
-        transaction: Transaction,
-    ) -> Result<Revision, CommitError> {
+    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {
         self.store.commit(transaction).await
     }
 }

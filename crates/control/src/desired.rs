@@ -1,11 +1,13 @@
 //! What the node is to serve: read from the store, with secrets, kept up to date by its watch.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use gatewright_arm::ApplicationGateway;
 use gatewright_store::{Change, Key, Revision, SealingKey, Step, Store, StoreError};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::providers::typed_gateway;
 use crate::resources::document::{self, Document};
@@ -20,8 +22,10 @@ pub struct DesiredGateway {
     pub gateway: Arc<ApplicationGateway>,
     /// What to serve while that cannot be.
     pub last_good: Option<Arc<ApplicationGateway>>,
-    /// The step that wrote it.
-    pub revision: Revision,
+    /// The write that made it so. A later step of the same write changes nothing of it.
+    write: Option<Uuid>,
+    /// Whether that write has failed.
+    pub has_failed: bool,
 }
 
 /// Everything that is to be served, at one revision.
@@ -30,8 +34,14 @@ pub struct Desired {
     revision: Revision,
     /// By id in lower case.
     gateways: BTreeMap<String, DesiredGateway>,
-    /// The bodies of networks, security groups and route tables, by id in lower case.
-    network: BTreeMap<String, Arc<Value>>,
+    network: BTreeMap<String, NetworkDocument>,
+    /// The addresses of public IP addresses, by id in lower case.
+    public_addresses: BTreeMap<String, IpAddr>,
+}
+
+struct NetworkDocument {
+    body: Arc<Value>,
+    write: Option<Uuid>,
 }
 
 /// Types whose documents make the network.
@@ -42,6 +52,8 @@ const NETWORK_TYPES: [&str; 3] = [
 ];
 
 const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
+
+const PUBLIC_ADDRESSES: &str = "Microsoft.Network/publicIPAddresses";
 
 /// Entries that are read at a time.
 const PAGE: usize = 200;
@@ -55,28 +67,29 @@ pub struct Changed {
 }
 
 impl Desired {
-    /// The prefix of the keys that a watch must follow.
+    /// The prefix of the keys that a watch must follow: every one, because the node tells that it
+    /// has taken a revision whatever it changed.
     pub const PREFIX: &'static str = "";
 
     /// Reads everything.
     ///
     /// # Errors
     /// When the store cannot be read, or what lies there is none of ours.
-    pub async fn load(
-        store: &dyn Store,
-        sealing: Arc<SealingKey>,
-    ) -> Result<Self, DesiredError> {
+    pub async fn load(store: &dyn Store, sealing: Arc<SealingKey>) -> Result<Self, DesiredError> {
         let mut desired = Self {
             sealing,
             revision: Revision::default(),
             gateways: BTreeMap::new(),
             network: BTreeMap::new(),
+            public_addresses: BTreeMap::new(),
         };
         desired.revision = store.revision().await?;
         for prefix in [document::PREFIX, document::LAST_GOOD_PREFIX] {
             let mut after: Option<Key> = None;
             loop {
-                let page = store.list(&format!("{prefix}/"), after.as_ref(), PAGE).await?;
+                let page = store
+                    .list(&format!("{prefix}/"), after.as_ref(), PAGE)
+                    .await?;
                 after = page.entries.last().map(|entry| entry.key.clone());
                 for entry in page.entries {
                     desired.take(&Change::Put(entry))?;
@@ -97,8 +110,15 @@ impl Desired {
         &self.gateways
     }
 
-    pub fn network(&self) -> impl Iterator<Item = &Arc<Value>> {
-        self.network.values()
+    /// The bodies of networks, security groups and route tables, by id in lower case.
+    pub fn network(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let documents = self.network.iter();
+        documents.map(|(id, document)| (id.as_str(), &*document.body))
+    }
+
+    /// The address of a public IP address, by its id in any letter case.
+    pub fn public_address(&self, id: &str) -> Option<IpAddr> {
+        self.public_addresses.get(&id.to_ascii_lowercase()).copied()
     }
 
     /// Takes the next step.
@@ -148,24 +168,54 @@ impl Desired {
             if document.state() == Some("Deleting") {
                 return Ok(self.forget(id));
             }
-            let gateway = Arc::new(self.read(document)?);
-            let last_good = self.gateways.get(&id).and_then(|known| known.last_good.clone());
-            let known = DesiredGateway {
-                gateway,
-                last_good,
-                revision: document.revision,
-            };
-            self.gateways.insert(id.clone(), known);
-            return Ok(Part::Gateway(id));
+            return self.put_gateway(id, document);
         }
         if NETWORK_TYPES.contains(&kind.as_str()) {
-            self.network.insert(id, Arc::new(document.body.clone()));
+            let write = document.operation;
+            let before = self.network.get(&id);
+            if write.is_some() && before.is_some_and(|before| before.write == write) {
+                return Ok(Part::Other);
+            }
+            let body = Arc::new(document.body.clone());
+            self.network.insert(id, NetworkDocument { body, write });
             return Ok(Part::Network);
+        }
+        if kind == PUBLIC_ADDRESSES {
+            let address = document.text("/properties/ipAddress");
+            let address = address.and_then(|text| text.parse().ok());
+            self.public_addresses
+                .extend(address.map(|address| (id, address)));
         }
         Ok(Part::Other)
     }
 
+    fn put_gateway(&mut self, id: String, document: &Document) -> Result<Part, DesiredError> {
+        let write = document.operation;
+        let has_failed = document.state() == Some("Failed");
+        if let Some(known) = self.gateways.get_mut(&id)
+            && known.write == write
+            && write.is_some()
+        {
+            known.has_failed = has_failed;
+            return Ok(Part::Other);
+        }
+        let gateway = Arc::new(self.read(document)?);
+        let last_good = self
+            .gateways
+            .get(&id)
+            .and_then(|known| known.last_good.clone());
+        let known = DesiredGateway {
+            gateway,
+            last_good,
+            write,
+            has_failed,
+        };
+        self.gateways.insert(id.clone(), known);
+        Ok(Part::Gateway(id))
+    }
+
     fn forget(&mut self, id: String) -> Part {
+        self.public_addresses.remove(&id);
         if self.network.remove(&id).is_some() {
             return Part::Network;
         }

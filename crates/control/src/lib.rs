@@ -24,6 +24,7 @@ mod node;
 mod operations;
 mod pki;
 mod providers;
+mod public_addresses;
 mod resources;
 mod routes;
 
@@ -32,3 +33,4 @@ pub use control::{Control, StartError};
 pub use desired::{Changed, Desired, DesiredError, DesiredGateway};
 pub use identity::{Assignment, NewPrincipal, Principal, Role};
 pub use node::Node;
+pub use public_addresses::{PublicAddresses, PublicAddressesError};

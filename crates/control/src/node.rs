@@ -33,8 +33,8 @@ pub trait Node: Send + Sync + 'static {
         gateway: &'a ResourceId,
     ) -> Pending<'a, Result<Value, ArmError>>;
 
-    /// Probes one pool as `probe`, the body of `getBackendHealthOnDemand`, says, and answers as that
-    /// does.
+    /// Probes one pool as `probe`, the body of `getBackendHealthOnDemand`, says, and answers as
+    /// that does.
     ///
     /// # Errors
     /// When the node does not serve that gateway, or the body asks for something else.

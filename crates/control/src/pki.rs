@@ -124,7 +124,12 @@ mod tests {
         let names = names(&["Gw.contoso.test".into(), "LOCALHOST".into()]);
         assert_eq!(
             authorities(&names, 9443),
-            ["localhost:9443", "127.0.0.1:9443", "[::1]:9443", "gw.contoso.test:9443"]
+            [
+                "localhost:9443",
+                "127.0.0.1:9443",
+                "[::1]:9443",
+                "gw.contoso.test:9443"
+            ]
         );
         assert!(authorities(&names, 443).contains(&"gw.contoso.test".to_owned()));
     }

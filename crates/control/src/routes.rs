@@ -34,7 +34,9 @@ pub(crate) fn table(kinds: &[Box<dyn Kind>]) -> Vec<Route> {
     for word in ["operations", "operationResults"] {
         routes.push(route(
             Method::GET,
-            format!("{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}/{word}/{{operation}}"),
+            format!(
+                "{SUBSCRIPTION}/providers/{{namespace}}/locations/{{location}}/{word}/{{operation}}"
+            ),
             Access::Authenticated,
             match word {
                 "operations" => handler(operation_status),
@@ -87,12 +89,27 @@ fn routes_of(kind: &dyn Kind) -> Vec<Route> {
         route(Method::HEAD, &item, action(name, "read"), handler(get)),
         route(Method::PUT, &item, action(name, "write"), handler(put)),
         route(Method::PATCH, &item, action(name, "write"), handler(patch)),
-        route(Method::DELETE, &item, action(name, "delete"), handler(delete)),
-        route(Method::GET, &list, action(name, "read"), handler(list_in_group)),
+        route(
+            Method::DELETE,
+            &item,
+            action(name, "delete"),
+            handler(delete),
+        ),
+        route(
+            Method::GET,
+            &list,
+            action(name, "read"),
+            handler(list_in_group),
+        ),
     ];
     if name.split('/').count() == 2 {
         let pattern = format!("{SUBSCRIPTION}/providers/{name}");
-        routes.push(route(Method::GET, pattern, Access::Authenticated, handler(list_everywhere)));
+        routes.push(route(
+            Method::GET,
+            pattern,
+            Access::Authenticated,
+            handler(list_everywhere),
+        ));
     }
     for one in kind.parts() {
         let collection = one.collection;
@@ -104,10 +121,19 @@ fn routes_of(kind: &dyn Kind) -> Vec<Route> {
         };
         routes.extend([
             route(Method::GET, &item, action(&name, "read"), on(get_part)),
-            route(Method::PUT, &item, action(&name, "write"), on(put_part)),
-            route(Method::DELETE, &item, action(&name, "delete"), on(delete_part)),
             route(Method::GET, &list, action(&name, "read"), on(list_parts)),
         ]);
+        if one.is_writable {
+            routes.extend([
+                route(Method::PUT, &item, action(&name, "write"), on(put_part)),
+                route(
+                    Method::DELETE,
+                    &item,
+                    action(&name, "delete"),
+                    on(delete_part),
+                ),
+            ]);
+        }
     }
     routes
 }
@@ -154,12 +180,16 @@ impl Context {
 
     /// With the links by which a client follows an operation.
     pub(crate) fn follow(&self, answer: Answer, operation: &Operation) -> Answer {
-        let answer = answer
-            .with("azure-asyncnotification", "Enabled")
-            .with("azure-asyncoperation", self.operation_url(operation, "operations"));
+        let answer = answer.with("azure-asyncnotification", "Enabled").with(
+            "azure-asyncoperation",
+            self.operation_url(operation, "operations"),
+        );
         match operation.doing {
             Doing::Put | Doing::Deploy => answer,
-            _ => answer.with("location", self.operation_url(operation, "operationResults")),
+            _ => answer.with(
+                "location",
+                self.operation_url(operation, "operationResults"),
+            ),
         }
     }
 }
@@ -236,7 +266,11 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
     };
     let accepted = context.core.write(&call, &id, edit).await?;
     if let Some(operation) = &accepted.operation {
-        context.core.endings.wait(operation.id, PATCH_PATIENCE).await;
+        context
+            .core
+            .endings
+            .wait(operation.id, PATCH_PATIENCE)
+            .await;
     }
     let document = context.document(&id).await?;
     Ok(Answer::ok(&context.core.shown(&document)))
@@ -257,9 +291,7 @@ fn answer_delete(context: &Context, removed: &Removed) -> Answer {
     match removed {
         Removed::Absent => Answer::empty(StatusCode::NO_CONTENT),
         Removed::Done => Answer::empty(StatusCode::OK),
-        Removed::Going(operation) => {
-            context.follow(Answer::empty(StatusCode::ACCEPTED), operation)
-        }
+        Removed::Going(operation) => context.follow(Answer::empty(StatusCode::ACCEPTED), operation),
     }
 }
 
@@ -280,10 +312,18 @@ async fn list_everywhere(context: Context) -> Result<Answer, ArmError> {
 
 /// The type of the items of a list, by its path.
 fn type_of_list(segments: &[String]) -> String {
-    let from = segments.iter().position(|word| word.eq_ignore_ascii_case("providers"));
-    let words = segments.iter().skip(from.map_or(usize::MAX, |from| from + 1));
-    let kind = words.enumerate().filter(|(position, _)| *position == 0 || position % 2 == 1);
-    kind.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join("/")
+    let from = segments
+        .iter()
+        .position(|word| word.eq_ignore_ascii_case("providers"));
+    let words = segments
+        .iter()
+        .skip(from.map_or(usize::MAX, |from| from + 1));
+    let kind = words
+        .enumerate()
+        .filter(|(position, _)| *position == 0 || position % 2 == 1);
+    kind.map(|(_, word)| word.as_str())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// Those that the caller may read.
@@ -325,7 +365,9 @@ async fn shown_part(
         ..document
     };
     let name = id.name().unwrap_or_default();
-    part(&shown, collection, name).cloned().ok_or_else(|| not_found_part(id))
+    part(&shown, collection, name)
+        .cloned()
+        .ok_or_else(|| not_found_part(id))
 }
 
 /// The provider's own word for an item that does not exist.
@@ -343,7 +385,11 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
         let name = id.name().unwrap_or_default();
         let is_new = before.is_none_or(|before| part(&before, collection, name).is_none());
         let call = context.call_on(&id, Doing::Put, "write");
-        let edit = Edit::PutPart { collection, name, body: &body };
+        let edit = Edit::PutPart {
+            collection,
+            name,
+            body: &body,
+        };
         let accepted = context.core.write(&call, &parent, edit).await?;
         let shown = Document {
             body: context.core.shown(&accepted.document),
@@ -369,8 +415,13 @@ fn list_parts(context: Context, collection: &'static str) -> PartAnswer {
         let parent = context.resource_id(1)?;
         let document = context.document(&parent).await?;
         let shown = context.core.shown(&document);
-        let items = shown.get("properties").and_then(|bag| bag.get(collection)).cloned();
-        Ok(Answer::ok(&json!({ "value": items.unwrap_or_else(|| json!([])) })))
+        let items = shown
+            .get("properties")
+            .and_then(|bag| bag.get(collection))
+            .cloned();
+        Ok(Answer::ok(
+            &json!({ "value": items.unwrap_or_else(|| json!([])) }),
+        ))
     })
 }
 
@@ -422,5 +473,7 @@ async fn operation_result(context: Context) -> Result<Answer, ArmError> {
 
 /// Ask again in a moment: the second header is what az's library looks at first, in milliseconds.
 pub(crate) fn soon(answer: Answer) -> Answer {
-    answer.with("retry-after", "1").with("retry-after-ms", "100")
+    answer
+        .with("retry-after", "1")
+        .with("retry-after-ms", "100")
 }

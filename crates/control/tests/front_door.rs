@@ -25,7 +25,10 @@ async fn a_group_is_made_found_and_deleted() {
     let site = Site::with_group().await;
     let path = group(GROUP);
     let body = site.api.get(&path).await.expect(StatusCode::OK).body;
-    assert_eq!(body["properties"], json!({"provisioningState": "Succeeded"}));
+    assert_eq!(
+        body["properties"],
+        json!({"provisioningState": "Succeeded"})
+    );
     let head = site.api.send(Method::HEAD, &path, None).await;
     assert_eq!(head.status, StatusCode::NO_CONTENT);
     let gone = site.api.delete(&path).await.expect(StatusCode::ACCEPTED);

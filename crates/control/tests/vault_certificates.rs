@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatewright_control::{Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Desired};
+use gatewright_control::{
+    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Desired, PublicAddresses,
+};
 use gatewright_store::{Embedded, Key, KeySources, Options, SealingKey, Store, Transaction};
 use gatewright_testkit::certificates::{Authority, Identity, Leaf};
 use reqwest::StatusCode;
@@ -63,6 +65,7 @@ impl World {
             subscription: DEFAULT_SUBSCRIPTION.to_owned(),
             subscription_name: "Test".to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
+            public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
             app_service: None,
         };

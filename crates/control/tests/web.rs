@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gatewright_control::Role;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use support::{Api, GROUP, LOCATION, Obedient, Reply, Site, group};
+use support::{Api, GROUP, LOCATION, Obedient, Reply, Site, group, net};
 
 fn web(path: &str) -> String {
     format!("{}/providers/Microsoft.Web/{path}", group(GROUP))
@@ -337,4 +337,100 @@ async fn what_comes_later_is_refused_clearly_and_to_those_who_may_ask() {
         .post(&list, None)
         .await
         .refused("AuthorizationFailed");
+}
+
+/// A gateway with a public address that has `app1` in a pool.
+fn gateway() -> Value {
+    let own = |path: &str| json!({"id": format!("{}/{path}", net("applicationGateways/gw"))});
+    json!({
+        "location": LOCATION,
+        "properties": {
+            "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
+            "gatewayIPConfigurations": [{"name": "c", "properties": {
+                "subnet": {"id": net("virtualNetworks/v/subnets/gw")},
+            }}],
+            "frontendIPConfigurations": [{"name": "f", "properties": {
+                "publicIPAddress": {"id": net("publicIPAddresses/pip")},
+            }}],
+            "frontendPorts": [{"name": "p", "properties": {"port": 80}}],
+            "backendAddressPools": [{"name": "b", "properties": {
+                "backendAddresses": [{"fqdn": "app1.azurewebsites.net"}],
+            }}],
+            "backendHttpSettingsCollection": [{"name": "s", "properties": {
+                "port": 80, "protocol": "Http", "pickHostNameFromBackendAddress": true,
+            }}],
+            "httpListeners": [{"name": "l", "properties": {
+                "frontendIPConfiguration": own("frontendIPConfigurations/f"),
+                "frontendPort": own("frontendPorts/p"),
+                "protocol": "Http",
+            }}],
+            "requestRoutingRules": [{"name": "r", "properties": {
+                "ruleType": "Basic",
+                "priority": 1,
+                "httpListener": own("httpListeners/l"),
+                "backendAddressPool": own("backendAddressPools/b"),
+                "backendHttpSettings": own("backendHttpSettingsCollection/s"),
+            }}],
+        },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_comes_from_its_public_address_and_its_subnet() {
+    let site = with_app().await;
+    let network = |endpoints: Value| {
+        json!({"location": LOCATION, "properties": {
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "gw", "properties": {
+                "addressPrefix": "10.0.0.0/24", "serviceEndpoints": endpoints,
+            }}],
+        }})
+    };
+    let vnet = net("virtualNetworks/v");
+    site.api.create(&vnet, &network(json!([]))).await;
+    let address = json!({
+        "location": LOCATION,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIPAllocationMethod": "Static"},
+    });
+    let pip = site
+        .api
+        .create(&net("publicIPAddresses/pip"), &address)
+        .await;
+    let address = pip["properties"]["ipAddress"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    site.api
+        .create(&net("applicationGateways/gw"), &gateway())
+        .await;
+    let allow = |rule: Value| json!({"properties": {"ipSecurityRestrictions": [rule]}});
+    let config = web("sites/app1/config/web");
+    let host = "app1.azurewebsites.net";
+
+    let other = allow(json!({"name": "x", "ipAddress": "192.0.2.0/24", "priority": 1}));
+    site.api.patch(&config, &other).await.expect(StatusCode::OK);
+    let refused = visit(&site, "http", host)
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    assert_eq!(refused.header("x-ms-forbidden-ip"), Some(address.as_str()));
+    let own = allow(json!({"name": "gw", "ipAddress": address, "priority": 1}));
+    site.api.patch(&config, &own).await.expect(StatusCode::OK);
+    visit(&site, "http", host).await.expect(StatusCode::OK);
+
+    let subnet = net("virtualNetworks/v/subnets/gw");
+    let rule = allow(json!({"name": "s", "vnetSubnetResourceId": subnet, "priority": 1}));
+    site.api.patch(&config, &rule).await.expect(StatusCode::OK);
+    visit(&site, "http", host)
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    site.api
+        .create(&vnet, &network(json!([{"service": "Microsoft.Web"}])))
+        .await;
+    visit(&site, "http", host).await.expect(StatusCode::OK);
+    let shown = site.api.get(&subnet).await.expect(StatusCode::OK);
+    assert!(
+        !shown.text.contains("sites/app1"),
+        "a rule does not use the subnet: {shown:?}"
+    );
 }

@@ -65,6 +65,8 @@ pub enum ApplyError {
         frontend: String,
         address: SocketAddr,
         reason: BindError,
+        /// The endpoint that wanted it.
+        endpoint: Box<EndpointKey>,
     },
     /// A certificate that cannot be used: a full sentence.
     #[error("{0}")]
@@ -324,6 +326,7 @@ impl Plane {
                     frontend: endpoint.frontend.clone(),
                     address: *address,
                     reason,
+                    endpoint: Box::new(endpoint.clone()),
                 })?;
             ours.insert(address.port());
             opened.insert(key.clone(), listeners);

@@ -1,14 +1,18 @@
 //! The node's own API, on a loopback address: `GET /health`, `POST /health/on-demand`, `GET
 //! /status` and `POST /reload`.
 //!
+//! Where there is a control plane, `operators` adds what makes principals and backups.
+//!
 //! Nobody signs in. What keeps others out is that only this machine can connect, and what keeps
 //! other people's web pages in this machine's browser out is that the `Host` must be a loopback one
 //! (against names that are made to point here) and that a POST must carry a header which a page of
 //! another origin cannot send unasked.
 
+mod operators;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backend_health::BackendHealth;
+use crate::control_plane::Operators;
 use crate::findings::Finding;
 use crate::node::{Applied, Refused};
 use crate::sentence::Sentence;
@@ -30,16 +35,21 @@ use crate::status::Board;
 /// What a POST must carry, with any value.
 pub(crate) const GUARD_HEADER: &str = "X-Gatewright";
 
+pub(crate) use operators::KEY_HEADER;
+
 /// How many reloads may wait for their turn.
 pub(crate) const WAITING_RELOADS_MAX: usize = 16;
 
 /// Where the node answers a reload.
 pub(crate) type ReloadReply = oneshot::Sender<Result<Applied, Refused>>;
 
+/// What the admin API tells of, and has changed.
 #[derive(Clone)]
-struct Admin {
-    board: Arc<Board>,
-    reloads: mpsc::Sender<ReloadReply>,
+pub(crate) struct Admin {
+    pub(crate) board: Arc<Board>,
+    pub(crate) reloads: mpsc::Sender<ReloadReply>,
+    /// Empty where there is no control plane, or none yet.
+    pub(crate) operators: Arc<OnceLock<Operators>>,
 }
 
 /// Binds the admin address.
@@ -60,12 +70,8 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Sentence> {
 }
 
 /// Answers on `listener` until the runtime ends.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    board: Arc<Board>,
-    reloads: mpsc::Sender<ReloadReply>,
-) {
-    let router = router(Admin { board, reloads });
+pub(crate) async fn serve(listener: TcpListener, admin: Admin) {
+    let router = router(admin);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the admin address does not answer any more: {error}");
     }
@@ -77,10 +83,12 @@ fn router(admin: Admin) -> Router {
         .route("/health/on-demand", post(health_on_demand))
         .route("/status", get(status))
         .route("/reload", post(reload))
+        .merge(operators::routes())
         .fallback(|| async {
             refuse(
                 StatusCode::NOT_FOUND,
-                "there is /health, /health/on-demand, /status and /reload",
+                "there is /health, /health/on-demand, /status and /reload, and with a control \
+                 plane /principals, /principals/revoke and /backup",
             )
         })
         .layer(middleware::from_fn(guard))
@@ -116,7 +124,7 @@ fn is_for_loopback(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost")
 }
 
-fn refuse(status: StatusCode, why: &str) -> Response {
+pub(crate) fn refuse(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
 }
 

@@ -129,6 +129,38 @@ impl BackendHealth {
         settings.flat_map(|setting| &setting.servers)
     }
 
+    /// The report on one gateway alone.
+    pub(crate) fn of_gateway(mut self, id: &str) -> Self {
+        self.pools
+            .retain(|pool| pool.gateway_id.eq_ignore_ascii_case(id));
+        self
+    }
+
+    /// As the service answers `backendhealth`.
+    pub(crate) fn as_service_answers(&self) -> Value {
+        let pools = self.pools.iter().map(|pool| {
+            let settings = pool
+                .settings
+                .iter()
+                .map(|setting| service_setting(pool, setting));
+            json!({
+                "backendAddressPool": service_reference(pool, "backendAddressPools", &pool.pool),
+                "backendHttpSettingsCollection": settings.collect::<Vec<_>>(),
+            })
+        });
+        json!({ "backendAddressPools": pools.collect::<Vec<_>>() })
+    }
+
+    /// As the service answers `getBackendHealthOnDemand`; `None` when there is nothing in it.
+    pub(crate) fn as_service_answers_on_demand(&self) -> Option<Value> {
+        let pool = self.pools.first()?;
+        let setting = pool.settings.first()?;
+        Some(json!({
+            "backendAddressPool": service_reference(pool, "backendAddressPools", &pool.pool),
+            "backendHealthHttpSettings": service_setting(pool, setting),
+        }))
+    }
+
     /// As `az network application-gateway show-backend-health` prints it.
     pub(crate) fn as_az_prints(&self) -> Value {
         let pools = self.pools.iter().map(|pool| {
@@ -154,6 +186,29 @@ pub(crate) fn key_of<'a>(id: &'a str, name: &'a str) -> &'a str {
         "" => name,
         id => id,
     }
+}
+
+fn service_setting(pool: &PoolHealth, setting: &SettingHealth) -> Value {
+    let collection = "backendHttpSettingsCollection";
+    json!({
+        "backendHttpSettings": service_reference(pool, collection, &setting.setting),
+        "servers": setting.servers.iter().map(service_server).collect::<Vec<_>>(),
+    })
+}
+
+fn service_reference(pool: &PoolHealth, collection: &str, name: &str) -> Value {
+    json!({ "id": format!("{}/{collection}/{name}", pool.gateway_id) })
+}
+
+/// The last two members are in no specification, and in every recorded answer.
+fn service_server(server: &ServerHealth) -> Value {
+    json!({
+        "address": server.address,
+        "health": server.health,
+        "healthProbeLog": server.health_probe_log,
+        "healthProbeErrorName": server.health_probe_error_name,
+        "backendCertificateChainMetadata": {"certificateChainMetadata": []},
+    })
 }
 
 /// az adds the resource group to every object that has an id.

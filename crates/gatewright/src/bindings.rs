@@ -1,6 +1,6 @@
 //! Which local address each frontend listens on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use gatewright_snapshot::{Endpoint, EndpointKey, Snapshot};
@@ -16,8 +16,9 @@ pub(crate) struct Bindings {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A gateway's frontends have addresses of their own; here they share this machine's. The first
-/// endpoint to want an address and port gets it, the next gets 127.0.0.2, and so on.
+/// A gateway's frontends have addresses of their own; here they share this machine's, but for those
+/// in `placed`, by the gateway's id and the frontend's name in lower case. A rule goes before that.
+/// The first endpoint to want an address and port gets it, the next gets 127.0.0.2, and so on.
 ///
 /// # Errors
 /// When a rule names a frontend that no gateway has, when rules put two endpoints on one address
@@ -25,6 +26,7 @@ pub(crate) struct Bindings {
 pub(crate) fn assign(
     snapshot: &Snapshot,
     rules: &[BindRule],
+    placed: &HashMap<(String, String), IpAddr>,
     port_offset: u16,
 ) -> Result<Bindings, Sentence> {
     refuse_unknown_frontends(snapshot, rules)?;
@@ -41,7 +43,11 @@ pub(crate) fn assign(
             ))
         })?;
         let rule = rule_for(snapshot, endpoint, rules);
-        let wanted = rule.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |rule| rule.address);
+        let place = (key.gateway.clone(), key.frontend.to_ascii_lowercase());
+        let wanted = rule
+            .map(|rule| rule.address)
+            .or_else(|| placed.get(&place).copied())
+            .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let mut address = SocketAddr::new(wanted, port);
         if taken.contains(&address) {
             if rule.is_some_and(|rule| rule.frontend.is_some()) {
@@ -183,7 +189,8 @@ mod tests {
         offset: u16,
     ) -> Result<(Vec<String>, usize), String> {
         let rules: Vec<BindRule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        let bindings = assign(&snapshot(endpoints), &rules, offset).map_err(|e| e.to_string())?;
+        let bindings = assign(&snapshot(endpoints), &rules, &HashMap::new(), offset)
+            .map_err(|e| e.to_string())?;
         let addresses = bindings.addresses.iter().map(ToString::to_string).collect();
         Ok((addresses, bindings.warnings.len()))
     }

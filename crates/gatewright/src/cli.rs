@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -41,6 +42,15 @@ pub(crate) enum Command {
     Probe(Box<ProbeArguments>),
     /// Show what a running node serves, since when, and how its files and its log are
     Status(StatusArguments),
+    /// Make az, and the Azure SDKs, speak to the control plane of a running node
+    AzSetup(AzSetupArguments),
+    /// Service principals of the control plane: who may log in, and what they may do
+    #[command(subcommand)]
+    Sp(SpCommand),
+    /// Copy everything that a running control plane stores into one file
+    Backup(BackupArguments),
+    /// Make a data folder of such a copy
+    Restore(RestoreArguments),
     /// Serve an example gateway with backends good and bad, to try things on
     Demo(DemoArguments),
 }
@@ -50,6 +60,16 @@ pub(crate) struct ServeArguments {
     /// A gateway's JSON; may be repeated
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) gateway: Vec<PathBuf>,
+    /// A folder for a control plane: the gateways that az, SDKs and templates make are kept there
+    /// and served
+    #[arg(long, env = "GATEWRIGHT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where the control plane listens, with HTTPS [default: 127.0.0.1:9443]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) control: Option<SocketAddr>,
+    /// A name or address of the control plane for clients, besides localhost; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) control_name: Vec<String>,
     /// A folder with the JSON of the gateways' virtual networks, security groups and route tables,
     /// whose rules then hold for connections to backends
     #[arg(long, value_name = "DIR")]
@@ -236,6 +256,90 @@ pub(crate) struct StatusArguments {
     pub(crate) admin: Option<AdminAddress>,
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
+}
+
+/// The data folder of a running node.
+#[derive(Debug, Args)]
+pub(crate) struct NodeFolder {
+    /// The data folder of the node, as given to `serve`
+    #[arg(long, env = "GATEWRIGHT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AzSetupArguments {
+    #[command(flatten)]
+    pub(crate) node: NodeFolder,
+    /// Where az keeps its settings and tokens for this node [default: az in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config_dir: Option<PathBuf>,
+    /// Print nothing but lines for a shell to take: eval "$(gatewright az-setup --shell)"
+    #[arg(long)]
+    pub(crate) shell: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpCommand {
+    /// Make one; its password is told this once
+    Create(SpCreateArguments),
+    /// Show all of them, and their roles
+    List(SpListArguments),
+    /// Take one away; its tokens are good for nothing from then on
+    Revoke(SpRevokeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpCreateArguments {
+    #[command(flatten)]
+    pub(crate) node: NodeFolder,
+    /// How it is called
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it may do: Reader, "Network Contributor" or Owner
+    #[arg(long, value_name = "ROLE", default_value = "Reader")]
+    pub(crate) role: String,
+    /// Where: the id of a resource group or a resource [default: the subscription]
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) scope: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpListArguments {
+    #[command(flatten)]
+    pub(crate) node: NodeFolder,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpRevokeArguments {
+    #[command(flatten)]
+    pub(crate) node: NodeFolder,
+    /// The appId of the principal
+    #[arg(value_name = "APP-ID")]
+    pub(crate) app_id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    #[command(flatten)]
+    pub(crate) node: NodeFolder,
+    /// The file that is made; one that exists is not overwritten
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The folder that it becomes the data of; no node may be running on it
+    #[arg(long, env = "GATEWRIGHT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Put the data that is there aside
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::admin::GUARD_HEADER;
+use crate::admin::{GUARD_HEADER, KEY_HEADER};
 use crate::sentence::Sentence;
 use crate::settings::AdminAddress;
 
@@ -37,12 +37,24 @@ pub(crate) enum Question<'a> {
 /// # Errors
 /// When no node answers there, or not as one would.
 pub(crate) fn ask(admin: Option<AdminAddress>, question: Question<'_>) -> Result<Answer, Sentence> {
+    ask_with_key(admin, question, None)
+}
+
+/// As [`ask`], as somebody who has the key of the node's data folder.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn ask_with_key(
+    admin: Option<AdminAddress>,
+    question: Question<'_>,
+    key: Option<&str>,
+) -> Result<Answer, Sentence> {
     let AdminAddress::At(address) = admin.unwrap_or(AdminAddress::DEFAULT) else {
         return Err(Sentence::new(
             "the admin address is `none`, where nobody can be asked",
         ));
     };
-    let bytes = exchange(address, question).map_err(|error| {
+    let bytes = exchange(address, question, key).map_err(|error| {
         Sentence::new(format!(
             "no node answers at {address} ({error}); start one with `gatewright serve`, or name \
              its admin address with --admin or GATEWRIGHT_ADMIN"
@@ -56,7 +68,7 @@ pub(crate) fn ask(admin: Option<AdminAddress>, question: Question<'_>) -> Result
     })
 }
 
-fn exchange(address: SocketAddr, question: Question<'_>) -> io::Result<Vec<u8>> {
+fn exchange(address: SocketAddr, question: Question<'_>, key: Option<&str>) -> io::Result<Vec<u8>> {
     let (method, path, body) = match question {
         Question::Get(path) => ("GET", path, None),
         Question::Post(path, body) => ("POST", path, body),
@@ -65,9 +77,11 @@ fn exchange(address: SocketAddr, question: Question<'_>) -> io::Result<Vec<u8>> 
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+    let key = key.map_or_else(String::new, |key| format!("{KEY_HEADER}: {key}\r\n"));
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{GUARD_HEADER}: 1\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{GUARD_HEADER}: 1\r\n{key}\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n\
+         {body}",
         body.len()
     );
     stream.write_all(head.as_bytes())?;

@@ -1,20 +1,26 @@
 //! Gateway files: read, judged, and turned into a snapshot.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use gatewright_arm::{
-    ApplicationGateway, Context, Diagnostic, MAX_DOCUMENT_BYTES, ReadError, Severity, validate,
+    ApplicationGateway, Context, Diagnostic, MAX_DOCUMENT_BYTES, ReadError, validate,
 };
-use gatewright_compile::{Compiled, Options, compile_validated};
+use gatewright_compile::{Options, compile_validated};
+use gatewright_snapshot::Snapshot;
 
 use crate::findings::{Finding, Level, has_errors};
 use crate::network::NetworkFolder;
 
 /// How standard input is named on the command line.
 const STDIN: &str = "-";
+
+/// The code for a gateway that two documents have, as for one that is twice in one document.
+const DUPLICATE_GATEWAY: &str = "GW-E-duplicate-gateway";
 
 /// One file's gateways, and what was found in it so far.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(crate) struct Document {
     /// Empty when the file could not be read.
     pub(crate) gateways: Vec<ApplicationGateway>,
     pub(crate) findings: Vec<Finding>,
+    /// What it was compiled to, once it was checked without an error.
+    snapshot: Option<Snapshot>,
 }
 
 impl Document {
@@ -74,6 +82,7 @@ impl Document {
                     gateways: report.gateways,
                     findings,
                     file,
+                    snapshot: None,
                 }
             }
             Err(ReadError::Invalid(diagnostics)) => {
@@ -83,6 +92,7 @@ impl Document {
                     gateways: Vec::new(),
                     findings,
                     file,
+                    snapshot: None,
                 }
             }
             Err(
@@ -126,6 +136,7 @@ impl Document {
             file,
             gateways: Vec::new(),
             findings: vec![finding],
+            snapshot: None,
         }
     }
 
@@ -148,10 +159,13 @@ impl Document {
         if has_errors(&self.findings) {
             return;
         }
-        self.add(match compile_validated(&self.gateways, options) {
-            Ok(compiled) => compiled.diagnostics,
-            Err(diagnostics) => diagnostics,
-        });
+        match compile_validated(&self.gateways, options) {
+            Ok(compiled) => {
+                self.snapshot = Some(compiled.snapshot);
+                self.add(compiled.diagnostics);
+            }
+            Err(diagnostics) => self.add(diagnostics),
+        }
     }
 
     fn add(&mut self, diagnostics: Vec<Diagnostic>) {
@@ -183,36 +197,96 @@ fn is_about_data(finding: &Diagnostic) -> bool {
         .any(|part| part.eq_ignore_ascii_case("sslCertificates"))
 }
 
-/// All documents in one snapshot, and the findings of all, in the order of the documents.
+/// A stored gateway, compiled by itself.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Compared by address: a gateway that is written anew is another one.
+    gateway: Arc<ApplicationGateway>,
+    findings: Vec<Finding>,
+    /// Nothing after an error.
+    snapshot: Option<Snapshot>,
+}
+
+/// The stored gateways that were compiled before, by id in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Parts(HashMap<String, Arc<Part>>);
+
+impl Parts {
+    /// Those of `gateways`, each compiled where that was not done before; others are forgotten.
+    pub(crate) fn take(
+        &mut self,
+        gateways: &[(String, Arc<ApplicationGateway>)],
+        options: &Options,
+    ) -> Vec<Arc<Part>> {
+        let mut known = std::mem::take(&mut self.0);
+        let taken: Vec<Arc<Part>> = gateways
+            .iter()
+            .map(|(id, gateway)| {
+                let before = known.remove(id);
+                let before = before.filter(|part| Arc::ptr_eq(&part.gateway, gateway));
+                let part = before.unwrap_or_else(|| Arc::new(Part::compile(id, gateway, options)));
+                self.0.insert(id.clone(), Arc::clone(&part));
+                part
+            })
+            .collect();
+        taken
+    }
+
+    /// What the options say is not what it was.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Part {
+    fn compile(id: &str, gateway: &Arc<ApplicationGateway>, options: &Options) -> Self {
+        let mut document = Document {
+            file: id.to_owned(),
+            gateways: vec![ApplicationGateway::clone(gateway)],
+            findings: Vec::new(),
+            snapshot: None,
+        };
+        document.check(options);
+        Self {
+            gateway: Arc::clone(gateway),
+            findings: document.findings,
+            snapshot: document.snapshot,
+        }
+    }
+}
+
+/// All documents, and then all parts, in one snapshot, and the findings of all, in that order.
 ///
 /// # Errors
 /// The findings, when one of them is an error.
 pub(crate) fn compile(
     mut documents: Vec<Document>,
+    parts: &[Arc<Part>],
     network: &NetworkFolder,
     options: &Options,
-) -> Result<(Compiled, Vec<Finding>), Vec<Finding>> {
+) -> Result<(Snapshot, Vec<Finding>), Vec<Finding>> {
     for document in &mut documents {
         document.check(options);
     }
-    let mut findings = Vec::new();
-    let mut gateways = Vec::new();
-    // The file of each gateway.
-    let mut origins = Vec::new();
-    let files = documents
-        .iter()
-        .map(|document| document.file.as_str())
-        .collect::<Vec<_>>();
-    let files = files.join(", ");
-    for document in documents {
-        findings.extend(document.findings);
-        origins.extend(document.gateways.iter().map(|_| document.file.clone()));
-        gateways.extend(document.gateways);
-    }
+    let of_documents = documents.iter().map(|one| &one.findings);
+    let of_parts = parts.iter().map(|one| &one.findings);
+    let mut findings: Vec<Finding> = of_documents.chain(of_parts).flatten().cloned().collect();
     findings.extend(network.findings.iter().cloned());
     if has_errors(&findings) {
         return Err(findings);
     }
+    // In the order of the snapshot's rows.
+    let gateways = documents.iter().flat_map(|one| &one.gateways);
+    let stored = parts.iter().map(|one| &*one.gateway);
+    let gateways: Vec<&ApplicationGateway> = gateways.chain(stored).collect();
+    let origins = documents
+        .iter()
+        .flat_map(|one| one.gateways.iter().map(|_| &*one.file));
+    let stored = parts
+        .iter()
+        .map(|one| one.gateway.id.as_deref().unwrap_or_default());
+    let origins: Vec<&str> = origins.chain(stored).collect();
+    refuse_duplicates(&gateways, &origins)?;
     let policy = match network.compile(&gateways, &origins) {
         Ok((policy, more)) => {
             findings.extend(more);
@@ -223,21 +297,41 @@ pub(crate) fn compile(
             return Err(findings);
         }
     };
-    // Each compiled alone; what is wrong now is between them.
-    compile_validated(&gateways, options).map_or_else(
-        |diagnostics| {
-            let errors = diagnostics
-                .into_iter()
-                .filter(|one| one.severity == Severity::Error);
-            Err(errors
-                .map(|error| Finding::from_diagnostic(&files, error))
-                .collect())
-        },
-        |mut compiled| {
-            compiled.snapshot.network = policy;
-            Ok((compiled, findings))
-        },
-    )
+    let mut snapshot = Snapshot::default();
+    let of_documents = documents.iter().filter_map(|one| one.snapshot.as_ref());
+    let of_parts = parts.iter().filter_map(|one| one.snapshot.as_ref());
+    of_documents
+        .chain(of_parts)
+        .for_each(|part| snapshot.append(part));
+    snapshot.network = policy;
+    Ok((snapshot, findings))
+}
+
+/// Each document was compiled by itself; this is what can be wrong between them.
+fn refuse_duplicates(
+    gateways: &[&ApplicationGateway],
+    origins: &[&str],
+) -> Result<(), Vec<Finding>> {
+    let mut first: HashMap<String, &str> = HashMap::new();
+    for (gateway, origin) in gateways.iter().zip(origins) {
+        let id = gateway.id.as_deref().filter(|id| !id.is_empty());
+        let key = id
+            .unwrap_or(&gateway.name)
+            .trim_end_matches('/')
+            .to_ascii_lowercase();
+        let Some(other) = first.insert(key, origin) else {
+            continue;
+        };
+        let message = format!(
+            "The gateway '{}' is given twice: in {other} too.",
+            gateway.name
+        );
+        return Err(vec![Finding {
+            pointer: gateway.source.pointer().to_owned(),
+            ..Finding::of_file(origin, Level::Error, DUPLICATE_GATEWAY, message)
+        }]);
+    }
+    Ok(())
 }
 
 pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {

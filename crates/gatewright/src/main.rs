@@ -9,6 +9,7 @@ mod bindings;
 mod cli;
 mod client;
 mod commands;
+mod control_plane;
 mod dev_certs;
 mod documents;
 mod events;
@@ -22,6 +23,7 @@ mod plan;
 mod sentence;
 mod settings;
 mod status;
+mod stored;
 mod times;
 mod watch;
 mod yaml;
@@ -45,6 +47,10 @@ fn main() -> ExitCode {
         Command::Health(arguments) => commands::health::run(&arguments),
         Command::Probe(arguments) => commands::probe::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
+        Command::AzSetup(arguments) => commands::az_setup::run(&arguments),
+        Command::Sp(command) => commands::sp::run(&command),
+        Command::Backup(arguments) => commands::backup::run(&arguments),
+        Command::Restore(arguments) => commands::restore::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
     };
     result.unwrap_or_else(|sentence| {

@@ -82,6 +82,19 @@ impl NetworkFolder {
         network
     }
 
+    /// Adds resources that come from no file; `name` stands for one in findings.
+    pub(crate) fn add(&mut self, name: String, resources: NetworkResources) {
+        self.files.push(name);
+        self.documents.push(resources);
+    }
+
+    /// Adds what another one holds.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.files.extend(other.files.iter().cloned());
+        self.documents.extend(other.documents.iter().cloned());
+        self.findings.extend(other.findings.iter().cloned());
+    }
+
     fn refuse(&mut self, file: &str, message: String) {
         let finding = Finding::of_file(file, Level::Error, "GW-E-file", message);
         self.findings.push(finding);
@@ -122,21 +135,21 @@ impl NetworkFolder {
     /// The findings, when one of them is an error.
     pub(crate) fn compile(
         &self,
-        gateways: &[ApplicationGateway],
-        origins: &[String],
+        gateways: &[&ApplicationGateway],
+        origins: &[&str],
     ) -> Result<(NetworkPolicy, Vec<Finding>), Vec<Finding>> {
         if self.documents.is_empty() {
             return Ok((NetworkPolicy::default(), Vec::new()));
         }
         let convert = |finding: NetworkFinding| {
             let file = match finding.place {
-                NetworkPlace::Gateway(position) => origins.get(position),
-                NetworkPlace::Document(position) => self.files.get(position),
+                NetworkPlace::Gateway(position) => origins.get(position).copied(),
+                NetworkPlace::Document(position) => self.files.get(position).map(String::as_str),
             };
-            let file = file.map_or("", String::as_str);
+            let file = file.unwrap_or_default();
             Finding::from_diagnostic(file, finding.diagnostic)
         };
-        match compile_network(&self.documents, gateways) {
+        match compile_network(&self.documents, gateways.iter().copied()) {
             Ok(compiled) => {
                 let findings = compiled.findings.into_iter().map(convert).collect();
                 Ok((compiled.policy, findings))

@@ -5,16 +5,18 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use gatewright_dataplane::{Bound, Dataplane, DataplaneConfig};
+use gatewright_dataplane::{ApplyError, Bound, Dataplane, DataplaneConfig};
 use gatewright_snapshot::Snapshot;
 use gatewright_telemetry::{AccessLog, AccessLogTarget, LabelRegistry, record_channel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::admin::{self, ReloadReply, WAITING_RELOADS_MAX};
+use crate::admin::{self, Admin, ReloadReply, WAITING_RELOADS_MAX};
+use crate::control_plane::Operators;
 use crate::dev_certs::DevCertificates;
+use crate::documents::Parts;
 use crate::events::Events;
 use crate::findings::{Finding, errors_last, has_errors};
 use crate::pages::Pages;
@@ -22,6 +24,7 @@ use crate::plan::{Plan, Problem, error_pages, plan, watched_files};
 use crate::sentence::Sentence;
 use crate::settings::{AdminAddress, Settings};
 use crate::status::Board;
+use crate::stored::{Chosen, Served, Stored};
 use crate::watch::{self, Signatures};
 
 /// How many batches of records may wait for the access log: some 30,000 records, 25 MiB.
@@ -53,6 +56,10 @@ pub(crate) struct Node {
     board: Arc<Board>,
     events: Events,
     pages: Pages,
+    /// What the control plane stores, where there is one.
+    stored: Option<Stored>,
+    /// The stored gateways, as they were compiled.
+    parts: Parts,
     dev_certificates: DevCertificates,
     /// What was found in the configuration that is served.
     served_findings: Vec<Finding>,
@@ -64,6 +71,8 @@ pub(crate) struct Node {
     signals: Signals,
     /// Where the admin API listens.
     pub(crate) admin: Option<SocketAddr>,
+    /// The control plane, once it has started.
+    operators: Arc<OnceLock<Operators>>,
 }
 
 impl Node {
@@ -98,11 +107,17 @@ impl Node {
             &events,
         ));
         let (reload_sender, reloads) = mpsc::channel(WAITING_RELOADS_MAX);
+        let operators = Arc::new(OnceLock::new());
         let mut admin_address = None;
         if let AdminAddress::At(address) = settings.admin {
             let listener = admin::bind(address).await?;
             admin_address = listener.local_addr().ok();
-            tokio::spawn(admin::serve(listener, Arc::clone(&board), reload_sender));
+            let admin = Admin {
+                board: Arc::clone(&board),
+                reloads: reload_sender,
+                operators: Arc::clone(&operators),
+            };
+            tokio::spawn(admin::serve(listener, admin));
         }
         Ok(Self {
             settings,
@@ -111,6 +126,8 @@ impl Node {
             access_log,
             board,
             events,
+            stored: None,
+            parts: Parts::default(),
             dev_certificates: DevCertificates::default(),
             served_findings: Vec::new(),
             watched: Vec::new(),
@@ -118,39 +135,91 @@ impl Node {
             reloads,
             signals,
             admin: admin_address,
+            operators,
         })
+    }
+
+    /// Serves what is stored too.
+    pub(crate) fn follow(&mut self, stored: Stored) -> Served {
+        let served = Served::new(stored.taken(), Arc::clone(&self.board));
+        self.stored = Some(stored);
+        served
+    }
+
+    /// From now on the admin API can make principals and backups.
+    pub(crate) fn control(&self, operators: Operators) {
+        // There is one control plane.
+        let _ = self.operators.set(operators);
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Reads the files and serves what they say.
+    /// Reads the files, and serves what they say and what is stored. A stored gateway that cannot
+    /// be served gives way to its last good configuration, alone.
     ///
     /// # Errors
-    /// When anything is wrong with them, or an address cannot be bound; nothing has changed then.
+    /// When anything is wrong with the files, or an address of theirs cannot be bound; nothing has
+    /// changed then.
     pub(crate) async fn apply(&mut self) -> Result<Applied, Refused> {
+        loop {
+            let chosen = self.stored.as_ref().map(Stored::choose).unwrap_or_default();
+            let refused = match self.try_apply(&chosen).await {
+                Ok(applied) => {
+                    self.stored.iter().for_each(Stored::publish);
+                    self.tell_failures();
+                    return Ok(applied);
+                }
+                Err(refused) => refused,
+            };
+            let is_blamed = match (&mut self.stored, &refused) {
+                (Some(stored), NotApplied::Plan(problem)) => stored.blame(problem, &chosen),
+                (Some(stored), NotApplied::Apply(error, _)) => stored.blame_for(error, &chosen),
+                (None, _) => false,
+            };
+            if !is_blamed {
+                let refused = self.refuse(refused);
+                if let Some(stored) = &mut self.stored {
+                    stored.publish_refusal(&refused.why);
+                }
+                return Err(refused);
+            }
+        }
+    }
+
+    /// Insights and the log tell of the stored gateways that are not served as they are stored.
+    fn tell_failures(&self) {
+        for (id, name, why) in self.stored.iter().flat_map(Stored::failures) {
+            tracing::error!("{id} is not served as it is stored: {why}");
+            self.events.gateway_failed(id, name, why);
+        }
+    }
+
+    async fn try_apply(&mut self, chosen: &Chosen) -> Result<Applied, NotApplied> {
         // Anew each time: files of the network folder come and go.
         self.watched = watched_files(&self.settings);
         self.seen = Signatures::take(&self.watched).await;
-        let planned =
-            tokio::task::block_in_place(|| plan(&self.settings, &mut self.dev_certificates));
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(Problem { why, findings }) => return Err(self.refuse(why, findings)),
-        };
+        let planned = tokio::task::block_in_place(|| {
+            plan(
+                &self.settings,
+                &mut self.dev_certificates,
+                &mut self.parts,
+                chosen,
+            )
+        });
         let Plan {
             snapshot,
             bindings,
             findings,
-        } = plan;
+        } = planned.map_err(NotApplied::Plan)?;
         let applied = self
             .dataplane
             .apply(Arc::clone(&snapshot), &bindings.addresses)
             .await;
         let bound = match applied {
             Ok(bound) => as_in_document(bound, &snapshot),
-            Err(error) => return Err(self.refuse(error.to_string(), findings)),
+            Err(error) => return Err(NotApplied::Apply(error, findings)),
         };
         self.pages.want(&error_pages(&snapshot));
         // Those that are gone are not in a failed state any more either.
@@ -170,7 +239,11 @@ impl Node {
         })
     }
 
-    fn refuse(&self, why: String, findings: Vec<Finding>) -> Refused {
+    fn refuse(&self, refused: NotApplied) -> Refused {
+        let (why, findings) = match refused {
+            NotApplied::Plan(Problem { why, findings }) => (why, findings),
+            NotApplied::Apply(error, findings) => (error.to_string(), findings),
+        };
         let revision = self.board.refused(why.clone());
         for (key, gateway) in self.board.gateways() {
             self.events.gateway_failed(&key, &gateway, &why);
@@ -202,10 +275,42 @@ impl Node {
                 () = watch::changed(&self.watched, &self.seen), if self.settings.watch => {
                     ("a changed file", None)
                 }
+                changed = stored_change(&mut self.stored) => match changed {
+                    Ok(()) => {
+                        self.take_stored().await;
+                        continue;
+                    }
+                    Err(why) => {
+                        tracing::error!("{why}; what is served stays as it is");
+                        self.stored = None;
+                        continue;
+                    }
+                }
             };
+            if let Some(stored) = &mut self.stored {
+                stored.forgive();
+                self.parts.clear();
+            }
             self.reload(reason, reply).await;
         }
         self.drain().await;
+    }
+
+    /// A change of the control plane's: it tells whoever made it what came of it.
+    async fn take_stored(&mut self) {
+        let known = self.served_findings.clone();
+        let is_new = |finding: &&Finding| !known.contains(finding);
+        match self.apply().await {
+            Ok(applied) => {
+                applied
+                    .findings
+                    .iter()
+                    .filter(is_new)
+                    .for_each(Finding::log);
+                tracing::debug!("revision {} is served", applied.revision);
+            }
+            Err(refused) => tracing::error!("a change is not served: {}", refused.why),
+        }
     }
 
     async fn reload(&mut self, reason: &str, reply: Option<ReloadReply>) {
@@ -248,6 +353,9 @@ impl Node {
             patience.as_secs()
         );
         self.board.drains();
+        if let Some(operators) = self.operators.get() {
+            operators.control.stop();
+        }
         tokio::select! {
             () = self.dataplane.drain(patience) => {}
             () = self.signals.stop() => tracing::warn!("stopping at once"),
@@ -256,6 +364,13 @@ impl Node {
         tokio::task::block_in_place(|| access_log.close());
         tracing::info!("stopped");
     }
+}
+
+/// At which step a configuration was not taken.
+enum NotApplied {
+    Plan(Problem),
+    /// With the warnings of the plan.
+    Apply(ApplyError, Vec<Finding>),
 }
 
 /// What a signal tells the node to do.
@@ -295,6 +410,14 @@ impl Signals {
     /// Returns on SIGTERM or SIGINT.
     async fn stop(&mut self) {
         while self.next().await != Told::Stop {}
+    }
+}
+
+/// Waits for a change of what is stored; for ever, where nothing is.
+async fn stored_change(stored: &mut Option<Stored>) -> Result<(), Sentence> {
+    match stored {
+        Some(stored) => stored.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 
 use crate::bindings::{self, Bindings};
 use crate::dev_certs::DevCertificates;
-use crate::documents::{self, Document};
+use crate::documents::{self, Document, Parts};
 use crate::findings::{Finding, Level};
 use crate::maps;
 use crate::network::{self, NetworkFolder};
 use crate::sentence::Sentence;
 use crate::settings::{CertificateFile, Settings};
+use crate::stored::Chosen;
 
 /// Largest password file, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
@@ -69,36 +70,48 @@ pub(crate) fn watched_files(settings: &Settings) -> Vec<PathBuf> {
         .collect()
 }
 
-/// From files to a configuration that could be served.
-pub(crate) fn plan(settings: &Settings, minted: &mut DevCertificates) -> Result<Plan, Problem> {
-    let documents: Vec<Document> = settings
-        .gateways
-        .iter()
-        .map(|path| Document::load(path))
-        .collect();
+/// From files, and what is chosen of what is stored, to a configuration that could be served.
+pub(crate) fn plan(
+    settings: &Settings,
+    minted: &mut DevCertificates,
+    parts: &mut Parts,
+    chosen: &Chosen,
+) -> Result<Plan, Problem> {
+    let files = settings.gateways.iter().map(|path| Document::load(path));
+    let documents: Vec<Document> = files.collect();
     let certificates = supplied_certificates(settings)?;
     let mut options = Options {
         now: unix_now(),
         port_offset: settings.port_offset,
         path_case_sensitive: settings.path_case_sensitive,
-        allow_unsupported: settings.ignore_unsupported,
+        // What is stored was taken with its warnings; a file is taken as its flags say.
+        allow_unsupported: settings.ignore_unsupported || !chosen.gateways.is_empty(),
         certificates,
         ..Options::default()
     };
     if settings.dev_certs {
-        let keyless: Vec<_> = documents
-            .iter()
-            .flat_map(|one| gatewright_compile::keyless_certificates(&one.gateways, &options))
+        let of_files = documents.iter().map(|one| one.gateways.as_slice());
+        let stored = chosen.gateways.iter();
+        let stored = stored.map(|(_, gateway)| std::slice::from_ref(&**gateway));
+        let keyless: Vec<_> = of_files
+            .chain(stored)
+            .flat_map(|gateways| gatewright_compile::keyless_certificates(gateways, &options))
             .collect();
         options.development_certificates = minted.provide(&keyless)?;
     }
-    let network = NetworkFolder::load(settings.network.as_deref());
+    let mut network = NetworkFolder::load(settings.network.as_deref());
+    network.join(&chosen.network);
     let unused = unused_certificates(&settings.certificates, &documents);
-    let (compiled, mut findings) = documents::compile(documents, &network, &options)?;
+    let stored = parts.take(&chosen.gateways, &options);
+    let (snapshot, mut findings) = documents::compile(documents, &stored, &network, &options)?;
     findings.extend(unused);
-    let snapshot = compiled.snapshot;
     findings.extend(maps::unused(&settings.map, &snapshot));
-    let bindings = bindings::assign(&snapshot, &settings.bind, settings.port_offset)?;
+    let bindings = bindings::assign(
+        &snapshot,
+        &settings.bind,
+        &chosen.addresses,
+        settings.port_offset,
+    )?;
     Ok(Plan {
         snapshot: Arc::new(snapshot),
         bindings,

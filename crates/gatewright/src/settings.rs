@@ -24,6 +24,9 @@ use crate::sentence::Sentence;
 /// Where a node listens for `health` and `reload` unless told otherwise.
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9440);
 
+/// Where a control plane listens unless told otherwise.
+const DEFAULT_CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
+
 /// Whose value is the password of the PFX files that have no password file.
 const PASSWORD_VARIABLE: &str = "GATEWRIGHT_CERTIFICATE_PASSWORD";
 
@@ -40,6 +43,8 @@ const WORKERS_MAX: u16 = 1024;
 pub(crate) struct Settings {
     pub(crate) gateways: Vec<PathBuf>,
     pub(crate) network: Option<PathBuf>,
+    /// The control plane, where there is to be one.
+    pub(crate) control: Option<ControlSettings>,
     pub(crate) map: Vec<MapRule>,
     pub(crate) port_offset: u16,
     pub(crate) bind: Vec<BindRule>,
@@ -57,6 +62,14 @@ pub(crate) struct Settings {
     pub(crate) watch: bool,
     pub(crate) drain_timeout: Duration,
     pub(crate) output: Format,
+}
+
+/// `--data-dir`: a control plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ControlSettings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) names: Vec<String>,
 }
 
 /// `--bind`: where frontends listen.
@@ -261,6 +274,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 struct FileSettings {
     gateway: List<PathBuf>,
     network: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
+    control: Option<SocketAddr>,
+    control_name: List<String>,
     map: List<Parsed<MapRule>>,
     port_offset: Option<u16>,
     bind: List<Parsed<BindRule>>,
@@ -307,6 +323,7 @@ impl FileSettings {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         self.gateway.0.iter_mut().for_each(resolve);
         self.network.as_mut().map(resolve);
+        self.data_dir.as_mut().map(resolve);
         for Parsed(certificate) in &mut self.certificate.0 {
             resolve(&mut certificate.file);
             certificate.password_file.as_mut().map(resolve);
@@ -345,9 +362,21 @@ impl Settings {
         } else {
             flags.gateway
         };
-        if gateways.is_empty() {
+        let control = flags
+            .data_dir
+            .or(file.data_dir)
+            .map(|data_dir| ControlSettings {
+                data_dir,
+                listen: flags.control.or(file.control).unwrap_or(DEFAULT_CONTROL),
+                names: match flags.control_name.is_empty() {
+                    true => file.control_name.0,
+                    false => flags.control_name,
+                },
+            });
+        if gateways.is_empty() && control.is_none() {
             return Err(Sentence::new(
-                "there is no gateway to serve; give its JSON with --gateway FILE",
+                "there is no gateway to serve; give its JSON with --gateway FILE, or a folder for \
+                 a control plane with --data-dir DIR",
             ));
         }
         let rotation = rotation(
@@ -374,6 +403,7 @@ impl Settings {
         Ok(Self {
             gateways,
             network: flags.network.or(file.network),
+            control,
             map: either(flags.map, file.map),
             port_offset: flags.port_offset.or(file.port_offset).unwrap_or(0),
             bind: either(flags.bind, file.bind),

@@ -206,6 +206,17 @@ impl HostTable {
         self.find_lower(lower).map(|entry| entry.listener)
     }
 
+    /// With listeners that stand so many rows further back.
+    pub(crate) fn shifted(mut self, by: usize) -> Self {
+        let buckets = self.by_end.iter_mut().chain(&mut self.by_beginning);
+        let lists = buckets.flat_map(|bucket| bucket.patterns.values_mut());
+        let wild = lists.flatten().map(|(_, entry)| entry);
+        for entry in self.exact.values_mut().chain(wild).chain(&mut self.any) {
+            entry.listener = ListenerIndex::new(entry.listener.position() + by);
+        }
+        self
+    }
+
     fn find_lower(&self, host: &[u8]) -> Option<Entry> {
         let mut best = earlier(self.any, self.exact.get(host).copied());
         for bucket in &self.by_end {

@@ -8,6 +8,7 @@
 //! What must never be here: an ARM type, a socket, a lock, a counter, anything that a request
 //! writes.
 
+mod append;
 mod hosts;
 mod index;
 mod model;

@@ -17,7 +17,9 @@ mod model;
 mod sealing;
 mod traits;
 
-pub use embedded::{Embedded, OpenError, Options};
+pub use embedded::{
+    BackupError, BackupReport, Embedded, OpenError, Options, RestoreError, RestoreReport, restore,
+};
 pub use model::{
     Change, Condition, Entry, KEY_BYTES_MAX, Key, KeyError, LIST_MAX, OPERATIONS_MAX, Operation,
     Page, Revision, Step, TRANSACTION_BYTES_MAX, Transaction, VALUE_BYTES_MAX,

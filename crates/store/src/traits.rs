@@ -87,7 +87,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read.
     fn revision(&self) -> Pending<'_, Result<Revision, StoreError>>;
 
-    /// Watches the keys that begin with `prefix`: every step after `after`.
+    /// Watches the keys that begin with `prefix`: every step after `after`, which may be yet to
+    /// come.
     ///
     /// # Errors
     /// When steps after `after` are not kept any more, or the store cannot be read.

@@ -67,9 +67,9 @@ impl Desk {
 /// All findings, errors first, when one of them is an error: a prefix, port, priority or next hop
 /// that the service would not take. Nothing is evaluated then: without that rule, the answers would
 /// be wrong ones.
-pub fn compile_network(
+pub fn compile_network<'a>(
     documents: &[NetworkResources],
-    gateways: &[ApplicationGateway],
+    gateways: impl IntoIterator<Item = &'a ApplicationGateway>,
 ) -> Result<CompiledNetwork, Vec<NetworkFinding>> {
     let mut desk = Desk::new(documents.len());
     let mut builder = NetworkPolicyBuilder::default();
@@ -78,7 +78,7 @@ pub fn compile_network(
     routes::compile(documents, &mut directory, &mut builder, &mut desk);
     networks::compile(documents, &mut directory, &mut builder, &mut desk);
     let mut findings = Vec::new();
-    for (position, gateway) in gateways.iter().enumerate() {
+    for (position, gateway) in gateways.into_iter().enumerate() {
         let mut list = Findings::default();
         place(position, gateway, &directory, &mut builder, &mut list);
         collect(NetworkPlace::Gateway(position), list, &mut findings);

@@ -1,18 +1,101 @@
 //! Rules, path maps, redirects: which route a request takes after compilation.
 
 use crate::support::*;
-use gatewright_compile::Options;
-use gatewright_snapshot::{Action, RedirectTarget, Scheme};
+use gatewright_arm::{ApplicationGateway, WriteOptions, read_gateways_text, write};
+use gatewright_compile::{Options, compile};
+use gatewright_snapshot::{Action, RedirectTarget, Scheme, Snapshot};
 use serde_json::{Value, json};
 
-/// Asserts where requests `(host, path)` to port 80 of the base with `changes` go.
+/// Asserts where requests `(host, path)` to port 80 of the base with `changes` go, also where it
+/// stands behind another gateway in a snapshot.
 #[track_caller]
 fn check_routes(changes: Value, expected: &[(&str, &str, &str)]) {
     let compiled = compiled(changes);
+    let mut behind = another();
+    behind.append(&compiled.snapshot);
     for (host, path, wanted) in expected {
         let route = route(&compiled.snapshot, 80, host, path);
         assert_eq!(&shown(&compiled.snapshot, route), wanted, "{host}{path}");
+        let route = route_of_gateway(&behind, 1, (80, host, path));
+        assert_eq!(
+            &shown(&behind, route),
+            wanted,
+            "{host}{path} behind another"
+        );
     }
+}
+
+/// A gateway with a path map, so that every table has rows.
+fn another() -> Snapshot {
+    let changes = json!({
+        "urlPathMaps": [item("m", merged(by_path_defaults(), json!({
+            "pathRules": [path_rule("one", &["/one/*"], json!({}))],
+        })))],
+        "requestRoutingRules": [rule("r", "l", 10, by_path("m"))],
+    });
+    compiled(changes).snapshot
+}
+
+fn by_path_defaults() -> Value {
+    json!({
+        "defaultBackendAddressPool": to("backendAddressPools/p"),
+        "defaultBackendHttpSettings": to("backendHttpSettingsCollection/s"),
+    })
+}
+
+#[test]
+fn a_snapshot_of_parts_is_that_of_all_documents() {
+    let other_id = |gateway: ApplicationGateway| {
+        let text = write(&gateway, &WriteOptions::default()).to_string();
+        let text = text.replace(GATEWAY_ID, &format!("{GATEWAY_ID}2"));
+        let report = read_gateways_text(text.as_bytes()).expect("a gateway");
+        report.gateways.into_iter().next().expect("one gateway")
+    };
+    let path_map = json!({
+        "urlPathMaps": [item("m", merged(by_path_defaults(), json!({
+            "pathRules": [path_rule("one", &["/one/*"], json!({}))],
+        })))],
+        "requestRoutingRules": [rule("r", "l", 10, by_path("m"))],
+    });
+    let gateways = [gateway(json!({})), other_id(gateway(path_map))];
+    let whole = compile(&gateways, &options())
+        .expect("it compiles")
+        .snapshot;
+    let mut parts = Snapshot::default();
+    for one in &gateways {
+        let part = compile(std::slice::from_ref(one), &options()).expect("it compiles");
+        parts.append(&part.snapshot);
+    }
+    let tables = |snapshot: &Snapshot| {
+        let Snapshot {
+            gateways,
+            endpoints,
+            listeners,
+            routes,
+            path_maps,
+            pools,
+            settings,
+            ..
+        } = snapshot;
+        let endpoints: Vec<_> = endpoints
+            .iter()
+            .map(|one| {
+                (
+                    &one.key,
+                    one.gateway,
+                    one.scheme,
+                    one.hosts.find(b"any"),
+                    one.sni_fallback,
+                )
+            })
+            .collect();
+        let rest = (&snapshot.upstreams, &snapshot.certificates);
+        format!(
+            "{gateways:?}{endpoints:?}{listeners:?}{routes:?}{path_maps:?}{pools:?}\
+             {settings:?}{rest:?}"
+        )
+    };
+    assert_eq!(tables(&parts), tables(&whole));
 }
 
 fn v1(mut changes: Value) -> Value {

@@ -203,10 +203,19 @@ pub(crate) fn route<'a>(
     host: &str,
     path: &str,
 ) -> Option<&'a Route> {
+    route_of_gateway(snapshot, 0, (port, host, path))
+}
+
+/// As [`route`], of the gateway at this position.
+pub(crate) fn route_of_gateway<'a>(
+    snapshot: &'a Snapshot,
+    gateway: usize,
+    (port, host, path): (u16, &str, &str),
+) -> Option<&'a Route> {
     let position = snapshot
         .endpoints
         .iter()
-        .position(|one| one.key.port == port);
+        .position(|one| one.key.port == port && one.gateway.position() == gateway);
     let endpoint = EndpointIndex::new(position.expect("an endpoint on that port"));
     let request = RequestKey {
         host: host.as_bytes(),

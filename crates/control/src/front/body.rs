@@ -11,20 +11,15 @@ pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, ArmError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.is_empty() {
-        return Err(invalid("the request has no body; a JSON object is expected"));
+        return Err(invalid(
+            "the request has no body; a JSON object is expected",
+        ));
     }
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
     match value {
         Value::Object(_) => Ok(value),
         _ => Err(invalid("a JSON object is expected")),
-    }
-}
-
-/// A body that may be left out.
-pub(crate) fn optional_json(bytes: &[u8]) -> Result<Value, ArmError> {
-    match bytes.iter().all(u8::is_ascii_whitespace) {
-        true => Ok(Value::Null),
-        false => json(bytes),
     }
 }
 
@@ -62,6 +57,10 @@ mod tests {
     fn deep_nesting_is_refused() {
         let deep = format!("{}1{}", "{\"a\":".repeat(5000), "}".repeat(5000));
         let error = json(deep.as_bytes()).unwrap_err();
-        assert!(error.message.contains("deeper than 127"), "{}", error.message);
+        assert!(
+            error.message.contains("deeper than 127"),
+            "{}",
+            error.message
+        );
     }
 }

@@ -66,7 +66,9 @@ impl Request {
         let mut segments = Vec::new();
         for raw in uri.path().split('/').filter(|part| !part.is_empty()) {
             let segment = query::decode(raw, false).into_owned();
-            let is_bad = |c: char| c.is_control() || matches!(c, '/' | '\\' | '<' | '>' | '%' | '?' | '#' | '"');
+            let is_bad = |c: char| {
+                c.is_control() || matches!(c, '/' | '\\' | '<' | '>' | '%' | '?' | '#' | '"')
+            };
             if segment.chars().any(is_bad) || segment == "." || segment == ".." {
                 let message = "A segment of the path holds a character that no resource id may \
                                hold.";
@@ -98,7 +100,11 @@ impl Request {
     /// # Errors
     /// When there is none, or it is no date.
     pub(crate) fn api_version(&self) -> Result<ApiVersion, ArmError> {
-        let Some(text) = self.query.get("api-version").filter(|text| !text.is_empty()) else {
+        let Some(text) = self
+            .query
+            .get("api-version")
+            .filter(|text| !text.is_empty())
+        else {
             let message =
                 "The api-version query parameter (?api-version=) is required for all requests.";
             return Err(ArmError::front_door("MissingApiVersionParameter", message));
@@ -120,5 +126,6 @@ impl Request {
 
 fn is_vault_version(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+    text.split_once('.')
+        .is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }

@@ -57,10 +57,6 @@ impl Router {
         Self { routes }
     }
 
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes
-    }
-
     pub(crate) fn find(&self, method: &Method, segments: &[String]) -> Found<'_> {
         let mut others = Vec::new();
         for route in &self.routes {
@@ -84,7 +80,10 @@ fn matches(pattern: &str, segments: &[String]) -> Option<Captures> {
     let mut segments = segments.iter();
     for expected in pattern.split('/').filter(|part| !part.is_empty()) {
         let segment = segments.next()?;
-        match expected.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        match expected
+            .strip_prefix('{')
+            .and_then(|part| part.strip_suffix('}'))
+        {
             Some(name) => captures.0.push((name.to_owned(), segment.clone())),
             None if expected.eq_ignore_ascii_case(segment) => {}
             None => return None,
@@ -106,10 +105,16 @@ mod tests {
     fn words_match_in_any_case_and_braces_match_one_segment() {
         let pattern = "/subscriptions/{subscription}/resourceGroups/{group}";
         let pairs = captured(pattern, "SUBSCRIPTIONS/s1/resourcegroups/Rg").unwrap();
-        let names: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let names: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
         assert_eq!(names, [("subscription", "s1"), ("group", "Rg")]);
         assert_eq!(captured(pattern, "subscriptions/s1/resourcegroups"), None);
-        assert_eq!(captured(pattern, "subscriptions/s1/resourcegroups/a/b"), None);
+        assert_eq!(
+            captured(pattern, "subscriptions/s1/resourcegroups/a/b"),
+            None
+        );
         assert_eq!(captured("/", "a"), None);
     }
 }

@@ -135,7 +135,11 @@ async fn answer(
         Err(error) => Answer::error(&error),
     };
     let milliseconds = began.elapsed().as_millis();
-    let RequestIds { request, correlation, .. } = &ids;
+    let RequestIds {
+        request,
+        correlation,
+        ..
+    } = &ids;
     let status = answer.status.as_u16();
     tracing::info!(%request, correlation, status, milliseconds, "{method} {path}");
     finish(answer, &ids)
@@ -158,16 +162,18 @@ async fn read(
         );
         ArmError::front_door("RequestTimeout", message)
     })?;
-    let body = body.map_err(|error| match error.is::<http_body_util::LengthLimitError>() {
-        true => ArmError::front_door(
-            "RequestContentTooLarge",
-            format!("The request's body is larger than {BODY_BYTES_MAX} bytes."),
-        ),
-        false => ArmError::front_door(
-            "InvalidRequestContent",
-            format!("The request's body could not be read: {error}."),
-        ),
-    })?;
+    let body = body.map_err(
+        |error| match error.is::<http_body_util::LengthLimitError>() {
+            true => ArmError::front_door(
+                "RequestContentTooLarge",
+                format!("The request's body is larger than {BODY_BYTES_MAX} bytes."),
+            ),
+            false => ArmError::front_door(
+                "InvalidRequestContent",
+                format!("The request's body could not be read: {error}."),
+            ),
+        },
+    )?;
     Ok(Request {
         method: head.method,
         segments,
@@ -200,7 +206,9 @@ fn finish(answer: Answer, ids: &RequestIds) -> Response<Full<Bytes>> {
     constant_headers(headers);
     identify(headers, ids);
     if answer.status == StatusCode::UNAUTHORIZED {
-        headers.entry(header::WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
+        headers
+            .entry(header::WWW_AUTHENTICATE)
+            .or_insert(HeaderValue::from_static("Bearer"));
     }
     response
 }

@@ -21,7 +21,8 @@ const AUDIENCE_BYTES_MAX: usize = 256;
 
 /// A hash of no secret: looked at where there is no such principal, so that an answer takes as long
 /// as where there is one.
-const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
+                            AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Secrets that are looked at, at a time: each takes 19 MiB.
 pub(crate) const LOOKS_MAX: usize = 4;
@@ -131,7 +132,10 @@ async fn aad_configuration(context: Context) -> Result<Answer, ArmError> {
 /// What clients ask that do not know the authority.
 async fn instance(context: Context) -> Result<Answer, ArmError> {
     let host = context.request.origin.trim_start_matches("https://");
-    let path = format!("/{}/v2.0/.well-known/openid-configuration", context.core.config.tenant);
+    let path = format!(
+        "/{}/v2.0/.well-known/openid-configuration",
+        context.core.config.tenant
+    );
     Ok(Answer::ok(&json!({
         "tenant_discovery_endpoint": context.link(&path),
         "api-version": "1.1",
@@ -191,7 +195,9 @@ fn credentials(context: &Context, form: &Query) -> Option<Credentials> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim())
+        .ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
     let (app_id, secret) = decoded.split_once(':')?;
     let decode = |text: &str| crate::front::query::decode(text, true).into_owned();
@@ -204,7 +210,9 @@ fn credentials(context: &Context, form: &Query) -> Option<Credentials> {
 /// The resource that the token is to be for. az writes it with a doubled slash.
 fn audience(form: &Query) -> Result<String, &'static str> {
     let scopes = form.get("scope").unwrap_or_default();
-    let scope = scopes.split(' ').find_map(|one| one.strip_suffix("/.default"));
+    let scope = scopes
+        .split(' ')
+        .find_map(|one| one.strip_suffix("/.default"));
     let resource = scope.or(form.get("resource")).unwrap_or_default();
     if resource.is_empty() || resource.len() > AUDIENCE_BYTES_MAX {
         return Err("a scope that ends with /.default, or a resource, is required");
@@ -220,26 +228,33 @@ async fn log_in(context: &Context, credentials: Credentials, audience: &str) -> 
         return too_many(left);
     }
     let principal = identity.principal(&app_id);
-    let hash = principal.as_ref().map_or(NOBODYS_HASH, |principal| &principal.secret_hash);
+    let hash = principal
+        .as_ref()
+        .map_or(NOBODYS_HASH, |principal| &principal.secret_hash);
     let (hash, given) = (hash.to_owned(), credentials.secret);
     let Ok(_turn) = identity.looks.acquire().await else {
         return too_many(Duration::from_secs(1));
     };
     let looked = tokio::task::spawn_blocking(move || secret::is_secret(&given, &hash)).await;
     match (principal, looked) {
-        (Some(principal), Ok(true)) => match identity.tokens.issue(&principal, audience, clock::unix_now()) {
-            Some(token) => Answer::ok(&json!({
-                "token_type": "Bearer",
-                "expires_in": LIFETIME_SECONDS,
-                "ext_expires_in": LIFETIME_SECONDS,
-                "access_token": token,
-            })),
-            None => refuse(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "server_error",
-                "the token could not be signed",
-            ),
-        },
+        (Some(principal), Ok(true)) => {
+            match identity
+                .tokens
+                .issue(&principal, audience, clock::unix_now())
+            {
+                Some(token) => Answer::ok(&json!({
+                    "token_type": "Bearer",
+                    "expires_in": LIFETIME_SECONDS,
+                    "ext_expires_in": LIFETIME_SECONDS,
+                    "access_token": token,
+                })),
+                None => refuse(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "server_error",
+                    "the token could not be signed",
+                ),
+            }
+        }
         _ => {
             identity.failures.add(address, &app_id, Instant::now());
             tracing::warn!(address = %address, "a login failed");
@@ -256,8 +271,12 @@ async fn log_in(context: &Context, credentials: Credentials, audience: &str) -> 
 fn too_many(left: Duration) -> Answer {
     let seconds = left.as_secs() + 1;
     let why = format!("too many failed logins; try again in {seconds} seconds");
-    refuse(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", &why)
-        .with("retry-after", seconds.to_string())
+    refuse(
+        StatusCode::TOO_MANY_REQUESTS,
+        "temporarily_unavailable",
+        &why,
+    )
+    .with("retry-after", seconds.to_string())
 }
 
 /// An error in OAuth's form; the number is what Entra ID says of a wrong secret.

@@ -34,7 +34,10 @@ impl Failures {
     /// How long an attempt from this address for this principal must wait; `None` for not at all.
     pub(crate) fn wait(&self, address: IpAddr, app_id: &str, now: Instant) -> Option<Duration> {
         let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let windows = [tables.addresses.get(&address), tables.principals.get(app_id)];
+        let windows = [
+            tables.addresses.get(&address),
+            tables.principals.get(app_id),
+        ];
         let waits = windows.into_iter().flatten().filter_map(|window| {
             let is_full = window.failures >= FAILURES_MAX;
             let left = WINDOW.checked_sub(now.saturating_duration_since(window.began))?;
@@ -59,7 +62,10 @@ fn count<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: Instant) {
         // A flood from everywhere: those that are counted already stay counted.
         return;
     }
-    let fresh = Window { began: now, failures: 0 };
+    let fresh = Window {
+        began: now,
+        failures: 0,
+    };
     let window = windows.entry(key).or_insert(fresh);
     if now.saturating_duration_since(window.began) >= WINDOW {
         *window = fresh;

@@ -48,23 +48,35 @@ impl Identity {
 
     /// Takes note of a principal as it was stored.
     pub(crate) fn put(&self, principal: Principal) {
-        let mut all = self.principals.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .principals
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         all.insert(principal.app_id.to_ascii_lowercase(), Arc::new(principal));
     }
 
     pub(crate) fn remove(&self, app_id: &str) {
-        let mut all = self.principals.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .principals
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         all.remove(&app_id.to_ascii_lowercase());
     }
 
     pub(crate) fn principal(&self, app_id: &str) -> Option<Arc<Principal>> {
-        let all = self.principals.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self
+            .principals
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         all.get(&app_id.to_ascii_lowercase()).cloned()
     }
 
     /// All principals, the oldest first.
     pub(crate) fn principals(&self) -> Vec<Arc<Principal>> {
-        let all = self.principals.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self
+            .principals
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut list: Vec<_> = all.values().cloned().collect();
         list.sort_by(|a, b| (&a.created, &a.app_id).cmp(&(&b.created, &b.app_id)));
         list

@@ -109,7 +109,11 @@ impl Caller {
             role: Role::Owner,
             scope: format!("/subscriptions/{subscription}"),
         };
-        Self::of(Arc::new(Principal::new("system", vec![assignment], String::new())))
+        Self::of(Arc::new(Principal::new(
+            "system",
+            vec![assignment],
+            String::new(),
+        )))
     }
 
     pub(crate) fn object_id(&self) -> &str {
@@ -166,8 +170,15 @@ mod tests {
     use super::*;
 
     fn caller(role: Role, scope: &str) -> Caller {
-        let assignment = Assignment { role, scope: scope.to_owned() };
-        Caller::of(Arc::new(Principal::new("x", vec![assignment], String::new())))
+        let assignment = Assignment {
+            role,
+            scope: scope.to_owned(),
+        };
+        Caller::of(Arc::new(Principal::new(
+            "x",
+            vec![assignment],
+            String::new(),
+        )))
     }
 
     #[test]
@@ -178,15 +189,31 @@ mod tests {
         let table = [
             (Role::Reader, read, true),
             (Role::Reader, write, false),
-            (Role::Reader, "Microsoft.Network/applicationGateways/backendhealth/action", false),
+            (
+                Role::Reader,
+                "Microsoft.Network/applicationGateways/backendhealth/action",
+                false,
+            ),
             (Role::NetworkContributor, write, true),
             (Role::NetworkContributor, secrets, false),
-            (Role::NetworkContributor, "Microsoft.Resources/subscriptions/resourceGroups/write", false),
-            (Role::NetworkContributor, "Microsoft.Resources/deployments/write", true),
+            (
+                Role::NetworkContributor,
+                "Microsoft.Resources/subscriptions/resourceGroups/write",
+                false,
+            ),
+            (
+                Role::NetworkContributor,
+                "Microsoft.Resources/deployments/write",
+                true,
+            ),
             (Role::Owner, secrets, true),
         ];
         for (role, action, expected) in table {
-            assert_eq!(caller(role, "/subscriptions/s").may(action, "/subscriptions/s/x"), expected, "{role} {action}");
+            assert_eq!(
+                caller(role, "/subscriptions/s").may(action, "/subscriptions/s/x"),
+                expected,
+                "{role} {action}"
+            );
         }
     }
 
@@ -209,6 +236,11 @@ mod tests {
     fn roles_are_named_in_any_spelling() {
         assert_eq!("network-contributor".parse(), Ok(Role::NetworkContributor));
         assert_eq!("OWNER".parse(), Ok(Role::Owner));
-        assert!("Contributor".parse::<Role>().unwrap_err().contains("Network Contributor"));
+        assert!(
+            "Contributor"
+                .parse::<Role>()
+                .unwrap_err()
+                .contains("Network Contributor")
+        );
     }
 }

@@ -32,7 +32,10 @@ fn random<const N: usize>() -> Option<Zeroizing<[u8; N]>> {
 pub(crate) fn new_secret() -> Option<Zeroizing<String>> {
     let bytes = random::<SECRET_BYTES>()?;
     // A leading dash would be taken for an option.
-    Some(Zeroizing::new(format!("gw~{}", URL_SAFE_NO_PAD.encode(*bytes))))
+    Some(Zeroizing::new(format!(
+        "gw~{}",
+        URL_SAFE_NO_PAD.encode(*bytes)
+    )))
 }
 
 /// The hash of a secret, in PHC form. Takes some tens of milliseconds and 19 MiB.
@@ -57,7 +60,10 @@ mod tests {
     fn only_the_secret_itself_fits_its_hash() {
         let (secret, other) = (new_secret().unwrap(), new_secret().unwrap());
         let hash = hash(&secret).unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(is_secret(&secret, &hash) && !is_secret(&other, &hash));
         assert!(!is_secret(&secret, "") && !is_secret(&secret, "$argon2id$"));
         assert_eq!(secret.len(), "gw~".len() + 40);

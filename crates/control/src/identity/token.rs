@@ -65,7 +65,9 @@ impl TokenKey {
     pub(crate) fn new(pkcs8: &[u8], tenant: &str, authorities: &[String]) -> Option<Self> {
         let signing = EncodingKey::from_ec_der(pkcs8);
         let jwk = Jwk::from_encoding_key(&signing, ALGORITHM).ok()?;
-        let key_id = jwk.thumbprint(jsonwebtoken::jwk::ThumbprintHash::SHA256).ok()?;
+        let key_id = jwk
+            .thumbprint(jsonwebtoken::jwk::ThumbprintHash::SHA256)
+            .ok()?;
         let mut public = serde_json::to_value(&jwk).ok()?;
         public["kid"] = json!(key_id);
         public["use"] = json!("sig");
@@ -75,7 +77,10 @@ impl TokenKey {
             // at another installation.
             issuer: format!("urn:gatewright:{key_id}:{tenant}"),
             tenant: tenant.to_owned(),
-            audiences: authorities.iter().map(|one| format!("https://{one}")).collect(),
+            audiences: authorities
+                .iter()
+                .map(|one| format!("https://{one}"))
+                .collect(),
             signing,
             public,
             key_id,
@@ -127,7 +132,11 @@ impl TokenKey {
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.verifying, &validation);
         let claims = decoded.map_err(|error| invalid(&error.to_string()))?.claims;
         let audience = claims.aud.trim_end_matches('/');
-        if !self.audiences.iter().any(|own| own.eq_ignore_ascii_case(audience)) {
+        if !self
+            .audiences
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(audience))
+        {
             return Err(refused(
                 "InvalidAuthenticationTokenAudience",
                 &format!(
@@ -182,7 +191,8 @@ mod tests {
     }
 
     fn code(key: &TokenKey, token: &str, now: i64) -> String {
-        key.verify(token, now).map_or_else(|error| error.code, |_| "good".to_owned())
+        key.verify(token, now)
+            .map_or_else(|error| error.code, |_| "good".to_owned())
     }
 
     #[test]
@@ -190,7 +200,10 @@ mod tests {
         let (key, principal) = (key(), principal());
         let token = key.issue(&principal, AUDIENCE, NOW).unwrap();
         let claims = key.verify(&token, NOW).unwrap();
-        assert_eq!((claims.appid, claims.oid), (principal.app_id.clone(), principal.object_id.clone()));
+        assert_eq!(
+            (claims.appid, claims.oid),
+            (principal.app_id.clone(), principal.object_id.clone())
+        );
         let late = NOW + LIFETIME_SECONDS + LEEWAY_SECONDS;
         assert_eq!(code(&key, &token, late), "good");
         assert_eq!(code(&key, &token, late + 1), "ExpiredAuthenticationToken");
@@ -199,8 +212,13 @@ mod tests {
             let token = key.issue(&principal, audience, NOW).unwrap();
             assert_eq!(code(&key, &token, NOW), "good", "{audience}");
         }
-        let foreign = key.issue(&principal, "https://management.azure.com/", NOW).unwrap();
-        assert_eq!(code(&key, &foreign, NOW), "InvalidAuthenticationTokenAudience");
+        let foreign = key
+            .issue(&principal, "https://management.azure.com/", NOW)
+            .unwrap();
+        assert_eq!(
+            code(&key, &foreign, NOW),
+            "InvalidAuthenticationTokenAudience"
+        );
     }
 
     #[test]
@@ -211,14 +229,22 @@ mod tests {
         let own = ours.issue(&principal, AUDIENCE, NOW).unwrap();
         let mut parts = own.split('.');
         let (_, claims) = (parts.next(), parts.next().unwrap());
-        for header in [r#"{"alg":"none","typ":"JWT"}"#, r#"{"alg":"HS256","typ":"JWT"}"#] {
+        for header in [
+            r#"{"alg":"none","typ":"JWT"}"#,
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+        ] {
             let forged = format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(header));
-            assert_eq!(code(&ours, &forged, NOW), "InvalidAuthenticationToken", "{header}");
+            assert_eq!(
+                code(&ours, &forged, NOW),
+                "InvalidAuthenticationToken",
+                "{header}"
+            );
         }
         // The public half must not be taken for a shared secret.
         let shared = EncodingKey::from_secret(ours.public().to_string().as_bytes());
         let decoded = ours.verify(&own, NOW).unwrap();
-        let confused = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &decoded, &shared).unwrap();
+        let confused =
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &decoded, &shared).unwrap();
         assert_eq!(code(&ours, &confused, NOW), "InvalidAuthenticationToken");
         for junk in ["", "a.b.c", &"x".repeat(TOKEN_BYTES_MAX + 1)] {
             assert_eq!(code(&ours, junk, NOW), "InvalidAuthenticationToken");

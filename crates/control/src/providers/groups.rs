@@ -34,8 +34,18 @@ pub(crate) fn routes() -> Vec<Route> {
         route(Method::GET, &item, action(GROUPS, "read"), handler(get)),
         route(Method::HEAD, &item, action(GROUPS, "read"), handler(head)),
         route(Method::PUT, &item, action(GROUPS, "write"), handler(put)),
-        route(Method::PATCH, &item, action(GROUPS, "write"), handler(patch)),
-        route(Method::DELETE, &item, action(GROUPS, "delete"), handler(delete)),
+        route(
+            Method::PATCH,
+            &item,
+            action(GROUPS, "write"),
+            handler(patch),
+        ),
+        route(
+            Method::DELETE,
+            &item,
+            action(GROUPS, "delete"),
+            handler(delete),
+        ),
         route(Method::GET, list, Access::Authenticated, handler(all)),
         route(
             Method::GET,
@@ -83,7 +93,10 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
             "Invalid resource group location '{location}'. The Resource group already exists in \
              location '{before}'."
         );
-        return Err(ArmError::front_door("InvalidResourceGroupLocation", message));
+        return Err(ArmError::front_door(
+            "InvalidResourceGroupLocation",
+            message,
+        ));
     }
     let name = put.kept("/name").and_then(Value::as_str).unwrap_or(name);
     let id = put.previous.map_or(put.id, |before| &before.id);
@@ -185,7 +198,10 @@ async fn all(context: Context) -> Result<Answer, ArmError> {
 
 async fn delete(context: Context) -> Result<Answer, ArmError> {
     let call = context.group_call(Doing::Delete, "delete");
-    let operation = context.core.delete_group(&call, &context.group_id()).await?;
+    let operation = context
+        .core
+        .delete_group(&call, &context.group_id())
+        .await?;
     Ok(context.follow_group(operation.id))
 }
 
@@ -200,7 +216,9 @@ async fn result(context: Context) -> Result<Answer, ArmError> {
     let stored = context.core.operation(id).await?.ok_or_else(missing)?;
     let operation = stored.operation;
     if operation.caller != context.caller.app_id() {
-        context.caller.require(&format!("{GROUPS}/read"), &operation.resource)?;
+        context
+            .caller
+            .require(&format!("{GROUPS}/read"), &operation.resource)?;
     }
     Ok(match (operation.status, operation.error) {
         (Status::InProgress, _) => context.follow_group(id),
@@ -218,7 +236,10 @@ impl Core {
     ) -> Result<(Document, bool), ArmError> {
         let _turn = self.writing.lock().await;
         let previous = self.document(id).await?;
-        if previous.as_ref().is_some_and(|before| before.state() == Some("Deleting")) {
+        if previous
+            .as_ref()
+            .is_some_and(|before| before.state() == Some("Deleting"))
+        {
             return Err(group_being_deleted(id.resource_group().unwrap_or_default()));
         }
         let put = Put {

@@ -1,8 +1,8 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
-mod filter;
 mod authorization;
+mod filter;
 mod groups;
 mod key_vault;
 mod later;

@@ -11,8 +11,6 @@ use crate::providers::filter::Filter;
 use crate::resources::inventory::Known;
 use crate::routes::{action, route};
 
-const SUBSCRIPTIONS: &str = "Microsoft.Resources/subscriptions";
-
 pub(crate) fn routes() -> Vec<Route> {
     let one = "/subscriptions/{subscription}";
     let seen = |path: String, handler| route(Method::GET, path, Access::Authenticated, handler);

@@ -39,7 +39,11 @@ impl Edit<'_> {
     ) -> Result<Value, ArmError> {
         match self {
             Self::Whole(body) => Ok((*body).clone()),
-            Self::PutPart { collection, name, body } => {
+            Self::PutPart {
+                collection,
+                name,
+                body,
+            } => {
                 let mut whole = previous.cloned().ok_or_else(|| no_parent(id))?;
                 let item = part(name, body);
                 with_items(&mut whole, collection, |items| {
@@ -79,7 +83,10 @@ fn part(name: &str, body: &Value) -> Value {
     let mut item = Map::new();
     item.insert("name".to_owned(), json!(name));
     for (key, value) in body.as_object().into_iter().flatten() {
-        if !["id", "name", "etag", "type"].iter().any(|own| own.eq_ignore_ascii_case(key)) {
+        if !["id", "name", "etag", "type"]
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(key))
+        {
             item.insert(key.clone(), value.clone());
         }
     }
@@ -149,7 +156,9 @@ pub(crate) fn not_found(id: &ResourceId) -> ArmError {
 /// The names of an id, from the outermost resource to the innermost.
 fn names(id: &ResourceId) -> String {
     let parent = id.parent().filter(|parent| parent.name().is_some());
-    let above = parent.map(|parent| names(&parent) + "/").unwrap_or_default();
+    let above = parent
+        .map(|parent| names(&parent) + "/")
+        .unwrap_or_default();
     above + id.name().unwrap_or_default()
 }
 

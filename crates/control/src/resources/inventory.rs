@@ -1,6 +1,7 @@
 //! What is known of every resource without reading it: where it is, and who uses it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
 use gatewright_arm::ResourceId;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock;
 use crate::resources::document::Document;
-use crate::resources::references::{self, Use};
+use crate::resources::references::{self, Hold, Use};
 
 /// One resource.
 #[derive(Clone, Debug)]
@@ -20,10 +21,11 @@ pub(crate) struct Known {
     pub(crate) state: String,
     revision: Revision,
     uses: Vec<Use>,
+    holds: Vec<Hold>,
     items: HashSet<String>,
 }
 
-/// All resources, by id. It follows the store: whoever commits a change tells it, with the revision.
+/// All resources, by id. It follows the store: whoever commits a change tells it, and the revision.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory(RwLock<Tables>);
 
@@ -33,6 +35,8 @@ struct Tables {
     known: BTreeMap<String, Known>,
     /// Who refers to an id: pairs of the resource's and the item's id.
     users: HashMap<String, HashSet<(String, String)>>,
+    /// Who has an address in a subnet, or a public one: the resource's and the item's id.
+    holders: HashMap<String, HashMap<IpAddr, (String, String)>>,
 }
 
 impl Inventory {
@@ -50,6 +54,10 @@ impl Inventory {
             let users = tables.users.entry(one.target.clone()).or_default();
             users.insert((key.clone(), one.user.clone()));
         }
+        for one in &known.holds {
+            let held = tables.holders.entry(one.place.clone()).or_default();
+            held.insert(one.address, (key.clone(), one.user.clone()));
+        }
         tables.known.insert(key, known);
     }
 
@@ -60,10 +68,6 @@ impl Inventory {
 
     pub(crate) fn find(&self, id: &ResourceId) -> Option<Known> {
         self.read().known.get(&lower(id)).cloned()
-    }
-
-    pub(crate) fn contains(&self, id: &ResourceId) -> bool {
-        self.read().known.contains_key(&lower(id))
     }
 
     /// Whether there is such a resource, or such an item of one.
@@ -115,6 +119,19 @@ impl Inventory {
         users
     }
 
+    /// The addresses of a subnet, or the public ones, that others than the resource `own` have,
+    /// with the id of the item that has each.
+    pub(crate) fn held(&self, place: &str, own: Option<&ResourceId>) -> HashMap<IpAddr, String> {
+        let own = own.map(lower);
+        let tables = self.read();
+        let held = tables.holders.get(&place.to_ascii_lowercase());
+        held.into_iter()
+            .flatten()
+            .filter(|(_, (key, _))| Some(key) != own.as_ref())
+            .map(|(address, (_, user))| (*address, user.clone()))
+            .collect()
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Tables> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,6 +150,14 @@ impl Tables {
                 }
             }
         }
+        for one in known.holds {
+            if let Some(held) = self.holders.get_mut(&one.place) {
+                held.remove(&one.address);
+                if held.is_empty() {
+                    self.holders.remove(&one.place);
+                }
+            }
+        }
     }
 }
 
@@ -148,7 +173,10 @@ impl Known {
                 summary.insert(member.to_owned(), value.clone());
             }
         }
-        let times = [("createdTime", document.created), ("changedTime", document.changed)];
+        let times = [
+            ("createdTime", document.created),
+            ("changedTime", document.changed),
+        ];
         for (name, time) in times {
             summary.insert(name.to_owned(), json!(clock::precise(time)));
         }
@@ -156,6 +184,7 @@ impl Known {
         summary.insert("provisioningState".to_owned(), json!(state));
         Self {
             uses: references::collect(id, body),
+            holds: references::holds(id, body, &document.notes),
             items: references::items(body),
             id: id.clone(),
             summary,
@@ -199,7 +228,11 @@ mod tests {
         let kind = "Microsoft.Network/applicationGateways";
         assert_eq!(inventory.users_of_type(&target, kind), expected);
         inventory.put(&document("applicationGateways/a", 1, None));
-        assert_eq!(inventory.users(&target), expected, "an older state came late");
+        assert_eq!(
+            inventory.users(&target),
+            expected,
+            "an older state came late"
+        );
         inventory.put(&document("applicationGateways/a", 3, None));
         assert!(inventory.users(&target).is_empty());
         inventory.put(&document("applicationGateways/a", 4, Some(subnet)));

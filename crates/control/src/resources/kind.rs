@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) body: Value,
     /// What is to be sealed; `Null` for nothing.
     pub(crate) secrets: Value,
+    /// What is to be remembered and never shown; `None` for what was before.
+    pub(crate) notes: Option<Value>,
     /// Why the operation is going to fail although the resource is stored, as with a vault that
     /// denies a certificate.
     pub(crate) doomed: Option<ArmError>,
@@ -56,6 +58,8 @@ pub(crate) enum Manner {
 pub(crate) struct Part {
     /// The last word of its type, and the member of `properties` that lists them.
     pub(crate) collection: &'static str,
+    /// Whether clients may write them.
+    pub(crate) is_writable: bool,
 }
 
 /// A type of resources.
@@ -133,9 +137,13 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// what follows from it is for a task.
     fn stored(&self, _core: &Arc<Core>, _document: &Document) {}
 
-    /// What is remembered of a resource and never shown, from what was remembered before.
-    fn note(&self, _doing: Doing, before: &Value) -> Value {
-        before.clone()
+    /// What an operation changes of what is remembered of a resource and never shown.
+    fn note(&self, _doing: Doing, _notes: &mut Value) {}
+
+    /// Resources that hold something of this one, so that they must be written anew when it changes
+    /// from `before` to `after`; `None` is a resource that does not exist.
+    fn touches(&self, _before: Option<&Value>, _after: Option<&Value>) -> Vec<ResourceId> {
+        Vec::new()
     }
 
     /// What an operation makes of the body when it begins, besides the state.

@@ -1,9 +1,12 @@
 //! What a write may rely on: its group, and the resources that it refers to.
 
+use std::collections::HashSet;
+
 use gatewright_arm::{ArmError, ResourceId};
 use serde_json::Value;
 
 use crate::core::Core;
+use crate::resources::document::Document;
 use crate::resources::references;
 use crate::resources::write::Call;
 
@@ -31,14 +34,21 @@ impl Core {
     }
 
     /// Every resource that `body` refers to exists, and the caller may use it. What is no part of
-    /// this control plane (a virtual machine, say) is taken on trust.
+    /// this control plane (a load balancer, say) is taken on trust; and so is what was stored with
+    /// the reference already, even if what it led to was deleted since.
     pub(crate) fn check_links(
         &self,
         call: &Call,
         id: &ResourceId,
         body: &Value,
+        previous: Option<&Document>,
     ) -> Result<(), ArmError> {
+        let known = previous.map(|before| references::collect(id, &before.body));
+        let known: HashSet<&str> = known.iter().flatten().map(|one| &*one.target).collect();
         for one in references::collect(id, body) {
+            if known.contains(one.target.as_str()) {
+                continue;
+            }
             let Ok(target) = ResourceId::parse(&one.target) else {
                 continue;
             };
@@ -74,16 +84,16 @@ impl Core {
         Ok(())
     }
 
-    /// The type of a resource that this control plane keeps, or of an item with routes of its own.
+    /// The type of a resource that this control plane keeps, or of an item of one.
     fn kind_or_part(&self, id: &ResourceId) -> Option<String> {
-        let name = id.resource_type();
-        if self.kind(&name).is_some() {
-            return Some(name);
+        let mut above = Some(id.clone());
+        while let Some(one) = above {
+            if self.kind(&one.resource_type()).is_some() {
+                return Some(id.resource_type());
+            }
+            above = one.parent();
         }
-        let (above, word) = name.rsplit_once('/')?;
-        let parts = self.kind(above)?.parts();
-        let is_part = parts.iter().any(|part| part.collection.eq_ignore_ascii_case(word));
-        is_part.then_some(name)
+        None
     }
 }
 

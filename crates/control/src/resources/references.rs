@@ -1,14 +1,18 @@
 //! Which resources a body refers to.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use gatewright_arm::ResourceId;
 use serde_json::Value;
 
 /// Members that name resources without using them: rules that let subnets in. A subnet can go
 /// although a rule names it.
-const NO_USES: [&str; 3] =
-    ["ipSecurityRestrictions", "scmIpSecurityRestrictions", "virtualNetworkRules"];
+const NO_USES: [&str; 3] = [
+    "ipSecurityRestrictions",
+    "scmIpSecurityRestrictions",
+    "virtualNetworkRules",
+];
 
 /// One reference to another resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,62 @@ pub(crate) struct Use {
     pub(crate) target: String,
     /// The id of the resource, or the innermost item of it, that refers.
     pub(crate) user: String,
+}
+
+/// One address that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// The id of the subnet, in lower case; [`PUBLIC`] for public addresses.
+    pub(crate) place: String,
+    pub(crate) address: IpAddr,
+    /// The id of the resource, or the item of it, that has the address.
+    pub(crate) user: String,
+}
+
+/// Where public addresses are.
+pub(crate) const PUBLIC: &str = "";
+
+/// The note of the address that a public IP address has, from the moment that it is taken.
+pub(crate) const PUBLIC_NOTE: &str = "publicAddress";
+
+/// The private addresses of a body, and the public one of its notes.
+pub(crate) fn holds(own: &ResourceId, body: &Value, notes: &Value) -> Vec<Hold> {
+    let own = own.to_string();
+    let mut holds = Vec::new();
+    let public = notes.get(PUBLIC_NOTE).and_then(Value::as_str);
+    holds.extend(public.and_then(|text| hold(PUBLIC, text, &own)));
+    walk_holds(body, &own, &mut holds);
+    holds
+}
+
+fn walk_holds(value: &Value, user: &str, holds: &mut Vec<Hold>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk_holds(item, user, holds)),
+        Value::Object(members) => {
+            let id = members.get("id").and_then(Value::as_str);
+            // A reference has an id alone.
+            let user = id.filter(|_| members.contains_key("name")).unwrap_or(user);
+            let address = members.get("privateIPAddress").and_then(Value::as_str);
+            let subnet = members
+                .get("subnet")
+                .and_then(|subnet| subnet.get("id")?.as_str());
+            if let (Some(address), Some(subnet)) = (address, subnet) {
+                holds.extend(hold(&subnet.to_ascii_lowercase(), address, user));
+            }
+            members
+                .values()
+                .for_each(|member| walk_holds(member, user, holds));
+        }
+        _ => {}
+    }
+}
+
+fn hold(place: &str, address: &str, user: &str) -> Option<Hold> {
+    Some(Hold {
+        place: place.to_owned(),
+        address: address.parse().ok()?,
+        user: user.to_owned(),
+    })
 }
 
 /// The ids of a resource and of its items; in lower case.
@@ -106,7 +166,8 @@ mod tests {
 
     #[test]
     fn references_name_the_innermost_item_that_refers() {
-        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/a";
+        let id =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/a";
         let subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n";
         let body = json!({
             "id": id,

@@ -23,7 +23,7 @@ pub(crate) enum Removed {
     /// It is gone.
     Done,
     /// It goes.
-    Going(Operation),
+    Going(Box<Operation>),
 }
 
 impl Core {
@@ -38,7 +38,7 @@ impl Core {
     ) -> Result<Removed, ArmError> {
         let kind = self.kind_of(id)?;
         self.wait_for_predecessor(call, kind, id).await?;
-        let _turn = self.writing.lock().await;
+        let turn = self.writing.lock().await;
         let Some(document) = self.document(id).await? else {
             return Ok(Removed::Absent);
         };
@@ -46,12 +46,23 @@ impl Core {
             self.note_refusal(call, id, &error).await;
             return Err(error);
         }
+        let touched = kind.touches(Some(&document.body), None);
         let operation = self.begin(call, id, &document.body);
         let removed = match kind.manner() {
-            Manner::AtOnce => self.remove(&document, &operation).await.map(|()| Removed::Done),
-            Manner::ByOperation => self.mark(document, operation).await.map(Removed::Going),
+            Manner::AtOnce => self
+                .remove(&document, &operation)
+                .await
+                .map(|()| Removed::Done),
+            Manner::ByOperation => self
+                .mark(document, operation)
+                .await
+                .map(|operation| Removed::Going(Box::new(operation))),
         };
         self.edits.fetch_add(1, Ordering::AcqRel);
+        drop(turn);
+        if removed.is_ok() {
+            self.touch(call, &touched).await;
+        }
         removed
     }
 
@@ -79,7 +90,9 @@ impl Core {
         }
         let edit = Edit::DeletePart { collection, name };
         let accepted = self.write(call, &parent, edit).await?;
-        Ok(accepted.operation.map_or(Removed::Done, Removed::Going))
+        Ok(accepted.operation.map_or(Removed::Done, |operation| {
+            Removed::Going(Box::new(operation))
+        }))
     }
 
     /// With everything below it, which cannot be without it.
@@ -156,6 +169,10 @@ pub(crate) fn part<'a>(
     collection: &str,
     name: &str,
 ) -> Option<&'a serde_json::Value> {
-    let items = document.body.get("properties")?.get(collection)?.as_array()?;
+    let items = document
+        .body
+        .get("properties")?
+        .get(collection)?
+        .as_array()?;
     items.iter().find(|item| is_named(item, name))
 }

@@ -32,7 +32,11 @@ impl Core {
             match self.conclude(&document.id, &operation, &outcome).await {
                 Ok(()) => break,
                 Err(error) => {
-                    tracing::error!("the operation {} cannot end: {}", operation.id, error.message);
+                    tracing::error!(
+                        "the operation {} cannot end: {}",
+                        operation.id,
+                        error.message
+                    );
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -76,7 +80,11 @@ impl Core {
         let document = self.document(id).await?;
         let document = document.filter(|document| document.operation == Some(ended.id));
         match document {
-            None => self.commit(transaction).await.map(drop).map_err(not_committed),
+            None => self
+                .commit(transaction)
+                .await
+                .map(drop)
+                .map_err(not_committed),
             Some(document) => self.conclude_document(transaction, document, &ended).await,
         }
     }

@@ -10,6 +10,16 @@ use gatewright_arm::{ArmError, ResourceId};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+/// What resources of a type, or items of one, are made of, in the order of answers: name, id, etag,
+/// type, `head`, `properties` and `tail`.
+pub(crate) struct Shape {
+    /// Whether the type stands after `properties` instead.
+    pub(crate) type_last: bool,
+    pub(crate) head: &'static [Member],
+    pub(crate) properties: &'static [Member],
+    pub(crate) tail: &'static [Member],
+}
+
 /// One member.
 pub(crate) struct Member {
     pub(crate) name: &'static str,
@@ -28,11 +38,13 @@ pub(crate) enum Form {
     Texts,
     /// `{"id": …}`.
     Reference,
+    /// A list of such.
+    References,
     Object(&'static [Member]),
-    /// Objects that are no resources.
+    /// A list of such.
     Objects(&'static [Member]),
-    /// Resources of their own name and id; the type is the parent's and this word.
-    Items(&'static [Member]),
+    /// Resources of their own name and id; the type is the parent's and the member's name.
+    Items(&'static Shape),
     /// Anything.
     Any,
 }
@@ -43,10 +55,14 @@ pub(crate) enum Origin {
     Client,
     /// From the client, or else this JSON.
     ClientOr(&'static str),
+    /// From the client, who must say it.
+    Required,
     /// From the server alone; what a client sends is ignored, what was stored stays.
     Server,
     /// From the server, a GUID that never changes.
     ServerGuid,
+    /// From the server, which puts it here afterwards; this JSON until then.
+    Computed(&'static str),
     /// Accepted and dropped.
     Dropped,
 }
@@ -64,6 +80,22 @@ pub(crate) const fn defaulted(name: &'static str, form: Form, default: &'static 
         name,
         form,
         origin: Origin::ClientOr(default),
+    }
+}
+
+pub(crate) const fn required(name: &'static str, form: Form) -> Member {
+    Member {
+        name,
+        form,
+        origin: Origin::Required,
+    }
+}
+
+pub(crate) const fn computed(name: &'static str, until_then: &'static str) -> Member {
+    Member {
+        name,
+        form: Form::Any,
+        origin: Origin::Computed(until_then),
     }
 }
 
@@ -110,45 +142,62 @@ impl Place<'_> {
     }
 }
 
-/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the members
-/// of `top` beside `properties` and of `properties` in it.
+/// The resource as it is to be stored: with its id, name and type, an etag, a state, and the
+/// members of its shape.
 ///
 /// # Errors
 /// When a member holds what it cannot hold; the first one.
 pub(crate) fn resource(
     id: &ResourceId,
-    (top, properties): (&[Member], &'static [Member]),
+    shape: &'static Shape,
     given: &Value,
     previous: Option<&Value>,
 ) -> Result<Value, ArmError> {
-    let mut out = header(id, previous);
     let place = Place {
         id,
         path: String::new(),
     };
     let empty = Map::new();
-    let object = given.as_object().unwrap_or(&empty);
-    for one in top {
-        put(one, object, previous, &place, &mut out)?;
-    }
-    let bag = find(object, "properties").cloned().unwrap_or_else(|| json!({}));
-    let before = previous.and_then(|before| before.get("properties"));
-    let bag = stated(properties, &bag, before, &place.below("properties"))?;
-    out.insert("properties".to_owned(), bag);
-    keep_unknown(object, &out.clone(), top, &OWN_MEMBERS, &mut out);
-    Ok(Value::Object(out))
+    whole(shape, given.as_object().unwrap_or(&empty), previous, &place)
 }
 
-/// Name, id, etag and type. The casing of names is that of the first PUT.
-fn header(id: &ResourceId, previous: Option<&Value>) -> Map<String, Value> {
+/// A resource or an item. The casing of names is that of the first PUT.
+fn whole(
+    shape: &'static Shape,
+    given: &Map<String, Value>,
+    previous: Option<&Value>,
+    place: &Place<'_>,
+) -> Result<Value, ArmError> {
     let before = |name: &str| previous.and_then(|before| before.get(name)).cloned();
     let mut out = Map::new();
-    let name = before("name").unwrap_or_else(|| json!(id.name().unwrap_or_default()));
+    let name = before("name").unwrap_or_else(|| json!(place.id.name().unwrap_or_default()));
     out.insert("name".to_owned(), name);
-    out.insert("id".to_owned(), before("id").unwrap_or_else(|| json!(id.to_string())));
+    let id = before("id").unwrap_or_else(|| json!(place.id.to_string()));
+    out.insert("id".to_owned(), id);
     out.insert("etag".to_owned(), json!(""));
-    out.insert("type".to_owned(), json!(id.resource_type()));
-    out
+    let kind = ("type".to_owned(), json!(place.id.resource_type()));
+    let (first, last) = match shape.type_last {
+        false => (Some(kind), None),
+        true => (None, Some(kind)),
+    };
+    out.extend(first);
+    for one in shape.head {
+        put(one, given, previous, place, &mut out)?;
+    }
+    let bag = find(given, "properties")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
+    let before = previous.and_then(|before| before.get("properties"));
+    let bag = stated(shape.properties, &bag, before, &place.below("properties"))?;
+    out.insert("properties".to_owned(), bag);
+    out.extend(last);
+    for one in shape.tail {
+        put(one, given, previous, place, &mut out)?;
+    }
+    let known = out.clone();
+    let members = [shape.head, shape.tail];
+    keep_unknown(given, &known, &members, &OWN_MEMBERS, &mut out);
+    Ok(Value::Object(out))
 }
 
 /// The members of `properties`, the state first.
@@ -178,21 +227,21 @@ fn fill(
         put(one, object, previous, place, out)?;
     }
     let known = out.clone();
-    keep_unknown(object, &known, members, &["provisioningState"], out);
+    keep_unknown(object, &known, &[members], &["provisioningState"], out);
     Ok(())
 }
 
 fn keep_unknown(
     given: &Map<String, Value>,
     known: &Map<String, Value>,
-    members: &[Member],
+    members: &[&[Member]],
     own: &[&str],
     out: &mut Map<String, Value>,
 ) {
     for (name, value) in given {
         let same = |other: &str| other.eq_ignore_ascii_case(name);
         let is_known = known.keys().any(|other| same(other))
-            || members.iter().any(|one| same(one.name))
+            || members.iter().copied().flatten().any(|one| same(one.name))
             || own.iter().any(|other| same(other));
         if !is_known && !value.is_null() {
             out.insert(name.clone(), value.clone());
@@ -211,23 +260,37 @@ fn put(
     let sent = find(given, one.name).filter(|value| !value.is_null());
     let value = match (&one.origin, sent) {
         (Origin::Dropped, _) => None,
-        (Origin::Server, _) => before.cloned(),
-        (Origin::ServerGuid, _) => {
-            Some(before.cloned().unwrap_or_else(|| json!(Uuid::new_v4().to_string())))
+        (Origin::Computed(until_then), _) => Some(parsed(until_then)),
+        (Origin::Required, None) => {
+            let why = format!("the required property '{}' is not found", one.name);
+            return Err(invalid(place, &why));
         }
-        (Origin::Client | Origin::ClientOr(_), Some(sent)) => {
+        (Origin::Server, _) => before.cloned(),
+        (Origin::ServerGuid, _) => Some(
+            before
+                .cloned()
+                .unwrap_or_else(|| json!(Uuid::new_v4().to_string())),
+        ),
+        (Origin::Client | Origin::ClientOr(_) | Origin::Required, Some(sent)) => {
             Some(read(&one.form, sent, before, &place.below(one.name))?)
         }
-        (Origin::ClientOr(default), None) => {
-            let default: Value = serde_json::from_str(default).unwrap_or_default();
-            Some(read(&one.form, &default, before, &place.below(one.name))?)
-        }
+        (Origin::ClientOr(default), None) => Some(read(
+            &one.form,
+            &parsed(default),
+            before,
+            &place.below(one.name),
+        )?),
         (Origin::Client, None) => None,
     };
     if let Some(value) = value {
         out.insert(one.name.to_owned(), value);
     }
     Ok(())
+}
+
+/// The JSON of a table.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn read(
@@ -256,21 +319,29 @@ fn read(
             _ => Err(invalid(place, "a list of texts is expected")),
         },
         Form::Reference => reference(sent, place),
+        Form::References => {
+            let list = sent
+                .as_array()
+                .ok_or_else(|| invalid(place, "a list is expected"))?;
+            list.iter().map(|one| reference(one, place)).collect()
+        }
         Form::Object(members) => {
             let mut out = Map::new();
             fill(members, sent, before, place, &mut out)?;
             Ok(Value::Object(out))
         }
         Form::Objects(members) => {
-            let list = sent.as_array().ok_or_else(|| invalid(place, "a list is expected"))?;
+            let list = sent
+                .as_array()
+                .ok_or_else(|| invalid(place, "a list is expected"))?;
             let read_one = |one: &Value| {
                 let mut out = Map::new();
                 fill(members, one, None, place, &mut out)?;
                 Ok(Value::Object(out))
             };
-            list.iter().map(read_one).collect::<Result<Vec<_>, _>>().map(Value::from)
+            list.iter().map(read_one).collect()
         }
-        Form::Items(members) => items(members, sent, before, place),
+        Form::Items(shape) => items(shape, sent, before, place),
     }
 }
 
@@ -278,23 +349,25 @@ fn word(words: &[&str], sent: &Value, place: &Place<'_>) -> Result<Value, ArmErr
     let text = sent.as_str().unwrap_or_default();
     let found = words.iter().find(|word| word.eq_ignore_ascii_case(text));
     found.map(|word| json!(word)).ok_or_else(|| {
-        let why = format!("'{text}' was not found; one of {} is expected", words.join(", "));
+        let why = format!(
+            "'{text}' was not found; one of {} is expected",
+            words.join(", ")
+        );
         invalid(place, &why)
     })
 }
 
-fn integer(
-    (least, most): (i64, i64),
-    sent: &Value,
-    place: &Place<'_>,
-) -> Result<Value, ArmError> {
+fn integer((least, most): (i64, i64), sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
     let number = match sent {
         Value::String(text) => text.trim().parse().ok(),
         sent => sent.as_i64(),
     };
     match number.filter(|number| (least..=most).contains(number)) {
         Some(number) => Ok(json!(number)),
-        None => Err(invalid(place, &format!("a number from {least} to {most} is expected"))),
+        None => Err(invalid(
+            place,
+            &format!("a number from {least} to {most} is expected"),
+        )),
     }
 }
 
@@ -316,17 +389,23 @@ fn reference(sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
 }
 
 fn items(
-    members: &'static [Member],
+    shape: &'static Shape,
     sent: &Value,
     before: Option<&Value>,
     place: &Place<'_>,
 ) -> Result<Value, ArmError> {
-    let list = sent.as_array().ok_or_else(|| invalid(place, "a list is expected"))?;
+    let list = sent
+        .as_array()
+        .ok_or_else(|| invalid(place, "a list is expected"))?;
     let collection = place.path.rsplit('.').next().unwrap_or_default();
     let mut out: Vec<Value> = Vec::new();
     for one in list {
-        let object = one.as_object().ok_or_else(|| invalid(place, "an object is expected"))?;
-        let name = find(object, "name").and_then(Value::as_str).unwrap_or_default();
+        let object = one
+            .as_object()
+            .ok_or_else(|| invalid(place, "an object is expected"))?;
+        let name = find(object, "name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if name.is_empty() {
             return Err(invalid(place, "every item must have a name"));
         }
@@ -334,25 +413,20 @@ fn items(
         if out.iter().any(|other| same(&other)) {
             return Err(ArmError::new(
                 "DuplicateResourceName",
-                format!("Resource {} has two child resources with the same name ({name}).", place.id),
+                format!(
+                    "Resource {} has two child resources with the same name ({name}).",
+                    place.id
+                ),
             ));
         }
         let previous = before.and_then(Value::as_array);
         let previous = previous.and_then(|list| list.iter().find(same));
         let id = place.id.child(collection, name);
-        let mut item = header(&id, previous);
         let inner = Place {
             id: &id,
             path: format!("{}[{}]", place.path, out.len()),
         };
-        let bag = find(object, "properties").cloned().unwrap_or_else(|| json!({}));
-        let old = previous.and_then(|previous| previous.get("properties"));
-        let bag = stated(members, &bag, old, &inner.below("properties"))?;
-        // Items have their type last.
-        let kind = item.shift_remove("type");
-        item.insert("properties".to_owned(), bag);
-        item.extend(kind.map(|kind| ("type".to_owned(), kind)));
-        out.push(Value::Object(item));
+        out.push(whole(shape, object, previous, &inner)?);
     }
     Ok(Value::Array(out))
 }
@@ -361,11 +435,27 @@ fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let kept = members.iter().filter(|(_, value)| !value.is_null());
-            kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
+            kept.map(|(name, value)| (name.clone(), without_nulls(value)))
+                .collect()
         }
         Value::Array(items) => items.iter().map(without_nulls).collect(),
         other => other.clone(),
     }
+}
+
+/// Puts a member before another one; at the end where that one is not there.
+pub(crate) fn insert_before(bag: &mut Value, other: &str, name: &str, value: Value) {
+    let Some(members) = bag.as_object_mut() else {
+        return;
+    };
+    members.shift_remove(name);
+    let position = members.keys().position(|own| own == other);
+    members.shift_insert(position.unwrap_or(members.len()), name.to_owned(), value);
+}
+
+/// References to these ids, as answers hold them.
+pub(crate) fn references(ids: impl IntoIterator<Item = String>) -> Value {
+    ids.into_iter().map(|id| json!({ "id": id })).collect()
 }
 
 /// A member in any letter case.
@@ -379,7 +469,10 @@ fn invalid(place: &Place<'_>, why: &str) -> ArmError {
     let path = place.path.trim_start_matches('.');
     let detail = ArmError::new(
         "InvalidJson",
-        format!("The value of '{path}' of {} is invalid: {why}. Path '{path}'.", place.id),
+        format!(
+            "The value of '{path}' of {} is invalid: {why}. Path '{path}'.",
+            place.id
+        ),
     );
     ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
 }

@@ -16,7 +16,9 @@ pub(crate) fn stamp(body: &mut Value, etag: &str, state: &str) {
         Value::Object(members) => {
             set(members, "etag", etag);
             set(members, "provisioningState", state);
-            members.values_mut().for_each(|member| stamp(member, etag, state));
+            members
+                .values_mut()
+                .for_each(|member| stamp(member, etag, state));
         }
         _ => {}
     }

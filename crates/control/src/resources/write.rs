@@ -64,10 +64,33 @@ impl Core {
         edit: Edit<'_>,
     ) -> Result<Accepted, ArmError> {
         let result = self.try_write(call, id, &edit).await;
-        if let Err(error) = &result {
-            self.note_refusal(call, id, error).await;
+        match &result {
+            // What is written because of another write goes no further.
+            Ok((_, touched)) if !matches!(edit, Edit::Again) => self.touch(call, touched).await,
+            Ok(_) => {}
+            Err(error) => self.note_refusal(call, id, error).await,
         }
-        result
+        result.map(|(accepted, _)| accepted)
+    }
+
+    /// Writes resources anew that hold something of one that was written.
+    pub(crate) async fn touch(self: &Arc<Self>, call: &Call, touched: &[ResourceId]) {
+        for id in touched {
+            let known = self.inventory.find(id);
+            if known.is_none_or(|known| known.state == "Deleting") {
+                continue;
+            }
+            let call = Call {
+                if_match: None,
+                only_new: false,
+                doing: Doing::Put,
+                action: format!("{}/write", id.resource_type()),
+                ..call.clone()
+            };
+            if let Err(error) = Box::pin(self.write(&call, id, Edit::Again)).await {
+                tracing::warn!("{id} could not be written anew: {}", error.message);
+            }
+        }
     }
 
     async fn try_write(
@@ -75,7 +98,7 @@ impl Core {
         call: &Call,
         id: &ResourceId,
         edit: &Edit<'_>,
-    ) -> Result<Accepted, ArmError> {
+    ) -> Result<(Accepted, Vec<ResourceId>), ArmError> {
         let kind = self.kind_of(id)?;
         for attempt in 1..=ATTEMPTS_MAX {
             self.wait_for_predecessor(call, kind, id).await?;
@@ -86,7 +109,9 @@ impl Core {
             };
             let edits = self.edits.load(Ordering::Acquire);
             let previous = self.document(id).await?;
-            let prepared = self.prepare(call, kind, id, edit, previous.as_ref()).await?;
+            let prepared = self
+                .prepare(call, kind, id, edit, previous.as_ref())
+                .await?;
             let turn = match turn {
                 Some(turn) => turn,
                 None => self.writing.lock().await,
@@ -96,9 +121,11 @@ impl Core {
             }
             // Another write's end may have come between: it changes states, not what was judged.
             let previous = self.document(id).await?;
+            let before = previous.as_ref().map(|previous| &previous.body);
+            let touched = kind.touches(before, Some(&prepared.body));
             let accepted = self.store(call, kind, id, prepared, previous).await?;
             drop(turn);
-            return Ok(accepted);
+            return Ok((accepted, touched));
         }
         Err(failed("a write never had its turn"))
     }
@@ -134,7 +161,7 @@ impl Core {
             api_version: call.api_version,
         };
         let prepared = kind.prepare(self, put).await?;
-        self.check_links(call, id, &prepared.body)?;
+        self.check_links(call, id, &prepared.body, previous)?;
         Ok(prepared)
     }
 
@@ -182,7 +209,10 @@ impl Core {
     pub(crate) async fn operation(&self, id: Uuid) -> Result<Option<StoredOperation>, ArmError> {
         if let Some(operation) = self.asked.find(id) {
             let revision = Revision::default();
-            return Ok(Some(StoredOperation { operation, revision }));
+            return Ok(Some(StoredOperation {
+                operation,
+                revision,
+            }));
         }
         let key = operations::key_of(id).map_err(failed)?;
         let Some(entry) = self.store.get(&key).await.map_err(failed)? else {
@@ -210,8 +240,9 @@ impl Core {
         if let Some(previous) = &previous {
             document.created = previous.created;
         }
-        let before = previous.as_ref().map_or(&Value::Null, |before| &before.notes);
-        document.notes = kind.note(call.doing, before);
+        let before = previous.as_ref().map(|before| before.notes.clone());
+        document.notes = prepared.notes.or(before).unwrap_or_default();
+        kind.note(call.doing, &mut document.notes);
         kind.begin(&mut document.body, call.doing);
         document
             .seal(&self.sealing, &prepared.secrets)
@@ -220,14 +251,14 @@ impl Core {
         document.operation = (!is_at_once).then_some(operation.id);
         let state = if is_at_once { "Succeeded" } else { "Updating" };
         stamp(&mut document.body, &new_etag(), state);
-        let mut transaction = self
-            .written(&document, previous.as_ref())
-            .map_err(failed)?;
+        let mut transaction = self.written(&document, previous.as_ref()).map_err(failed)?;
         if kind.keeps_last_good() {
             transaction = keep_last_good(transaction, id, previous.as_ref()).map_err(failed)?;
         }
         if !is_at_once {
-            transaction = self.supersede(transaction, previous.as_ref(), &operation).await?;
+            transaction = self
+                .supersede(transaction, previous.as_ref(), &operation)
+                .await?;
             let key = operations::key_of(operation.id).map_err(failed)?;
             transaction = transaction.put(key, operation.to_bytes());
         }
@@ -249,7 +280,11 @@ impl Core {
         if is_at_once {
             self.endings.end(operation.id);
             kind.stored(self, &document);
-            return Ok(Accepted { document, is_new, operation: None });
+            return Ok(Accepted {
+                document,
+                is_new,
+                operation: None,
+            });
         }
         let settling = (document.clone(), operation.clone());
         tokio::spawn(Arc::clone(self).settle(settling.0, settling.1, doomed));
@@ -304,7 +339,11 @@ impl Core {
         let Some(previous) = previous else {
             return Ok(transaction);
         };
-        let Some(StoredOperation { mut operation, revision }) = self.running(previous).await? else {
+        let Some(StoredOperation {
+            mut operation,
+            revision,
+        }) = self.running(previous).await?
+        else {
             return Ok(transaction);
         };
         let detail = ArmError::new(
@@ -332,7 +371,12 @@ impl Core {
     pub(crate) async fn note_refusal(&self, call: &Call, id: &ResourceId, error: &ArmError) {
         let mut operation = self.begin(call, id, &Value::Null);
         operation.error = Some(operations::error_object(error));
-        let event = event(&operation, id, ("Failed", "BadRequest"), operation.error.as_ref());
+        let event = event(
+            &operation,
+            id,
+            ("Failed", "BadRequest"),
+            operation.error.as_ref(),
+        );
         let Ok((key, bytes)) = event.entry() else {
             return;
         };

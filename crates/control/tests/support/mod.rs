@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
     Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, NewPrincipal, Node,
+    PublicAddresses,
 };
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
 use reqwest::{Certificate, Client, Method, StatusCode};
@@ -36,18 +37,11 @@ impl Node for Obedient {
         Box::pin(async { Ok(()) })
     }
 
-    fn serves<'a>(
-        &'a self,
-        _: &'a ResourceId,
-        _: Revision,
-    ) -> Pending<'a, Result<(), ArmError>> {
+    fn serves<'a>(&'a self, _: &'a ResourceId, _: Revision) -> Pending<'a, Result<(), ArmError>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn backend_health<'a>(
-        &'a self,
-        _: &'a ResourceId,
-    ) -> Pending<'a, Result<Value, ArmError>> {
+    fn backend_health<'a>(&'a self, _: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async { Ok(json!({"backendAddressPools": []})) })
     }
 
@@ -79,7 +73,10 @@ impl Site {
     pub(crate) async fn with_group() -> Self {
         let site = Self::start().await;
         let body = json!({"location": LOCATION});
-        site.api.put(&group(GROUP), &body).await.expect(StatusCode::CREATED);
+        site.api
+            .put(&group(GROUP), &body)
+            .await
+            .expect(StatusCode::CREATED);
         site
     }
 
@@ -93,6 +90,7 @@ impl Site {
             subscription: DEFAULT_SUBSCRIPTION.to_owned(),
             subscription_name: "Test".to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
+            public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
             app_service: None,
         };
@@ -102,8 +100,12 @@ impl Site {
             Embedded::open_sealed(directory.path(), Options::default(), &KeySources::default());
         let (store, key) = opened.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
-        let mut control = Control::start(config, store, Arc::new(key), node).await.unwrap();
-        let bootstrap = control.take_bootstrap().expect("a first start makes a principal");
+        let mut control = Control::start(config, store, Arc::new(key), node)
+            .await
+            .unwrap();
+        let bootstrap = control
+            .take_bootstrap()
+            .expect("a first start makes a principal");
         let ca = std::fs::read(ca_file).unwrap();
         let api = Api::log_in(control.address(), &ca, &bootstrap).await;
         Self {
@@ -145,7 +147,9 @@ impl Api {
         let answer = request.send().await.unwrap();
         let body: Value = answer.json().await.unwrap();
         let token = body["access_token"].as_str();
-        let token = token.unwrap_or_else(|| panic!("no token: {body}")).to_owned();
+        let token = token
+            .unwrap_or_else(|| panic!("no token: {body}"))
+            .to_owned();
         Self {
             client,
             root,
@@ -229,7 +233,10 @@ impl Api {
             if poll.body["status"] != "InProgress" {
                 return poll.body;
             }
-            assert!(since.elapsed() < PATIENCE, "the operation does not end: {url}");
+            assert!(
+                since.elapsed() < PATIENCE,
+                "the operation does not end: {url}"
+            );
         }
     }
 
@@ -274,7 +281,9 @@ impl Reply {
     pub(crate) fn refused(&self, code: &str) -> &str {
         assert!(self.status.is_client_error(), "{self:#?}");
         assert_eq!(self.body["error"]["code"], code, "{self:#?}");
-        self.body["error"]["message"].as_str().expect("an error has a message")
+        self.body["error"]["message"]
+            .as_str()
+            .expect("an error has a message")
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -1,9 +1,13 @@
 //! One module for each command.
 
+pub(crate) mod az_setup;
+pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod health;
 pub(crate) mod probe;
 pub(crate) mod reload;
+pub(crate) mod restore;
 pub(crate) mod serve;
+pub(crate) mod sp;
 pub(crate) mod status;
 pub(crate) mod validate;

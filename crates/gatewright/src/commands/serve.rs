@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::bindings::short_name;
 use crate::cli::ServeArguments;
+use crate::control_plane::ControlPlane;
 use crate::findings::{errors_last, has_errors};
 use crate::node::{Node, Refused};
 use crate::output::{self, Format};
@@ -26,9 +27,19 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<ExitCode, Sentence> {
     let settings = Settings::gather(arguments)?;
     with_runtime(async {
         let mut node = Node::start(settings).await?;
+        let plane = ControlPlane::open(&mut node).await?;
         let applied = node.apply().await.map_err(tell)?;
         applied.findings.iter().for_each(output::remark);
-        output::line(ready(&applied.bound, node.admin, node.settings().output));
+        let control = match plane {
+            Some(plane) => Some(plane.start(&mut node).await?),
+            None => None,
+        };
+        output::line(ready(
+            &applied.bound,
+            node.admin,
+            control,
+            node.settings().output,
+        ));
         node.run().await;
         Ok(ExitCode::SUCCESS)
     })
@@ -72,12 +83,18 @@ pub(crate) fn tell(refused: Refused) -> Sentence {
 }
 
 /// The one line that says that every listener is bound.
-pub(crate) fn ready(bound: &[Bound], admin: Option<SocketAddr>, format: Format) -> String {
+pub(crate) fn ready(
+    bound: &[Bound],
+    admin: Option<SocketAddr>,
+    control: Option<SocketAddr>,
+    format: Format,
+) -> String {
     match format {
         Format::Json => json!({
             "ready": true,
             "endpoints": bound.iter().map(status::endpoint).collect::<Vec<_>>(),
             "admin": admin.map(|address| address.to_string()),
+            "control": control.map(|address| address.to_string()),
         })
         .to_string(),
         Format::Text => {
@@ -85,6 +102,7 @@ pub(crate) fn ready(bound: &[Bound], admin: Option<SocketAddr>, format: Format) 
             if parts.is_empty() {
                 parts.push("no listener".to_owned());
             }
+            parts.extend(control.map(|address| format!("control https://{address}")));
             parts.extend(admin.map(|address| format!("admin http://{address}")));
             format!("ready: {}", parts.join(", "))
         }
@@ -122,14 +140,14 @@ mod tests {
         });
         let admin = Some("127.0.0.1:9440".parse().unwrap());
         assert_eq!(
-            ready(&bound, admin, Format::Text),
+            ready(&bound, admin, None, Format::Text),
             "ready: http://0.0.0.0:8080 (contoso/public port 80), \
              https://0.0.0.0:8443 (contoso/public port 443), admin http://127.0.0.1:9440"
         );
-        let line = ready(&bound, None, Format::Json);
+        let line = ready(&bound, None, None, Format::Json);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["endpoints"][1]["address"], "0.0.0.0:8443");
         assert_eq!((line.lines().count(), value["admin"].is_null()), (1, true));
-        assert_eq!(ready(&[], None, Format::Text), "ready: no listener");
+        assert_eq!(ready(&[], None, None, Format::Text), "ready: no listener");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::prefix::Prefix;
-use super::routes::{RouteTable, SystemRoutes};
+use super::routes::{Route, RouteTable, SystemRoutes};
 use super::rules::SecurityGroup;
 use super::sets::AddressSet;
 use super::tags::{HOST, Publicness, Tags};
@@ -243,6 +243,16 @@ impl NetworkPolicy {
             let only = all.next();
             only.filter(|_| all.next().is_none())
         })
+    }
+
+    /// The service's own routes for a subnet, the longest prefix first: those of its VNet, of
+    /// peers, the default, and those that keep reserved ranges from the Internet.
+    ///
+    /// # Panics
+    /// When `subnet` is not of this policy.
+    pub fn service_routes(&self, subnet: SubnetIndex) -> impl Iterator<Item = &Route> {
+        let subnet = self.subnet(subnet);
+        self.system_routes(subnet).all(self.table_of(subnet))
     }
 
     pub(super) fn group_of(&self, subnet: &Subnet) -> Option<&SecurityGroup> {

@@ -187,6 +187,13 @@ impl SystemRoutes {
         longer(user, system)
     }
 
+    /// All of them, beside this table of the user's.
+    pub(super) fn all(&self, table: Option<&RouteTable>) -> impl Iterator<Item = &Route> {
+        let user_default = table.is_some_and(RouteTable::has_default);
+        let reserved = self.reserved.iter().filter(move |_| !user_default);
+        self.lasting.iter().chain(reserved)
+    }
+
     /// The service's default route.
     pub(super) fn default_v4(&self) -> Option<&Route> {
         self.lasting

@@ -9,6 +9,8 @@ use crate::traits::{CommitError, StoreError};
 
 /// Checks the conditions in order, carries out the operations, and adds the step to the change
 /// log. Where nothing changes there is no step, and the revision stays.
+///
+/// Where it fails, `state` is as it was, but the database may not be.
 pub(super) fn apply(
     connection: &Connection,
     state: &mut State,
@@ -27,10 +29,10 @@ pub(super) fn apply(
     if changes.is_empty() {
         return Ok(Revision(state.revision));
     }
+    // The state is touched last: where something fails, it is as it was.
+    let weight = change_log::append(connection, revision, &changes)?;
     state.revision = revision.0;
-    state.log_bytes = state
-        .log_bytes
-        .saturating_add(change_log::append(connection, revision, &changes)?);
+    state.log_bytes = state.log_bytes.saturating_add(weight);
     Ok(revision)
 }
 

@@ -107,7 +107,9 @@ pub(super) fn read(
     let query = "SELECT revision, key FROM change WHERE revision > ?1 ORDER BY revision, key";
     let mut scan = Scan::new(after);
     let mut statement = connection.prepare_cached(query).map_err(StoreError::from)?;
-    let mut rows = statement.query([after]).map_err(StoreError::from)?;
+    // The database counts with one bit less; there is nothing up there.
+    let from = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut rows = statement.query([from]).map_err(StoreError::from)?;
     while let Some(row) = rows.next().map_err(StoreError::from)? {
         let revision = row.get(0).map_err(StoreError::from)?;
         if scan.is_full_before(revision) {

@@ -33,6 +33,16 @@ impl Directory {
         self.0.join("gatewright.db-wal")
     }
 
+    /// What SQLite needs to undo a change that was cut off, outside of its write-ahead log.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.0.join("gatewright.db-journal")
+    }
+
+    /// SQLite's index of its write-ahead log, which can be made anew at any time.
+    pub(super) fn log_index(&self) -> PathBuf {
+        self.0.join("gatewright.db-shm")
+    }
+
     /// A database that is being made; it is renamed when it is whole.
     pub(super) fn unfinished(&self) -> PathBuf {
         self.0.join("gatewright.db.new")
@@ -50,9 +60,20 @@ impl Directory {
 
     /// Makes the directory, for its owner alone, where it is missing.
     pub(super) fn create(&self) -> Result<(), OpenError> {
+        let missing: Vec<&Path> = self
+            .0
+            .ancestors()
+            .take_while(|path| !is_there(path))
+            .collect();
         let mut builder = DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(&self.0);
-        made.map_err(|error| self.unusable(&error))
+        // A directory is kept by the one above it.
+        let mut above = missing.into_iter().filter_map(Path::parent);
+        let mut kept = made.and_then(|()| above.try_for_each(files::sync_directory));
+        if !self.0.is_dir() {
+            kept = kept.and(Err(io::ErrorKind::NotADirectory.into()));
+        }
+        kept.map_err(|error| self.unusable(&error))
     }
 
     /// Takes the directory for this process; the kernel gives it back when the process ends.
@@ -100,6 +121,11 @@ impl Drop for Lock {
         // The next holder overwrites the number; until then it would name a process that is gone.
         let _ = self.0.set_len(0);
     }
+}
+
+/// Whether there is something of that name, be it a link to nothing.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// The process that says in the lock's file that it holds it.

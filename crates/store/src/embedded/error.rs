@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 use crate::sealing::SealingKeyError;
 use crate::traits::StoreError;
 
-/// Why a store cannot be opened. Nothing that is there was changed.
+/// Why a store cannot be opened. What it holds was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the data directory {} cannot be used: {reason}", directory.display())]

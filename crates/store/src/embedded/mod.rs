@@ -5,11 +5,14 @@
 //! watches.
 
 mod apply;
+mod audit;
+mod backup;
 mod change_log;
 mod directory;
 mod error;
 mod meta;
 mod reader;
+mod restore;
 mod rows;
 mod schema;
 mod watch;
@@ -22,7 +25,9 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+pub use self::backup::{BackupError, BackupReport};
 pub use self::error::OpenError;
+pub use self::restore::{RestoreError, RestoreReport, restore};
 
 use self::directory::{Directory, Lock};
 use self::reader::Readers;
@@ -147,9 +152,23 @@ impl Embedded {
         self.directory.path()
     }
 
+    /// Copies the store to a new file while it works: all of one moment, verified, and synced with
+    /// its folder. The copy is for its owner alone. It does not hold the sealing key, without which
+    /// sealed values cannot be read: keep that key too, and elsewhere.
+    ///
+    /// # Errors
+    /// When there is such a file, it cannot be written, or the store cannot be read.
+    pub async fn backup(&self, to: &Path) -> Result<BackupReport, BackupError> {
+        let (database, to) = (self.directory.database(), to.to_owned());
+        let copying = tokio::task::spawn_blocking(move || backup::back_up(&database, &to));
+        copying.await.unwrap_or(Err(StoreError::Closed.into()))
+    }
+
     async fn queue(&self, transaction: Transaction) -> Result<Revision, CommitError> {
         let bytes = transaction.check()?;
-        let kib = u32::try_from(bytes / 1024).unwrap_or(QUEUE_KIB).max(1);
+        let kib = u32::try_from(bytes.div_ceil(1024))
+            .unwrap_or(QUEUE_KIB)
+            .max(1);
         let room = Arc::clone(&self.room);
         let room = room.acquire_many_owned(kib.min(QUEUE_KIB)).await;
         let (answer, answered) = oneshot::channel();

@@ -2,13 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::directory::Directory;
+use super::directory::{Directory, is_there};
 use super::error::{OpenError, is_damage};
 use crate::traits::StoreError;
 
@@ -41,6 +41,12 @@ const STEPS: [&str; 1] = ["
         PRIMARY KEY (revision, key)
     ) STRICT;
 "];
+
+/// Asks SQLite whether every page of a file holds together, and indexes are those of their tables.
+pub(super) const EVERY_PAGE: &str = "PRAGMA integrity_check(1)";
+
+/// The same without the indexes, in time that grows with the file only: for every start.
+const TREES_ONLY: &str = "PRAGMA quick_check(1)";
 
 /// How long a statement waits for another connection of this process.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -89,14 +95,14 @@ impl State {
 /// it where there is none.
 pub(super) fn open(directory: &Directory) -> Result<Connection, OpenError> {
     let file = directory.database();
-    if !file.exists() {
+    if !is_there(&file) {
         create(directory)?;
     }
     discard(directory, &directory.unfinished())?;
     discard(directory, &directory.restoring())?;
     let mut connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_header(&file, &connection)?;
-    check_pages(&file, &connection, "PRAGMA quick_check(1)")?;
+    check_pages(&file, &connection, TREES_ONLY)?;
     migrate(&file, &mut connection, &STEPS)?;
     check_tables(&file, &connection)?;
     write_ahead(&file, &connection)?;
@@ -130,19 +136,20 @@ fn create(directory: &Directory) -> Result<(), OpenError> {
 /// What lies there without a database says that there was one.
 fn refuse_remains(directory: &Directory) -> Result<(), OpenError> {
     let file = directory.database();
-    if directory.restoring().exists() {
+    if is_there(&directory.restoring()) {
         let reason = "a restore was cut off and must be run again";
         return Err(damaged(&file, reason));
     }
-    let log = std::fs::metadata(directory.log());
-    if log.is_ok_and(|log| log.len() > 0) {
+    let holds = |file: PathBuf| file.metadata().is_ok_and(|file| file.len() > 0);
+    if holds(directory.log()) || holds(directory.journal()) {
         let reason = "the file is missing, but its write-ahead log is there";
         return Err(damaged(&file, reason));
     }
     Ok(())
 }
 
-fn discard(directory: &Directory, file: &Path) -> Result<(), OpenError> {
+/// Removes a file that may be missing.
+pub(super) fn discard(directory: &Directory, file: &Path) -> Result<(), OpenError> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(directory.unusable(&error))
@@ -168,7 +175,7 @@ fn make(file: &Path, steps: &[&str]) -> Result<(), OpenError> {
     created.sync_all().map_err(failed)
 }
 
-fn connect(file: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
+pub(super) fn connect(file: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags);
     let connection = connection.map_err(|error| cannot(file, &error))?;
@@ -214,7 +221,7 @@ fn write_ahead(file: &Path, connection: &Connection) -> Result<(), OpenError> {
 }
 
 /// Whether the file is one of ours at all.
-fn check_header(file: &Path, connection: &Connection) -> Result<(), OpenError> {
+pub(super) fn check_header(file: &Path, connection: &Connection) -> Result<(), OpenError> {
     let application = pragma(file, connection, "application_id")?;
     let version = pragma(file, connection, "user_version")?;
     if application != APPLICATION_ID || version < 1 {
@@ -223,18 +230,43 @@ fn check_header(file: &Path, connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether this program knows the version of the file.
+pub(super) fn check_version(file: &Path, connection: &Connection) -> Result<(), OpenError> {
+    missing_steps(file, connection, &STEPS).map(drop)
+}
+
+pub(super) fn migrate_to_present(
+    file: &Path,
+    connection: &mut Connection,
+) -> Result<(), OpenError> {
+    migrate(file, connection, &STEPS)
+}
+
 /// Carries out the steps that the database has not seen, each in a transaction of its own.
 fn migrate(file: &Path, connection: &mut Connection, steps: &[&str]) -> Result<(), OpenError> {
-    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let found = pragma(file, connection, "user_version")?;
-    let Some(missing) = usize::try_from(found).ok().and_then(|at| steps.get(at..)) else {
-        let file = file.to_owned();
-        return Err(OpenError::Newer { file, found, known });
-    };
+    let (found, missing) = missing_steps(file, connection, steps)?;
     for (version, step) in (found + 1..).zip(missing) {
         migrate_to(connection, version, step).map_err(|error| cannot(file, &error))?;
     }
     Ok(())
+}
+
+/// The version of the database, and the steps after it.
+fn missing_steps<'a>(
+    file: &Path,
+    connection: &Connection,
+    steps: &'a [&'a str],
+) -> Result<(i64, &'a [&'a str]), OpenError> {
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let found = pragma(file, connection, "user_version")?;
+    let missing = usize::try_from(found).ok().and_then(|at| steps.get(at..));
+    missing
+        .map(|missing| (found, missing))
+        .ok_or_else(|| OpenError::Newer {
+            file: file.to_owned(),
+            found,
+            known,
+        })
 }
 
 fn migrate_to(connection: &mut Connection, version: i64, step: &str) -> rusqlite::Result<()> {
@@ -313,3 +345,7 @@ pub(super) fn cannot(file: &Path, error: &rusqlite::Error) -> OpenError {
         OpenError::Failed { file, reason }
     }
 }
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

@@ -105,7 +105,6 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(batch.len());
         for job in batch {
             let mut one = all.savepoint()?;
-            let before = state;
             let outcome = apply(&one, &mut state, &job.transaction);
             match &outcome {
                 Ok(_) => one.commit()?,
@@ -115,7 +114,6 @@ impl Writer {
                 Err(_) => {
                     one.rollback()?;
                     one.commit()?;
-                    state = before;
                 }
             }
             outcomes.push(outcome);

@@ -45,14 +45,16 @@ const COMPILE: &str = "gatewright-compile";
 const SNAPSHOT: &str = "gatewright-snapshot";
 const STORE: &str = "gatewright-store";
 const TELEMETRY: &str = "gatewright-telemetry";
+const TEMPLATE: &str = "gatewright-template";
 const TESTKIT: &str = "gatewright-testkit";
 
-const HOUSE: [Rule; 14] = [
+const HOUSE: [Rule; 15] = [
     pure(ARM, &[]),
     pure(CHAIN, &[]),
     pure(SNAPSHOT, &[]),
     pure(COMPILE, &[ARM, CHAIN, SNAPSHOT]),
     pure(TELEMETRY, &[]),
+    pure(TEMPLATE, &[]),
     pure(
         "gatewright-diagnosis",
         &[ARM, CHAIN, COMPILE, SNAPSHOT, TELEMETRY],
@@ -64,7 +66,7 @@ const HOUSE: [Rule; 14] = [
     rule(STORE, May::Only(&[])),
     rule(
         "gatewright-control",
-        May::Only(&[ARM, COMPILE, STORE, TELEMETRY]),
+        May::Only(&[ARM, COMPILE, SNAPSHOT, STORE, TELEMETRY, TEMPLATE]),
     ),
     rule("gatewright-logs", May::Only(&[TELEMETRY])),
     rule("gatewright", May::Anything),

@@ -14,7 +14,7 @@ use crate::operations::Doing;
 use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::shape::member as plain;
-use crate::resources::shape::{self, Form, Member, defaulted, dropped};
+use crate::resources::shape::{self, Form, Member, Shape, defaulted, dropped};
 use crate::routes::{action, route};
 
 /// Lengths of a name, in characters.
@@ -22,6 +22,13 @@ const NAME_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=24;
 
 /// Most access policies of a vault, as in the service.
 const POLICIES_MAX: usize = 1024;
+
+const SHAPE: Shape = Shape {
+    type_last: false,
+    head: TOP,
+    properties: PROPERTIES,
+    tail: &[],
+};
 
 const TOP: &[Member] = &[
     plain("location", Form::Text),
@@ -116,7 +123,7 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
         check_free(core, name).await?;
     }
     let previous = put.previous.map(|before| &before.body);
-    let mut body = shape::resource(put.id, (TOP, PROPERTIES), put.body, previous)?;
+    let mut body = shape::resource(put.id, &SHAPE, put.body, previous)?;
     if let Some(members) = body.as_object_mut() {
         // Vaults have none.
         members.shift_remove("etag");

@@ -23,10 +23,22 @@ pub(crate) fn routes() -> Vec<Route> {
             options,
             handler(policy),
         ),
-        plain("applicationGatewayAvailableServerVariables", handler(server_variables)),
-        plain("applicationGatewayAvailableRequestHeaders", handler(request_headers)),
-        plain("applicationGatewayAvailableResponseHeaders", handler(response_headers)),
-        plain("applicationGatewayAvailableWafRuleSets", handler(waf_rule_sets)),
+        plain(
+            "applicationGatewayAvailableServerVariables",
+            handler(server_variables),
+        ),
+        plain(
+            "applicationGatewayAvailableRequestHeaders",
+            handler(request_headers),
+        ),
+        plain(
+            "applicationGatewayAvailableResponseHeaders",
+            handler(response_headers),
+        ),
+        plain(
+            "applicationGatewayAvailableWafRuleSets",
+            handler(waf_rule_sets),
+        ),
         row(
             &format!("locations/{{location}}/{manifests}"),
             manifests,
@@ -52,7 +64,9 @@ fn row(path: &str, kind: &str, handler: Handler) -> Route {
 }
 
 async fn ssl_options(context: Context) -> Result<Answer, ArmError> {
-    Ok(Answer::ok(&catalogue::ssl_options(&context.core.config.subscription)))
+    Ok(Answer::ok(&catalogue::ssl_options(
+        &context.core.config.subscription,
+    )))
 }
 
 async fn policies(context: Context) -> Result<Answer, ArmError> {
@@ -87,9 +101,13 @@ async fn waf_rule_sets(_: Context) -> Result<Answer, ArmError> {
 }
 
 async fn waf_manifests(context: Context) -> Result<Answer, ArmError> {
-    Ok(Answer::ok(&catalogue::waf_manifests(&context.core.config.subscription)))
+    Ok(Answer::ok(&catalogue::waf_manifests(
+        &context.core.config.subscription,
+    )))
 }
 
 async fn waf_manifest(context: Context) -> Result<Answer, ArmError> {
-    Ok(Answer::ok(&catalogue::waf_manifest(&context.core.config.subscription)))
+    Ok(Answer::ok(&catalogue::waf_manifest(
+        &context.core.config.subscription,
+    )))
 }

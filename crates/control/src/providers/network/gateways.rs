@@ -1,6 +1,7 @@
 //! `Microsoft.Network/applicationGateways`.
 
 mod actions;
+mod neighbours;
 mod public;
 mod vault;
 
@@ -51,7 +52,7 @@ impl Kind for Gateways {
         core: &'a Core,
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
-        Box::pin(prepare(core, put))
+        Box::pin(async move { prepare(core, &put).await })
     }
 
     fn settle<'a>(
@@ -62,11 +63,11 @@ impl Kind for Gateways {
         Box::pin(core.node().serves(&document.id, document.revision))
     }
 
-    fn note(&self, doing: Doing, before: &Value) -> Value {
+    fn note(&self, doing: Doing, notes: &mut Value) {
         match doing {
-            Doing::Stop => json!({STOPPED: true}),
-            Doing::Start => Value::Null,
-            _ => before.clone(),
+            Doing::Stop => notes[STOPPED] = json!(true),
+            Doing::Start => notes[STOPPED] = json!(false),
+            _ => {}
         }
     }
 
@@ -80,7 +81,11 @@ impl Kind for Gateways {
     }
 
     fn succeed(&self, body: &mut Value, notes: &Value) {
-        let state = if is_stopped(notes) { "Stopped" } else { "Running" };
+        let state = if is_stopped(notes) {
+            "Stopped"
+        } else {
+            "Running"
+        };
         body["properties"]["operationalState"] = json!(state);
     }
 }
@@ -89,13 +94,17 @@ fn is_stopped(notes: &Value) -> bool {
     notes.get(STOPPED) == Some(&Value::Bool(true))
 }
 
-async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
-    let put = &put;
-    let previous = put.previous.map(|document| stored(core, document)).transpose()?;
+async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
+    let previous = put
+        .previous
+        .map(|document| stored(core, document))
+        .transpose()?;
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
     drop_sent(&mut gateway);
     keep_secrets(&mut gateway, previous.as_ref());
+    let id = put.previous.map_or(put.id, |before| &before.id);
+    let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     let context = Validation {
         api_version: Some(put.api_version),
         previous: previous.as_ref(),
@@ -107,6 +116,7 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
     if let Some(error) = findings.iter().find(|finding| finding.is_error()) {
         return Err(ArmError::from_finding(error));
     }
+    neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
     let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
         now: clock::unix_now(),
@@ -123,11 +133,13 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
             return Err(ArmError::from_finding(error));
         }
     }
+    neighbours::check_subnet(core, id, &gateway).await?;
     let secrets = secrets(&gateway);
     public::describe(&mut gateway);
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
         secrets,
+        notes: Some(neighbours::noted(put, interfaces)),
         doomed,
     })
 }
@@ -135,9 +147,12 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
 /// The body of a PUT, as leniently as the service reads it; an unknown member is an error.
 fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
     let mut body = put.body.clone();
-    let members = body.as_object_mut().ok_or_else(|| failed("a body is no object"))?;
+    let members = body
+        .as_object_mut()
+        .ok_or_else(|| failed("a body is no object"))?;
     // A body needs neither of them, and what it says of them counts for nothing.
-    members.retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
+    members
+        .retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
     members.insert("name".to_owned(), json!(put.id.name().unwrap_or_default()));
     members.insert("type".to_owned(), json!(GATEWAYS));
     let options = ReadOptions {
@@ -150,7 +165,11 @@ fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
         },
         other => unreadable(&other.to_string()),
     })?;
-    report.gateways.into_iter().next().ok_or_else(|| unreadable("it holds no gateway"))
+    report
+        .gateways
+        .into_iter()
+        .next()
+        .ok_or_else(|| unreadable("it holds no gateway"))
 }
 
 fn unreadable(why: &str) -> ArmError {
@@ -308,5 +327,6 @@ pub(crate) fn desired(document: &Document, secrets: &Value) -> Result<Applicatio
     };
     gateway.properties.operational_state = Some(state);
     gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
+    neighbours::serve_interfaces(&mut gateway, &document.notes);
     Ok(gateway)
 }

@@ -1,7 +1,16 @@
 //! `Microsoft.Network`.
 
+mod addresses;
 mod catalogue;
+mod gateway_subnets;
 mod gateways;
+mod interfaces;
+mod peerings;
+mod public_ips;
+mod route_tables;
+mod security_groups;
+mod security_rules;
+mod subnets;
 mod virtual_networks;
 
 use crate::front::router::Route;
@@ -12,6 +21,10 @@ pub(crate) use gateways::{GATEWAYS, desired as desired_gateway};
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![
         Box::new(gateways::Gateways),
+        Box::new(interfaces::Interfaces),
+        Box::new(public_ips::PublicIps),
+        Box::new(route_tables::RouteTables),
+        Box::new(security_groups::SecurityGroups),
         Box::new(virtual_networks::VirtualNetworks),
     ]
 }
@@ -19,5 +32,6 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = catalogue::routes();
     routes.extend(gateways::routes());
+    routes.extend(subnets::routes());
     routes
 }

@@ -1,87 +1,142 @@
-//! Virtual networks and their subnets.
+//! Virtual networks, their subnets and their peerings.
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
+use super::{gateway_subnets, peerings, subnets};
 use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
-use crate::resources::shape::{self, Form, Member, defaulted, dropped, guid, member, server};
+use crate::resources::shape::{
+    self, Form, Member, Shape, computed, defaulted, dropped, guid, insert_before, member, server,
+};
 
-const TOP: &[Member] = &[
-    member("location", Form::Text),
-    defaulted("tags", Form::Any, "{}"),
-    member("extendedLocation", Form::Any),
+pub(super) const NETWORKS: &str = "Microsoft.Network/virtualNetworks";
+
+const POLICY: &[&str] = &[
+    "Disabled",
+    "Enabled",
+    "NetworkSecurityGroupEnabled",
+    "RouteTableEnabled",
 ];
 
-const POLICY: &[&str] = &["Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled"];
+const NETWORK: Shape = Shape {
+    type_last: false,
+    head: &[
+        member("location", Form::Text),
+        member("tags", Form::Any),
+        member("extendedLocation", Form::Any),
+    ],
+    properties: &[
+        guid("resourceGuid"),
+        defaulted("addressSpace", Form::Object(ADDRESS_SPACE), "{}"),
+        defaulted(
+            "privateEndpointVNetPolicies",
+            Form::Word(&["Disabled", "Basic"]),
+            "\"Disabled\"",
+        ),
+        member("dhcpOptions", Form::Object(DHCP_OPTIONS)),
+        member("encryption", Form::Any),
+        member("flowTimeoutInMinutes", Form::Integer(4, 30)),
+        defaulted("subnets", Form::Items(&SUBNET), "[]"),
+        defaulted("virtualNetworkPeerings", Form::Items(&PEERING), "[]"),
+        defaulted("enableDdosProtection", Form::Boolean, "false"),
+        dropped("enableVmProtection"),
+    ],
+    tail: &[],
+};
 
-const SUBNET: &[Member] = &[
-    member("addressPrefix", Form::Text),
-    member("addressPrefixes", Form::Texts),
-    member("networkSecurityGroup", Form::Reference),
-    member("routeTable", Form::Reference),
-    member("natGateway", Form::Reference),
-    server("ipConfigurations"),
-    server("applicationGatewayIPConfigurations"),
-    member("serviceEndpoints", Form::Any),
-    defaulted("delegations", Form::Any, "[]"),
-    defaulted("privateEndpointNetworkPolicies", Form::Word(POLICY), "\"Disabled\""),
-    defaulted("privateLinkServiceNetworkPolicies", Form::Word(POLICY), "\"Enabled\""),
-    member("defaultOutboundAccess", Form::Boolean),
+const SUBNET: Shape = Shape {
+    type_last: true,
+    head: &[],
+    properties: &[
+        member("addressPrefix", Form::Text),
+        member("addressPrefixes", Form::Texts),
+        member("networkSecurityGroup", Form::Reference),
+        member("routeTable", Form::Reference),
+        member("natGateway", Form::Reference),
+        computed("ipamPoolPrefixAllocations", "[]"),
+        server("ipConfigurations"),
+        server("applicationGatewayIPConfigurations"),
+        server("privateLinkIpConfigurations"),
+        member("serviceEndpoints", Form::Any),
+        defaulted("delegations", Form::Any, "[]"),
+        defaulted(
+            "privateEndpointNetworkPolicies",
+            Form::Word(POLICY),
+            "\"Disabled\"",
+        ),
+        defaulted(
+            "privateLinkServiceNetworkPolicies",
+            Form::Word(POLICY),
+            "\"Enabled\"",
+        ),
+        member("defaultOutboundAccess", Form::Boolean),
+    ],
+    tail: &[],
+};
+
+const ADDRESS_SPACE: &[Member] = &[
+    defaulted("addressPrefixes", Form::Texts, "[]"),
+    computed("ipamPoolPrefixAllocations", "[]"),
 ];
-
-const PROPERTIES: &[Member] = &[
-    guid("resourceGuid"),
-    defaulted("addressSpace", Form::Object(ADDRESS_SPACE), "{}"),
-    member("dhcpOptions", Form::Object(DHCP_OPTIONS)),
-    member("encryption", Form::Any),
-    member("flowTimeoutInMinutes", Form::Integer(4, 30)),
-    defaulted("privateEndpointVNetPolicies", Form::Word(POLICY), "\"Disabled\""),
-    defaulted("subnets", Form::Items(SUBNET), "[]"),
-    defaulted("virtualNetworkPeerings", Form::Items(PEERING), "[]"),
-    defaulted("enableDdosProtection", Form::Boolean, "false"),
-    dropped("enableVmProtection"),
-];
-
-const ADDRESS_SPACE: &[Member] = &[defaulted("addressPrefixes", Form::Texts, "[]")];
 
 const DHCP_OPTIONS: &[Member] = &[defaulted("dnsServers", Form::Texts, "[]")];
 
-const PEERING: &[Member] = &[
-    defaulted("peeringState", Form::Text, "\"Connected\""),
-    member("remoteVirtualNetwork", Form::Reference),
-    defaulted("allowVirtualNetworkAccess", Form::Boolean, "true"),
-    defaulted("allowForwardedTraffic", Form::Boolean, "false"),
-    defaulted("allowGatewayTransit", Form::Boolean, "false"),
-    defaulted("useRemoteGateways", Form::Boolean, "false"),
-    member("remoteAddressSpace", Form::Object(ADDRESS_SPACE)),
-];
+const PEERING: Shape = Shape {
+    type_last: true,
+    head: &[],
+    properties: &[
+        guid("resourceGuid"),
+        computed("peeringState", "\"Initiated\""),
+        computed("peeringSyncLevel", "\"RemoteNotInSync\""),
+        shape::required("remoteVirtualNetwork", Form::Reference),
+        defaulted("allowVirtualNetworkAccess", Form::Boolean, "true"),
+        defaulted("allowForwardedTraffic", Form::Boolean, "false"),
+        defaulted("allowGatewayTransit", Form::Boolean, "false"),
+        defaulted("useRemoteGateways", Form::Boolean, "false"),
+        defaulted("doNotVerifyRemoteGateways", Form::Boolean, "false"),
+        defaulted("peerCompleteVnets", Form::Boolean, "true"),
+        server("remoteAddressSpace"),
+        server("remoteVirtualNetworkAddressSpace"),
+        computed("routeServiceVips", "{}"),
+    ],
+    tail: &[],
+};
 
 pub(crate) struct VirtualNetworks;
 
 impl Kind for VirtualNetworks {
     fn name(&self) -> &'static str {
-        "Microsoft.Network/virtualNetworks"
+        NETWORKS
     }
 
     fn parts(&self) -> &'static [Part] {
         &[
-            Part { collection: "subnets" },
-            Part { collection: "virtualNetworkPeerings" },
+            Part {
+                collection: "subnets",
+                is_writable: true,
+            },
+            Part {
+                collection: "virtualNetworkPeerings",
+                is_writable: true,
+            },
         ]
     }
 
     fn prepare<'a>(
         &'a self,
-        _core: &'a Core,
+        core: &'a Core,
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
             let previous = put.previous.map(|before| &before.body);
-            let body = shape::resource(put.id, (TOP, PROPERTIES), put.body, previous)?;
+            let mut body = shape::resource(put.id, &NETWORK, put.body, previous)?;
+            subnets::check(put.id, &mut body, previous, &core.inventory)?;
+            peerings::fill(core, put.id, &mut body, previous).await?;
+            gateway_subnets::check_network(core, &body, previous).await?;
             Ok(Prepared {
                 body,
                 ..Prepared::default()
@@ -91,21 +146,23 @@ impl Kind for VirtualNetworks {
 
     fn present(&self, document: &Document, inventory: &Inventory) -> Value {
         let mut body = document.body.clone();
-        let subnets = body.pointer_mut("/properties/subnets").and_then(Value::as_array_mut);
-        for subnet in subnets.into_iter().flatten() {
-            let id = subnet.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let (gateways, others): (Vec<String>, Vec<String>) =
-                inventory.users(&id).into_iter().partition(|user| {
-                    let user = user.to_ascii_lowercase();
-                    user.contains("/gatewayipconfigurations/")
-                });
+        for subnet in items_mut(&mut body, "subnets") {
+            let id = id_of(subnet).to_owned();
+            let (gateways, others): (Vec<String>, Vec<String>) = inventory
+                .users(&id)
+                .into_iter()
+                .partition(|user| is_gateway_place(user));
+            let (links, others): (Vec<String>, Vec<String>) = others
+                .into_iter()
+                .partition(|user| user.contains("/privateLinkConfigurations/"));
             for (name, users) in [
-                ("applicationGatewayIPConfigurations", gateways),
                 ("ipConfigurations", others),
+                ("applicationGatewayIPConfigurations", gateways),
+                ("privateLinkIpConfigurations", links),
             ] {
                 if !users.is_empty() {
-                    let list: Vec<Value> = users.iter().map(|id| json!({ "id": id })).collect();
-                    subnet["properties"][name] = list.into();
+                    let bag = &mut subnet["properties"];
+                    insert_before(bag, "delegations", name, shape::references(users));
                 }
             }
         }
@@ -118,24 +175,63 @@ impl Kind for VirtualNetworks {
         target: &ResourceId,
         inventory: &Inventory,
     ) -> Option<ArmError> {
-        let subnets = document.body.pointer("/properties/subnets")?.as_array()?;
-        for subnet in subnets {
-            let id = subnet.get("id").and_then(Value::as_str).unwrap_or_default();
-            let is_meant = *target == document.id || target.to_string().eq_ignore_ascii_case(id);
-            let users = inventory.users(id);
-            let Some(user) = users.first().filter(|_| is_meant) else {
-                continue;
-            };
-            let name = subnet.get("name").and_then(Value::as_str).unwrap_or_default();
-            return Some(ArmError::new(
-                "InUseSubnetCannotBeDeleted",
-                format!(
-                    "Subnet {name} is in use by {user} and cannot be deleted. In order to delete \
-                     the subnet, delete all the resources within the subnet. See \
-                     aka.ms/deletesubnet."
-                ),
-            ));
-        }
-        None
+        let is_whole = *target == document.id;
+        let mut subnets = items(&document.body, "subnets");
+        subnets.find_map(|subnet| {
+            let is_meant = is_whole || target.to_string().eq_ignore_ascii_case(id_of(subnet));
+            subnets::in_use(subnet, inventory).filter(|_| is_meant)
+        })
     }
+
+    fn touches(&self, before: Option<&Value>, after: Option<&Value>) -> Vec<ResourceId> {
+        peerings::touched(before, after)
+    }
+}
+
+/// Whether this is where a gateway stands in a subnet, and not one of its frontends.
+pub(super) fn is_gateway_place(user: &str) -> bool {
+    user.to_ascii_lowercase()
+        .contains("/gatewayipconfigurations/")
+}
+
+/// The items of a collection of a body.
+pub(super) fn items<'a>(body: &'a Value, collection: &str) -> impl Iterator<Item = &'a Value> {
+    let items = body.get("properties").and_then(|bag| bag.get(collection));
+    items.and_then(Value::as_array).into_iter().flatten()
+}
+
+/// As [`items`], to change them.
+pub(super) fn items_mut<'a>(
+    body: &'a mut Value,
+    collection: &str,
+) -> impl Iterator<Item = &'a mut Value> {
+    let items = body
+        .get_mut("properties")
+        .and_then(|bag| bag.get_mut(collection));
+    items.and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// The id of a resource or an item, or in a reference; empty where there is none.
+pub(super) fn id_of(value: &Value) -> &str {
+    value.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The id in a member of `properties` that is a reference.
+pub(super) fn reference_of(item: &Value, member: &str) -> Option<ResourceId> {
+    let reference = item.get("properties")?.get(member)?;
+    ResourceId::parse(id_of(reference)).ok()
+}
+
+/// The name of a resource or an item.
+pub(super) fn name_of(value: &Value) -> &str {
+    value
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// The address space of a network, as it is stored.
+pub(super) fn space_of(network: &Value) -> Value {
+    let space = network.pointer("/properties/addressSpace/addressPrefixes");
+    json!({"addressPrefixes": space.cloned().unwrap_or_else(|| json!([]))})
 }

@@ -10,7 +10,14 @@ use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{self, Form, Member, defaulted, dropped, member};
+use crate::resources::shape::{self, Form, Member, Shape, defaulted, dropped, member};
+
+const SHAPE: Shape = Shape {
+    type_last: false,
+    head: TOP,
+    properties: PROPERTIES,
+    tail: &[],
+};
 
 const TOP: &[Member] = &[
     dropped("kind"),
@@ -113,7 +120,7 @@ impl Kind for Plans {
 
 fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
     let previous = put.previous.map(|before| &before.body);
-    let mut body = shape::resource(put.id, (TOP, PROPERTIES), put.body, previous)?;
+    let mut body = shape::resource(put.id, &SHAPE, put.body, previous)?;
     let is_linux = body["properties"]["reserved"] == true;
     let sku = body["sku"]["name"]
         .as_str()

@@ -16,7 +16,7 @@ use crate::resources::document::Document;
 use crate::resources::edit::{Edit, member};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{self, Form, Member, defaulted, dropped, member as plain};
+use crate::resources::shape::{self, Form, Member, Shape, defaulted, dropped, member as plain};
 use crate::routes::{action, route};
 
 /// Lengths of a name, in characters.
@@ -30,6 +30,13 @@ const HOST_CHARACTERS_MAX: usize = 253;
 
 /// The member of `properties` with the names that were bound; never shown.
 pub(super) const BOUND: &str = "boundHostNames";
+
+const SHAPE: Shape = Shape {
+    type_last: false,
+    head: TOP,
+    properties: PROPERTIES,
+    tail: &[],
+};
 
 const TOP: &[Member] = &[
     dropped("kind"),
@@ -118,7 +125,7 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
         return Err(taken(name));
     }
     let previous = put.previous.map(|before| &before.body);
-    let mut body = shape::resource(put.id, (TOP, PROPERTIES), put.body, previous)?;
+    let mut body = shape::resource(put.id, &SHAPE, put.body, previous)?;
     let plan = plan(core, &body, previous).await?;
     let bound = bound(core, &put).await?;
     let (config, secrets) = configuration(core, &put)?;

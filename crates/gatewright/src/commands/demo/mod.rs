@@ -103,7 +103,12 @@ async fn serve(folder: &Path, arguments: &DemoArguments) -> Result<(), Sentence>
     .await?;
     let applied = node.apply().await.map_err(tell)?;
     place.admin = node.admin;
-    output::line(ready(&applied.bound, node.admin, node.settings().output));
+    output::line(ready(
+        &applied.bound,
+        node.admin,
+        None,
+        node.settings().output,
+    ));
     output::line(introduction::text(&place, &program()));
     node.run().await;
     Ok(())

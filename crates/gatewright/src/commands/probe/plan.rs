@@ -355,8 +355,8 @@ fn compiled(file: &Path) -> Result<Snapshot, Sentence> {
         .collect();
     let mut minted = crate::dev_certs::DevCertificates::default();
     options.development_certificates = minted.provide(&keyless)?;
-    match documents::compile(documents, &NetworkFolder::default(), &options) {
-        Ok((compiled, _)) => Ok(compiled.snapshot),
+    match documents::compile(documents, &[], &NetworkFolder::default(), &options) {
+        Ok((snapshot, _)) => Ok(snapshot),
         Err(findings) => {
             let worst = errors_last(&findings).last();
             let worst = worst.map_or_else(String::new, ToString::to_string);

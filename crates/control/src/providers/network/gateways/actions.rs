@@ -37,7 +37,11 @@ pub(crate) fn routes() -> Vec<Route> {
 async fn turn(context: Context, doing: Doing) -> Result<Answer, ArmError> {
     let id = context.resource_id(1)?;
     context.document(&id).await?;
-    let word = if doing == Doing::Start { "start" } else { "stop" };
+    let word = if doing == Doing::Start {
+        "start"
+    } else {
+        "stop"
+    };
     let call = context.call(doing, format!("{GATEWAYS}/{word}/action"));
     let accepted = context.core.write(&call, &id, Edit::Again).await?;
     let answer = Answer::empty(StatusCode::ACCEPTED);
@@ -50,7 +54,12 @@ async fn turn(context: Context, doing: Doing) -> Result<Answer, ArmError> {
 async fn health(context: Context) -> Result<Answer, ArmError> {
     let id = context.resource_id(1)?;
     let document = context.document(&id).await?;
-    let expand = context.request.query.get("$expand").unwrap_or_default().to_owned();
+    let expand = context
+        .request
+        .query
+        .get("$expand")
+        .unwrap_or_default()
+        .to_owned();
     let ask = move |core: Arc<Core>, id: ResourceId| -> Pending<'static, _> {
         Box::pin(async move {
             let mut report = core.node().backend_health(&id).await?;
@@ -77,7 +86,9 @@ async fn health_on_demand(context: Context) -> Result<Answer, ArmError> {
 pub(crate) fn ask_later(
     context: &Context,
     id: ResourceId,
-    ask: impl FnOnce(Arc<Core>, ResourceId) -> Pending<'static, Result<Value, ArmError>> + Send + 'static,
+    ask: impl FnOnce(Arc<Core>, ResourceId) -> Pending<'static, Result<Value, ArmError>>
+    + Send
+    + 'static,
 ) -> Answer {
     let core = Arc::clone(&context.core);
     let call = context.call(Doing::Ask, String::new());
@@ -91,16 +102,25 @@ pub(crate) fn ask_later(
         core.endings.end(asked.id);
     });
     let answer = Answer::json(StatusCode::ACCEPTED, &Value::Null);
-    soon(answer).with("location", context.operation_url(&operation, "operationResults"))
+    soon(answer).with(
+        "location",
+        context.operation_url(&operation, "operationResults"),
+    )
 }
 
 /// Puts the pools and settings themselves where their ids stand.
 fn expand_health(report: &mut Value, gateway: &Value, expand: &str) {
     let expand = expand.to_ascii_lowercase();
-    let pools = report.get_mut("backendAddressPools").and_then(Value::as_array_mut);
+    let pools = report
+        .get_mut("backendAddressPools")
+        .and_then(Value::as_array_mut);
     for pool in pools.into_iter().flatten() {
         if expand.contains("backendaddresspool") {
-            expand_one(&mut pool["backendAddressPool"], gateway, "backendAddressPools");
+            expand_one(
+                &mut pool["backendAddressPool"],
+                gateway,
+                "backendAddressPools",
+            );
         }
         let settings = pool.get_mut("backendHttpSettingsCollection");
         for setting in settings.and_then(Value::as_array_mut).into_iter().flatten() {
@@ -113,8 +133,13 @@ fn expand_health(report: &mut Value, gateway: &Value, expand: &str) {
 }
 
 fn expand_one(reference: &mut Value, gateway: &Value, collection: &str) {
-    let id = reference.get("id").and_then(Value::as_str).unwrap_or_default();
-    let items = gateway.get("properties").and_then(|bag| bag.get(collection));
+    let id = reference
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let items = gateway
+        .get("properties")
+        .and_then(|bag| bag.get(collection));
     let mut items = items.and_then(Value::as_array).into_iter().flatten();
     let found = items.find(|item| {
         let own = item.get("id").and_then(Value::as_str);

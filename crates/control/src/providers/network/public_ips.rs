@@ -1,0 +1,302 @@
+//! Public IP addresses.
+
+use gatewright_arm::{ArmError, ResourceId};
+use gatewright_store::Pending;
+use serde_json::{Value, json};
+
+use super::virtual_networks::{id_of, reference_of};
+use crate::core::Core;
+use crate::resources::document::Document;
+use crate::resources::inventory::Inventory;
+use crate::resources::kind::{Kind, Prepared, Put};
+use crate::resources::references::{PUBLIC, PUBLIC_NOTE};
+use crate::resources::shape::{
+    self, Form, Member, Shape, defaulted, guid, insert_before, member, server,
+};
+
+const ADDRESSES: &str = "Microsoft.Network/publicIPAddresses";
+
+/// What the names of addresses end with.
+const DOMAIN: &str = "cloudapp.local";
+
+/// Characters of a label: from and to (documentation of the service).
+const LABEL_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=63;
+
+const ADDRESS: Shape = Shape {
+    type_last: true,
+    head: &[
+        member("location", Form::Text),
+        member("extendedLocation", Form::Any),
+        member("tags", Form::Any),
+        member("zones", Form::Texts),
+    ],
+    properties: &[
+        guid("resourceGuid"),
+        server("ipAddress"),
+        defaulted(
+            "publicIPAddressVersion",
+            Form::Word(&["IPv4", "IPv6"]),
+            "\"IPv4\"",
+        ),
+        defaulted(
+            "publicIPAllocationMethod",
+            Form::Word(&["Static", "Dynamic"]),
+            "\"Static\"",
+        ),
+        defaulted("idleTimeoutInMinutes", Form::Integer(4, 30), "4"),
+        member("dnsSettings", Form::Object(DNS_SETTINGS)),
+        defaulted("ipTags", Form::Any, "[]"),
+        server("ipConfiguration"),
+        defaulted(
+            "ddosSettings",
+            Form::Any,
+            r#"{"protectionMode": "VirtualNetworkInherited"}"#,
+        ),
+    ],
+    tail: &[defaulted("sku", Form::Object(SKU), "{}")],
+};
+
+const SCOPES: &[&str] = &[
+    "TenantReuse",
+    "SubscriptionReuse",
+    "ResourceGroupReuse",
+    "NoReuse",
+];
+
+const DNS_SETTINGS: &[Member] = &[
+    member("domainNameLabel", Form::Text),
+    member("domainNameLabelScope", Form::Word(SCOPES)),
+    server("fqdn"),
+    member("reverseFqdn", Form::Text),
+];
+
+/// Without a word, a client means what can still be had.
+const SKU: &[Member] = &[
+    defaulted(
+        "name",
+        Form::Word(&["Standard", "Basic", "StandardV2"]),
+        "\"Standard\"",
+    ),
+    defaulted("tier", Form::Word(&["Regional", "Global"]), "\"Regional\""),
+];
+
+pub(crate) struct PublicIps;
+
+impl Kind for PublicIps {
+    fn name(&self) -> &'static str {
+        ADDRESSES
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        core: &'a Core,
+        put: Put<'a>,
+    ) -> Pending<'a, Result<Prepared, ArmError>> {
+        Box::pin(async move {
+            let previous = put.previous.map(|before| &before.body);
+            let mut body = shape::resource(put.id, &ADDRESS, put.body, previous)?;
+            check_sku(&body)?;
+            name(core, &mut body).await?;
+            let notes = Some(json!({PUBLIC_NOTE: allocate(core, &put, &body)?}));
+            Ok(Prepared {
+                body,
+                notes,
+                ..Prepared::default()
+            })
+        })
+    }
+
+    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
+        let mut body = document.body.clone();
+        if let Some(user) = inventory.users(&document.id.to_string()).first() {
+            let bag = &mut body["properties"];
+            insert_before(bag, "ddosSettings", "ipConfiguration", json!({"id": user}));
+        }
+        body
+    }
+
+    fn refuse_delete(
+        &self,
+        document: &Document,
+        _: &ResourceId,
+        inventory: &Inventory,
+    ) -> Option<ArmError> {
+        let id = &document.id;
+        let users = inventory.users(&id.to_string());
+        users.first().map(|user| {
+            ArmError::new(
+                "PublicIPAddressCannotBeDeleted",
+                format!(
+                    "Public IP address {id} can not be deleted since it is still allocated to \
+                     resource {user}. In order to delete the public IP, disassociate/detach the \
+                     Public IP address from the resource. To learn how to do this, see \
+                     aka.ms/deletepublicip."
+                ),
+            )
+        })
+    }
+
+    /// The address is shown once it is there.
+    fn succeed(&self, body: &mut Value, notes: &Value) {
+        if let Some(address) = notes.get(PUBLIC_NOTE) {
+            let bag = &mut body["properties"];
+            insert_before(bag, "publicIPAddressVersion", "ipAddress", address.clone());
+        }
+    }
+}
+
+fn check_sku(body: &Value) -> Result<(), ArmError> {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+    let (sku, tier) = (text("/sku/name"), text("/sku/tier"));
+    let is_ipv6 = is_ipv6(body);
+    let id = id_of(body);
+    let refuse = |code: &str, message: String| Err(ArmError::new(code, message));
+    match (sku, tier, text("/properties/publicIPAllocationMethod")) {
+        (Some("Basic"), Some("Global"), _) => refuse(
+            "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress",
+            format!(
+                "Global publicIP addresses are only supported for standard SKU public IP \
+                 addresses. Public IP address {id} is not standard SKU."
+            ),
+        ),
+        (Some("Basic"), ..) => {
+            let family = if is_ipv6 { "IPv6" } else { "IPv4" };
+            refuse(
+                &format!("{family}BasicSkuPublicIpCountLimitReached"),
+                format!(
+                    "Cannot create more than 0 {family} Basic SKU public IP addresses for this \
+                     subscription in this region."
+                ),
+            )
+        }
+        (_, _, Some("Dynamic")) => refuse(
+            "StandardSkuPublicIPAddressesMustBeStatic",
+            format!("Standard sku publicIp {id} must have AllocationMethod set to Static."),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn is_ipv6(body: &Value) -> bool {
+    body.pointer("/properties/publicIPAddressVersion") == Some(&json!("IPv6"))
+}
+
+/// The full name of a label; of one that is taken, or is none, an error.
+async fn name(core: &Core, body: &mut Value) -> Result<(), ArmError> {
+    let label = body.pointer("/properties/dnsSettings/domainNameLabel");
+    let Some(label) = label.and_then(Value::as_str).map(str::to_owned) else {
+        if let Some(settings) = body.pointer_mut("/properties/dnsSettings") {
+            settings
+                .as_object_mut()
+                .map(|settings| settings.shift_remove("fqdn"));
+        }
+        return Ok(());
+    };
+    check_label(&label)?;
+    let location = body
+        .get("location")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let fqdn = format!("{label}.{location}.{DOMAIN}");
+    let scope = format!("/subscriptions/{}", core.config.subscription);
+    for known in core.inventory.within(&scope) {
+        let is_other = known.id.resource_type() == ADDRESSES
+            && !known.id.to_string().eq_ignore_ascii_case(id_of(body));
+        let other = match is_other {
+            true => core.document(&known.id).await?,
+            false => None,
+        };
+        let taken = other
+            .as_ref()
+            .and_then(|other| other.text("/properties/dnsSettings/fqdn"));
+        if taken == Some(fqdn.as_str()) {
+            let message = format!("DNS record {fqdn} is already used by another public IP.");
+            return Err(ArmError::new("DnsRecordInUse", message));
+        }
+    }
+    let settings = &mut body["properties"]["dnsSettings"];
+    insert_before(settings, "reverseFqdn", "fqdn", json!(fqdn));
+    Ok(())
+}
+
+fn check_label(label: &str) -> Result<(), ArmError> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_good = LABEL_CHARACTERS.contains(&label.len())
+        && label.starts_with(|first: char| first.is_ascii_lowercase())
+        && !label.ends_with('-')
+        && label.bytes().all(|byte| is_plain(byte) || byte == b'-');
+    match is_good {
+        true => Ok(()),
+        false => Err(ArmError::new(
+            "InvalidDomainNameLabel",
+            format!(
+                "The domain name label {label} is invalid. It must conform to the following \
+                 regular expression: ^[a-z][a-z0-9-]{{1,61}}[a-z0-9]$."
+            ),
+        )),
+    }
+}
+
+/// The address that it has or gets. It is taken when the resource is stored; nothing else is stored
+/// between the two, see [`Core::write`].
+fn allocate(core: &Core, put: &Put<'_>, body: &Value) -> Result<String, ArmError> {
+    let is_ipv6 = is_ipv6(body);
+    let before = put
+        .previous
+        .and_then(|before| before.notes.get(PUBLIC_NOTE)?.as_str());
+    if let Some(before) = before.filter(|before| before.contains(':') == is_ipv6) {
+        return Ok(before.to_owned());
+    }
+    let held = core.inventory.held(PUBLIC, Some(put.id));
+    let addresses = &core.config.public_addresses;
+    let free = addresses.free(is_ipv6, |address| held.contains_key(address));
+    free.map(|address| address.to_string()).ok_or_else(|| {
+        let count = addresses.count(is_ipv6);
+        let family = if is_ipv6 { "IPv6" } else { "IPv4" };
+        ArmError::new(
+            "PublicIPCountLimitReached",
+            format!(
+                "Cannot create more than {count} {family} public IP addresses for this \
+                 subscription in this region. Give the control plane more public addresses."
+            ),
+        )
+    })
+}
+
+/// Refuses a public address that something else has.
+///
+/// # Errors
+/// When the item's public address is in another use than that of `own`.
+pub(super) fn check_free(
+    inventory: &Inventory,
+    own: &ResourceId,
+    item: &Value,
+) -> Result<(), ArmError> {
+    match reference_of(item, "publicIPAddress") {
+        Some(address) => check_use(inventory, own, id_of(item), &address),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_use(
+    inventory: &Inventory,
+    own: &ResourceId,
+    item: &str,
+    address: &ResourceId,
+) -> Result<(), ArmError> {
+    let own = format!("{own}/").to_ascii_lowercase();
+    let users = inventory.users(&address.to_string());
+    let other = users
+        .iter()
+        .find(|user| !user.to_ascii_lowercase().starts_with(&own));
+    match other {
+        None => Ok(()),
+        Some(user) => Err(ArmError::new(
+            "PublicIPAddressInUse",
+            format!(
+                "Resource {item} is referencing public IP address {address} that is already \
+                 allocated to resource {user}."
+            ),
+        )),
+    }
+}

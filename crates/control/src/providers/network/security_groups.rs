@@ -1,0 +1,111 @@
+//! Network security groups and their rules.
+
+use gatewright_arm::{ArmError, ResourceId};
+use gatewright_store::Pending;
+use serde_json::Value;
+
+use super::virtual_networks::id_of;
+use super::{gateway_subnets, security_rules};
+use crate::core::Core;
+use crate::resources::document::Document;
+use crate::resources::inventory::Inventory;
+use crate::resources::kind::{Kind, Part, Prepared, Put};
+use crate::resources::shape::{
+    self, Form, Shape, computed, defaulted, guid, insert_before, member, server,
+};
+
+pub(super) const GROUPS: &str = "Microsoft.Network/networkSecurityGroups";
+
+const GROUP: Shape = Shape {
+    type_last: false,
+    head: &[member("location", Form::Text), member("tags", Form::Any)],
+    properties: &[
+        guid("resourceGuid"),
+        member("flushConnection", Form::Boolean),
+        defaulted("securityRules", Form::Items(&security_rules::RULE), "[]"),
+        computed("defaultSecurityRules", "[]"),
+        server("networkInterfaces"),
+        server("subnets"),
+    ],
+    tail: &[],
+};
+
+pub(crate) struct SecurityGroups;
+
+impl Kind for SecurityGroups {
+    fn name(&self) -> &'static str {
+        GROUPS
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        &[
+            Part {
+                collection: "securityRules",
+                is_writable: true,
+            },
+            Part {
+                collection: "defaultSecurityRules",
+                is_writable: false,
+            },
+        ]
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        core: &'a Core,
+        put: Put<'a>,
+    ) -> Pending<'a, Result<Prepared, ArmError>> {
+        Box::pin(async move {
+            let previous = put.previous.map(|before| &before.body);
+            let mut body = shape::resource(put.id, &GROUP, put.body, previous)?;
+            let id = put.previous.map_or(put.id, |before| &before.id);
+            body["properties"]["defaultSecurityRules"] = security_rules::defaults(id);
+            security_rules::check(&body)?;
+            gateway_subnets::check_group(core, &body).await?;
+            Ok(Prepared {
+                body,
+                ..Prepared::default()
+            })
+        })
+    }
+
+    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
+        let mut body = document.body.clone();
+        let (interfaces, subnets) = users(document, inventory);
+        for (name, users) in [("networkInterfaces", interfaces), ("subnets", subnets)] {
+            if !users.is_empty() {
+                insert_before(&mut body["properties"], "", name, shape::references(users));
+            }
+        }
+        body
+    }
+
+    fn refuse_delete(
+        &self,
+        document: &Document,
+        target: &ResourceId,
+        inventory: &Inventory,
+    ) -> Option<ArmError> {
+        let (mut interfaces, subnets) = users(document, inventory);
+        interfaces.extend(subnets);
+        (*target == document.id && !interfaces.is_empty()).then(|| {
+            ArmError::new(
+                "InUseNetworkSecurityGroupCannotBeDeleted",
+                format!(
+                    "Network security group {} cannot be deleted because it is in use by the \
+                     following resources: {}. In order to delete the Network security group, \
+                     remove the association with the resource(s). To learn how to do this, see \
+                     aka.ms/deletensg.",
+                    id_of(&document.body),
+                    interfaces.join(", ")
+                ),
+            )
+        })
+    }
+}
+
+/// The network interfaces and the subnets that have this group.
+fn users(document: &Document, inventory: &Inventory) -> (Vec<String>, Vec<String>) {
+    let users = inventory.users(&document.id.to_string()).into_iter();
+    users.partition(|user| user.to_ascii_lowercase().contains("/networkinterfaces/"))
+}

@@ -1,0 +1,493 @@
+//! Gateways among their neighbours: subnets, groups, tables, public addresses, interfaces.
+
+mod support;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use support::{LOCATION, Site, names, net};
+
+const GATEWAY: &str = "applicationGateways/ag1";
+
+fn child(collection: &str, name: &str) -> Value {
+    json!({"id": format!("{}/{collection}/{name}", net(GATEWAY))})
+}
+
+/// A gateway as small as it can be, with a public frontend at `pip1`.
+fn gateway() -> Value {
+    json!({"location": LOCATION, "properties": {
+        "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
+        "gatewayIPConfigurations": [{
+            "name": "place",
+            "properties": {"subnet": {"id": subnet("gateways")}},
+        }],
+        "frontendIPConfigurations": [{"name": "public", "properties": {
+            "publicIPAddress": {"id": net("publicIPAddresses/pip1")},
+        }}],
+        "frontendPorts": [{"name": "http", "properties": {"port": 80}}],
+        "backendAddressPools": [{"name": "pool"}, {"name": "pool2"}],
+        "backendHttpSettingsCollection": [{"name": "settings", "properties": {
+            "port": 8080, "protocol": "Http",
+        }}],
+        "httpListeners": [{"name": "listener", "properties": {
+            "frontendIPConfiguration": child("frontendIPConfigurations", "public"),
+            "frontendPort": child("frontendPorts", "http"),
+            "protocol": "Http",
+        }}],
+        "requestRoutingRules": [{"name": "rule", "properties": {
+            "ruleType": "Basic", "priority": 1,
+            "httpListener": child("httpListeners", "listener"),
+            "backendAddressPool": child("backendAddressPools", "pool"),
+            "backendHttpSettings": child("backendHttpSettingsCollection", "settings"),
+        }}],
+    }})
+}
+
+/// One of the first generation, with a private frontend.
+fn private_gateway(address: Option<&str>) -> Value {
+    let mut body = gateway();
+    body["properties"]["sku"] =
+        json!({"name": "Standard_Small", "tier": "Standard", "capacity": 1});
+    let mut frontend = json!({"subnet": {"id": subnet("gateways")}});
+    if let Some(address) = address {
+        frontend["privateIPAddress"] = json!(address);
+        frontend["privateIPAllocationMethod"] = json!("Static");
+    }
+    body["properties"]["frontendIPConfigurations"] =
+        json!([{"name": "public", "properties": frontend}]);
+    body["properties"]["requestRoutingRules"][0]["properties"]
+        .as_object_mut()
+        .unwrap()
+        .remove("priority");
+    body
+}
+
+fn subnet(name: &str) -> String {
+    net(&format!("virtualNetworks/vnet1/subnets/{name}"))
+}
+
+fn interface(subnet_name: &str, pools: &[&str]) -> Value {
+    let pools: Vec<Value> = pools
+        .iter()
+        .map(|name| child("backendAddressPools", name))
+        .collect();
+    json!({"location": LOCATION, "properties": {"ipConfigurations": [{
+        "name": "ipconfig1",
+        "properties": {
+            "subnet": {"id": subnet(subnet_name)},
+            "privateIPAllocationMethod": "Dynamic",
+            "privateIPAddressVersion": "IPv4",
+            "applicationGatewayBackendAddressPools": pools,
+        },
+    }]}})
+}
+
+async fn site() -> Site {
+    let site = Site::with_group().await;
+    let network = json!({"location": LOCATION, "properties": {
+        "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "subnets": [
+            {"name": "gateways", "properties": {"addressPrefix": "10.0.0.0/24"}},
+            {"name": "backend", "properties": {"addressPrefix": "10.0.1.0/24"}},
+        ],
+    }});
+    site.api
+        .create(&net("virtualNetworks/vnet1"), &network)
+        .await;
+    let address = json!({"location": LOCATION, "sku": {"name": "Standard"}});
+    site.api
+        .create(&net("publicIPAddresses/pip1"), &address)
+        .await;
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_say_who_uses_them() {
+    let site = site().await;
+    site.api.create(&net(GATEWAY), &gateway()).await;
+    let got = site.api.get(&subnet("gateways")).await.body;
+    let place = child("gatewayIPConfigurations", "place");
+    assert_eq!(
+        got["properties"]["applicationGatewayIPConfigurations"],
+        json!([place])
+    );
+    assert_eq!(got["properties"].get("ipConfigurations"), None);
+    let got = site.api.get(&net("publicIPAddresses/pip1")).await.body;
+    let frontend = child("frontendIPConfigurations", "public");
+    assert_eq!(got["properties"]["ipConfiguration"], frontend);
+    assert_eq!(
+        names(&got["properties"])[6..],
+        ["ipTags", "ipConfiguration", "ddosSettings"]
+    );
+    let reply = site.api.delete(&net("publicIPAddresses/pip1")).await;
+    let message = reply.expect(StatusCode::BAD_REQUEST);
+    let message = message.refused("PublicIPAddressCannotBeDeleted").to_owned();
+    let user = frontend["id"].as_str().unwrap();
+    let expected = format!("can not be deleted since it is still allocated to resource {user}. In");
+    assert!(message.contains(&expected), "{message}");
+    let reply = site.api.delete(&subnet("gateways")).await;
+    reply.refused("InUseSubnetCannotBeDeleted");
+    site.api.remove(&net(GATEWAY)).await;
+    site.api.remove(&net("publicIPAddresses/pip1")).await;
+    site.api.remove(&subnet("gateways")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_address_exists_and_is_in_no_other_use() {
+    let site = site().await;
+    site.api.create(&net(GATEWAY), &gateway()).await;
+    let text = gateway().to_string();
+    let second =
+        |text: &str| serde_json::from_str::<Value>(&text.replace("/ag1/", "/ag2/")).unwrap();
+    let path = net("applicationGateways/ag2");
+    let reply = site.api.put(&path, &second(&text)).await;
+    let message = reply
+        .expect(StatusCode::BAD_REQUEST)
+        .refused("PublicIPAddressInUse")
+        .to_owned();
+    let user = child("frontendIPConfigurations", "public");
+    let user = user["id"].as_str().unwrap();
+    let expected = format!(
+        "Resource {} is referencing public IP address {} that is already allocated to resource \
+         {user}.",
+        user.replace("/ag1/", "/ag2/"),
+        net("publicIPAddresses/pip1")
+    );
+    assert_eq!(message, expected);
+    let reply = site
+        .api
+        .put(&path, &second(&text.replace("pip1", "none")))
+        .await;
+    reply.refused("InvalidResourceReference");
+    let mut nic = interface("backend", &[]);
+    nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"] =
+        json!({"id": net("publicIPAddresses/pip1")});
+    let reply = site.api.put(&net("networkInterfaces/nic1"), &nic).await;
+    reply.refused("PublicIPAddressInUse");
+    site.api.create(&net(GATEWAY), &gateway()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_frontend_gets_an_address() {
+    let site = site().await;
+    let pointer = "/properties/frontendIPConfigurations/0/properties/privateIPAddress";
+    let made = site.api.create(&net(GATEWAY), &private_gateway(None)).await;
+    assert_eq!(made.pointer(pointer), Some(&json!("10.0.0.4")));
+    let again = site.api.create(&net(GATEWAY), &made).await;
+    assert_eq!(again.pointer(pointer), Some(&json!("10.0.0.4")));
+    let check = net("virtualNetworks/vnet1/CheckIPAddressAvailability?ipAddress=10.0.0.4");
+    assert_eq!(site.api.get(&check).await.body["available"], false);
+    let got = site.api.get(&subnet("gateways")).await.body;
+    let frontend = child("frontendIPConfigurations", "public");
+    assert_eq!(got["properties"]["ipConfigurations"], json!([frontend]));
+    for (address, code) in [
+        ("10.0.1.9", "PrivateIPAddressNotInSubnet"),
+        ("10.0.0.1", "PrivateIPAddressInReservedRange"),
+    ] {
+        let reply = site
+            .api
+            .put(&net(GATEWAY), &private_gateway(Some(address)))
+            .await;
+        reply.refused(code);
+    }
+    let made = site
+        .api
+        .create(&net(GATEWAY), &private_gateway(Some("10.0.0.77")))
+        .await;
+    assert_eq!(made.pointer(pointer), Some(&json!("10.0.0.77")));
+    let text = private_gateway(Some("10.0.0.77"))
+        .to_string()
+        .replace("/ag1/", "/ag2/");
+    let second: Value = serde_json::from_str(&text).unwrap();
+    let reply = site.api.put(&net("applicationGateways/ag2"), &second).await;
+    reply.refused("PrivateIPAddressIsAllocated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateways_subnet_has_nothing_else() {
+    let site = site().await;
+    let nic = net("networkInterfaces/nic1");
+    site.api.create(&nic, &interface("gateways", &[])).await;
+    let expected = format!(
+        "Subnet {} cannot be used for application gateway {} since it has other resources \
+         deployed. Subnet used for application gateway can only have other application gateways.",
+        subnet("gateways"),
+        net(GATEWAY)
+    );
+    let code = "ApplicationGatewaySubnetCannotHaveOtherResources";
+    let reply = site
+        .api
+        .put(&net(GATEWAY), &gateway())
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    assert_eq!(reply.refused(code), expected);
+    site.api.remove(&nic).await;
+    site.api.create(&net(GATEWAY), &gateway()).await;
+    let reply = site.api.put(&nic, &interface("gateways", &[])).await;
+    assert_eq!(reply.refused(code), expected);
+}
+
+fn rule(priority: u32, access: &str, source: &str, ports: &str) -> Value {
+    json!({"name": format!("r{priority}"), "properties": {
+        "access": access, "direction": "Inbound", "priority": priority, "protocol": "*",
+        "sourceAddressPrefix": source, "sourcePortRange": "*",
+        "destinationAddressPrefix": "*", "destinationPortRange": ports,
+    }})
+}
+
+fn group(rules: &[Value]) -> Value {
+    json!({"location": LOCATION, "properties": {"securityRules": rules}})
+}
+
+fn subnet_with(member: &str, path: &str) -> Value {
+    json!({"properties": {"addressPrefix": "10.0.0.0/24", member: {"id": net(path)}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platform_must_reach_a_gateway() {
+    const CODE: &str = "ApplicationGatewaySubnetInboundTrafficBlockedByNetworkSecurityGroup";
+    const GROUP: &str = "networkSecurityGroups/nsg1";
+    let site = site().await;
+    let api = &site.api;
+    let open = group(&[rule(100, "Allow", "GatewayManager", "65200-65535")]);
+    let expected = format!(
+        "Network security group {} blocks incoming internet traffic on ports 65200 - 65535 to \
+         subnet {}, associated with Application Gateway {}. This is not permitted for Application \
+         Gateways that have V2 Sku.",
+        net(GROUP),
+        subnet("gateways"),
+        net(GATEWAY)
+    );
+    // A group with the service's rules alone denies it.
+    api.create(&net(GROUP), &group(&[])).await;
+    api.create(
+        &subnet("gateways"),
+        &subnet_with("networkSecurityGroup", GROUP),
+    )
+    .await;
+    let reply = api
+        .put(&net(GATEWAY), &gateway())
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    assert_eq!(reply.refused(CODE), expected, "on the gateway");
+    api.create(&net(GROUP), &open).await;
+    api.create(&net(GATEWAY), &gateway()).await;
+    let reply = api.put(&net(GROUP), &group(&[])).await;
+    assert_eq!(reply.refused(CODE), expected, "on the group");
+    let one = net(&format!("{GROUP}/securityRules/r99"));
+    let deny = rule(101, "Deny", "*", "65300");
+    api.create(&one, &deny).await;
+    let mut deny = deny;
+    deny["properties"]["priority"] = json!(100);
+    api.put(&one, &deny).await.refused("SecurityRuleConflict");
+    let first = net(&format!("{GROUP}/securityRules/r100"));
+    let mut late = rule(100, "Allow", "GatewayManager", "65200-65535");
+    late["properties"]["priority"] = json!(200);
+    let reply = api.put(&first, &late).await;
+    assert_eq!(reply.refused(CODE), expected, "on the rule");
+    let reply = api.delete(&first).await;
+    assert_eq!(reply.refused(CODE), expected, "on its end");
+    // On the subnet that is given the group.
+    let other = "networkSecurityGroups/nsg2";
+    api.create(&net(other), &group(&[])).await;
+    let reply = api
+        .put(
+            &subnet("gateways"),
+            &subnet_with("networkSecurityGroup", other),
+        )
+        .await;
+    assert_eq!(
+        reply.refused(CODE),
+        expected.replace("nsg1", "nsg2"),
+        "on the subnet"
+    );
+    let older = group(&[rule(100, "Allow", "Internet", "65200-65535")]);
+    api.create(&net(GROUP), &older).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_generation_may_be_blocked() {
+    const GROUP: &str = "networkSecurityGroups/nsg1";
+    let site = site().await;
+    site.api.create(&net(GROUP), &group(&[])).await;
+    site.api
+        .create(
+            &subnet("gateways"),
+            &subnet_with("networkSecurityGroup", GROUP),
+        )
+        .await;
+    site.api.create(&net(GATEWAY), &private_gateway(None)).await;
+    site.api
+        .create(&net(GROUP), &group(&[rule(100, "Deny", "*", "*")]))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateways_way_to_the_internet_is_its_own() {
+    const CODE: &str = "ApplicationGatewaySubnetUserDefinedRouteNotAllowed";
+    const TABLE: &str = "routeTables/rt1";
+    let site = site().await;
+    let api = &site.api;
+    let route = |prefix: &str, hop: &str| {
+        let mut properties = json!({"addressPrefix": prefix, "nextHopType": hop});
+        if hop == "VirtualAppliance" {
+            properties["nextHopIpAddress"] = json!("10.0.1.4");
+        }
+        json!({ "properties": properties })
+    };
+    let path = net(&format!("{TABLE}/routes/r1"));
+    let elsewhere = route("0.0.0.0/0", "VirtualAppliance");
+    api.create(&net(TABLE), &json!({"location": LOCATION}))
+        .await;
+    api.create(&subnet("gateways"), &subnet_with("routeTable", TABLE))
+        .await;
+    api.create(&path, &elsewhere).await;
+    let start = format!(
+        "Route Table {} is associated to subnet {}, which contains V2 SKU Application Gateway {}",
+        net(TABLE),
+        subnet("gateways"),
+        net(GATEWAY)
+    );
+    let reply = api
+        .put(&net(GATEWAY), &gateway())
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    assert!(reply.refused(CODE).starts_with(&start), "{reply:?}");
+    api.create(&path, &route("0.0.0.0/0", "Internet")).await;
+    api.create(&net(GATEWAY), &gateway()).await;
+    api.create(&path, &route("10.0.1.0/24", "VirtualAppliance"))
+        .await;
+    let reply = api.put(&path, &elsewhere).await;
+    assert!(reply.refused(CODE).starts_with(&start), "{reply:?}");
+    let other = "routeTables/rt2";
+    let mut named = elsewhere.clone();
+    named["name"] = json!("r1");
+    let table = json!({"location": LOCATION, "properties": {"routes": [named]}});
+    api.create(&net(other), &table).await;
+    let reply = api
+        .put(&subnet("gateways"), &subnet_with("routeTable", other))
+        .await;
+    assert!(
+        reply
+            .refused(CODE)
+            .starts_with(&start.replace("rt1", "rt2")),
+        "{reply:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interfaces_join_pools() {
+    let site = site().await;
+    let api = &site.api;
+    api.create(&net(GATEWAY), &gateway()).await;
+    let nic = net("networkInterfaces/nic1");
+    let made = api.create(&nic, &interface("backend", &["pool"])).await;
+    let expected = json!({
+        "name": "ipconfig1",
+        "id": format!("{nic}/ipConfigurations/ipconfig1"),
+        "etag": made["etag"],
+        "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
+        "properties": {
+            "provisioningState": "Succeeded",
+            "privateIPAddress": "10.0.1.4",
+            "privateIPAllocationMethod": "Dynamic",
+            "subnet": {"id": subnet("backend")},
+            "primary": true,
+            "privateIPAddressVersion": "IPv4",
+            "applicationGatewayBackendAddressPools": [child("backendAddressPools", "pool")],
+        },
+    });
+    assert_eq!(
+        made["properties"]["ipConfigurations"][0].to_string(),
+        expected.to_string()
+    );
+    assert_eq!(
+        names(&made),
+        [
+            "name",
+            "id",
+            "etag",
+            "properties",
+            "type",
+            "location",
+            "kind"
+        ]
+    );
+    let members = async |position: usize| {
+        let gateway = api.get(&net(GATEWAY)).await.body;
+        let pool = &gateway["properties"]["backendAddressPools"][position];
+        pool["properties"].get("backendIPConfigurations").cloned()
+    };
+    let own = json!([{"id": format!("{nic}/ipConfigurations/ipconfig1")}]);
+    assert_eq!(members(0).await, Some(own.clone()));
+    assert_eq!(members(1).await, None);
+    // A client that writes the gateway as it read it changes nothing of that.
+    let gateway_body = api.get(&net(GATEWAY)).await.body;
+    api.create(&net(GATEWAY), &gateway_body).await;
+    assert_eq!(members(0).await, Some(own.clone()));
+    api.create(&nic, &interface("backend", &["pool2"])).await;
+    assert_eq!(members(0).await, None);
+    assert_eq!(members(1).await, Some(own));
+    let reply = api.put(&nic, &interface("backend", &["none"])).await;
+    reply.refused("InvalidResourceReference");
+    api.remove(&nic).await;
+    assert_eq!(members(1).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_may_go_before_its_interfaces() {
+    let site = site().await;
+    let api = &site.api;
+    api.create(&net(GATEWAY), &gateway()).await;
+    let nic = net("networkInterfaces/nic1");
+    api.create(&nic, &interface("backend", &["pool"])).await;
+    api.remove(&net(GATEWAY)).await;
+    let got = api.get(&nic).await.body;
+    let member = "/properties/ipConfigurations/0/properties/applicationGatewayBackendAddressPools";
+    assert_eq!(got.pointer(member), None);
+    api.create(&nic, &got).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_primary_configuration_joins_pools() {
+    let site = site().await;
+    site.api.create(&net(GATEWAY), &gateway()).await;
+    let mut body = interface("backend", &["pool"]);
+    let mut second = interface("backend", &["pool2"])["properties"]["ipConfigurations"][0].clone();
+    second["name"] = json!("ipconfig2");
+    second["properties"]["primary"] = json!(false);
+    body["properties"]["ipConfigurations"]
+        .as_array_mut()
+        .unwrap()
+        .push(second);
+    let nic = net("networkInterfaces/nic1");
+    let reply = site
+        .api
+        .put(&nic, &body)
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    let code = "ApplicationGatewayLoadBalancingNotSupportedOnSecondaryIpConfigurations";
+    assert_eq!(
+        reply.refused(code),
+        format!(
+            "Network Interface with Id: {nic} has a secondary IpConfigurations ipconfig2 is using \
+             ApplicationGatewayAddressPools. ApplicationGateway loadbalancing is not supported for \
+             secondary IpConfigurations."
+        )
+    );
+    let empty = json!({"location": LOCATION, "properties": {"ipConfigurations": []}});
+    site.api
+        .put(&nic, &empty)
+        .await
+        .refused("NetworkInterfaceWithoutIpConfiguration");
+    let mut nowhere = interface("backend", &[]);
+    nowhere["properties"]["ipConfigurations"][0]["properties"]["subnet"] = json!(null);
+    site.api
+        .put(&nic, &nowhere)
+        .await
+        .refused("SubnetIsRequired");
+    let lost = interface("none", &[]);
+    site.api
+        .put(&nic, &lost)
+        .await
+        .refused("InvalidResourceReference");
+}

@@ -1,0 +1,189 @@
+//! Public IP addresses.
+
+mod support;
+
+use std::sync::Arc;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use support::{GROUP, LOCATION, Obedient, Site, group, names, net};
+
+fn address(name: &str) -> String {
+    net(&format!("publicIPAddresses/{name}"))
+}
+
+fn body() -> Value {
+    json!({
+        "location": LOCATION,
+        "properties": {"idleTimeoutInMinutes": 4, "publicIPAllocationMethod": "Static"},
+        "sku": {"name": "Standard"},
+    })
+}
+
+async fn site(addresses: &str) -> Site {
+    let addresses = addresses.parse().unwrap();
+    let site = Site::with(
+        |config| config.public_addresses = addresses,
+        Arc::new(Obedient),
+    )
+    .await;
+    site.api
+        .create(&group(GROUP), &json!({"location": LOCATION}))
+        .await;
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_shown_once_it_is_there() {
+    let site = site("192.0.2.10").await;
+    let created = site
+        .api
+        .put(&address("a"), &body())
+        .await
+        .expect(StatusCode::CREATED);
+    assert_eq!(created.body["properties"].get("ipAddress"), None);
+    site.api.outcome(&created).await;
+    let got = site.api.get(&address("a")).await.body;
+    let expected = json!({
+        "name": "a",
+        "id": address("a"),
+        "etag": got["etag"],
+        "location": LOCATION,
+        "properties": {
+            "provisioningState": "Succeeded",
+            "resourceGuid": got["properties"]["resourceGuid"],
+            "ipAddress": "192.0.2.10",
+            "publicIPAddressVersion": "IPv4",
+            "publicIPAllocationMethod": "Static",
+            "idleTimeoutInMinutes": 4,
+            "ipTags": [],
+            "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+        },
+        "type": "Microsoft.Network/publicIPAddresses",
+        "sku": {"name": "Standard", "tier": "Regional"},
+    });
+    assert_eq!(got.to_string(), expected.to_string());
+    // As az updates: with all that it read, and more.
+    let mut changed = got.clone();
+    changed["tags"] = json!({"foo": "doo"});
+    changed["properties"]["ipAddress"] = json!("203.0.113.9");
+    changed["properties"]["idleTimeoutInMinutes"] = json!("10");
+    changed["properties"]["dnsSettings"] = json!({"domainNameLabel": "wowza2"});
+    let again = site
+        .api
+        .put(&address("a"), &changed)
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(again.body["properties"]["ipAddress"], "192.0.2.10");
+    assert_eq!(again.body["properties"]["idleTimeoutInMinutes"], 10);
+    assert_eq!(
+        names(&again.body)[..5],
+        ["name", "id", "etag", "location", "tags"]
+    );
+    let dns = json!({"domainNameLabel": "wowza2", "fqdn": "wowza2.local.cloudapp.local"});
+    assert_eq!(
+        again.body["properties"]["dnsSettings"].to_string(),
+        dns.to_string()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_is_given_twice() {
+    let site = site("192.0.2.8/29,2001:db8::1").await;
+    let paths: Vec<String> = (0..7).map(|n| address(&format!("p{n}"))).collect();
+    let body = body();
+    let mut puts = tokio::task::JoinSet::new();
+    for path in paths.clone() {
+        let (api, body) = (site.api.clone(), body.clone());
+        puts.spawn(async move { api.put(&path, &body).await });
+    }
+    let mut refused = Vec::new();
+    while let Some(reply) = puts.join_next().await {
+        let reply = reply.unwrap();
+        match reply.status.is_success() {
+            true => drop(site.api.outcome(&reply).await),
+            false => refused.push(reply.refused("PublicIPCountLimitReached").to_owned()),
+        }
+    }
+    assert_eq!(refused.len(), 1, "six addresses are in the block");
+    assert!(refused[0].starts_with("Cannot create more than 6 IPv4 public IP addresses"));
+    let list = site.api.get(&net("publicIPAddresses")).await.body;
+    let mut given: Vec<&str> = list["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["properties"]["ipAddress"].as_str().unwrap())
+        .collect();
+    given.sort_by_key(|one| one.parse::<std::net::Ipv4Addr>().unwrap());
+    let expected: Vec<String> = (9..15).map(|n| format!("192.0.2.{n}")).collect();
+    assert_eq!(given, expected);
+    let mut six = body.clone();
+    six["properties"]["publicIPAddressVersion"] = json!("ipv6");
+    let six = site.api.create(&address("six"), &six).await;
+    assert_eq!(six["properties"]["ipAddress"], "2001:db8::1");
+    // What is gone is free again.
+    let some = list["value"][0].clone();
+    site.api.remove(some["id"].as_str().unwrap()).await;
+    let new = site.api.create(&address("new"), &body).await;
+    assert_eq!(
+        new["properties"]["ipAddress"],
+        some["properties"]["ipAddress"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_does_not_take() {
+    let site = site("192.0.2.0/24").await;
+    let refused = async |member: &str, value: Value| {
+        let mut body = body();
+        *body.pointer_mut(member).expect(member) = value;
+        let reply = site
+            .api
+            .put(&address("bad"), &body)
+            .await
+            .expect(StatusCode::BAD_REQUEST);
+        let error = &reply.body["error"];
+        let text = |name: &str| error[name].as_str().unwrap().to_owned();
+        (text("code"), text("message"))
+    };
+    let (code, message) = refused("/sku", json!({"name": "Basic", "tier": "Global"})).await;
+    assert_eq!(
+        code,
+        "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress"
+    );
+    assert!(
+        message.ends_with("publicIPAddresses/bad is not standard SKU."),
+        "{message}"
+    );
+    let (code, message) = refused("/sku/name", json!("basic")).await;
+    assert_eq!(code, "IPv4BasicSkuPublicIpCountLimitReached");
+    assert_eq!(
+        message,
+        "Cannot create more than 0 IPv4 Basic SKU public IP addresses for this subscription in \
+         this region."
+    );
+    let method = "/properties/publicIPAllocationMethod";
+    let (code, _) = refused(method, json!("Dynamic")).await;
+    assert_eq!(code, "StandardSkuPublicIPAddressesMustBeStatic");
+    assert_eq!(
+        refused("/sku/name", json!("Basically")).await.0,
+        "InvalidRequestFormat"
+    );
+    let timeout = "/properties/idleTimeoutInMinutes";
+    assert_eq!(refused(timeout, json!(31)).await.0, "InvalidRequestFormat");
+    let mut labelled = body();
+    labelled["properties"]["dnsSettings"] = json!({"domainNameLabel": "woot1"});
+    site.api.create(&address("a"), &labelled).await;
+    site.api.create(&address("a"), &labelled).await;
+    let reply = site.api.put(&address("b"), &labelled).await;
+    let message = reply.refused("DnsRecordInUse");
+    assert_eq!(
+        message,
+        "DNS record woot1.local.cloudapp.local is already used by another public IP."
+    );
+    for label in ["ab", "Woot", "1woot", "woot-", "wo.ot", &"x".repeat(64)] {
+        labelled["properties"]["dnsSettings"]["domainNameLabel"] = json!(label);
+        let reply = site.api.put(&address("b"), &labelled).await;
+        reply.refused("InvalidDomainNameLabel");
+    }
+}

@@ -1,0 +1,355 @@
+//! What the control plane stores, as the node serves it.
+//!
+//! Of each gateway there is the configuration that is wanted, and while that cannot be served, the
+//! last one that was. What came of each is told to those who wait for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_arm::{ApplicationGateway, ArmError, NetworkReadError, ResourceId, read_network};
+use gatewright_control::{Changed, Desired, DesiredError, DesiredGateway};
+use gatewright_dataplane::ApplyError;
+use gatewright_store::{Pending, Revision, SealingKey, Store, Watch, WatchError};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::findings::Finding;
+use crate::network::NetworkFolder;
+use crate::plan::Problem;
+use crate::sentence::Sentence;
+use crate::status::Board;
+
+/// How long an operation waits for the node to take its revision.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Steps that are taken in one go: those behind them wait for the next.
+const STEPS_MAX: usize = 256;
+
+/// What the node has made of the stored state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) revision: Revision,
+    /// Why gateways are not served as they are stored, by id in lower case.
+    failures: Arc<HashMap<String, ArmError>>,
+}
+
+/// Where what is stored comes in, and what came of it goes out.
+pub(crate) struct Stored {
+    store: Arc<dyn Store>,
+    sealing: Arc<SealingKey>,
+    desired: Desired,
+    steps: Box<dyn Watch>,
+    /// Gateways that are not served as they are stored.
+    failures: BTreeMap<String, ArmError>,
+    /// Those of them whose last good configuration cannot be served either.
+    hopeless: BTreeMap<String, ()>,
+    taken: watch::Sender<Taken>,
+}
+
+/// What is to be served of what is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen {
+    /// With the id that findings name in place of a file.
+    pub(crate) gateways: Vec<(String, Arc<ApplicationGateway>)>,
+    pub(crate) network: NetworkFolder,
+    /// Where frontends listen, by the gateway's id and the frontend's name, both in lower case.
+    pub(crate) addresses: HashMap<(String, String), IpAddr>,
+}
+
+impl Stored {
+    /// Reads everything that is stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn open(
+        store: Arc<dyn Store>,
+        sealing: Arc<SealingKey>,
+    ) -> Result<Self, Sentence> {
+        let (desired, steps) = read(&store, &sealing).await?;
+        Ok(Self {
+            store,
+            sealing,
+            desired,
+            steps,
+            failures: BTreeMap::new(),
+            hopeless: BTreeMap::new(),
+            taken: watch::Sender::default(),
+        })
+    }
+
+    pub(crate) fn taken(&self) -> watch::Receiver<Taken> {
+        self.taken.subscribe()
+    }
+
+    /// Waits for something to change that must be served anew. What changes nothing of that is
+    /// taken on the way.
+    ///
+    /// # Errors
+    /// When the store cannot be read any more.
+    pub(crate) async fn changed(&mut self) -> Result<(), Sentence> {
+        loop {
+            let mut is_new = self.take_next().await?;
+            for _ in 1..STEPS_MAX {
+                let next = tokio::time::timeout(Duration::ZERO, self.take_next());
+                match next.await {
+                    Ok(taken) => is_new |= taken?,
+                    Err(_) => break,
+                }
+            }
+            if is_new {
+                return Ok(());
+            }
+            self.publish();
+        }
+    }
+
+    async fn take_next(&mut self) -> Result<bool, Sentence> {
+        let step = match self.steps.next().await {
+            Ok(step) => step,
+            Err(WatchError::Compacted { .. }) => {
+                (self.desired, self.steps) = read(&self.store, &self.sealing).await?;
+                return Ok(true);
+            }
+            Err(error) => return Err(unreadable(&error)),
+        };
+        let Changed { gateways, network } = self.desired.step(&step).map_err(|e| unreadable(&e))?;
+        for id in &gateways {
+            self.failures.remove(id);
+            self.hopeless.remove(id);
+        }
+        Ok(network || !gateways.is_empty())
+    }
+
+    /// What is to be tried again after the reason of a failure may be gone.
+    pub(crate) fn forgive(&mut self) {
+        self.failures.clear();
+        self.hopeless.clear();
+    }
+
+    /// What is to be served: of each gateway what is wanted, or what was good before.
+    pub(crate) fn choose(&self) -> Chosen {
+        let mut chosen = Chosen::default();
+        for (id, known) in self.desired.gateways() {
+            let Some(gateway) = self.choose_one(id, known) else {
+                continue;
+            };
+            self.place(id, gateway, &mut chosen.addresses);
+            chosen.gateways.push((id.clone(), Arc::clone(gateway)));
+        }
+        for (id, body) in self.desired.network() {
+            match read_network(body) {
+                Ok(report) => chosen.network.add(id.to_owned(), report.resources),
+                Err(NetworkReadError::Invalid(findings)) => {
+                    for finding in findings {
+                        tracing::error!("{}", Finding::from_diagnostic(id, finding));
+                    }
+                }
+                Err(error) => tracing::error!("{id}: {error}"),
+            }
+        }
+        chosen
+    }
+
+    fn choose_one<'a>(
+        &self,
+        id: &str,
+        known: &'a DesiredGateway,
+    ) -> Option<&'a Arc<ApplicationGateway>> {
+        if self.hopeless.contains_key(id) {
+            return None;
+        }
+        let is_last_good_better = known.has_failed && known.last_good.is_some();
+        match self.failures.contains_key(id) || is_last_good_better {
+            true => known.last_good.as_ref(),
+            false => Some(&known.gateway),
+        }
+    }
+
+    /// A public frontend listens on the address of its public IP address; a private one on the
+    /// loopback address with its last three numbers.
+    fn place(
+        &self,
+        id: &str,
+        gateway: &ApplicationGateway,
+        addresses: &mut HashMap<(String, String), IpAddr>,
+    ) {
+        for frontend in &gateway.properties.frontend_ip_configurations {
+            let properties = &frontend.properties;
+            let public = properties.public_ip_address.as_ref();
+            let address = match public {
+                Some(reference) => self.desired.public_address(&reference.id),
+                None => properties.private_ip_address.as_deref().and_then(stand_in),
+            };
+            let key = (id.to_owned(), frontend.name.to_ascii_lowercase());
+            addresses.extend(address.map(|address| (key, address)));
+        }
+    }
+
+    /// Takes note of why `chosen` cannot be served, where that is one gateway's fault. Whether it
+    /// is worth another try without it.
+    pub(crate) fn blame(&mut self, problem: &Problem, chosen: &Chosen) -> bool {
+        let mut is_new = false;
+        for finding in problem.findings.iter().filter(|finding| finding.is_error()) {
+            let help = finding.help.as_deref().unwrap_or_default();
+            let message = format!("{} {help}", finding.message);
+            let error = ArmError::new(&finding.code, message.trim());
+            is_new |= self.blame_one(&finding.file.to_ascii_lowercase(), error, chosen);
+        }
+        is_new
+    }
+
+    /// As [`Stored::blame`], for what the data plane could not do.
+    pub(crate) fn blame_for(&mut self, error: &ApplyError, chosen: &Chosen) -> bool {
+        let ApplyError::Bind { endpoint, .. } = error else {
+            return false;
+        };
+        let refusal = ArmError::new("FrontendCannotListen", error.to_string());
+        self.blame_one(&endpoint.gateway, refusal, chosen)
+    }
+
+    fn blame_one(&mut self, id: &str, error: ArmError, chosen: &Chosen) -> bool {
+        if !chosen.gateways.iter().any(|(known, _)| known == id) {
+            return false;
+        }
+        match self.failures.get(id) {
+            None => {
+                self.failures.insert(id.to_owned(), error);
+            }
+            Some(_) => {
+                self.hopeless.insert(id.to_owned(), ());
+            }
+        }
+        true
+    }
+
+    /// What is stored is served, but for what failed.
+    pub(crate) fn publish(&self) {
+        let failures = self.failures.clone().into_iter().collect();
+        self.taken.send_replace(Taken {
+            revision: self.desired.revision(),
+            failures: Arc::new(failures),
+        });
+    }
+
+    /// Nothing of what is stored could be taken.
+    pub(crate) fn publish_refusal(&mut self, why: &str) {
+        let error = ArmError::new("ConfigurationNotServed", why);
+        for id in self.desired.gateways().keys() {
+            self.failures
+                .entry(id.clone())
+                .or_insert_with(|| error.clone());
+        }
+        self.publish();
+    }
+
+    /// The gateways that are not served as they are stored: id, name, why.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.failures.iter().map(|(id, error)| {
+            let known = self.desired.gateways().get(id);
+            let name = known.map_or("", |known| known.gateway.name.as_str());
+            (id.as_str(), name, error.message.as_str())
+        })
+    }
+}
+
+async fn read(
+    store: &Arc<dyn Store>,
+    sealing: &Arc<SealingKey>,
+) -> Result<(Desired, Box<dyn Watch>), Sentence> {
+    let desired = Desired::load(&**store, Arc::clone(sealing)).await;
+    let desired = desired.map_err(|error: DesiredError| unreadable(&error))?;
+    let steps = store.watch(Desired::PREFIX, desired.revision()).await;
+    Ok((desired, steps.map_err(|error| unreadable(&error))?))
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Sentence {
+    Sentence::new(format!(
+        "what the control plane stored cannot be read: {error}"
+    ))
+}
+
+/// A loopback address for a private one: 10.0.0.10 is 127.0.0.10 here.
+fn stand_in(private: &str) -> Option<IpAddr> {
+    let private: Ipv4Addr = private.parse().ok()?;
+    let [_, second, third, fourth] = private.octets();
+    Some(Ipv4Addr::new(127, second, third, fourth).into())
+}
+
+/// The node, as the control plane knows it.
+pub(crate) struct Served {
+    taken: watch::Receiver<Taken>,
+    board: Arc<Board>,
+}
+
+impl Served {
+    pub(crate) fn new(taken: watch::Receiver<Taken>, board: Arc<Board>) -> Self {
+        Self { taken, board }
+    }
+
+    async fn wait(&self, revision: Revision) -> Result<Taken, ArmError> {
+        let mut taken = self.taken.clone();
+        let reached = taken.wait_for(|taken| taken.revision >= revision);
+        match tokio::time::timeout(PATIENCE, reached).await {
+            Ok(Ok(taken)) => Ok(taken.clone()),
+            Ok(Err(_)) => Err(ArmError::new("NodeStopped", "The node is on its way out.")),
+            Err(_) => Err(ArmError::new(
+                "NodeTimeout",
+                format!(
+                    "The node has not taken the change within {} s.",
+                    PATIENCE.as_secs()
+                ),
+            )),
+        }
+    }
+}
+
+impl gatewright_control::Node for Served {
+    fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Box::pin(async move { self.wait(revision).await.map(drop) })
+    }
+
+    fn serves<'a>(
+        &'a self,
+        gateway: &'a ResourceId,
+        revision: Revision,
+    ) -> Pending<'a, Result<(), ArmError>> {
+        Box::pin(async move {
+            let taken = self.wait(revision).await?;
+            let id = gateway.to_string().to_ascii_lowercase();
+            taken.failures.get(&id).cloned().map_or(Ok(()), Err)
+        })
+    }
+
+    fn backend_health<'a>(
+        &'a self,
+        gateway: &'a ResourceId,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Box::pin(async move {
+            let report = self.board.backend_health();
+            Ok(report.of_gateway(&gateway.to_string()).as_service_answers())
+        })
+    }
+
+    fn backend_health_on_demand<'a>(
+        &'a self,
+        gateway: &'a ResourceId,
+        probe: &'a Value,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Box::pin(async move {
+            let report = self.board.health_on_demand(probe).await;
+            let report = report.map_err(|findings| match findings.first() {
+                Some(finding) => ArmError::from_finding(finding),
+                None => ArmError::new("InvalidRequestFormat", "Cannot parse the request."),
+            })?;
+            report
+                .of_gateway(&gateway.to_string())
+                .as_service_answers_on_demand()
+                .ok_or_else(|| {
+                    let message = "The body names a pool of another gateway.";
+                    ArmError::new("InvalidResourceReference", message)
+                })
+        })
+    }
+}
