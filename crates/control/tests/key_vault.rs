@@ -216,7 +216,7 @@ async fn what_is_deleted_can_be_recovered_until_it_is_purged() {
     site.api
         .get("/keyvault/kv-one/secrets/web")
         .await
-        .refused("VaultNotFound");
+        .refused("GW-E-vault-not-found");
     site.api
         .put(&vault("kv-one"), &body)
         .await
@@ -330,4 +330,12 @@ async fn a_group_goes_with_its_vaults_and_their_secrets() {
         .get(&group(GROUP))
         .await
         .refused("ResourceGroupNotFound");
+    site.api
+        .create(&group(GROUP), &json!({"location": LOCATION}))
+        .await;
+    let recover = json!({"location": LOCATION, "properties": {"createMode": "recover"}});
+    let back = site.api.put(&vault("kv-one"), &recover).await;
+    back.expect(StatusCode::OK);
+    let secret = format!("{}/secrets/web", vault("kv-one"));
+    site.api.get(&secret).await.expect(StatusCode::OK);
 }

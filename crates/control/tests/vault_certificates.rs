@@ -287,7 +287,7 @@ async fn each_cause_has_its_code() {
     let causes = [
         (
             "https://kv-two.vault.azure.net/secrets/web",
-            "VaultNotFound",
+            "GW-E-vault-not-found",
         ),
         (
             "https://kv-one.vault.azure.net/secrets/other",
@@ -299,7 +299,7 @@ async fn each_cause_has_its_code() {
         ),
         (
             "https://kv-one.vault.azure.net/keys/web",
-            "InvalidKeyVaultSecretId",
+            "GW-E-key-vault-secret-id",
         ),
     ];
     for (uri, code) in causes {

@@ -304,7 +304,7 @@ async fn what_comes_later_is_refused_clearly_and_to_those_who_may_ask() {
         (Method::POST, "/v1/workspaces/w/query".to_owned()),
     ] {
         let reply = site.api.send(method.clone(), &path, Some(&json!({}))).await;
-        let message = reply.refused("FeatureNotAvailable").to_owned();
+        let message = reply.refused("GW-E-not-here-yet").to_owned();
         assert!(
             message.ends_with("not part of this control plane yet."),
             "{message}"

@@ -247,6 +247,8 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
         let message = format!("The principal ID '{principal}' is not valid. It must be a GUID.");
         return Err(ArmError::front_door("InvalidPrincipalId", message));
     }
+    let kind = member(bag, "principalType").and_then(Value::as_str);
+    let kind = kind.unwrap_or("ServicePrincipal");
     let core = &context.core;
     let _turn = core.writing.lock().await;
     let stored = all(core).await?;
@@ -265,7 +267,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
         "properties": {
             "roleDefinitionId": role.path(core),
             "principalId": principal,
-            "principalType": member(bag, "principalType").cloned().unwrap_or(json!("ServicePrincipal")),
+            "principalType": kind,
             "scope": scope,
             "createdOn": now,
             "updatedOn": now,

@@ -69,7 +69,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 async fn refuse(what: &'static str) -> Result<Answer, ArmError> {
     let message = format!("{what} are not part of this control plane yet.");
-    Err(ArmError::front_door("FeatureNotAvailable", message))
+    Err(ArmError::front_door("GW-E-not-here-yet", message))
 }
 
 async fn query_later(context: Context) -> Result<Answer, ArmError> {

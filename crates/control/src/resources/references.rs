@@ -168,7 +168,8 @@ mod tests {
     fn references_name_the_innermost_item_that_refers() {
         let id =
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/applicationGateways/a";
-        let subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n";
+        let subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/\
+                      virtualNetworks/v/subnets/n";
         let body = json!({
             "id": id,
             "identity": {"userAssignedIdentities": {subnet: {}}},

@@ -1,4 +1,4 @@
-//! The front of App Service: one address at which every site answers, told apart by the Host header.
+//! The front of App Service: one address at which every site answers, told apart by Host.
 //!
 //! It speaks HTTP and, where a client begins with TLS, HTTPS with a certificate of this
 //! installation's authority for `*.azurewebsites.net`, as the service does for every name that has

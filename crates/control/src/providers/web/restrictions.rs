@@ -335,7 +335,10 @@ mod tests {
             "ipAddress": "Any",
             "action": "Allow",
             "priority": 1,
-            "headers": {"X-Forwarded-Host": ["a.test", "b.test"], "x-forwarded-for": ["10.0.0.0/8"]},
+            "headers": {
+                "X-Forwarded-Host": ["a.test", "b.test"],
+                "x-forwarded-for": ["10.0.0.0/8"],
+            },
         }]))
         .unwrap();
         for (host, client, expected) in [

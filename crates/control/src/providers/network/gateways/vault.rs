@@ -8,7 +8,7 @@ use gatewright_arm::{ApplicationGateway, ArmError};
 use gatewright_compile::{CertificateError, read_certificates, read_from_vault};
 
 use crate::core::Core;
-use crate::providers::key_vault::{Reader, Trouble, fetch};
+use crate::providers::key_vault::{NO_VAULT, Reader, SecretUri, Trouble, fetch};
 
 /// Fetches what the gateway refers to. What cannot be fetched keeps the data that it has.
 ///
@@ -95,24 +95,33 @@ fn invalid_data(id: &str) -> ArmError {
     ArmError::new("ApplicationGatewaySslCertificateInvalidData", message)
 }
 
-/// What the service says where the vault refuses, with the cause below it, under the code that the
-/// service's advisor has for it; the cause alone where there is nothing to refuse.
+/// What the service says where the vault refuses, with the cause below it; the cause alone where
+/// there is nothing to refuse. Causes have the codes that the service's advisor has for them.
 fn explain(trouble: &Trouble, uri: &str, gateway: &str) -> ArmError {
-    let denied = |code: &str, cause: String| {
-        let message = format!(
-            "Access denied for KeyVault Secret '{uri}' for Application Gateway '{gateway}'. Make \
-             sure that Identity assigned to Application Gateway has access to the KeyVault \
-             associated with secret."
-        );
-        let detail = ArmError::new(code, cause);
-        ArmError::new("ApplicationGatewayKeyVaultSecretAccessDenied", message).with_detail(detail)
-    };
-    match trouble {
-        Trouble::NoIdentity => denied(
+    if let Trouble::Failed(error) = trouble {
+        return error.clone();
+    }
+    let (code, why) = refusal(trouble).unwrap_or_else(|| absence(trouble, uri));
+    let cause = ArmError::new(code, why);
+    if refusal(trouble).is_none() {
+        return cause;
+    }
+    let message = format!(
+        "Access denied for KeyVault Secret '{uri}' for Application Gateway '{gateway}'. Make sure \
+         that Identity assigned to Application Gateway has access to the KeyVault associated with \
+         secret."
+    );
+    ArmError::new("ApplicationGatewayKeyVaultSecretAccessDenied", message).with_detail(cause)
+}
+
+/// Why the vault refuses, where it does.
+fn refusal(trouble: &Trouble) -> Option<(&'static str, String)> {
+    Some(match trouble {
+        Trouble::NoIdentity => (
             "UserAssignedManagedIdentityNotFound",
             "The application gateway has no user-assigned identity.".to_owned(),
         ),
-        Trouble::Forbidden(vault) => denied(
+        Trouble::Forbidden(vault) => (
             "UserAssignedIdentityDoesNotHaveGetPermissionOnKeyVault",
             format!(
                 "No user-assigned identity of the application gateway has the 'get' permission on \
@@ -120,7 +129,7 @@ fn explain(trouble: &Trouble, uri: &str, gateway: &str) -> ArmError {
                  Vault Secrets User."
             ),
         ),
-        Trouble::Firewall(vault) => denied(
+        Trouble::Firewall(vault) => (
             "KeyVaultHasRestrictedAccess",
             format!(
                 "The network of the Key Vault '{vault}' is restricted: a virtual network rule for \
@@ -128,56 +137,53 @@ fn explain(trouble: &Trouble, uri: &str, gateway: &str) -> ArmError {
                  be allowed to bypass the firewall."
             ),
         ),
-        Trouble::SecretDisabled(secret) => denied(
+        Trouble::SecretDisabled(secret) => (
             "SecretDisabled",
             format!(
                 "The secret '{}' of the Key Vault '{}' is disabled.",
                 secret.name, secret.vault
             ),
         ),
-        Trouble::IdentityGone(id) => plain(
+        _ => return None,
+    })
+}
+
+/// What is not there.
+fn absence(trouble: &Trouble, uri: &str) -> (&'static str, String) {
+    match trouble {
+        Trouble::IdentityGone(id) => (
             "UserAssignedManagedIdentityNotFound",
             format!("The user-assigned identity '{id}' of the application gateway was not found."),
         ),
-        Trouble::SecretDeleted(secret) => plain(
+        Trouble::SecretDeleted(secret) => (
             "SecretDeletedFromKeyVault",
             format!(
                 "The secret '{}' was deleted from the Key Vault '{}'; it can be recovered.",
                 secret.name, secret.vault
             ),
         ),
-        Trouble::NoSecret(secret) => plain(
-            "SecretNotFound",
-            format!(
-                "A secret with (name/id) {}{} was not found in the Key Vault '{}'.",
-                secret.name,
-                secret
-                    .version
-                    .as_ref()
-                    .map(|one| format!("/{one}"))
-                    .unwrap_or_default(),
-                secret.vault
-            ),
-        ),
-        Trouble::VaultDeleted(vault) => plain(
+        Trouble::NoSecret(SecretUri { vault, name, version }) => {
+            let version = version.as_ref().map(|one| format!("/{one}"));
+            let name = format!("{name}{}", version.unwrap_or_default());
+            let why = format!(
+                "A secret with (name/id) {name} was not found in the Key Vault '{vault}'."
+            );
+            ("SecretNotFound", why)
+        }
+        Trouble::VaultDeleted(vault) => (
             "KeyVaultSoftDeleted",
             format!("The Key Vault '{vault}' was deleted; it can be recovered."),
         ),
-        Trouble::NoVault(vault) => plain(
-            "VaultNotFound",
+        Trouble::NoVault(vault) => (
+            NO_VAULT,
             format!("There is no Key Vault '{vault}' in this control plane."),
         ),
-        Trouble::NotASecret => plain(
-            "InvalidKeyVaultSecretId",
+        _ => (
+            "GW-E-key-vault-secret-id",
             format!(
                 "'{uri}' is no identifier of a secret: https://<vault>.vault.azure.net/secrets/\
                  <name>, with a version behind it or without, is expected."
             ),
         ),
-        Trouble::Failed(error) => error.clone(),
     }
-}
-
-fn plain(code: &str, message: String) -> ArmError {
-    ArmError::new(code, message)
 }
