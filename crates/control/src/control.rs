@@ -21,6 +21,7 @@ use crate::identity::{
 use crate::node::Node;
 use crate::operations::{self, Doing, Operation, Status};
 use crate::pki::{self, Authority};
+use crate::providers::resume_deployment;
 use crate::providers::web::front as app_service;
 use crate::resources::document::{self, Document};
 
@@ -310,6 +311,9 @@ impl Core {
             (Doing::Delete, Some(_)) if id.name().is_none() => {
                 let call = operation.resumed();
                 tokio::spawn(Arc::clone(self).empty_group(call, operation));
+            }
+            (Doing::Deploy, Some(document)) => {
+                tokio::spawn(resume_deployment(Arc::clone(self), document, operation));
             }
             (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
                 tokio::spawn(Arc::clone(self).settle(document, operation, None));

@@ -18,6 +18,7 @@ use crate::providers;
 use crate::resources::document::Document;
 use crate::resources::edit::{Edit, not_found};
 use crate::resources::kind::Kind;
+use crate::resources::records::is_record;
 use crate::resources::remove::{Removed, part};
 use crate::resources::write::{Accepted, Call};
 
@@ -28,7 +29,8 @@ const SUBSCRIPTION: &str = "/subscriptions/{subscription}";
 /// row that matches answers.
 pub(crate) fn table(kinds: &[Box<dyn Kind>]) -> Vec<Route> {
     let mut routes = providers::routes();
-    for kind in kinds {
+    // Records have routes of their own.
+    for kind in kinds.iter().filter(|kind| !is_record(kind.name())) {
         routes.extend(routes_of(&**kind));
     }
     for word in ["operations", "operationResults"] {

@@ -112,6 +112,6 @@ mod tests {
             long.starts_with("MII") && long.contains("YJKoZIhvcNAQcCoII"),
             "{long:.40}"
         );
-        assert!(long.contains("AgEBMQAwCwYJKoZIhvcNAQcB"), "{long:.80}");
+        assert!(long.contains("CAQExADALBgkqhkiG9w0BBwGg"), "{long:.80}");
     }
 }

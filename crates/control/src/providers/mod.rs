@@ -2,8 +2,11 @@
 
 mod activity_log;
 mod authorization;
+mod compute;
+mod deployments;
 mod filter;
 mod groups;
+mod identity;
 mod key_vault;
 mod later;
 mod network;
@@ -18,6 +21,9 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     let mut kinds = network::kinds();
     kinds.extend(key_vault::kinds());
     kinds.extend(web::kinds());
+    kinds.extend(identity::kinds());
+    kinds.extend(compute::kinds());
+    kinds.push(Box::new(deployments::Deployments));
     kinds
 }
 
@@ -26,6 +32,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = subscriptions::routes();
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
+    routes.extend(deployments::routes());
     routes.extend(network::routes());
     routes.extend(key_vault::routes());
     routes.extend(authorization::routes());
@@ -34,4 +41,5 @@ pub(crate) fn routes() -> Vec<Route> {
     routes
 }
 
+pub(crate) use deployments::resume as resume_deployment;
 pub(crate) use network::desired_gateway as typed_gateway;

@@ -103,6 +103,15 @@ pub(crate) trait Kind: Send + Sync + 'static {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>>;
 
+    /// Judges what can be judged of a PUT without a look at any other resource: one of those that it
+    /// refers to may not be there yet.
+    ///
+    /// # Errors
+    /// The first thing that is wrong whatever the others are.
+    fn judge_alone(&self, _core: &Core, _put: &Put<'_>) -> Result<(), ArmError> {
+        Ok(())
+    }
+
     /// What a GET answers: the stored body, with what other resources say of it.
     fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
         document.body.clone()

@@ -41,7 +41,7 @@ pub(crate) enum Form {
     /// A list of such.
     References,
     Object(&'static [Member]),
-    /// A list of such.
+    /// Objects that are no resources.
     Objects(&'static [Member]),
     /// Resources of their own name and id; the type is the parent's and the member's name.
     Items(&'static Shape),

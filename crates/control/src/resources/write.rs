@@ -143,7 +143,8 @@ impl Core {
         })
     }
 
-    async fn prepare(
+    /// Judges a write as it would be carried out now; changes nothing.
+    pub(crate) async fn prepare(
         &self,
         call: &Call,
         kind: &dyn Kind,

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::access::{Permission, allows_caller};
 use super::deleted::{self, Deleted};
-use super::{NO_VAULT, uri};
 use super::versions::{Version, Versions};
+use super::{NO_VAULT, uri};
 use crate::clock;
 use crate::context::{Context, Handler, handler};
 use crate::front::answer::Answer;

@@ -7,6 +7,7 @@ use gatewright_arm::{ArmError, ResourceId};
 use gatewright_snapshot::network::Prefix;
 use serde_json::Value;
 
+use super::own_codes;
 use super::subnets::{Subnet, ranges};
 use super::virtual_networks::name_of;
 use crate::resources::inventory::Inventory;
@@ -118,7 +119,7 @@ fn fixed(text: &str, ranges: &[Prefix], user: &str) -> Result<IpAddr, ArmError> 
     let shown = shown.join(", ");
     let address: IpAddr = text.parse().map_err(|_| {
         let message = format!("Private static IP address {text} of {user} is not valid.");
-        ArmError::new("InvalidIPAddressFormat", message)
+        ArmError::new(own_codes::ADDRESS, message)
     })?;
     let Some(range) = ranges.iter().find(|range| range.contains(address)) else {
         return Err(ArmError::new(

@@ -16,7 +16,7 @@ use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
 use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
-pub(crate) use actions::routes;
+pub(crate) use actions::{ask_later, routes};
 
 use crate::clock;
 use crate::core::{Core, failed};
@@ -53,6 +53,17 @@ impl Kind for Gateways {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move { prepare(core, &put).await })
+    }
+
+    fn judge_alone(&self, core: &Core, put: &Put<'_>) -> Result<(), ArmError> {
+        let previous = put
+            .previous
+            .map(|document| stored(core, document))
+            .transpose()?;
+        let mut gateway = read(put)?;
+        own(&mut gateway, put, previous.as_ref());
+        keep_secrets(&mut gateway, previous.as_ref());
+        check(&gateway, put, previous.as_ref())
     }
 
     fn settle<'a>(
@@ -105,17 +116,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     keep_secrets(&mut gateway, previous.as_ref());
     let id = put.previous.map_or(put.id, |before| &before.id);
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
-    let context = Validation {
-        api_version: Some(put.api_version),
-        previous: previous.as_ref(),
-        // What is served is for the compilation to say: a deprecated policy is a warning here.
-        refuse_old_tls: false,
-        ..Validation::default()
-    };
-    let findings = validate(&gateway, &context);
-    if let Some(error) = findings.iter().find(|finding| finding.is_error()) {
-        return Err(ArmError::from_finding(error));
-    }
+    check(&gateway, put, previous.as_ref())?;
     neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
     let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
@@ -134,6 +135,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         }
     }
     neighbours::check_subnet(core, id, &gateway).await?;
+    neighbours::introduce_identities(core, &mut gateway).await?;
     let secrets = secrets(&gateway);
     public::describe(&mut gateway);
     Ok(Prepared {
@@ -142,6 +144,26 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         notes: Some(neighbours::noted(put, interfaces)),
         doomed,
     })
+}
+
+/// Judges a gateway by itself.
+fn check(
+    gateway: &ApplicationGateway,
+    put: &Put<'_>,
+    previous: Option<&ApplicationGateway>,
+) -> Result<(), ArmError> {
+    let context = Validation {
+        api_version: Some(put.api_version),
+        previous,
+        // What is served is for the compilation to say: a deprecated policy is a warning here.
+        refuse_old_tls: false,
+        ..Validation::default()
+    };
+    let findings = validate(gateway, &context);
+    match findings.iter().find(|finding| finding.is_error()) {
+        Some(error) => Err(ArmError::from_finding(error)),
+        None => Ok(()),
+    }
 }
 
 /// The body of a PUT, as leniently as the service reads it; an unknown member is an error.

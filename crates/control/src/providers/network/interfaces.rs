@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::addresses::{Allocation, Wish};
 use super::virtual_networks::{id_of, items, items_mut, name_of, reference_of};
-use super::{gateway_subnets, public_ips};
+use super::{gateway_subnets, own_codes, public_ips};
 use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
@@ -232,15 +232,12 @@ fn choose_primary(id: &ResourceId, body: &mut Value) -> Result<(), ArmError> {
     };
     match (count, primaries) {
         (0, _) => {
-            return refuse(
-                "NetworkInterfaceWithoutIpConfiguration",
-                "an IP configuration",
-            );
+            return refuse(own_codes::INTERFACE, "an IP configuration");
         }
         (_, 0 | 1) => {}
         _ => {
             let what = "one primary IP configuration, and no more";
-            return refuse("MultiplePrimaryIpConfigurations", what);
+            return refuse(own_codes::INTERFACE, what);
         }
     }
     for (position, configuration) in items_mut(body, "ipConfigurations").enumerate() {

@@ -87,6 +87,24 @@ pub(super) fn serve_interfaces(gateway: &mut ApplicationGateway, notes: &Value) 
     }
 }
 
+/// Says of the identities that a gateway acts under who they are.
+pub(super) async fn introduce_identities(
+    core: &Core,
+    gateway: &mut ApplicationGateway,
+) -> Result<(), ArmError> {
+    let identities = gateway.identity.iter_mut();
+    for (id, shown) in identities.flat_map(|one| &mut one.user_assigned_identities) {
+        let document = match ResourceId::parse(id) {
+            Ok(id) => core.document(&id).await?,
+            Err(_) => None,
+        };
+        let text = |pointer: &str| Some(document.as_ref()?.text(pointer)?.to_owned());
+        shown.principal_id = text("/properties/principalId");
+        shown.client_id = text("/properties/clientId");
+    }
+    Ok(())
+}
+
 /// Gives the private frontends their addresses, and sees to it that the public ones are free.
 ///
 /// # Errors

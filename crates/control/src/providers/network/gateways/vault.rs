@@ -162,12 +162,15 @@ fn absence(trouble: &Trouble, uri: &str) -> (&'static str, String) {
                 secret.name, secret.vault
             ),
         ),
-        Trouble::NoSecret(SecretUri { vault, name, version }) => {
+        Trouble::NoSecret(SecretUri {
+            vault,
+            name,
+            version,
+        }) => {
             let version = version.as_ref().map(|one| format!("/{one}"));
             let name = format!("{name}{}", version.unwrap_or_default());
-            let why = format!(
-                "A secret with (name/id) {name} was not found in the Key Vault '{vault}'."
-            );
+            let why =
+                format!("A secret with (name/id) {name} was not found in the Key Vault '{vault}'.");
             ("SecretNotFound", why)
         }
         Trouble::VaultDeleted(vault) => (
