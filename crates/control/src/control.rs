@@ -14,13 +14,15 @@ use zeroize::Zeroizing;
 use crate::clock;
 use crate::config::ControlConfig;
 use crate::core::Core;
+use crate::front::limits::Limits;
 use crate::front::server;
+use crate::housekeeping;
 use crate::identity::{
-    self, Assignment, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role, TokenKey,
+    self, Assignment, Caller, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role, TokenKey,
 };
 use crate::node::Node;
 use crate::operations::{self, Doing, Operation, Status};
-use crate::pki::{self, Authority};
+use crate::pki::{self, Authority, Presented};
 use crate::providers::resume_deployment;
 use crate::providers::web::front as app_service;
 use crate::resources::document::{self, Document};
@@ -30,6 +32,10 @@ const TOKEN_KEY: &str = "identity/token-key";
 
 /// Where the authority of certificates lies, and what it is sealed for.
 const AUTHORITY: &str = "identity/authority";
+
+/// The same for the authority of what the front of App Service presents. It is another one, for
+/// clients trust the first, and it must not vouch for a domain of the world.
+const APP_SERVICE_AUTHORITY: &str = "identity/app-service-authority";
 
 /// Longest name of a principal that is taken, in characters.
 const NAME_CHARACTERS_MAX: usize = 120;
@@ -51,9 +57,9 @@ pub enum StartError {
 pub struct Control {
     core: Arc<Core>,
     address: SocketAddr,
-    /// Where the front of App Service listens.
-    app_service: Option<SocketAddr>,
+    app_service: Option<AppServiceFront>,
     stop: watch::Sender<bool>,
+    has_ended: watch::Receiver<bool>,
     bootstrap: Option<NewPrincipal>,
 }
 
@@ -70,22 +76,36 @@ impl Control {
         sealing: Arc<SealingKey>,
         node: Arc<dyn Node>,
     ) -> Result<Self, StartError> {
+        Self::start_within(Limits::default(), config, store, sealing, node).await
+    }
+
+    /// As [`Control::start`], within other bounds than those it serves with.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub async fn start_within(
+        limits: Limits,
+        config: ControlConfig,
+        store: Arc<dyn Store>,
+        sealing: Arc<SealingKey>,
+        node: Arc<dyn Node>,
+    ) -> Result<Self, StartError> {
         let bind = |error| StartError::Bind(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let names = pki::names(&config.names);
         let authorities = pki::authorities(&names, address.port());
-        let authority = authority(&*store, &sealing).await?;
+        let authority = authority(&*store, &sealing, (AUTHORITY, &names)).await?;
         std::fs::write(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
-        let tls = authority
-            .server_config(&names, clock::now())
-            .map_err(StartError::Keys)?;
+        let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
-        let apps = AppService::bind(&config, &authority).await?;
+        let apps = AppService::bind(&config, &*store, &sealing).await?;
         let core = Arc::new(Core::new(
             config,
+            limits,
             authorities,
             store,
             sealing,
@@ -96,26 +116,26 @@ impl Control {
         let bootstrap = core.bootstrap().await?;
         core.resume().await?;
         let (stop, stopped) = watch::channel(false);
-        let acceptor = TlsAcceptor::from(tls);
-        let app_service = apps.as_ref().map(|apps| apps.address);
-        if let Some(AppService {
-            listener, acceptor, ..
-        }) = apps
-        {
-            let (core, stopped) = (Arc::clone(&core), stopped.clone());
-            tokio::spawn(app_service::serve(listener, acceptor, core, stopped));
-        }
-        tokio::spawn(server::serve(
-            listener,
-            acceptor,
-            Arc::clone(&core),
-            stopped,
-        ));
+        let acceptor = TlsAcceptor::from(presented.server_config());
+        let mut all = vec![presented];
+        let app_service = apps.map(|apps| {
+            all.push(Arc::clone(&apps.presented));
+            apps.serve(&core, stopped.clone())
+        });
+        let keeping = housekeeping::run(Arc::clone(&core), all, stopped.clone());
+        tokio::spawn(keeping);
+        let serving = server::serve(listener, acceptor, Arc::clone(&core), stopped);
+        let (ended, has_ended) = watch::channel(false);
+        tokio::spawn(async move {
+            serving.await;
+            ended.send_replace(true);
+        });
         Ok(Self {
             core,
             address,
             app_service,
             stop,
+            has_ended,
             bootstrap,
         })
     }
@@ -131,15 +151,22 @@ impl Control {
     /// # Errors
     /// When the store cannot be read; in a sentence.
     pub async fn app_service_names(&self) -> Result<Vec<(String, SocketAddr)>, String> {
-        let Some(address) = self.app_service else {
+        let Some(front) = &self.app_service else {
             return Ok(Vec::new());
         };
-        let names = self
-            .core
-            .site_names()
-            .await
-            .map_err(|error| error.message)?;
-        Ok(names.into_iter().map(|name| (name, address)).collect())
+        let names = self.core.site_names().await;
+        let names = names.map_err(|error| error.message)?;
+        let with_address = |name| (name, front.address);
+        Ok(names.into_iter().map(with_address).collect())
+    }
+
+    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS: for gateways to
+    /// trust as they trust the public authorities that the service's apps are vouched for by, and
+    /// for nobody else.
+    pub fn app_service_authority(&self) -> Option<&str> {
+        self.app_service
+            .as_ref()
+            .map(|front| front.authority.as_str())
     }
 
     /// The principal that a first start made, once, with its secret.
@@ -203,19 +230,35 @@ impl Control {
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
+
+    /// Waits, once it was told to stop, until every request in progress has its answer: some
+    /// seconds at most, then the rest is cut. Operations that go on are gone on with at the next
+    /// start.
+    pub async fn stopped(&self) {
+        // Its sender is gone: the same.
+        let _ = self.has_ended.clone().wait_for(|ended| *ended).await;
+    }
 }
 
 /// The front of App Service, before it serves.
 struct AppService {
     listener: TcpListener,
+    front: AppServiceFront,
+    presented: Arc<Presented>,
+}
+
+/// The front of App Service, as others find it.
+struct AppServiceFront {
     address: SocketAddr,
-    acceptor: TlsAcceptor,
+    /// PEM.
+    authority: String,
 }
 
 impl AppService {
     async fn bind(
         config: &ControlConfig,
-        authority: &Authority,
+        store: &dyn Store,
+        sealing: &SealingKey,
     ) -> Result<Option<Self>, StartError> {
         let Some(wanted) = config.app_service else {
             return Ok(None);
@@ -228,14 +271,25 @@ impl AppService {
         let listener = TcpListener::bind(wanted).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let names = app_service::names();
-        let tls = authority
-            .server_config(&names, clock::now())
-            .map_err(StartError::Keys)?;
+        let authority = authority(store, sealing, (APP_SERVICE_AUTHORITY, &names)).await?;
+        let front = AppServiceFront {
+            address,
+            authority: authority.certificate.clone(),
+        };
+        let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
         Ok(Some(Self {
             listener,
-            address,
-            acceptor: TlsAcceptor::from(tls),
+            front,
+            presented,
         }))
+    }
+
+    fn serve(self, core: &Arc<Core>, stopped: watch::Receiver<bool>) -> AppServiceFront {
+        let acceptor = TlsAcceptor::from(self.presented.server_config());
+        let core = Arc::clone(core);
+        let serving = app_service::serve(self.listener, acceptor, core, stopped);
+        tokio::spawn(serving);
+        self.front
     }
 }
 
@@ -309,7 +363,8 @@ impl Core {
         let document = entry.as_ref().map(Document::read).transpose()?;
         match (operation.doing, document) {
             (Doing::Delete, Some(_)) if id.name().is_none() => {
-                let call = operation.resumed();
+                let caller = self.identity.principal(&operation.caller);
+                let call = operation.resumed(caller.map_or_else(Caller::nobody, Caller::of));
                 tokio::spawn(Arc::clone(self).empty_group(call, operation));
             }
             (Doing::Deploy, Some(document)) => {
@@ -317,6 +372,10 @@ impl Core {
             }
             (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
                 tokio::spawn(Arc::clone(self).settle(document, operation, None));
+            }
+            // It is gone, as it was to be.
+            (Doing::Delete, None) => {
+                tokio::spawn(Arc::clone(self).end(operation, Ok(())));
             }
             (_, document) => {
                 let document =
@@ -356,14 +415,38 @@ async fn sealed(
     Ok(made)
 }
 
-async fn authority(store: &dyn Store, sealing: &SealingKey) -> Result<Authority, StartError> {
+/// The authority that lies under this name, able to vouch for these names.
+async fn authority(
+    store: &dyn Store,
+    sealing: &SealingKey,
+    (name, names): (&str, &[String]),
+) -> Result<Authority, StartError> {
+    let text = |error: &dyn std::fmt::Display| StartError::Keys(error.to_string());
     let make = || {
-        let authority = Authority::generate(clock::now()).map_err(|error| error.to_string())?;
-        let text = serde_json::to_vec(&authority).map_err(|error| error.to_string())?;
-        Ok(Zeroizing::new(text))
+        let authority = Authority::generate(names, clock::now());
+        to_bytes(&authority.map_err(|error| error.to_string())?)
     };
-    let bytes = sealed(store, sealing, AUTHORITY, make).await?;
-    serde_json::from_slice(&bytes).map_err(|error| StartError::Keys(error.to_string()))
+    let bytes = sealed(store, sealing, name, make).await?;
+    let authority: Authority = serde_json::from_slice(&bytes).map_err(|error| text(&error))?;
+    let renewed = authority.renewed(names, clock::now());
+    let Some(renewed) = renewed.map_err(|error| text(&error))? else {
+        return Ok(authority);
+    };
+    tracing::warn!(
+        "the authority's certificate was made anew, for {}; clients need the new file",
+        names.join(", ")
+    );
+    let key = Key::new(name).map_err(|error| text(&error))?;
+    let plain = to_bytes(&renewed).map_err(StartError::Keys)?;
+    let bytes = sealing.seal(name, &plain).map_err(|error| text(&error))?;
+    let committed = store.commit(Transaction::default().put(key, bytes)).await;
+    committed.map_err(|error| text(&error))?;
+    Ok(renewed)
+}
+
+fn to_bytes(authority: &Authority) -> Result<Zeroizing<Vec<u8>>, String> {
+    let bytes = serde_json::to_vec(authority).map_err(|error| error.to_string())?;
+    Ok(Zeroizing::new(bytes))
 }
 
 async fn token_key(

@@ -52,9 +52,13 @@ fn app(runtime: &str) -> Value {
 async fn visit(site: &Site, scheme: &str, host: &str) -> Reply {
     let names = site.control.app_service_names().await.unwrap();
     let address = names[0].1;
-    let ca = std::fs::read(site.directory.path().join("ca.pem")).unwrap();
+    let ca = site
+        .control
+        .app_service_authority()
+        .expect("a front")
+        .as_bytes();
     let client = Client::builder()
-        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])
+        .tls_certs_only([reqwest::Certificate::from_pem(ca).unwrap()])
         .redirect(reqwest::redirect::Policy::none())
         .resolve(host, address)
         .build()

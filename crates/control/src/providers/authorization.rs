@@ -1,357 +1,312 @@
-//! `Microsoft.Authorization`: roles that are assigned to identities, for what they may read in
-//! vaults.
-//!
-//! An assignment here gives its holder the data actions of its role. It gives nobody a right to
-//! call this control plane: its principals have the roles that they were made with.
+//! `Microsoft.Authorization`: who may do what, to be read. Assignments to those who log in are made
+//! by the operator, not through this API; those to identities, for what lies in vaults, through it.
 
-use gatewright_arm::{ArmError, ResourceId};
-use gatewright_store::{Entry, Key, Transaction};
-use hyper::{Method, StatusCode};
+use aws_lc_rs::digest;
+use gatewright_arm::ArmError;
+use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::clock;
-use crate::context::{Context, handler};
-use crate::core::{Core, failed, written};
+use crate::context::{Context, Handler, handler};
 use crate::front::answer::Answer;
-use crate::front::router::Route;
-use crate::resources::edit::member;
-use crate::resources::write::not_committed;
-use crate::routes::{action, route};
-
-/// What the keys of assignments begin with; their GUID follows.
-const PREFIX: &str = "role-assignment/";
-
-/// Most assignments of the subscription.
-const ASSIGNMENTS_MAX: usize = 1000;
+use crate::front::router::{Access, Route};
+use crate::identity::{Assignment, Principal, Role, is_at_or_below};
+use crate::providers::filter::split_terms;
+use crate::providers::key_vault::roles;
+use crate::routes::route;
 
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
-
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
+const PERMISSIONS: &str = "Microsoft.Authorization/permissions";
 
-/// A built-in role, as far as vaults go. Source: the service's list of built-in roles.
-struct Definition {
-    id: &'static str,
-    name: &'static str,
-    data_actions: &'static [&'static str],
-}
-
-const ROLES: [Definition; 4] = [
-    Definition {
-        id: "4633458b-17de-408a-b874-0445c86b69e6",
-        name: "Key Vault Secrets User",
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-            "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
-        ],
-    },
-    Definition {
-        id: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-        name: "Key Vault Secrets Officer",
-        data_actions: &["Microsoft.KeyVault/vaults/secrets/*"],
-    },
-    Definition {
-        id: "a4417e6f-fecd-4de8-b567-7b0420556985",
-        name: "Key Vault Certificates Officer",
-        data_actions: &["Microsoft.KeyVault/vaults/certificates/*"],
-    },
-    Definition {
-        id: "00482a5a-887f-4fb3-b363-3b7fe8e74483",
-        name: "Key Vault Administrator",
-        data_actions: &["Microsoft.KeyVault/vaults/*"],
-    },
+/// What a role can be on.
+const SCOPES: [&str; 3] = [
+    "/subscriptions/{subscription}",
+    "/subscriptions/{subscription}/resourceGroups/{group}",
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/{namespace}/{type}/{name}",
 ];
 
-impl Definition {
-    fn allows(&self, action: &str) -> bool {
-        self.data_actions
-            .iter()
-            .any(|pattern| match pattern.strip_suffix('*') {
-                Some(head) => action.starts_with(head),
-                None => *pattern == action,
-            })
-    }
-
-    fn shown(&self, core: &Core) -> Value {
-        json!({
-            "id": self.path(core),
-            "name": self.id,
-            "type": DEFINITIONS,
-            "properties": {
-                "roleName": self.name,
-                "type": "BuiltInRole",
-                "description": "",
-                "assignableScopes": ["/"],
-                "permissions": [{
-                    "actions": [],
-                    "notActions": [],
-                    "dataActions": self.data_actions,
-                    "notDataActions": [],
-                }],
-            },
-        })
-    }
-
-    fn path(&self, core: &Core) -> String {
-        let subscription = &core.config.subscription;
-        format!(
-            "/subscriptions/{subscription}/providers/{DEFINITIONS}/{}",
-            self.id
-        )
-    }
-}
-
-/// Whether an assignment at the scope, or above it, allows the data action to this object id.
-pub(crate) async fn allows_data(core: &Core, object_id: &str, action: &str, scope: &str) -> bool {
-    if object_id.is_empty() {
-        return false;
-    }
-    let all = all(core).await.unwrap_or_default();
-    all.iter().any(|one| {
-        let role = text(one, "roleDefinitionId")
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
-        let role = ROLES
-            .iter()
-            .find(|known| known.id.eq_ignore_ascii_case(role));
-        text(one, "principalId").eq_ignore_ascii_case(object_id)
-            && is_within(scope, text(one, "scope"))
-            && role.is_some_and(|role| role.allows(action))
-    })
-}
-
-fn text<'a>(assignment: &'a Value, name: &str) -> &'a str {
-    let properties = assignment.get("properties").unwrap_or(&Value::Null);
-    properties
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-fn is_within(scope: &str, above: &str) -> bool {
-    let (scope, above) = (scope.to_ascii_lowercase(), above.to_ascii_lowercase());
-    let rest = scope.strip_prefix(above.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-async fn all(core: &Core) -> Result<Vec<Value>, ArmError> {
-    let entries = core.entries(PREFIX).await.map_err(failed)?;
-    entries.iter().map(read).collect()
-}
-
-fn read(entry: &Entry) -> Result<Value, ArmError> {
-    serde_json::from_slice(&entry.value).map_err(failed)
-}
-
-fn key_of(name: &str) -> Result<Key, ArmError> {
-    Key::new(format!("{PREFIX}{}", name.to_ascii_lowercase())).map_err(failed)
-}
-
 pub(crate) fn routes() -> Vec<Route> {
-    let group = "/subscriptions/{subscription}/resourceGroups/{group}";
-    let resource = format!("{group}/providers/{{namespace}}/{{type}}/{{resource}}");
-    let child = format!("{resource}/{{kind}}/{{child}}");
     let mut routes = Vec::new();
-    for scope in ["/subscriptions/{subscription}", group, &resource, &child] {
-        let list = format!("{scope}/providers/{ASSIGNMENTS}");
-        let one = format!("{list}/{{assignment}}");
-        let roles = format!("{scope}/providers/{DEFINITIONS}");
-        routes.extend([
-            route(
-                Method::GET,
-                &list,
-                action(ASSIGNMENTS, "read"),
-                handler(list_assignments),
-            ),
-            route(Method::GET, &one, action(ASSIGNMENTS, "read"), handler(get)),
-            route(
-                Method::PUT,
-                &one,
-                action(ASSIGNMENTS, "write"),
-                handler(put),
-            ),
-            route(
-                Method::DELETE,
-                &one,
-                action(ASSIGNMENTS, "delete"),
-                handler(delete),
-            ),
-            route(
-                Method::GET,
-                &roles,
-                action(DEFINITIONS, "read"),
-                handler(list_roles),
-            ),
-            route(
-                Method::GET,
-                format!("{roles}/{{role}}"),
-                action(DEFINITIONS, "read"),
-                handler(get_role),
-            ),
-        ]);
+    for scope in SCOPES {
+        let mut read = |path: String, kind: &str, handler: Handler| {
+            let access = Access::Action(format!("{kind}/read"));
+            let pattern = format!("{scope}/providers/{path}");
+            routes.push(route(Method::GET, pattern, access, handler));
+        };
+        read(ASSIGNMENTS.to_owned(), ASSIGNMENTS, handler(assignments));
+        let one = format!("{ASSIGNMENTS}/{{assignment}}");
+        read(one, ASSIGNMENTS, handler(assignment));
+        read(DEFINITIONS.to_owned(), DEFINITIONS, handler(definitions));
+        let one = format!("{DEFINITIONS}/{{definition}}");
+        read(one, DEFINITIONS, handler(definition));
+        // Everyone may know what they may.
+        let pattern = format!("{scope}/providers/{PERMISSIONS}");
+        let own = handler(permissions);
+        routes.push(route(Method::GET, pattern, Access::Authenticated, own));
     }
     routes
 }
 
-impl Context {
-    /// The scope that the path is below of.
-    fn scope_without(&self, segments: usize) -> String {
-        let kept = self.request.segments.len().saturating_sub(segments);
-        let kept: Vec<&str> = self
-            .request
-            .segments
-            .iter()
-            .take(kept)
-            .map(String::as_str)
-            .collect();
-        let path = format!("/{}", kept.join("/"));
-        ResourceId::parse(&path).map_or(path, |id| id.to_string())
+/// What is before the last `/providers/` of the path.
+fn scope(context: &Context) -> String {
+    let segments = &context.request.segments;
+    let mut words = segments.iter();
+    let end = words.rposition(|word| word.eq_ignore_ascii_case("providers"));
+    let kept: Vec<&str> = segments
+        .iter()
+        .take(end.unwrap_or_default())
+        .map(String::as_str)
+        .collect();
+    format!("/{}", kept.join("/"))
+}
+
+/// What the `$filter` of a list of assignments asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Filter {
+    /// Not those below the scope.
+    at_scope: bool,
+    principal: Option<String>,
+}
+
+impl Filter {
+    fn parse(text: &str) -> Result<Self, ArmError> {
+        let mut filter = Self::default();
+        for term in split_terms(text) {
+            filter.add(term.trim()).ok_or_else(|| {
+                let message = format!(
+                    "The $filter '{term}' is not understood. atScope(), principalId eq '...' and \
+                     assignedTo('...') can be asked for, with 'and' between."
+                );
+                ArmError::front_door("InvalidFilter", message)
+            })?;
+        }
+        Ok(filter)
+    }
+
+    fn add(&mut self, term: &str) -> Option<()> {
+        if term.eq_ignore_ascii_case("atScope()") {
+            self.at_scope = true;
+            return Some(());
+        }
+        let lower = term.to_ascii_lowercase();
+        let quoted = match lower.strip_prefix("assignedto(") {
+            Some(rest) => rest.strip_suffix(')')?,
+            None => {
+                let rest = lower.strip_prefix("principalid")?.trim_start();
+                rest.strip_prefix("eq")?
+            }
+        };
+        let id = quoted.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+        self.principal = Some(id.to_owned());
+        Some(())
+    }
+
+    /// An assignment to this holder on the scope `own`, where those at `scope` are asked for.
+    fn lets_through(&self, (holder, own): (&str, &str), scope: &str) -> bool {
+        let is_above = is_at_or_below(scope, own);
+        let is_below = !self.at_scope && is_at_or_below(own, scope);
+        let asked = self.principal.as_ref();
+        (is_above || is_below) && asked.is_none_or(|asked| asked.eq_ignore_ascii_case(holder))
     }
 }
 
-fn missing(name: &str) -> ArmError {
+/// Those at the scope, those that hold there because they are on something above it, and those below
+/// it.
+async fn assignments(context: Context) -> Result<Answer, ArmError> {
+    let scope = scope(&context);
+    let filter = Filter::parse(context.request.query.get("$filter").unwrap_or_default())?;
+    let mut value = Vec::new();
+    for principal in context.core.identity.principals() {
+        let own = principal.assignments.iter();
+        let shown =
+            own.filter(|one| filter.lets_through((&principal.object_id, &one.scope), &scope));
+        value.extend(shown.map(|one| shown_assignment(&context, &principal, one)));
+    }
+    for (own, holder, one) in roles::assignments(&context.core).await? {
+        if filter.lets_through((&holder, &own), &scope) {
+            value.push(one);
+        }
+    }
+    Ok(Answer::ok(&json!({ "value": value })))
+}
+
+async fn assignment(context: Context) -> Result<Answer, ArmError> {
+    let (scope, name) = (scope(&context), context.captures.get("assignment"));
+    for principal in context.core.identity.principals() {
+        for one in &principal.assignments {
+            let is_meant = assignment_name(&principal, one).eq_ignore_ascii_case(name);
+            if is_meant && is_at_or_below(&scope, &one.scope) {
+                return Ok(Answer::ok(&shown_assignment(&context, &principal, one)));
+            }
+        }
+    }
+    if let Some(found) = roles::assignment(&context.core, &scope, name).await? {
+        return Ok(Answer::ok(&found));
+    }
     let message = format!("The role assignment '{name}' is not found.");
-    ArmError::front_door("RoleAssignmentNotFound", message)
+    Err(ArmError::front_door("RoleAssignmentNotFound", message))
 }
 
-async fn put(context: Context) -> Result<Answer, ArmError> {
-    let scope = context.scope_without(4);
-    let name = context.captures.get("assignment").to_ascii_lowercase();
-    if uuid::Uuid::parse_str(&name).is_err() {
-        let message = format!("The role assignment ID '{name}' is not valid. It must be a GUID.");
-        return Err(ArmError::front_door("InvalidRoleAssignmentId", message));
-    }
-    let body = context.json()?;
-    let bag = member(&body, "properties").unwrap_or(&Value::Null);
-    let given = |name| {
-        member(bag, name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let (role, principal) = (given("roleDefinitionId"), given("principalId"));
-    let role_id = role.rsplit('/').next().unwrap_or_default();
-    let Some(role) = ROLES
-        .iter()
-        .find(|known| known.id.eq_ignore_ascii_case(role_id))
-    else {
-        let names: Vec<&str> = ROLES.iter().map(|role| role.name).collect();
-        let message = format!(
-            "The specified role definition with ID '{role_id}' does not exist. The roles that can \
-             be assigned here are {}.",
-            names.join(", ")
-        );
-        return Err(ArmError::front_door("RoleDefinitionDoesNotExist", message));
-    };
-    if uuid::Uuid::parse_str(&principal).is_err() {
-        let message = format!("The principal ID '{principal}' is not valid. It must be a GUID.");
-        return Err(ArmError::front_door("InvalidPrincipalId", message));
-    }
-    let kind = member(bag, "principalType").and_then(Value::as_str);
-    let kind = kind.unwrap_or("ServicePrincipal");
-    let core = &context.core;
-    let _turn = core.writing.lock().await;
-    let stored = all(core).await?;
-    let is_new = !stored
-        .iter()
-        .any(|one| one.get("name") == Some(&json!(name)));
-    if is_new && stored.len() >= ASSIGNMENTS_MAX {
-        let message = format!("No more than {ASSIGNMENTS_MAX} role assignments can be made.");
-        return Err(ArmError::front_door("RoleAssignmentLimitExceeded", message));
-    }
-    let now = clock::precise(clock::now());
-    let assignment = json!({
-        "id": format!("{scope}/providers/{ASSIGNMENTS}/{name}"),
-        "name": name,
-        "type": ASSIGNMENTS,
+/// An assignment has no id of its own; this one is always the same.
+fn assignment_name(principal: &Principal, one: &Assignment) -> String {
+    let scope = one.scope.to_ascii_lowercase();
+    let text = format!(
+        "{}\n{}\n{scope}",
+        principal.object_id,
+        one.role.definition()
+    );
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    let mut bytes = [0; 16];
+    bytes
+        .iter_mut()
+        .zip(hash.as_ref())
+        .for_each(|(byte, hashed)| *byte = *hashed);
+    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    id.to_string()
+}
+
+fn shown_assignment(context: &Context, principal: &Principal, one: &Assignment) -> Value {
+    let name = assignment_name(principal, one);
+    json!({
         "properties": {
-            "roleDefinitionId": role.path(core),
-            "principalId": principal,
-            "principalType": kind,
-            "scope": scope,
-            "createdOn": now,
-            "updatedOn": now,
-            "createdBy": context.caller.object_id(),
-            "updatedBy": context.caller.object_id(),
+            "roleDefinitionId": definition_id(context, one.role),
+            "principalId": principal.object_id,
+            "principalType": "ServicePrincipal",
+            "scope": one.scope,
+            "condition": null,
+            "conditionVersion": null,
+            "createdOn": principal.created,
+            "updatedOn": principal.created,
+            "createdBy": "",
+            "updatedBy": "",
+            "delegatedManagedIdentityResourceId": null,
+            "description": null,
         },
-    });
-    let bytes = assignment.to_string().into_bytes();
-    let transaction = Transaction::default().put(key_of(&name)?, bytes);
-    core.commit(transaction).await.map_err(not_committed)?;
-    Ok(Answer::json(written(is_new), &assignment))
+        "id": format!("{}/providers/{ASSIGNMENTS}/{name}", one.scope),
+        "type": ASSIGNMENTS,
+        "name": name,
+    })
 }
 
-async fn find(context: &Context) -> Result<Option<Value>, ArmError> {
-    let key = key_of(context.captures.get("assignment"))?;
-    let entry = context.core.store.get(&key).await.map_err(failed)?;
-    let found = entry.as_ref().map(read).transpose()?;
-    let scope = context.scope_without(4);
-    Ok(found.filter(|one| text(one, "scope").eq_ignore_ascii_case(&scope)))
+fn definition_id(context: &Context, role: Role) -> String {
+    let subscription = &context.core.config.subscription;
+    let name = role.definition();
+    format!("/subscriptions/{subscription}/providers/{DEFINITIONS}/{name}")
 }
 
-async fn get(context: Context) -> Result<Answer, ArmError> {
-    let found = find(&context).await?;
-    let name = context.captures.get("assignment");
-    found
-        .map(|one| Answer::ok(&one))
-        .ok_or_else(|| missing(name))
-}
-
-async fn delete(context: Context) -> Result<Answer, ArmError> {
-    let Some(found) = find(&context).await? else {
-        return Ok(Answer::empty(StatusCode::NO_CONTENT));
-    };
-    let key = key_of(context.captures.get("assignment"))?;
-    let transaction = Transaction::default().delete(key);
-    context
-        .core
-        .commit(transaction)
-        .await
-        .map_err(not_committed)?;
-    Ok(Answer::ok(&found))
-}
-
-/// Those at the scope, above it and below it; of one holder where the filter says so.
-async fn list_assignments(context: Context) -> Result<Answer, ArmError> {
-    let scope = context.scope_without(3);
-    let filter = context
-        .request
-        .query
-        .get("$filter")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let mut found = all(&context.core).await?;
-    found.retain(|one| {
-        let own = text(one, "scope");
-        let is_near = is_within(own, &scope) || is_within(&scope, own);
-        let holder = text(one, "principalId").to_ascii_lowercase();
-        is_near && (!filter.contains("principalid eq") || filter.contains(&holder))
-    });
-    Ok(Answer::ok(&json!({ "value": found })))
-}
-
-async fn list_roles(context: Context) -> Result<Answer, ArmError> {
+/// All roles; `roleName eq 'Owner'` and `type eq 'BuiltInRole'` narrow them, as az asks.
+async fn definitions(context: Context) -> Result<Answer, ArmError> {
     let filter = context.request.query.get("$filter").unwrap_or_default();
-    let name = filter
-        .split_once('\'')
-        .and_then(|(_, rest)| rest.strip_suffix('\''));
-    let found = ROLES
-        .iter()
-        .filter(|role| name.is_none_or(|name| role.name.eq_ignore_ascii_case(name)));
-    let found: Vec<Value> = found.map(|role| role.shown(&context.core)).collect();
-    Ok(Answer::ok(&json!({ "value": found })))
+    let mut roles: Vec<(&str, Value)> = Role::ALL
+        .into_iter()
+        .map(|role| (role.name(), shown_role(&context, role)))
+        .collect();
+    let of_vaults = roles::definitions(&context.core).into_iter();
+    roles.extend(of_vaults.map(|(name, _, shown)| (name, shown)));
+    for term in split_terms(filter) {
+        let words: Vec<&str> = term.trim().splitn(3, char::is_whitespace).collect();
+        let asked = |value: &str| value.trim().trim_matches('\'').to_ascii_lowercase();
+        match words.as_slice() {
+            [name, eq, value] if is_equal(name, "roleName", eq) => {
+                roles.retain(|(name, _)| name.to_ascii_lowercase() == asked(value));
+            }
+            [name, eq, value] if is_equal(name, "type", eq) => {
+                roles.retain(|_| asked(value) == "builtinrole");
+            }
+            _ if term.trim().eq_ignore_ascii_case("atScopeAndBelow()") => {}
+            _ if term.trim().eq_ignore_ascii_case("atScope()") => {}
+            _ => {
+                let message = format!(
+                    "The $filter '{term}' is not understood. roleName and type can be compared \
+                     with eq."
+                );
+                return Err(ArmError::front_door("InvalidFilter", message));
+            }
+        }
+    }
+    let shown = roles.into_iter().map(|(_, shown)| shown);
+    Ok(Answer::ok(&json!({ "value": shown.collect::<Vec<_>>() })))
 }
 
-async fn get_role(context: Context) -> Result<Answer, ArmError> {
-    let asked = context.captures.get("role");
-    let found = ROLES
-        .iter()
-        .find(|role| role.id.eq_ignore_ascii_case(asked));
+fn is_equal(name: &str, expected: &str, operator: &str) -> bool {
+    name.eq_ignore_ascii_case(expected) && operator.eq_ignore_ascii_case("eq")
+}
+
+async fn definition(context: Context) -> Result<Answer, ArmError> {
+    let name = context.captures.get("definition");
+    let mut roles = Role::ALL.into_iter();
+    let found = roles.find(|role| role.definition().eq_ignore_ascii_case(name));
+    let mut of_vaults = roles::definitions(&context.core).into_iter();
+    let of_vaults = of_vaults.find(|(_, id, _)| id.eq_ignore_ascii_case(name));
     found
-        .map(|role| Answer::ok(&role.shown(&context.core)))
+        .map(|role| shown_role(&context, role))
+        .or(of_vaults.map(|(_, _, shown)| shown))
+        .map(|shown| Answer::ok(&shown))
         .ok_or_else(|| {
-            let message =
-                format!("The specified role definition with ID '{asked}' does not exist.");
+            let message = format!("The specified role definition with ID '{name}' does not exist.");
             ArmError::front_door("RoleDefinitionDoesNotExist", message)
         })
+}
+
+fn shown_role(context: &Context, role: Role) -> Value {
+    json!({
+        "properties": {
+            "roleName": role.name(),
+            "type": "BuiltInRole",
+            "description": role.description(),
+            "assignableScopes": ["/"],
+            "permissions": [allowed(role)],
+        },
+        "id": definition_id(context, role),
+        "type": DEFINITIONS,
+        "name": role.definition(),
+    })
+}
+
+fn allowed(role: Role) -> Value {
+    json!({
+        "actions": role.actions(),
+        "notActions": [],
+        "dataActions": [],
+        "notDataActions": [],
+    })
+}
+
+/// What the caller's roles allow at the scope.
+async fn permissions(context: Context) -> Result<Answer, ArmError> {
+    let mut roles = context.caller.roles_at(&scope(&context));
+    roles.dedup();
+    let value: Vec<Value> = roles.into_iter().map(allowed).collect();
+    Ok(Answer::ok(&json!({ "value": value })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filters_of_az_are_understood() {
+        let parse = |text| Filter::parse(text).unwrap();
+        let both = parse("atScope() and principalId eq 'ABC'");
+        assert_eq!(both.principal.as_deref(), Some("abc"));
+        assert!(both.at_scope);
+        assert_eq!(parse("assignedTo('x')").principal.as_deref(), Some("x"));
+        assert_eq!(parse(""), Filter::default());
+        for text in ["principalId eq x", "color eq 'red'", "assignedTo('x'"] {
+            assert_eq!(Filter::parse(text).unwrap_err().code, "InvalidFilter");
+        }
+    }
+
+    #[test]
+    fn an_assignment_is_called_the_same_every_time_and_differs_from_others() {
+        let assignment = |role| Assignment {
+            role,
+            scope: "/subscriptions/S".to_owned(),
+        };
+        let principal = Principal::new("x", Vec::new(), String::new());
+        let name = |role| assignment_name(&principal, &assignment(role));
+        assert_eq!(name(Role::Owner), name(Role::Owner));
+        assert_ne!(name(Role::Owner), name(Role::Reader));
+        assert!(name(Role::Owner).parse::<uuid::Uuid>().is_ok());
+    }
 }

@@ -33,9 +33,9 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
     routes.extend(deployments::routes());
+    routes.extend(authorization::routes());
     routes.extend(network::routes());
     routes.extend(key_vault::routes());
-    routes.extend(authorization::routes());
     routes.extend(web::routes());
     routes.extend(later::routes());
     routes

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::roles;
 use crate::core::Core;
 use crate::identity::Caller;
-use crate::providers::authorization;
 use crate::resources::document::Document;
 
 /// What may be allowed, with its name in access policies and that of the data action of roles.
@@ -65,7 +65,7 @@ pub(crate) async fn allows(
         return has_policy(&vault.body, object_id, permission);
     }
     let scope = vault.id.to_string();
-    authorization::allows_data(core, object_id, permission.action(), &scope).await
+    roles::allows_data(core, object_id, permission.action(), &scope).await
 }
 
 /// The same for somebody who logged in. Their own roles count too where roles decide: an owner of

@@ -12,6 +12,7 @@ mod certificates;
 mod data_plane;
 mod deleted;
 mod fetch;
+pub(crate) mod roles;
 mod secrets;
 mod uri;
 mod vaults;
@@ -45,5 +46,6 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(deleted::routes());
     routes.extend(data_plane::routes());
     routes.extend(certificates::routes());
+    routes.extend(roles::routes());
     routes
 }
