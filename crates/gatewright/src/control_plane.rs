@@ -109,6 +109,7 @@ impl ControlPlane {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: self.settings.public_addresses,
             ca_file: folder.join(CA_FILE),
+            app_service: None,
         };
         let ca_file = config.ca_file.clone();
         let served = Arc::new(self.served);
