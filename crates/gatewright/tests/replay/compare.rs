@@ -304,7 +304,10 @@ mod tests {
     #[test]
     fn what_no_two_servers_share_is_compared_in_kind() {
         let close = Closeness::default();
-        let one = r#"{"etag":"W/\"0a5c9ad5-0000-4459-bcd4-e0b684684459\"","t":"2024-05-09T14:14:44.506197Z"}"#;
+        let one = concat!(
+            r#"{"etag":"W/\"0a5c9ad5-0000-4459-bcd4-e0b684684459\"","#,
+            r#""t":"2024-05-09T14:14:44.506197Z"}"#
+        );
         let other =
             r#"{"etag":"W/\"1a5c9ad5-0000-4459-bcd4-e0b684684459\"","t":"2026-05-09T14:14:44Z"}"#;
         assert!(differences(one, other, close).is_empty());
