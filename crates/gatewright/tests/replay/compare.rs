@@ -121,6 +121,7 @@ fn normal_text(text: &str, name: &str, closeness: Closeness) -> String {
         "duration" => "{duration}".to_owned(),
         "templateHash" => "{hash}".to_owned(),
         "operationId" => "{operation}".to_owned(),
+        "id" if is_operation(text) => link(text),
         _ => kinds(text),
     }
 }
