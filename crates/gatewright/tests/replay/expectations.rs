@@ -38,15 +38,15 @@ pub(crate) const ALLOWED: &[Allowed] = &[
         file: "test_network_ag_rule.yaml",
         request: "GET */applicationGateways/ag1?*",
         at: "/properties/requestRoutingRules/*",
-        reason: "the service changed the order of rules between a PUT and the GET after it; here it \
-                 is that of the document",
+        reason: "the service changed the order of rules between a PUT and the GET after it; here \
+                 it is that of the document",
     },
     Allowed {
         file: "test_network_app_gateway_no_wait.yaml",
         request: "GET */applicationGateways/ag2?*",
         at: "/error/*",
-        reason: "the service's front door does not know for a while that something is gone, and the \
-                 provider answers; here both are one",
+        reason: "the service's front door does not know for a while that something is gone, and \
+                 the provider answers; here both are one",
     },
     Allowed {
         file: "test_network_app_gateway_no_wait.yaml",
