@@ -19,15 +19,17 @@ const BATCH: usize = 256;
 /// At once, and again after each pause, until the control plane stops.
 pub(crate) async fn run(
     core: Arc<Core>,
-    presented: Arc<Presented>,
+    presented: Vec<Arc<Presented>>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
         let now = clock::now();
-        match presented.renew(now) {
-            Ok(true) => tracing::info!("the control plane presents a new certificate"),
-            Ok(false) => {}
-            Err(why) => tracing::error!("the certificate could not be made anew: {why}"),
+        for one in &presented {
+            match one.renew(now) {
+                Ok(true) => tracing::info!("{one:?}: a new certificate is presented"),
+                Ok(false) => {}
+                Err(why) => tracing::error!("{one:?} could not be made anew: {why}"),
+            }
         }
         if let Err(error) = core.prune(now).await {
             tracing::warn!("old entries could not be deleted: {error}");

@@ -280,11 +280,20 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let call = context.call_on(&id, Doing::Put, "write");
     let accepted = context.core.write(&call, &id, Edit::Whole(&body)).await?;
     let shown = context.shown(&accepted.document);
-    Ok(answer_write(&context, &accepted, &shown))
+    let status = match accepted.is_new {
+        true => context.core.kind_of(&id)?.status_of_new(),
+        false => StatusCode::OK,
+    };
+    Ok(answer_write(&context, &accepted, status, &shown))
 }
 
-fn answer_write(context: &Context, accepted: &Accepted, shown: &Value) -> Answer {
-    let answer = Answer::json(written(accepted.is_new), shown);
+fn answer_write(
+    context: &Context,
+    accepted: &Accepted,
+    status: StatusCode,
+    shown: &Value,
+) -> Answer {
+    let answer = Answer::json(status, shown);
     match &accepted.operation {
         Some(operation) => context.follow(answer, operation),
         None => answer,
@@ -434,11 +443,7 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
             ..accepted.document.clone()
         };
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
-        Ok(answer_write(
-            &context,
-            &Accepted { is_new, ..accepted },
-            &item,
-        ))
+        Ok(answer_write(&context, &accepted, written(is_new), &item))
     })
 }
 

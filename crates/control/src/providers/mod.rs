@@ -7,8 +7,11 @@ mod deployments;
 mod filter;
 mod groups;
 mod identity;
+mod key_vault;
+mod later;
 mod network;
 mod subscriptions;
+pub(crate) mod web;
 
 use crate::front::router::Route;
 use crate::resources::kind::Kind;
@@ -16,6 +19,8 @@ use crate::resources::kind::Kind;
 /// Every kind of resources with routes of its own.
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     let mut kinds = network::kinds();
+    kinds.extend(key_vault::kinds());
+    kinds.extend(web::kinds());
     kinds.extend(identity::kinds());
     kinds.extend(compute::kinds());
     kinds.push(Box::new(deployments::Deployments));
@@ -30,6 +35,9 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(deployments::routes());
     routes.extend(authorization::routes());
     routes.extend(network::routes());
+    routes.extend(key_vault::routes());
+    routes.extend(web::routes());
+    routes.extend(later::routes());
     routes
 }
 

@@ -1,7 +1,10 @@
 //! What tells one type of resources from another.
 
+use std::sync::Arc;
+
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
+use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::core::Core;
@@ -78,6 +81,16 @@ pub(crate) trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// The status of a PUT that makes a new one; clients of some types take nothing else.
+    fn status_of_new(&self) -> StatusCode {
+        StatusCode::CREATED
+    }
+
+    /// Whether what is deleted of it is kept for a while, so that it can be recovered.
+    fn is_recoverable(&self) -> bool {
+        false
+    }
+
     /// Whether a write that changes the tags at most has succeeded when it is answered.
     fn ends_unchanged_writes(&self) -> bool {
         false
@@ -136,6 +149,10 @@ pub(crate) trait Kind: Send + Sync + 'static {
     fn patches_properties(&self) -> bool {
         false
     }
+
+    /// Called when a write that is answered at once was stored, while nothing else can be written:
+    /// what follows from it is for a task.
+    fn stored(&self, _core: &Arc<Core>, _document: &Document) {}
 
     /// What an operation changes of what is remembered of a resource and never shown.
     fn note(&self, _doing: Doing, _notes: &mut Value) {}

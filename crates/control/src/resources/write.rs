@@ -287,6 +287,7 @@ impl Core {
         self.inventory.put(&document);
         if is_at_once {
             self.endings.end(operation.id);
+            kind.stored(self, &document);
             return Ok(Accepted {
                 document,
                 is_new,

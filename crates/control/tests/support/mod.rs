@@ -94,6 +94,7 @@ impl Site {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
+            app_service: None,
         };
         set(&mut config);
         let ca_file = config.ca_file.clone();

@@ -2,6 +2,8 @@
 
 mod actions;
 mod neighbours;
+mod public;
+mod vault;
 
 use std::collections::HashMap;
 
@@ -10,7 +12,7 @@ use gatewright_arm::{
     ApiVersion, ApplicationGateway, ArmError, Context as Validation, ReadError, ReadOptions,
     WriteOptions, read_gateways_with, validate,
 };
-use gatewright_compile::{Options, compile_validated};
+use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
 use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +25,7 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 
-const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
+pub(crate) const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
 
 /// The first api-version whose gateways have the newer TLS policy by default.
 const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
@@ -177,29 +179,37 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         .transpose()?;
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
+    drop_sent(&mut gateway);
     keep_secrets(&mut gateway, previous.as_ref());
     let id = put.previous.map_or(put.id, |before| &before.id);
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     check(&gateway, put, previous.as_ref())?;
     neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
+    let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
         now: clock::unix_now(),
         allow_unsupported: true,
         ..Options::default()
     };
     if let Err(findings) = compile_validated(std::slice::from_ref(&gateway), &options) {
-        let mut errors = findings.iter().filter(|finding| finding.is_error());
+        // A key that could not be fetched fails the operation, not the request.
+        let is_judged = |code: &str| doomed.is_none() || code != CERTIFICATE_WITHOUT_KEY;
+        let mut errors = findings
+            .iter()
+            .filter(|finding| finding.is_error() && is_judged(&finding.code));
         if let Some(error) = errors.next() {
             return Err(ArmError::from_finding(error));
         }
     }
     neighbours::check_subnet(core, id, &gateway).await?;
     neighbours::introduce_identities(core, &mut gateway).await?;
+    let secrets = secrets(&gateway);
+    public::describe(&mut gateway);
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
-        secrets: secrets(&gateway),
+        secrets,
         notes: Some(neighbours::noted(put, interfaces)),
-        ..Prepared::default()
+        doomed,
     })
 }
 
@@ -291,6 +301,23 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
         .unwrap_or_default();
 }
 
+/// Public halves are the server's to say; what lies in a vault comes from there, whatever else a
+/// client sends.
+fn drop_sent(gateway: &mut ApplicationGateway) {
+    for item in &mut gateway.properties.ssl_certificates {
+        item.properties.public_cert_data = None;
+        if vault::given(&item.properties.key_vault_secret_id).is_some() {
+            item.properties.data = None;
+            item.properties.password = None;
+        }
+    }
+    for item in &mut gateway.properties.trusted_root_certificates {
+        if vault::given(&item.properties.key_vault_secret_id).is_some() {
+            item.properties.data = None;
+        }
+    }
+}
+
 /// Certificates that come without their data keep what was stored under their name.
 fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationGateway>) {
     let Some(previous) = previous else {
@@ -308,9 +335,18 @@ fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationG
             new.public_cert_data.clone_from(&old.public_cert_data);
         }
     }
+    for item in &mut gateway.properties.trusted_root_certificates {
+        let mut stored = previous.properties.trusted_root_certificates.iter();
+        let before = stored.find(|before| before.is_named(&item.name));
+        let is_fetched = vault::given(&item.properties.key_vault_secret_id).is_some();
+        if let Some(before) = before.filter(|_| is_fetched) {
+            item.properties.data.clone_from(&before.properties.data);
+        }
+    }
 }
 
-/// What is to be sealed: the data and the password of each certificate, by its name.
+/// What is to be sealed: the data and the password of each certificate, by its name; and the roots
+/// that were fetched.
 fn secrets(gateway: &ApplicationGateway) -> Value {
     let mut secrets = Map::new();
     for item in &gateway.properties.ssl_certificates {
@@ -323,10 +359,21 @@ fn secrets(gateway: &ApplicationGateway) -> Value {
             json!({"data": data.expose(), "password": password}),
         );
     }
+    for item in &gateway.properties.trusted_root_certificates {
+        let is_fetched = vault::given(&item.properties.key_vault_secret_id).is_some();
+        if let Some(data) = item.properties.data.as_ref().filter(|_| is_fetched) {
+            secrets.insert(sealed_root(&item.name), json!({ "data": data }));
+        }
+    }
     match secrets.is_empty() {
         true => Value::Null,
         false => Value::Object(secrets),
     }
+}
+
+/// Under which name a root is sealed: none that a certificate has.
+fn sealed_root(name: &str) -> String {
+    format!("trustedRootCertificates/{}", name.to_ascii_lowercase())
 }
 
 /// A stored gateway with its secrets.
@@ -354,6 +401,12 @@ pub(crate) fn typed(document: &Document, secrets: &Value) -> Result<ApplicationG
         let text = |name: &str| secret.get(name).and_then(Value::as_str).map(Secret::new);
         item.properties.data = text("data");
         item.properties.password = text("password");
+    }
+    for item in &mut gateway.properties.trusted_root_certificates {
+        if let Some(secret) = by_name.get(sealed_root(&item.name).as_str()) {
+            let data = secret.get("data").and_then(Value::as_str);
+            item.properties.data = data.map(str::to_owned);
+        }
     }
     Ok(gateway)
 }
