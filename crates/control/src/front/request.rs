@@ -148,7 +148,7 @@ impl Request {
                 "The api-version query parameter (?api-version=) is required for all requests.";
             return Err(ArmError::front_door("MissingApiVersionParameter", message));
         };
-        text.parse().map_err(|_| {
+        text.to_ascii_lowercase().parse().map_err(|_| {
             let shown: String = text.chars().take(64).collect();
             let message = format!(
                 "The api-version '{shown}' is invalid. The supported versions are dates such as \
