@@ -9,6 +9,7 @@ pub mod tag {
     pub const NULL: u8 = 0x05;
     pub const OBJECT_ID: u8 = 0x06;
     pub const SEQUENCE: u8 = 0x30;
+    pub const SET: u8 = 0x31;
     /// `[0]`, constructed.
     pub const CONTEXT_0: u8 = 0xa0;
     /// `[1]`, constructed.

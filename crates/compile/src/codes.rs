@@ -14,6 +14,9 @@ macro_rules! own_codes {
     };
 }
 
+/// The code of [`OWN_CODES`] for a listener's certificate that comes without its private key.
+pub const CERTIFICATE_WITHOUT_KEY: &str = E_CERTIFICATE_WITHOUT_KEY;
+
 own_codes! {
     E_AFFINITY_COOKIE = "GW-E-affinity-cookie":
         "the name of an affinity cookie is none that a cookie can have";

@@ -33,10 +33,11 @@ mod trust;
 mod unsupported;
 
 pub use certificate::{
-    CertificateError, FILE_BYTES_MAX, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2,
-    read_certificates,
+    CertificateError, ClientChain, FILE_BYTES_MAX, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2,
+    from_file as read_file, from_upload as read_upload, from_vault as read_from_vault,
+    is_certificate, public_cert_data, read_certificates, read_client_chain, to_pfx,
 };
-pub use codes::OWN_CODES;
+pub use codes::{CERTIFICATE_WITHOUT_KEY, OWN_CODES};
 pub use compiled::{Compiled, compile, compile_validated};
 pub use listener_certificates::{KeylessCertificate, keyless_certificates};
 pub use network::{CompiledNetwork, NetworkFinding, NetworkPlace, compile_network};

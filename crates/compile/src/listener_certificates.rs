@@ -19,7 +19,14 @@ use crate::scope::{Scope, Served, Tables, host_names, served};
 /// Where the private key of an `sslCertificates` entry comes from.
 enum Origin<'a> {
     Supplied(&'a SuppliedCertificate),
-    Uploaded { data: &'a str, password: &'a str },
+    Uploaded {
+        data: &'a str,
+        password: &'a str,
+    },
+    /// What a vault held: PFX or PEM, in base64.
+    Fetched {
+        data: &'a str,
+    },
 }
 
 /// A file of the operator's goes before what the document holds. `None` when neither has a key, as
@@ -38,7 +45,11 @@ fn origin<'a>(
         .password
         .as_ref()
         .map_or("", |password| password.expose());
-    (!data.trim().is_empty()).then_some(Origin::Uploaded { data, password })
+    match (data.trim(), &item.properties.key_vault_secret_id) {
+        ("", _) => None,
+        (_, None) => Some(Origin::Uploaded { data, password }),
+        (_, Some(_)) => Some(Origin::Fetched { data }),
+    }
 }
 
 /// A certificate of a listener for which neither the document nor the options have a key.
@@ -280,6 +291,10 @@ fn read(scope: &mut Scope<'_>, item: &Item<SslCertificate>) -> Option<Identity> 
             let read = certificate::from_upload(data, password, limit);
             let is_without_password = password.is_empty();
             read.map_err(|error| refuse_upload(scope, item, &error, is_without_password))
+        }
+        Origin::Fetched { data } => {
+            let read = certificate::from_vault(data);
+            read.map_err(|error| refuse_upload(scope, item, &error, true))
         }
     };
     let identity = read.ok()?;

@@ -23,6 +23,8 @@ use crate::identity::{
 use crate::node::Node;
 use crate::operations::{self, Doing, Operation, Status};
 use crate::pki::{self, Authority, Presented};
+use crate::providers::resume_deployment;
+use crate::providers::web::front as app_service;
 use crate::resources::document::{self, Document};
 
 /// Where the key that signs tokens lies, and what it is sealed for.
@@ -30,6 +32,10 @@ const TOKEN_KEY: &str = "identity/token-key";
 
 /// Where the authority of certificates lies, and what it is sealed for.
 const AUTHORITY: &str = "identity/authority";
+
+/// The same for the authority of what the front of App Service presents. It is another one, for
+/// clients trust the first, and it must not vouch for a domain of the world.
+const APP_SERVICE_AUTHORITY: &str = "identity/app-service-authority";
 
 /// Longest name of a principal that is taken, in characters.
 const NAME_CHARACTERS_MAX: usize = 120;
@@ -51,6 +57,7 @@ pub enum StartError {
 pub struct Control {
     core: Arc<Core>,
     address: SocketAddr,
+    app_service: Option<AppServiceFront>,
     stop: watch::Sender<bool>,
     has_ended: watch::Receiver<bool>,
     bootstrap: Option<NewPrincipal>,
@@ -89,12 +96,13 @@ impl Control {
         let address = listener.local_addr().map_err(bind)?;
         let names = pki::names(&config.names);
         let authorities = pki::authorities(&names, address.port());
-        let authority = authority(&*store, &sealing, &names).await?;
+        let authority = authority(&*store, &sealing, (AUTHORITY, &names)).await?;
         std::fs::write(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
         let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
+        let apps = AppService::bind(&config, &*store, &sealing).await?;
         let core = Arc::new(Core::new(
             config,
             limits,
@@ -109,7 +117,12 @@ impl Control {
         core.resume().await?;
         let (stop, stopped) = watch::channel(false);
         let acceptor = TlsAcceptor::from(presented.server_config());
-        let keeping = housekeeping::run(Arc::clone(&core), presented, stopped.clone());
+        let mut all = vec![presented];
+        let app_service = apps.map(|apps| {
+            all.push(Arc::clone(&apps.presented));
+            apps.serve(&core, stopped.clone())
+        });
+        let keeping = housekeeping::run(Arc::clone(&core), all, stopped.clone());
         tokio::spawn(keeping);
         let serving = server::serve(listener, acceptor, Arc::clone(&core), stopped);
         let (ended, has_ended) = watch::channel(false);
@@ -120,6 +133,7 @@ impl Control {
         Ok(Self {
             core,
             address,
+            app_service,
             stop,
             has_ended,
             bootstrap,
@@ -129,6 +143,30 @@ impl Control {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The host names of all web apps, each with the address at which it answers in HTTP and HTTPS;
+    /// none where there is no front. They change whenever a site does.
+    ///
+    /// # Errors
+    /// When the store cannot be read; in a sentence.
+    pub async fn app_service_names(&self) -> Result<Vec<(String, SocketAddr)>, String> {
+        let Some(front) = &self.app_service else {
+            return Ok(Vec::new());
+        };
+        let names = self.core.site_names().await;
+        let names = names.map_err(|error| error.message)?;
+        let with_address = |name| (name, front.address);
+        Ok(names.into_iter().map(with_address).collect())
+    }
+
+    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS: for gateways to
+    /// trust as they trust the public authorities that the service's apps are vouched for by, and
+    /// for nobody else.
+    pub fn app_service_authority(&self) -> Option<&str> {
+        self.app_service
+            .as_ref()
+            .map(|front| front.authority.as_str())
     }
 
     /// The principal that a first start made, once, with its secret.
@@ -199,6 +237,59 @@ impl Control {
     pub async fn stopped(&self) {
         // Its sender is gone: the same.
         let _ = self.has_ended.clone().wait_for(|ended| *ended).await;
+    }
+}
+
+/// The front of App Service, before it serves.
+struct AppService {
+    listener: TcpListener,
+    front: AppServiceFront,
+    presented: Arc<Presented>,
+}
+
+/// The front of App Service, as others find it.
+struct AppServiceFront {
+    address: SocketAddr,
+    /// PEM.
+    authority: String,
+}
+
+impl AppService {
+    async fn bind(
+        config: &ControlConfig,
+        store: &dyn Store,
+        sealing: &SealingKey,
+    ) -> Result<Option<Self>, StartError> {
+        let Some(wanted) = config.app_service else {
+            return Ok(None);
+        };
+        let bind = |error| StartError::Bind(wanted, error);
+        if !wanted.ip().is_loopback() {
+            let why = "the web apps are for this machine; give a loopback address";
+            return Err(bind(io::Error::new(io::ErrorKind::InvalidInput, why)));
+        }
+        let listener = TcpListener::bind(wanted).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let names = app_service::names();
+        let authority = authority(store, sealing, (APP_SERVICE_AUTHORITY, &names)).await?;
+        let front = AppServiceFront {
+            address,
+            authority: authority.certificate.clone(),
+        };
+        let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
+        Ok(Some(Self {
+            listener,
+            front,
+            presented,
+        }))
+    }
+
+    fn serve(self, core: &Arc<Core>, stopped: watch::Receiver<bool>) -> AppServiceFront {
+        let acceptor = TlsAcceptor::from(self.presented.server_config());
+        let core = Arc::clone(core);
+        let serving = app_service::serve(self.listener, acceptor, core, stopped);
+        tokio::spawn(serving);
+        self.front
     }
 }
 
@@ -276,6 +367,9 @@ impl Core {
                 let call = operation.resumed(caller.map_or_else(Caller::nobody, Caller::of));
                 tokio::spawn(Arc::clone(self).empty_group(call, operation));
             }
+            (Doing::Deploy, Some(document)) => {
+                tokio::spawn(resume_deployment(Arc::clone(self), document, operation));
+            }
             (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
                 tokio::spawn(Arc::clone(self).settle(document, operation, None));
             }
@@ -321,18 +415,18 @@ async fn sealed(
     Ok(made)
 }
 
-/// The authority, able to vouch for these names.
+/// The authority that lies under this name, able to vouch for these names.
 async fn authority(
     store: &dyn Store,
     sealing: &SealingKey,
-    names: &[String],
+    (name, names): (&str, &[String]),
 ) -> Result<Authority, StartError> {
     let text = |error: &dyn std::fmt::Display| StartError::Keys(error.to_string());
     let make = || {
         let authority = Authority::generate(names, clock::now());
         to_bytes(&authority.map_err(|error| error.to_string())?)
     };
-    let bytes = sealed(store, sealing, AUTHORITY, make).await?;
+    let bytes = sealed(store, sealing, name, make).await?;
     let authority: Authority = serde_json::from_slice(&bytes).map_err(|error| text(&error))?;
     let renewed = authority.renewed(names, clock::now());
     let Some(renewed) = renewed.map_err(|error| text(&error))? else {
@@ -342,11 +436,9 @@ async fn authority(
         "the authority's certificate was made anew, for {}; clients need the new file",
         names.join(", ")
     );
-    let key = Key::new(AUTHORITY).map_err(|error| text(&error))?;
+    let key = Key::new(name).map_err(|error| text(&error))?;
     let plain = to_bytes(&renewed).map_err(StartError::Keys)?;
-    let bytes = sealing
-        .seal(AUTHORITY, &plain)
-        .map_err(|error| text(&error))?;
+    let bytes = sealing.seal(name, &plain).map_err(|error| text(&error))?;
     let committed = store.commit(Transaction::default().put(key, bytes)).await;
     committed.map_err(|error| text(&error))?;
     Ok(renewed)

@@ -13,21 +13,24 @@ use crate::core::Core;
 use crate::operations::{self, Operation};
 use crate::pki::Presented;
 
-/// Entries that are read, and deleted in one transaction, at a time: writes of clients come between.
+/// Entries that are read, and deleted in one transaction, at a time: writes of clients come
+/// between.
 const BATCH: usize = 256;
 
 /// At once, and again after each pause, until the control plane stops.
 pub(crate) async fn run(
     core: Arc<Core>,
-    presented: Arc<Presented>,
+    presented: Vec<Arc<Presented>>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
         let now = clock::now();
-        match presented.renew(now) {
-            Ok(true) => tracing::info!("the control plane presents a new certificate"),
-            Ok(false) => {}
-            Err(why) => tracing::error!("the certificate could not be made anew: {why}"),
+        for one in &presented {
+            match one.renew(now) {
+                Ok(true) => tracing::info!("{one:?}: a new certificate is presented"),
+                Ok(false) => {}
+                Err(why) => tracing::error!("{one:?} could not be made anew: {why}"),
+            }
         }
         if let Err(error) = core.prune(now).await {
             tracing::warn!("old entries could not be deleted: {error}");

@@ -97,6 +97,14 @@ impl Operation {
         self.ended = Some(clock::precise(clock::now()));
     }
 
+    /// The error that it ended with.
+    pub(crate) fn to_error(&self) -> ArmError {
+        self.error.as_ref().map_or_else(
+            || ArmError::new("InternalServerError", "The operation failed."),
+            read_error,
+        )
+    }
+
     /// `PutApplicationGatewayOperation` and the like.
     pub(crate) fn name(&self) -> String {
         let kind = self.resource.rsplit('/').nth(1).unwrap_or_default();
@@ -138,6 +146,18 @@ pub(crate) fn key_of(id: Uuid) -> Result<Key, StoreError> {
 /// some.
 pub(crate) fn error_object(error: &ArmError) -> Value {
     error.to_body().get("error").cloned().unwrap_or_default()
+}
+
+/// Reads what [`error_object`] wrote.
+fn read_error(value: &Value) -> ArmError {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let details = value.get("details").and_then(Value::as_array);
+    ArmError {
+        code: text("code").unwrap_or_default(),
+        message: text("message").unwrap_or_default(),
+        target: text("target"),
+        details: details.map(|details| details.iter().map(read_error).collect()),
+    }
 }
 
 /// Tells those who wait that an operation has ended.

@@ -18,6 +18,7 @@ use crate::providers;
 use crate::resources::document::Document;
 use crate::resources::edit::{Edit, not_found};
 use crate::resources::kind::Kind;
+use crate::resources::records::is_record;
 use crate::resources::remove::{Removed, part};
 use crate::resources::write::{Accepted, Call};
 
@@ -28,7 +29,8 @@ const SUBSCRIPTION: &str = "/subscriptions/{subscription}";
 /// row that matches answers.
 pub(crate) fn table(kinds: &[Box<dyn Kind>]) -> Vec<Route> {
     let mut routes = providers::routes();
-    for kind in kinds {
+    // Records have routes of their own.
+    for kind in kinds.iter().filter(|kind| !is_record(kind.name())) {
         routes.extend(routes_of(&**kind));
     }
     for word in ["operations", "operationResults"] {
@@ -206,22 +208,30 @@ impl Context {
         self.link(&format!("{path}?api-version={}", self.api_version_text()))
     }
 
+    /// A resource as a GET of this api-version answers it.
+    pub(crate) fn shown(&self, document: &Document) -> Value {
+        let mut body = self.core.shown(document);
+        if let Some(kind) = self.core.kind(&document.id.resource_type()) {
+            kind.leave_out(&mut body, self.api_version);
+        }
+        body
+    }
+
     fn api_version_text(&self) -> &str {
         self.request.query.get("api-version").unwrap_or_default()
     }
 
     /// With the links by which a client follows an operation.
     pub(crate) fn follow(&self, answer: Answer, operation: &Operation) -> Answer {
-        let answer = answer.with("azure-asyncnotification", "Enabled").with(
-            "azure-asyncoperation",
-            self.operation_url(operation, "operations"),
-        );
+        let link = |word| self.operation_url(operation, word);
+        let answer = answer.with("azure-asyncnotification", "Enabled");
+        let answer = match operation.doing {
+            Doing::Ask => answer,
+            _ => answer.with("azure-asyncoperation", link("operations")),
+        };
         match operation.doing {
             Doing::Put | Doing::Deploy => answer,
-            _ => answer.with(
-                "location",
-                self.operation_url(operation, "operationResults"),
-            ),
+            _ => answer.with("location", link("operationResults")),
         }
     }
 }
@@ -255,7 +265,7 @@ fn with_etag(answer: Answer, body: &Value) -> Answer {
 async fn get(context: Context) -> Result<Answer, ArmError> {
     let id = context.resource_id(0)?;
     let document = context.document(&id).await?;
-    let body = context.core.shown(&document);
+    let body = context.shown(&document);
     Ok(with_etag(Answer::ok(&body), &body))
 }
 
@@ -264,12 +274,21 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let call = context.call_on(&id, Doing::Put, "write");
     let accepted = context.core.write(&call, &id, Edit::Whole(&body)).await?;
-    let shown = context.core.shown(&accepted.document);
-    Ok(answer_write(&context, &accepted, &shown))
+    let shown = context.shown(&accepted.document);
+    let status = match accepted.is_new {
+        true => context.core.kind_of(&id)?.status_of_new(),
+        false => StatusCode::OK,
+    };
+    Ok(answer_write(&context, &accepted, status, &shown))
 }
 
-fn answer_write(context: &Context, accepted: &Accepted, shown: &Value) -> Answer {
-    let answer = Answer::json(written(accepted.is_new), shown);
+fn answer_write(
+    context: &Context,
+    accepted: &Accepted,
+    status: StatusCode,
+    shown: &Value,
+) -> Answer {
+    let answer = Answer::json(status, shown);
     match &accepted.operation {
         Some(operation) => context.follow(answer, operation),
         None => answer,
@@ -296,7 +315,7 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
             .await;
     }
     let document = context.document(&id).await?;
-    Ok(Answer::ok(&context.core.shown(&document)))
+    Ok(Answer::ok(&context.shown(&document)))
 }
 
 /// How long a PATCH waits for what it began.
@@ -359,7 +378,7 @@ async fn list(context: &Context, scope: &str, kind: &str) -> Result<Answer, ArmE
             continue;
         }
         if let Some(document) = context.core.document(&known.id).await? {
-            items.push(context.core.shown(&document));
+            items.push(context.shown(&document));
         }
     }
     Ok(Answer::ok(&json!({ "value": items })))
@@ -384,7 +403,7 @@ async fn shown_part(
     let document = context.core.document(&parent).await?;
     let document = document.ok_or_else(|| not_found(id))?;
     let shown = Document {
-        body: context.core.shown(&document),
+        body: context.shown(&document),
         ..document
     };
     let name = id.name().unwrap_or_default();
@@ -415,15 +434,11 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
         };
         let accepted = context.core.write(&call, &parent, edit).await?;
         let shown = Document {
-            body: context.core.shown(&accepted.document),
+            body: context.shown(&accepted.document),
             ..accepted.document.clone()
         };
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
-        Ok(answer_write(
-            &context,
-            &Accepted { is_new, ..accepted },
-            &item,
-        ))
+        Ok(answer_write(&context, &accepted, written(is_new), &item))
     })
 }
 
@@ -441,7 +456,7 @@ fn list_parts(context: Context, collection: &'static str) -> PartAnswer {
     Box::pin(async move {
         let parent = context.resource_id(1)?;
         let document = context.document(&parent).await?;
-        let shown = context.core.shown(&document);
+        let shown = context.shown(&document);
         let items = shown
             .get("properties")
             .and_then(|bag| bag.get(collection))

@@ -2,6 +2,11 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use gatewright_arm::Item;
+use gatewright_arm::model::BackendAddressPool;
+use gatewright_control::Desired;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::{LOCATION, Site, names, net};
@@ -171,10 +176,15 @@ async fn a_private_frontend_gets_an_address() {
     let site = site().await;
     let pointer = "/properties/frontendIPConfigurations/0/properties/privateIPAddress";
     let made = site.api.create(&net(GATEWAY), &private_gateway(None)).await;
-    assert_eq!(made.pointer(pointer), Some(&json!("10.0.0.4")));
+    let instances = "the first address is for the one instance";
+    assert_eq!(
+        made.pointer(pointer),
+        Some(&json!("10.0.0.5")),
+        "{instances}"
+    );
     let again = site.api.create(&net(GATEWAY), &made).await;
-    assert_eq!(again.pointer(pointer), Some(&json!("10.0.0.4")));
-    let check = net("virtualNetworks/vnet1/CheckIPAddressAvailability?ipAddress=10.0.0.4");
+    assert_eq!(again.pointer(pointer), Some(&json!("10.0.0.5")));
+    let check = net("virtualNetworks/vnet1/CheckIPAddressAvailability?ipAddress=10.0.0.5");
     assert_eq!(site.api.get(&check).await.body["available"], false);
     let got = site.api.get(&subnet("gateways")).await.body;
     let frontend = child("frontendIPConfigurations", "public");
@@ -374,6 +384,21 @@ async fn a_gateways_way_to_the_internet_is_its_own() {
     );
 }
 
+/// The addresses in the pools of the gateway as the node is to serve it.
+async fn served(site: &Site) -> Vec<Vec<String>> {
+    let desired = Desired::load(&*site.store, Arc::clone(&site.sealing)).await;
+    let desired = desired.unwrap();
+    let gateway = desired.gateways().values().next().unwrap();
+    let pools = &gateway.gateway.properties.backend_address_pools;
+    let of_pool = |pool: &Item<BackendAddressPool>| {
+        let servers = pool.properties.backend_addresses.iter();
+        servers
+            .filter_map(|server| server.ip_address.clone())
+            .collect()
+    };
+    pools.iter().map(of_pool).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn interfaces_join_pools() {
     let site = site().await;
@@ -420,6 +445,7 @@ async fn interfaces_join_pools() {
     let own = json!([{"id": format!("{nic}/ipConfigurations/ipconfig1")}]);
     assert_eq!(members(0).await, Some(own.clone()));
     assert_eq!(members(1).await, None);
+    assert_eq!(served(&site).await, [vec!["10.0.1.4"], vec![]]);
     // A client that writes the gateway as it read it changes nothing of that.
     let gateway_body = api.get(&net(GATEWAY)).await.body;
     api.create(&net(GATEWAY), &gateway_body).await;
@@ -475,10 +501,7 @@ async fn only_a_primary_configuration_joins_pools() {
         )
     );
     let empty = json!({"location": LOCATION, "properties": {"ipConfigurations": []}});
-    site.api
-        .put(&nic, &empty)
-        .await
-        .refused("NetworkInterfaceWithoutIpConfiguration");
+    site.api.put(&nic, &empty).await.refused("GW-E-interface");
     let mut nowhere = interface("backend", &[]);
     nowhere["properties"]["ipConfigurations"][0]["properties"]["subnet"] = json!(null);
     site.api

@@ -197,7 +197,7 @@ async fn rules_are_checked() {
             300,
             "description",
             json!("x".repeat(141)),
-            "SecurityRuleDescriptionTooLong",
+            "GW-E-security-rule",
         ),
         (300, "protocol", json!("Sctp"), "InvalidRequestFormat"),
         (300, "direction", json!(null), "InvalidRequestFormat"),
@@ -287,18 +287,8 @@ async fn routes_are_answered_as_recorded_and_checked() {
             "",
             "MissingNextHopIpAddress",
         ),
-        (
-            "10.0.5.0/24",
-            "VirtualAppliance",
-            "x",
-            "InvalidNextHopIpAddress",
-        ),
-        (
-            "10.0.5.0/24",
-            "Internet",
-            "10.0.0.4",
-            "InvalidNextHopIpAddress",
-        ),
+        ("10.0.5.0/24", "VirtualAppliance", "x", "GW-E-route"),
+        ("10.0.5.0/24", "Internet", "10.0.0.4", "GW-E-route"),
         ("10.0.5.0/24", "Elsewhere", "", "InvalidRequestFormat"),
     ] {
         let body = json!({"properties": {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use gatewright_control::PublicAddresses;
 
 use crate::maps::MapRule;
 use crate::output::Format;
@@ -70,6 +71,10 @@ pub(crate) struct ServeArguments {
     /// A name or address of the control plane for clients, besides localhost; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) control_name: Vec<String>,
+    /// Addresses of this machine for the control plane's public IP addresses, each for one, where
+    /// frontends then listen [default: 127.100.0.0/16]
+    #[arg(long, value_name = "ADDRESS|BLOCK,…")]
+    pub(crate) public_ips: Option<PublicAddresses>,
     /// A folder with the JSON of the gateways' virtual networks, security groups and route tables,
     /// whose rules then hold for connections to backends
     #[arg(long, value_name = "DIR")]

@@ -8,9 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_control::{
-    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, PublicAddresses,
-};
+use gatewright_control::{Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
 use gatewright_store::{Embedded, KeySources, Options, SealingKey, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -109,8 +107,9 @@ impl ControlPlane {
             subscription: DEFAULT_SUBSCRIPTION.to_owned(),
             subscription_name: "Gatewright".to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
-            public_addresses: PublicAddresses::default(),
+            public_addresses: self.settings.public_addresses,
             ca_file: folder.join(CA_FILE),
+            app_service: None,
         };
         let ca_file = config.ca_file.clone();
         let served = Arc::new(self.served);

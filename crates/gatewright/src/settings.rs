@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use gatewright_control::PublicAddresses;
 use gatewright_dataplane::NameServers;
 use gatewright_telemetry::{AccessLogTarget, Rotation};
 use serde::Deserialize;
@@ -70,6 +71,7 @@ pub(crate) struct ControlSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) names: Vec<String>,
+    pub(crate) public_addresses: PublicAddresses,
 }
 
 /// `--bind`: where frontends listen.
@@ -277,6 +279,7 @@ struct FileSettings {
     data_dir: Option<PathBuf>,
     control: Option<SocketAddr>,
     control_name: List<String>,
+    public_ips: Option<Parsed<PublicAddresses>>,
     map: List<Parsed<MapRule>>,
     port_offset: Option<u16>,
     bind: List<Parsed<BindRule>>,
@@ -362,6 +365,7 @@ impl Settings {
         } else {
             flags.gateway
         };
+        let public_addresses = flags.public_ips.or(unwrap(file.public_ips));
         let control = flags
             .data_dir
             .or(file.data_dir)
@@ -372,6 +376,7 @@ impl Settings {
                     true => file.control_name.0,
                     false => flags.control_name,
                 },
+                public_addresses: public_addresses.unwrap_or_default(),
             });
         if gateways.is_empty() && control.is_none() {
             return Err(Sentence::new(

@@ -5,6 +5,7 @@
 //! those who use it; the data plane checks once more that key and certificate belong together.
 
 mod chain;
+mod client_chain;
 mod key;
 mod pem;
 mod pfx;
@@ -13,7 +14,10 @@ pub(crate) mod public;
 use gatewright_snapshot::PrivateKey;
 use zeroize::Zeroizing;
 
+pub use client_chain::{ClientChain, read_client_chain};
 pub use pem::certificates as read_certificates;
+pub use pfx::to_pfx;
+pub use public::public_cert_data;
 
 /// Largest PFX that a second-generation gateway takes, in bytes (behaviour.md §2.2).
 pub const PFX_BYTES_MAX_V2: usize = 16 * 1024;
@@ -78,11 +82,7 @@ struct Parts {
 ///
 /// # Errors
 /// See [`CertificateError`].
-pub(crate) fn from_upload(
-    data: &str,
-    password: &str,
-    limit: usize,
-) -> Result<Identity, CertificateError> {
+pub fn from_upload(data: &str, password: &str, limit: usize) -> Result<Identity, CertificateError> {
     // Refused before decoding: four characters carry three bytes, white space aside.
     let too_large = |bytes| CertificateError::TooLarge { bytes, limit };
     if data.len() / 2 > limit {
@@ -99,7 +99,7 @@ pub(crate) fn from_upload(
 ///
 /// # Errors
 /// See [`CertificateError`].
-pub(crate) fn from_file(bytes: &[u8], password: &str) -> Result<Identity, CertificateError> {
+pub fn from_file(bytes: &[u8], password: &str) -> Result<Identity, CertificateError> {
     if bytes.len() > FILE_BYTES_MAX {
         return Err(CertificateError::TooLarge {
             bytes: bytes.len(),
@@ -112,6 +112,26 @@ pub(crate) fn from_file(bytes: &[u8], password: &str) -> Result<Identity, Certif
         pfx::read(bytes, password)
     };
     parts.and_then(chain::assemble)
+}
+
+/// Reads what a vault held: base64 of PEM with a key and its chain, or of a PFX without a password.
+///
+/// # Errors
+/// See [`CertificateError`].
+pub fn from_vault(data: &str) -> Result<Identity, CertificateError> {
+    if data.len() / 2 > FILE_BYTES_MAX {
+        return Err(CertificateError::TooLarge {
+            bytes: data.len() / 4 * 3,
+            limit: FILE_BYTES_MAX,
+        });
+    }
+    let bytes = Zeroizing::new(decode_base64(data).ok_or(CertificateError::Base64)?);
+    from_file(&bytes, "")
+}
+
+/// Whether the bytes are an X.509 certificate in DER.
+pub fn is_certificate(der: &[u8]) -> bool {
+    gatewright_chain::Certificate::read(der).is_ok()
 }
 
 /// Base64 with or without line breaks, as tools print it.

@@ -3,10 +3,41 @@
 
 use gatewright_chain::der::{Tlv, tag};
 use gatewright_snapshot::PrivateKey;
-use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error;
+use p12_keystore::{
+    Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, Pkcs12Archive,
+    PrivateKeyChain,
+};
 
-use super::{CERTIFICATES_MAX, CertificateError, Parts};
+use super::{CERTIFICATES_MAX, CertificateError, Identity, Parts};
+
+/// Rounds of key derivation of a file that is written without a password: they guard nothing.
+const ROUNDS: u32 = 2048;
+
+/// The chain and the key as a PFX without a password, as a Key Vault gives them out.
+///
+/// # Errors
+/// When the chain or the key cannot stand in a PFX.
+pub fn to_pfx(identity: &Identity) -> Result<zeroize::Zeroizing<Vec<u8>>, CertificateError> {
+    let chain: Vec<Certificate> = identity
+        .chain
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect::<Result<_, _>>()
+        .map_err(explain)?;
+    let key = p12_keystore::PrivateKey::from_der(identity.key.pkcs8_der()).map_err(explain)?;
+    let mut store = KeyStore::new();
+    let chain = PrivateKeyChain::new(vec![1u8], key, chain);
+    store.add_entry("certificate", KeyStoreEntry::PrivateKeyChain(chain));
+    let written = store
+        .writer("")
+        .encryption_algorithm(EncryptionAlgorithm::PbeWithHmacSha256AndAes256)
+        .encryption_iterations(ROUNDS)
+        .mac_algorithm(MacAlgorithm::HmacSha256)
+        .mac_iterations(ROUNDS)
+        .write();
+    written.map(zeroize::Zeroizing::new).map_err(explain)
+}
 
 /// # Errors
 /// When the bytes are no PFX, the password does not fit, the file has no MAC, or no key or no

@@ -1,13 +1,63 @@
 //! `publicCertData`: the public chain of a listener's certificate, which an export does carry, as a
 //! PKCS#7 bundle in base64. It tells the names that a development certificate should have.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gatewright_chain::Certificate;
-use gatewright_chain::der::{Tlv, tag};
+use gatewright_chain::der::{Tlv, encode, tag};
 
 use super::{CERTIFICATES_MAX, decode_base64};
 
 /// Longest `publicCertData` that is looked at, in characters.
 const TEXT_MAX: usize = 128 * 1024;
+
+/// `OBJECT IDENTIFIER signedData` (RFC 2315, section 14).
+const SIGNED_DATA: &[u8] = &[
+    tag::OBJECT_ID,
+    9,
+    0x2a,
+    0x86,
+    0x48,
+    0x86,
+    0xf7,
+    0x0d,
+    0x01,
+    0x07,
+    0x02,
+];
+
+/// `SEQUENCE { OBJECT IDENTIFIER data }`: contents that are not there.
+const NO_CONTENT: &[u8] = &[
+    tag::SEQUENCE,
+    11,
+    tag::OBJECT_ID,
+    9,
+    0x2a,
+    0x86,
+    0x48,
+    0x86,
+    0xf7,
+    0x0d,
+    0x01,
+    0x07,
+    0x01,
+];
+
+/// `INTEGER 1`: the version of a `SignedData`.
+const VERSION_1: &[u8] = &[tag::INTEGER, 1, 1];
+
+const EMPTY_SET: &[u8] = &[tag::SET, 0];
+
+/// The certificates of `chain`, in DER, as the service shows them: base64 of a PKCS#7 `SignedData`
+/// (RFC 2315, section 9.1) that nobody signed and that holds nothing else.
+pub fn public_cert_data(chain: &[Vec<u8>]) -> String {
+    let certificates: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    let certificates = encode(tag::CONTEXT_0, &certificates);
+    let parts = [VERSION_1, EMPTY_SET, NO_CONTENT, &certificates, EMPTY_SET];
+    let signed_data = encode(tag::SEQUENCE, &parts);
+    let content = encode(tag::CONTEXT_0, &[&signed_data]);
+    STANDARD.encode(encode(tag::SEQUENCE, &[SIGNED_DATA, &content]))
+}
 
 /// The DNS names of the leaf in `data`. Empty for anything that cannot be read: the names are a
 /// help, and no part of what is served depends on them.
@@ -45,4 +95,23 @@ fn certificates(bytes: &[u8]) -> Option<Vec<&[u8]>> {
             .take(CERTIFICATES_MAX)
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_bundled_is_found_again() {
+        let chain = [vec![0x30, 1, 7], vec![0x30, 2, 8, 9]];
+        let bundle = decode_base64(&public_cert_data(&chain)).unwrap();
+        assert_eq!(certificates(&bundle).unwrap(), chain);
+        // How bundles of the service begin: a ContentInfo, and signedData.
+        let long = public_cert_data(&[vec![0x30; 700], vec![0x30; 700]]);
+        assert!(
+            long.starts_with("MII") && long.contains("YJKoZIhvcNAQcCoII"),
+            "{long:.40}"
+        );
+        assert!(long.contains("CAQExADALBgkqhkiG9w0BBwGg"), "{long:.80}");
+    }
 }

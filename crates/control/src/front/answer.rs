@@ -18,6 +18,7 @@ pub(crate) struct Answer {
 pub(crate) enum Body {
     Empty,
     Json(Bytes),
+    Xml(Bytes),
 }
 
 impl Answer {

@@ -173,6 +173,7 @@ fn finish(answer: Answer, ids: &RequestIds) -> Response<Full<Bytes>> {
     let (content_type, body) = match answer.body {
         Body::Empty => (None, Bytes::new()),
         Body::Json(body) => (Some("application/json; charset=utf-8"), body),
+        Body::Xml(body) => (Some("application/xml"), body),
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = answer.status;

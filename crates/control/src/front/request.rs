@@ -134,6 +134,12 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether it is for a vault's data plane, whose versions are such as `7.4`.
+    fn is_for_a_vault(&self) -> bool {
+        let first = self.segments.first();
+        first.is_some_and(|first| first.eq_ignore_ascii_case("keyvault"))
+    }
+
     /// The `api-version` of the query. Any well-formed one is taken.
     ///
     /// # Errors
@@ -148,6 +154,9 @@ impl Request {
                 "The api-version query parameter (?api-version=) is required for all requests.";
             return Err(ArmError::front_door("MissingApiVersionParameter", message));
         };
+        if self.is_for_a_vault() && is_vault_version(text) {
+            return Ok(ApiVersion::NEWEST);
+        }
         text.to_ascii_lowercase().parse().map_err(|_| {
             let shown: String = text.chars().take(64).collect();
             let message = format!(
@@ -158,6 +167,12 @@ impl Request {
             ArmError::front_door("InvalidApiVersionParameter", message)
         })
     }
+}
+
+fn is_vault_version(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.')
+        .is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
 #[cfg(test)]

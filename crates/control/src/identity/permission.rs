@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gatewright_arm::ArmError;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::principal::Principal;
+use crate::identity::principal::{Assignment, Principal};
 
 /// What a principal may do. The actions are those of the service's roles of the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +125,19 @@ impl Caller {
         self.0.as_ref().map_or("", |principal| &principal.app_id)
     }
 
+    /// This control plane itself, which goes on with what somebody who was admitted began.
+    pub(crate) fn system(subscription: &str) -> Self {
+        let assignment = Assignment {
+            role: Role::Owner,
+            scope: format!("/subscriptions/{subscription}"),
+        };
+        Self::of(Arc::new(Principal::new(
+            "system",
+            vec![assignment],
+            String::new(),
+        )))
+    }
+
     pub(crate) fn object_id(&self) -> &str {
         self.0.as_ref().map_or("", |principal| &principal.object_id)
     }
@@ -195,8 +208,6 @@ mod tests {
             String::new(),
         )))
     }
-
-    use crate::identity::principal::Assignment;
 
     #[test]
     fn roles_allow_what_the_services_roles_allow() {

@@ -1,5 +1,5 @@
-//! `Microsoft.Authorization`: who may do what, to be read. Assignments are made by the operator, not
-//! through this API.
+//! `Microsoft.Authorization`: who may do what, to be read. Assignments to those who log in are made
+//! by the operator, not through this API; those to identities, for what lies in vaults, through it.
 
 use aws_lc_rs::digest;
 use gatewright_arm::ArmError;
@@ -11,6 +11,7 @@ use crate::front::answer::Answer;
 use crate::front::router::{Access, Route};
 use crate::identity::{Assignment, Principal, Role, is_at_or_below};
 use crate::providers::filter::split_terms;
+use crate::providers::key_vault::roles;
 use crate::routes::route;
 
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
@@ -100,12 +101,12 @@ impl Filter {
         Some(())
     }
 
-    fn lets_through(&self, principal: &Principal, one: &Assignment, scope: &str) -> bool {
-        let is_above = is_at_or_below(scope, &one.scope);
-        let is_below = !self.at_scope && is_at_or_below(&one.scope, scope);
-        let own = &principal.object_id;
+    /// An assignment to this holder on the scope `own`, where those at `scope` are asked for.
+    fn lets_through(&self, (holder, own): (&str, &str), scope: &str) -> bool {
+        let is_above = is_at_or_below(scope, own);
+        let is_below = !self.at_scope && is_at_or_below(own, scope);
         let asked = self.principal.as_ref();
-        (is_above || is_below) && asked.is_none_or(|asked| asked.eq_ignore_ascii_case(own))
+        (is_above || is_below) && asked.is_none_or(|asked| asked.eq_ignore_ascii_case(holder))
     }
 }
 
@@ -117,8 +118,14 @@ async fn assignments(context: Context) -> Result<Answer, ArmError> {
     let mut value = Vec::new();
     for principal in context.core.identity.principals() {
         let own = principal.assignments.iter();
-        let shown = own.filter(|one| filter.lets_through(&principal, one, &scope));
+        let shown =
+            own.filter(|one| filter.lets_through((&principal.object_id, &one.scope), &scope));
         value.extend(shown.map(|one| shown_assignment(&context, &principal, one)));
+    }
+    for (own, holder, one) in roles::assignments(&context.core).await? {
+        if filter.lets_through((&holder, &own), &scope) {
+            value.push(one);
+        }
     }
     Ok(Answer::ok(&json!({ "value": value })))
 }
@@ -132,6 +139,9 @@ async fn assignment(context: Context) -> Result<Answer, ArmError> {
                 return Ok(Answer::ok(&shown_assignment(&context, &principal, one)));
             }
         }
+    }
+    if let Some(found) = roles::assignment(&context.core, &scope, name).await? {
+        return Ok(Answer::ok(&found));
     }
     let message = format!("The role assignment '{name}' is not found.");
     Err(ArmError::front_door("RoleAssignmentNotFound", message))
@@ -187,13 +197,18 @@ fn definition_id(context: &Context, role: Role) -> String {
 /// All roles; `roleName eq 'Owner'` and `type eq 'BuiltInRole'` narrow them, as az asks.
 async fn definitions(context: Context) -> Result<Answer, ArmError> {
     let filter = context.request.query.get("$filter").unwrap_or_default();
-    let mut roles = Role::ALL.to_vec();
+    let mut roles: Vec<(&str, Value)> = Role::ALL
+        .into_iter()
+        .map(|role| (role.name(), shown_role(&context, role)))
+        .collect();
+    let of_vaults = roles::definitions(&context.core).into_iter();
+    roles.extend(of_vaults.map(|(name, _, shown)| (name, shown)));
     for term in split_terms(filter) {
         let words: Vec<&str> = term.trim().splitn(3, char::is_whitespace).collect();
         let asked = |value: &str| value.trim().trim_matches('\'').to_ascii_lowercase();
         match words.as_slice() {
             [name, eq, value] if is_equal(name, "roleName", eq) => {
-                roles.retain(|role| role.name().to_ascii_lowercase() == asked(value));
+                roles.retain(|(name, _)| name.to_ascii_lowercase() == asked(value));
             }
             [name, eq, value] if is_equal(name, "type", eq) => {
                 roles.retain(|_| asked(value) == "builtinrole");
@@ -209,7 +224,7 @@ async fn definitions(context: Context) -> Result<Answer, ArmError> {
             }
         }
     }
-    let shown = roles.into_iter().map(|role| shown_role(&context, role));
+    let shown = roles.into_iter().map(|(_, shown)| shown);
     Ok(Answer::ok(&json!({ "value": shown.collect::<Vec<_>>() })))
 }
 
@@ -221,8 +236,12 @@ async fn definition(context: Context) -> Result<Answer, ArmError> {
     let name = context.captures.get("definition");
     let mut roles = Role::ALL.into_iter();
     let found = roles.find(|role| role.definition().eq_ignore_ascii_case(name));
+    let mut of_vaults = roles::definitions(&context.core).into_iter();
+    let of_vaults = of_vaults.find(|(_, id, _)| id.eq_ignore_ascii_case(name));
     found
-        .map(|role| Answer::ok(&shown_role(&context, role)))
+        .map(|role| shown_role(&context, role))
+        .or(of_vaults.map(|(_, _, shown)| shown))
+        .map(|shown| Answer::ok(&shown))
         .ok_or_else(|| {
             let message = format!("The specified role definition with ID '{name}' does not exist.");
             ArmError::front_door("RoleDefinitionDoesNotExist", message)

@@ -9,6 +9,7 @@ use crate::front::answer::Answer;
 use crate::front::router::{Access, Route};
 use crate::providers::filter::Filter;
 use crate::resources::inventory::Known;
+use crate::resources::records::is_record;
 use crate::routes::{action, route};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -138,6 +139,7 @@ async fn resources(context: Context) -> Result<Answer, ArmError> {
     let found = found.filter(|known| {
         let action = format!("{}/read", known.id.resource_type());
         known.id.name().is_some()
+            && !is_record(&known.id.resource_type())
             && filter.lets_through(known)
             && context.caller.may(&action, &known.id.to_string())
     });

@@ -18,6 +18,9 @@ pub(crate) const PREFIX: &str = "resource";
 /// What the keys of configurations begin with that are served while a newer one is not.
 pub(crate) const LAST_GOOD_PREFIX: &str = "last-good";
 
+/// What the keys of resources begin with that were deleted and can be recovered.
+pub(crate) const DELETED_PREFIX: &str = "deleted";
+
 /// A resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
@@ -142,6 +145,10 @@ impl Document {
     pub(crate) fn state(&self) -> Option<&str> {
         self.text("/properties/provisioningState")
     }
+
+    pub(crate) fn location(&self) -> &str {
+        self.text("/location").unwrap_or_default()
+    }
 }
 
 /// What a sealed part is bound to, so that it cannot be moved to another resource.
@@ -160,6 +167,11 @@ pub(crate) fn key_of(id: &ResourceId) -> Result<Key, StoreError> {
 /// Where the configuration lies that is served instead of a failed one.
 pub(crate) fn last_good_key_of(id: &ResourceId) -> Result<Key, StoreError> {
     keyed(LAST_GOOD_PREFIX, id)
+}
+
+/// Where it lies after it was deleted, until it is recovered or purged.
+pub(crate) fn deleted_key_of(id: &ResourceId) -> Result<Key, StoreError> {
+    keyed(DELETED_PREFIX, id)
 }
 
 fn keyed(prefix: &str, id: &ResourceId) -> Result<Key, StoreError> {

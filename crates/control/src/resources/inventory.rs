@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock;
 use crate::resources::document::Document;
+use crate::resources::records::is_record;
 use crate::resources::references::{self, Hold, Use};
 
 /// One resource.
@@ -182,9 +183,15 @@ impl Known {
         }
         let state = document.state().unwrap_or("Succeeded").to_owned();
         summary.insert("provisioningState".to_owned(), json!(state));
+        let empty = Value::Null;
+        // What a record mentions, it does not use.
+        let (body, notes) = match is_record(&id.resource_type()) {
+            true => (&empty, &empty),
+            false => (body, &document.notes),
+        };
         Self {
             uses: references::collect(id, body),
-            holds: references::holds(id, body, &document.notes),
+            holds: references::holds(id, body, notes),
             items: references::items(body),
             id: id.clone(),
             summary,

@@ -1,7 +1,10 @@
 //! What tells one type of resources from another.
 
+use std::sync::Arc;
+
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
+use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::core::Core;
@@ -78,6 +81,21 @@ pub(crate) trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// The status of a PUT that makes a new one; clients of some types take nothing else.
+    fn status_of_new(&self) -> StatusCode {
+        StatusCode::CREATED
+    }
+
+    /// Whether what is deleted of it is kept for a while, so that it can be recovered.
+    fn is_recoverable(&self) -> bool {
+        false
+    }
+
+    /// Whether a write that changes the tags at most has succeeded when it is answered.
+    fn ends_unchanged_writes(&self) -> bool {
+        false
+    }
+
     /// Its items that have routes of their own.
     fn parts(&self) -> &'static [Part] {
         &[]
@@ -90,10 +108,22 @@ pub(crate) trait Kind: Send + Sync + 'static {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>>;
 
+    /// Judges what can be judged of a PUT without a look at any other resource: one of those that it
+    /// refers to may not be there yet.
+    ///
+    /// # Errors
+    /// The first thing that is wrong whatever the others are.
+    fn judge_alone(&self, _core: &Core, _put: &Put<'_>) -> Result<(), ArmError> {
+        Ok(())
+    }
+
     /// What a GET answers: the stored body, with what other resources say of it.
     fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
         document.body.clone()
     }
+
+    /// Takes out of an answer what clients of this api-version do not know.
+    fn leave_out(&self, _body: &mut Value, _api_version: ApiVersion) {}
 
     /// Why it, or this item of it, cannot be deleted.
     fn refuse_delete(
@@ -119,6 +149,10 @@ pub(crate) trait Kind: Send + Sync + 'static {
     fn patches_properties(&self) -> bool {
         false
     }
+
+    /// Called when a write that is answered at once was stored, while nothing else can be written:
+    /// what follows from it is for a task.
+    fn stored(&self, _core: &Arc<Core>, _document: &Document) {}
 
     /// What an operation changes of what is remembered of a resource and never shown.
     fn note(&self, _doing: Doing, _notes: &mut Value) {}

@@ -6,6 +6,14 @@ use std::net::IpAddr;
 use gatewright_arm::ResourceId;
 use serde_json::Value;
 
+/// Members that name resources without using them: rules that let subnets in. A subnet can go
+/// although a rule names it.
+const NO_USES: [&str; 3] = [
+    "ipSecurityRestrictions",
+    "scmIpSecurityRestrictions",
+    "virtualNetworkRules",
+];
+
 /// One reference to another resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Use {
@@ -112,6 +120,7 @@ fn walk(value: &Value, own: &str, user: &str, uses: &mut Vec<Use>) {
             let user = id.filter(|_| is_item).unwrap_or(user);
             for (name, member) in members {
                 match member {
+                    _ if NO_USES.contains(&name.as_str()) => {}
                     Value::String(text) if name == "id" || name.ends_with("Id") => {
                         refer(text, own, user, uses);
                     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::{Condition, Transaction};
 
+use crate::clock;
 use crate::core::{Core, failed};
 use crate::operations::{self, Operation};
 use crate::resources::document::{self, Document};
@@ -94,19 +95,40 @@ impl Core {
         }))
     }
 
+    /// With everything below it, which cannot be without it.
     async fn remove(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {
-        let key = document::key_of(&document.id).map_err(failed)?;
-        let mut transaction = Transaction::default()
-            .when(Condition::ModifiedAt(key.clone(), document.revision))
-            .delete(key);
+        let going = self.with_below(document).await?;
+        let mut transaction = Transaction::default();
+        for one in &going {
+            let key = document::key_of(&one.id).map_err(failed)?;
+            let condition = Condition::ModifiedAt(key.clone(), one.revision);
+            transaction = transaction.when(condition).delete(key);
+            if self.kind_of(&one.id)?.is_recoverable() {
+                let key = document::deleted_key_of(&one.id).map_err(failed)?;
+                transaction = transaction.put(key, one.to_bytes());
+            }
+        }
         for status in ["Started", "Succeeded"] {
             let event = event(operation, &document.id, (status, ""), None);
             let (key, bytes) = event.entry().map_err(failed)?;
             transaction = transaction.put(key, bytes);
         }
         self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.remove(&document.id);
+        going.iter().for_each(|one| self.inventory.remove(&one.id));
         Ok(())
+    }
+
+    /// A resource and those below it, all changed now.
+    async fn with_below(&self, document: &Document) -> Result<Vec<Document>, ArmError> {
+        let now = clock::now();
+        let mut all = vec![document.clone()];
+        for known in self.inventory.within(&document.id.to_string()) {
+            if known.id != document.id {
+                all.extend(self.document(&known.id).await?);
+            }
+        }
+        all.iter_mut().for_each(|one| one.changed = now);
+        Ok(all)
     }
 
     /// From now on it is being deleted; a GET shows it until it is gone.

@@ -41,6 +41,8 @@ pub(crate) enum Form {
     /// A list of such.
     References,
     Object(&'static [Member]),
+    /// Objects that are no resources.
+    Objects(&'static [Member]),
     /// Resources of their own name and id; the type is the parent's and the member's name.
     Items(&'static Shape),
     /// Anything.
@@ -327,6 +329,17 @@ fn read(
             let mut out = Map::new();
             fill(members, sent, before, place, &mut out)?;
             Ok(Value::Object(out))
+        }
+        Form::Objects(members) => {
+            let list = sent
+                .as_array()
+                .ok_or_else(|| invalid(place, "a list is expected"))?;
+            let read_one = |one: &Value| {
+                let mut out = Map::new();
+                fill(members, one, None, place, &mut out)?;
+                Ok(Value::Object(out))
+            };
+            list.iter().map(read_one).collect()
         }
         Form::Items(shape) => items(shape, sent, before, place),
     }

@@ -123,7 +123,14 @@ impl Core {
             let previous = self.document(id).await?;
             let before = previous.as_ref().map(|previous| &previous.body);
             let touched = kind.touches(before, Some(&prepared.body));
-            let accepted = self.store(call, kind, id, prepared, previous).await?;
+            let accepted = match previous {
+                Some(previous)
+                    if self.changes_tags_at_most(kind, edit, &prepared, &previous)? =>
+                {
+                    self.store_tags(call, id, prepared.body, previous).await?
+                }
+                previous => self.store(call, kind, id, prepared, previous).await?,
+            };
             drop(turn);
             return Ok((accepted, touched));
         }
@@ -143,7 +150,8 @@ impl Core {
         })
     }
 
-    async fn prepare(
+    /// Judges a write as it would be carried out now; changes nothing.
+    pub(crate) async fn prepare(
         &self,
         call: &Call,
         kind: &dyn Kind,
@@ -279,6 +287,7 @@ impl Core {
         self.inventory.put(&document);
         if is_at_once {
             self.endings.end(operation.id);
+            kind.stored(self, &document);
             return Ok(Accepted {
                 document,
                 is_new,
@@ -313,7 +322,7 @@ impl Core {
     }
 
     /// The document, on the condition that nobody else wrote it meanwhile.
-    fn written(
+    pub(crate) fn written(
         &self,
         document: &Document,
         previous: Option<&Document>,

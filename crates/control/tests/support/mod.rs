@@ -12,7 +12,7 @@ use gatewright_control::{
     Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, NewPrincipal, Node,
     PublicAddresses,
 };
-use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
+use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, SealingKey, Store};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -59,6 +59,8 @@ pub(crate) struct Site {
     pub(crate) control: Control,
     pub(crate) bootstrap: NewPrincipal,
     pub(crate) api: Api,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealing: Arc<SealingKey>,
     /// The data directory; it goes with the site.
     pub(crate) directory: TempDir,
 }
@@ -92,6 +94,7 @@ impl Site {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
+            app_service: None,
         };
         set(&mut config);
         let ca_file = config.ca_file.clone();
@@ -99,7 +102,8 @@ impl Site {
             Embedded::open_sealed(directory.path(), Options::default(), &KeySources::default());
         let (store, key) = opened.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
-        let mut control = Control::start(config, store, Arc::new(key), node)
+        let sealing = Arc::new(key);
+        let mut control = Control::start(config, Arc::clone(&store), Arc::clone(&sealing), node)
             .await
             .unwrap();
         let bootstrap = control
@@ -111,6 +115,8 @@ impl Site {
             control,
             bootstrap,
             api,
+            store,
+            sealing,
             directory,
         }
     }

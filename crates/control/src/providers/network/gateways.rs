@@ -2,6 +2,8 @@
 
 mod actions;
 mod neighbours;
+mod public;
+mod vault;
 
 use std::collections::HashMap;
 
@@ -10,19 +12,20 @@ use gatewright_arm::{
     ApiVersion, ApplicationGateway, ArmError, Context as Validation, ReadError, ReadOptions,
     WriteOptions, read_gateways_with, validate,
 };
-use gatewright_compile::{Options, compile_validated};
+use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
 use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
-pub(crate) use actions::routes;
+pub(crate) use actions::{ask_later, routes};
 
 use crate::clock;
 use crate::core::{Core, failed};
 use crate::operations::Doing;
 use crate::resources::document::Document;
+use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 
-const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
+pub(crate) const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
 
 /// The first api-version whose gateways have the newer TLS policy by default.
 const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
@@ -45,6 +48,10 @@ impl Kind for Gateways {
         true
     }
 
+    fn ends_unchanged_writes(&self) -> bool {
+        true
+    }
+
     fn prepare<'a>(
         &'a self,
         core: &'a Core,
@@ -53,12 +60,43 @@ impl Kind for Gateways {
         Box::pin(async move { prepare(core, &put).await })
     }
 
+    fn judge_alone(&self, core: &Core, put: &Put<'_>) -> Result<(), ArmError> {
+        let previous = put
+            .previous
+            .map(|document| stored(core, document))
+            .transpose()?;
+        let mut gateway = read(put)?;
+        own(&mut gateway, put, previous.as_ref());
+        keep_secrets(&mut gateway, previous.as_ref());
+        check(&gateway, put, previous.as_ref())
+    }
+
     fn settle<'a>(
         &'a self,
         core: &'a Core,
         document: &'a Document,
     ) -> Pending<'a, Result<(), ArmError>> {
         Box::pin(core.node().serves(&document.id, document.revision))
+    }
+
+    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
+        let mut body = document.body.clone();
+        let has_run = document.text("/properties/operationalState") != Some("Stopped");
+        if !has_run && document.state() != Some("Succeeded") && !is_stopped(&document.notes) {
+            hide_given_addresses(&mut body);
+        }
+        if document.state() == Some("Updating") {
+            hide_principals(&mut body);
+        }
+        body
+    }
+
+    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+        if api_version < NEWER_TLS_DEFAULT
+            && let Some(properties) = body.get_mut("properties")
+        {
+            leave_newer_out(properties);
+        }
     }
 
     fn note(&self, doing: Doing, notes: &mut Value) {
@@ -88,6 +126,48 @@ impl Kind for Gateways {
     }
 }
 
+/// A gateway that has never run has no private address yet but one that it asked for.
+fn hide_given_addresses(body: &mut Value) {
+    let frontends = body.pointer_mut("/properties/frontendIPConfigurations");
+    let frontends = frontends
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    for properties in frontends.filter_map(|one| one.get_mut("properties")?.as_object_mut()) {
+        if properties.get("privateIPAllocationMethod") == Some(&json!("Dynamic")) {
+            properties.shift_remove("privateIPAddress");
+        }
+    }
+}
+
+/// Who the identities are is told when a write has ended.
+fn hide_principals(body: &mut Value) {
+    let identities = body.pointer_mut("/identity/userAssignedIdentities");
+    let identities = identities.and_then(Value::as_object_mut);
+    for shown in identities.into_iter().flat_map(Map::values_mut) {
+        *shown = json!({});
+    }
+}
+
+/// Answers of older api-versions have neither the default TLS policy nor, unless it is on, HTTP/3
+/// (recorded under 2022-05-01 and 2023-02-01).
+fn leave_newer_out(properties: &mut Value) {
+    if let Some(members) = properties.as_object_mut() {
+        members.shift_remove("defaultPredefinedSslPolicy");
+    }
+    let listeners = properties
+        .get_mut("httpListeners")
+        .and_then(Value::as_array_mut);
+    for listener in listeners.into_iter().flatten() {
+        let own = listener
+            .get_mut("properties")
+            .and_then(Value::as_object_mut);
+        if let Some(own) = own.filter(|own| own.get("enableHttp3") == Some(&json!(false))) {
+            own.shift_remove("enableHttp3");
+        }
+    }
+}
+
 fn is_stopped(notes: &Value) -> bool {
     notes.get(STOPPED) == Some(&Value::Bool(true))
 }
@@ -99,39 +179,58 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         .transpose()?;
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous.as_ref());
+    drop_sent(&mut gateway);
     keep_secrets(&mut gateway, previous.as_ref());
     let id = put.previous.map_or(put.id, |before| &before.id);
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
-    let context = Validation {
-        api_version: Some(put.api_version),
-        previous: previous.as_ref(),
-        // What is served is for the compilation to say: a deprecated policy is a warning here.
-        refuse_old_tls: false,
-        ..Validation::default()
-    };
-    let findings = validate(&gateway, &context);
-    if let Some(error) = findings.iter().find(|finding| finding.is_error()) {
-        return Err(ArmError::from_finding(error));
-    }
+    check(&gateway, put, previous.as_ref())?;
     neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
+    let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
         now: clock::unix_now(),
         allow_unsupported: true,
         ..Options::default()
     };
     if let Err(findings) = compile_validated(std::slice::from_ref(&gateway), &options) {
-        let mut errors = findings.iter().filter(|finding| finding.is_error());
+        // A key that could not be fetched fails the operation, not the request.
+        let is_judged = |code: &str| doomed.is_none() || code != CERTIFICATE_WITHOUT_KEY;
+        let mut errors = findings
+            .iter()
+            .filter(|finding| finding.is_error() && is_judged(&finding.code));
         if let Some(error) = errors.next() {
             return Err(ArmError::from_finding(error));
         }
     }
     neighbours::check_subnet(core, id, &gateway).await?;
+    neighbours::introduce_identities(core, &mut gateway).await?;
+    let secrets = secrets(&gateway);
+    public::describe(&mut gateway);
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
-        secrets: secrets(&gateway),
+        secrets,
         notes: Some(neighbours::noted(put, interfaces)),
-        ..Prepared::default()
+        doomed,
     })
+}
+
+/// Judges a gateway by itself.
+fn check(
+    gateway: &ApplicationGateway,
+    put: &Put<'_>,
+    previous: Option<&ApplicationGateway>,
+) -> Result<(), ArmError> {
+    let context = Validation {
+        api_version: Some(put.api_version),
+        previous,
+        // What is served is for the compilation to say: a deprecated policy is a warning here.
+        refuse_old_tls: false,
+        ..Validation::default()
+    };
+    let findings = validate(gateway, &context);
+    match findings.iter().find(|finding| finding.is_error()) {
+        Some(error) => Err(ArmError::from_finding(error)),
+        None => Ok(()),
+    }
 }
 
 /// The body of a PUT, as leniently as the service reads it; an unknown member is an error.
@@ -180,6 +279,10 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
     let before = previous.map(|before| &before.properties);
     let properties = &mut gateway.properties;
     properties.provisioning_state = Some(ProvisioningState::Updating);
+    if let Some(sku) = &mut properties.sku {
+        // Follows from the tier, whatever a client read elsewhere.
+        sku.family = None;
+    }
     properties.operational_state = before
         .and_then(|before| before.operational_state)
         .or(Some(OperationalState::Stopped));
@@ -196,6 +299,23 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
     properties.private_endpoint_connections = before
         .map(|before| before.private_endpoint_connections.clone())
         .unwrap_or_default();
+}
+
+/// Public halves are the server's to say; what lies in a vault comes from there, whatever else a
+/// client sends.
+fn drop_sent(gateway: &mut ApplicationGateway) {
+    for item in &mut gateway.properties.ssl_certificates {
+        item.properties.public_cert_data = None;
+        if vault::given(&item.properties.key_vault_secret_id).is_some() {
+            item.properties.data = None;
+            item.properties.password = None;
+        }
+    }
+    for item in &mut gateway.properties.trusted_root_certificates {
+        if vault::given(&item.properties.key_vault_secret_id).is_some() {
+            item.properties.data = None;
+        }
+    }
 }
 
 /// Certificates that come without their data keep what was stored under their name.
@@ -215,9 +335,18 @@ fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationG
             new.public_cert_data.clone_from(&old.public_cert_data);
         }
     }
+    for item in &mut gateway.properties.trusted_root_certificates {
+        let mut stored = previous.properties.trusted_root_certificates.iter();
+        let before = stored.find(|before| before.is_named(&item.name));
+        let is_fetched = vault::given(&item.properties.key_vault_secret_id).is_some();
+        if let Some(before) = before.filter(|_| is_fetched) {
+            item.properties.data.clone_from(&before.properties.data);
+        }
+    }
 }
 
-/// What is to be sealed: the data and the password of each certificate, by its name.
+/// What is to be sealed: the data and the password of each certificate, by its name; and the roots
+/// that were fetched.
 fn secrets(gateway: &ApplicationGateway) -> Value {
     let mut secrets = Map::new();
     for item in &gateway.properties.ssl_certificates {
@@ -230,10 +359,21 @@ fn secrets(gateway: &ApplicationGateway) -> Value {
             json!({"data": data.expose(), "password": password}),
         );
     }
+    for item in &gateway.properties.trusted_root_certificates {
+        let is_fetched = vault::given(&item.properties.key_vault_secret_id).is_some();
+        if let Some(data) = item.properties.data.as_ref().filter(|_| is_fetched) {
+            secrets.insert(sealed_root(&item.name), json!({ "data": data }));
+        }
+    }
     match secrets.is_empty() {
         true => Value::Null,
         false => Value::Object(secrets),
     }
+}
+
+/// Under which name a root is sealed: none that a certificate has.
+fn sealed_root(name: &str) -> String {
+    format!("trustedRootCertificates/{}", name.to_ascii_lowercase())
 }
 
 /// A stored gateway with its secrets.
@@ -261,6 +401,12 @@ pub(crate) fn typed(document: &Document, secrets: &Value) -> Result<ApplicationG
         let text = |name: &str| secret.get(name).and_then(Value::as_str).map(Secret::new);
         item.properties.data = text("data");
         item.properties.password = text("password");
+    }
+    for item in &mut gateway.properties.trusted_root_certificates {
+        if let Some(secret) = by_name.get(sealed_root(&item.name).as_str()) {
+            let data = secret.get("data").and_then(Value::as_str);
+            item.properties.data = data.map(str::to_owned);
+        }
     }
     Ok(gateway)
 }

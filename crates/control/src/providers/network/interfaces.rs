@@ -1,12 +1,12 @@
 //! Network interfaces.
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
 use super::addresses::{Allocation, Wish};
 use super::virtual_networks::{id_of, items, items_mut, name_of, reference_of};
-use super::{gateway_subnets, public_ips};
+use super::{gateway_subnets, own_codes, public_ips};
 use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
@@ -91,6 +91,19 @@ pub(crate) struct Interfaces;
 impl Kind for Interfaces {
     fn name(&self) -> &'static str {
         INTERFACES
+    }
+
+    /// Recorded under 2022-01-01 and 2022-11-01.
+    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+        if api_version >= ApiVersion::new(2022, 11, 1) {
+            return;
+        }
+        let properties = body.get_mut("properties").and_then(Value::as_object_mut);
+        if let Some(properties) = properties {
+            for newer in ["disableTcpStateTracking", "auxiliarySku"] {
+                properties.shift_remove(newer);
+            }
+        }
     }
 
     fn prepare<'a>(
@@ -232,15 +245,12 @@ fn choose_primary(id: &ResourceId, body: &mut Value) -> Result<(), ArmError> {
     };
     match (count, primaries) {
         (0, _) => {
-            return refuse(
-                "NetworkInterfaceWithoutIpConfiguration",
-                "an IP configuration",
-            );
+            return refuse(own_codes::INTERFACE, "an IP configuration");
         }
         (_, 0 | 1) => {}
         _ => {
             let what = "one primary IP configuration, and no more";
-            return refuse("MultiplePrimaryIpConfigurations", what);
+            return refuse(own_codes::INTERFACE, what);
         }
     }
     for (position, configuration) in items_mut(body, "ipConfigurations").enumerate() {
@@ -303,6 +313,7 @@ async fn connect(
             fixed: text("privateIPAddress").filter(|_| is_static),
             before: old.map(address_of),
             is_ipv6: text("privateIPAddressVersion") == Some("IPv6"),
+            left: 0,
         };
         let address = allocation.give(&subnet, &wish)?.to_string();
         let bag = &mut configuration["properties"];

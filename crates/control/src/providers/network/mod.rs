@@ -2,9 +2,12 @@
 
 mod addresses;
 mod catalogue;
+mod effective;
+mod firewall_policies;
 mod gateway_subnets;
 mod gateways;
 mod interfaces;
+mod own_codes;
 mod peerings;
 mod public_ips;
 mod route_tables;
@@ -16,10 +19,11 @@ mod virtual_networks;
 use crate::front::router::Route;
 use crate::resources::kind::Kind;
 
-pub(crate) use gateways::desired as desired_gateway;
+pub(crate) use gateways::{GATEWAYS, desired as desired_gateway};
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![
+        Box::new(firewall_policies::FirewallPolicies),
         Box::new(gateways::Gateways),
         Box::new(interfaces::Interfaces),
         Box::new(public_ips::PublicIps),
@@ -31,6 +35,7 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
 
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = catalogue::routes();
+    routes.extend(effective::routes());
     routes.extend(gateways::routes());
     routes.extend(subnets::routes());
     routes

@@ -8,7 +8,7 @@ use gatewright_store::Pending;
 use serde_json::Value;
 
 use super::virtual_networks::{id_of, items, name_of};
-use super::{gateway_subnets, subnets};
+use super::{gateway_subnets, own_codes, subnets};
 use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
@@ -138,11 +138,11 @@ fn check(route: &Value) -> Result<(), ArmError> {
             ),
         )),
         (true, Some(text)) if text.parse::<IpAddr>().is_err() => Err(ArmError::new(
-            "InvalidNextHopIpAddress",
+            own_codes::ROUTE,
             format!("NextHopIpAddress {text} in route {name} is no IP address."),
         )),
         (false, Some(_)) => Err(ArmError::new(
-            "InvalidNextHopIpAddress",
+            own_codes::ROUTE,
             format!(
                 "NextHopIpAddress in route {name} must be empty when NextHopType is not \
                  VirtualAppliance."

@@ -6,6 +6,7 @@ use gatewright_arm::{ArmError, ResourceId};
 use gatewright_snapshot::network::AddressTerm;
 use serde_json::{Value, json};
 
+use super::own_codes;
 use super::virtual_networks::{id_of, items, name_of};
 use crate::resources::shape::{Form, Shape, defaulted, member, required};
 
@@ -180,7 +181,7 @@ fn check_one(rule: &Value) -> Result<(), ArmError> {
     let characters = text(rule, "description").chars().count();
     if characters > DESCRIPTION_CHARACTERS_MAX {
         return Err(ArmError::new(
-            "SecurityRuleDescriptionTooLong",
+            own_codes::RULE,
             format!(
                 "Security rule {} has a description of {characters} characters; the most is \
                  {DESCRIPTION_CHARACTERS_MAX}.",

@@ -8,6 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::addresses;
+use super::own_codes;
 use super::virtual_networks::{NETWORKS, id_of, items, items_mut, name_of};
 use crate::context::{Context, handler};
 use crate::core::Core;
@@ -299,12 +300,12 @@ async fn check_address(context: Context) -> Result<Answer, ArmError> {
     let text = context.request.query.get("ipAddress").unwrap_or_default();
     let address: IpAddr = text.parse().map_err(|_| {
         let message = format!("IP address '{text}' is not valid; give one with ipAddress=.");
-        ArmError::new("InvalidIPAddressFormat", message)
+        ArmError::new(own_codes::ADDRESS, message)
     })?;
     let answer = availability(&network.body, address, &context.core.inventory);
     answer.map(|answer| Answer::ok(&answer)).ok_or_else(|| {
         let message = format!("IP address {address} does not belong to any subnet of {id}.");
-        ArmError::new("PrivateIPAddressNotInAnySubnet", message)
+        ArmError::new(own_codes::ADDRESS, message)
     })
 }
 
