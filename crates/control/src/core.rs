@@ -149,7 +149,9 @@ impl Core {
             caller,
             api_version,
         };
-        (route.handler)(context).await
+        // What a write has begun is carried through, though its client goes away meanwhile.
+        let answered = tokio::spawn((route.handler)(context)).await;
+        answered.unwrap_or_else(|error| Err(failed(error)))
     }
 
     fn admit(
