@@ -14,13 +14,15 @@ use zeroize::Zeroizing;
 use crate::clock;
 use crate::config::ControlConfig;
 use crate::core::Core;
+use crate::front::limits::Limits;
 use crate::front::server;
+use crate::housekeeping;
 use crate::identity::{
-    self, Assignment, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role, TokenKey,
+    self, Assignment, Caller, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role, TokenKey,
 };
 use crate::node::Node;
 use crate::operations::{self, Doing, Operation, Status};
-use crate::pki::{self, Authority};
+use crate::pki::{self, Authority, Presented};
 use crate::providers::resume_deployment;
 use crate::resources::document::{self, Document};
 
@@ -51,6 +53,7 @@ pub struct Control {
     core: Arc<Core>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    has_ended: watch::Receiver<bool>,
     bootstrap: Option<NewPrincipal>,
 }
 
@@ -67,21 +70,35 @@ impl Control {
         sealing: Arc<SealingKey>,
         node: Arc<dyn Node>,
     ) -> Result<Self, StartError> {
+        Self::start_within(Limits::default(), config, store, sealing, node).await
+    }
+
+    /// As [`Control::start`], within other bounds than those it serves with.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub async fn start_within(
+        limits: Limits,
+        config: ControlConfig,
+        store: Arc<dyn Store>,
+        sealing: Arc<SealingKey>,
+        node: Arc<dyn Node>,
+    ) -> Result<Self, StartError> {
         let bind = |error| StartError::Bind(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let names = pki::names(&config.names);
         let authorities = pki::authorities(&names, address.port());
-        let authority = authority(&*store, &sealing).await?;
+        let authority = authority(&*store, &sealing, &names).await?;
         std::fs::write(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
-        let tls = authority
-            .server_config(&names, clock::now())
-            .map_err(StartError::Keys)?;
+        let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
         let core = Arc::new(Core::new(
             config,
+            limits,
             authorities,
             store,
             sealing,
@@ -92,17 +109,20 @@ impl Control {
         let bootstrap = core.bootstrap().await?;
         core.resume().await?;
         let (stop, stopped) = watch::channel(false);
-        let acceptor = TlsAcceptor::from(tls);
-        tokio::spawn(server::serve(
-            listener,
-            acceptor,
-            Arc::clone(&core),
-            stopped,
-        ));
+        let acceptor = TlsAcceptor::from(presented.server_config());
+        let keeping = housekeeping::run(Arc::clone(&core), presented, stopped.clone());
+        tokio::spawn(keeping);
+        let serving = server::serve(listener, acceptor, Arc::clone(&core), stopped);
+        let (ended, has_ended) = watch::channel(false);
+        tokio::spawn(async move {
+            serving.await;
+            ended.send_replace(true);
+        });
         Ok(Self {
             core,
             address,
             stop,
+            has_ended,
             bootstrap,
         })
     }
@@ -172,6 +192,14 @@ impl Control {
     /// Takes no connection any more, and lets those that are there finish their request.
     pub fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Waits, once it was told to stop, until every request in progress has its answer: some
+    /// seconds at most, then the rest is cut. Operations that go on are gone on with at the next
+    /// start.
+    pub async fn stopped(&self) {
+        // Its sender is gone: the same.
+        let _ = self.has_ended.clone().wait_for(|ended| *ended).await;
     }
 }
 
@@ -245,7 +273,8 @@ impl Core {
         let document = entry.as_ref().map(Document::read).transpose()?;
         match (operation.doing, document) {
             (Doing::Delete, Some(_)) if id.name().is_none() => {
-                let call = operation.resumed();
+                let caller = self.identity.principal(&operation.caller);
+                let call = operation.resumed(caller.map_or_else(Caller::nobody, Caller::of));
                 tokio::spawn(Arc::clone(self).empty_group(call, operation));
             }
             (Doing::Deploy, Some(document)) => {
@@ -253,6 +282,10 @@ impl Core {
             }
             (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
                 tokio::spawn(Arc::clone(self).settle(document, operation, None));
+            }
+            // It is gone, as it was to be.
+            (Doing::Delete, None) => {
+                tokio::spawn(Arc::clone(self).end(operation, Ok(())));
             }
             (_, document) => {
                 let document =
@@ -292,14 +325,40 @@ async fn sealed(
     Ok(made)
 }
 
-async fn authority(store: &dyn Store, sealing: &SealingKey) -> Result<Authority, StartError> {
+/// The authority, able to vouch for these names.
+async fn authority(
+    store: &dyn Store,
+    sealing: &SealingKey,
+    names: &[String],
+) -> Result<Authority, StartError> {
+    let text = |error: &dyn std::fmt::Display| StartError::Keys(error.to_string());
     let make = || {
-        let authority = Authority::generate(clock::now()).map_err(|error| error.to_string())?;
-        let text = serde_json::to_vec(&authority).map_err(|error| error.to_string())?;
-        Ok(Zeroizing::new(text))
+        let authority = Authority::generate(names, clock::now());
+        to_bytes(&authority.map_err(|error| error.to_string())?)
     };
     let bytes = sealed(store, sealing, AUTHORITY, make).await?;
-    serde_json::from_slice(&bytes).map_err(|error| StartError::Keys(error.to_string()))
+    let authority: Authority = serde_json::from_slice(&bytes).map_err(|error| text(&error))?;
+    let renewed = authority.renewed(names, clock::now());
+    let Some(renewed) = renewed.map_err(|error| text(&error))? else {
+        return Ok(authority);
+    };
+    tracing::warn!(
+        "the authority's certificate was made anew, for {}; clients need the new file",
+        names.join(", ")
+    );
+    let key = Key::new(AUTHORITY).map_err(|error| text(&error))?;
+    let plain = to_bytes(&renewed).map_err(StartError::Keys)?;
+    let bytes = sealing
+        .seal(AUTHORITY, &plain)
+        .map_err(|error| text(&error))?;
+    let committed = store.commit(Transaction::default().put(key, bytes)).await;
+    committed.map_err(|error| text(&error))?;
+    Ok(renewed)
+}
+
+fn to_bytes(authority: &Authority) -> Result<Zeroizing<Vec<u8>>, String> {
+    let bytes = serde_json::to_vec(authority).map_err(|error| error.to_string())?;
+    Ok(Zeroizing::new(bytes))
 }
 
 async fn token_key(

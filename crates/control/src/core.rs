@@ -7,15 +7,16 @@ use gatewright_store::{
     CommitError, Entry, Key, Page, Revision, SealingKey, Store, StoreError, Transaction,
 };
 use hyper::header::{self, HeaderMap};
-use hyper::{Method, StatusCode};
+use hyper::{Method, StatusCode, Uri};
 use std::sync::atomic::AtomicU64;
 
 use crate::asked::Asked;
 use crate::config::ControlConfig;
-use crate::context::Context;
+use crate::context::{Context, Handler};
 use crate::front::answer::Answer;
+use crate::front::limits::Limits;
 use crate::front::request::Request;
-use crate::front::router::{Access, Captures, Found, Route, Router};
+use crate::front::router::{Access, Captures, Found, Router};
 use crate::identity::{Caller, Identity};
 use crate::node::Node;
 use crate::operations::Endings;
@@ -26,6 +27,7 @@ use crate::resources::kind::Kind;
 /// The control plane.
 pub(crate) struct Core {
     pub(crate) config: ControlConfig,
+    pub(crate) limits: Limits,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: Arc<SealingKey>,
     pub(crate) inventory: Inventory,
@@ -47,6 +49,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         config: ControlConfig,
+        limits: Limits,
         authorities: Vec<String>,
         store: Arc<dyn Store>,
         sealing: Arc<SealingKey>,
@@ -57,6 +60,7 @@ impl Core {
         let router = Router::new(crate::routes::table(&kinds));
         Self {
             config,
+            limits,
             store,
             sealing,
             inventory: Inventory::default(),
@@ -80,13 +84,18 @@ impl Core {
     ///
     /// # Errors
     /// When it is not one of this control plane's: a page of a stranger's must not speak to it
-    /// through somebody's browser, and no link may lead elsewhere.
-    pub(crate) fn origin(&self, headers: &HeaderMap) -> Result<String, ArmError> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        let host = host.unwrap_or_default().to_ascii_lowercase();
-        if self.authorities.contains(&host) {
+    /// through somebody's browser, and no link may lead elsewhere. Or when there are several, which
+    /// somebody on the way may have understood otherwise.
+    pub(crate) fn origin(&self, uri: &Uri, headers: &HeaderMap) -> Result<String, ArmError> {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().unwrap_or_default(),
+            _ => "",
+        };
+        let host = host.to_ascii_lowercase();
+        let is_same = |target: &str| target.eq_ignore_ascii_case(&host);
+        let target = uri.authority().map(|authority| authority.as_str());
+        if self.authorities.contains(&host) && target.is_none_or(is_same) {
             return Ok(format!("https://{host}"));
         }
         let message = format!(
@@ -96,77 +105,69 @@ impl Core {
         Err(ArmError::front_door("InvalidHostHeader", message))
     }
 
-    /// Finds the route, asks who the caller is and what they may do, and answers.
-    pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Answer {
-        let is_head = request.method == Method::HEAD;
-        let mut answer = match self.dispatch(request).await {
-            Ok(answer) => answer,
-            Err(error) => Answer::error(&error),
-        };
-        if is_head {
-            answer.body = crate::front::answer::Body::Empty;
-        }
-        answer
-    }
-
-    async fn dispatch(self: &Arc<Self>, request: Request) -> Result<Answer, ArmError> {
+    /// Finds the route, asks who the caller is and what they may do. Nothing of what is stored, nor
+    /// the body, has been looked at then; `known` is told of a caller as soon as there is one.
+    ///
+    /// # Errors
+    /// When the token is not good, the caller may not do this, or there is no such route. Strangers
+    /// learn nothing, not even which paths there are.
+    pub(crate) fn admit(
+        &self,
+        request: &Request,
+        known: &mut Option<Caller>,
+    ) -> Result<Admitted, ArmError> {
         let found = self.router.find(&request.method, &request.segments);
-        if let Found::Route(route, captures) = found {
-            if route.access == Access::Public {
-                let newest = ApiVersion::NEWEST;
-                return self
-                    .call(route, request, captures, Caller::nobody(), newest)
-                    .await;
-            }
-            let caller = self.identity.caller(&request)?;
-            let api_version = request.api_version()?;
-            self.admit(route, &request, &captures, &caller)?;
-            return self
-                .call(route, request, captures, caller, api_version)
-                .await;
+        if let Found::Route(route, captures) = &found
+            && route.access == Access::Public
+        {
+            return Ok(Admitted {
+                handler: Arc::clone(&route.handler),
+                captures: captures.clone(),
+                caller: Caller::nobody(),
+                api_version: ApiVersion::NEWEST,
+                is_public: true,
+            });
         }
-        // Strangers learn nothing, not even which paths there are.
-        self.identity.caller(&request)?;
-        request.api_version()?;
-        Err(match found {
-            Found::OtherMethods(methods) => other_methods(&request, &methods),
-            Found::Route(..) | Found::Nothing => self.nothing_here(&request),
+        let caller = self.identity.caller(request)?;
+        *known = Some(caller.clone());
+        let api_version = request.api_version()?;
+        self.known_subscription(request)?;
+        let (route, captures) = match found {
+            Found::Route(route, captures) => (route, captures),
+            Found::OtherMethods(methods) => return Err(other_methods(request, &methods)),
+            Found::Nothing => return Err(nothing_here(request)),
+        };
+        if let Access::Action(action) = &route.access {
+            let action = action.replace("{namespace}", captures.get("namespace"));
+            caller.require(&action, &request.scope())?;
+        }
+        Ok(Admitted {
+            handler: Arc::clone(&route.handler),
+            captures,
+            caller,
+            api_version,
+            is_public: false,
         })
     }
 
-    async fn call(
+    /// Answers a request that was admitted, in a task of its own: a client that hangs up must not
+    /// leave a write half done, between what is stored and what follows from it.
+    pub(crate) async fn carry_out(
         self: &Arc<Self>,
-        route: &Route,
+        admitted: Admitted,
         request: Request,
-        captures: Captures,
-        caller: Caller,
-        api_version: ApiVersion,
     ) -> Result<Answer, ArmError> {
         let context = Context {
             core: Arc::clone(self),
             request,
-            captures,
-            caller,
-            api_version,
+            captures: admitted.captures,
+            caller: admitted.caller,
+            api_version: admitted.api_version,
         };
-        // What a write has begun is carried through, though its client goes away meanwhile.
-        let answered = tokio::spawn((route.handler)(context)).await;
-        answered.unwrap_or_else(|error| Err(failed(error)))
-    }
-
-    fn admit(
-        &self,
-        route: &Route,
-        request: &Request,
-        captures: &Captures,
-        caller: &Caller,
-    ) -> Result<(), ArmError> {
-        let Access::Action(action) = &route.access else {
-            return self.known_subscription(request);
-        };
-        let action = action.replace("{namespace}", captures.get("namespace"));
-        caller.require(&action, &request.scope())?;
-        self.known_subscription(request)
+        let answering = tokio::spawn((admitted.handler)(context));
+        answering
+            .await
+            .unwrap_or_else(|error| Err(failed(format!("a request was not answered: {error}"))))
     }
 
     /// There is one subscription.
@@ -182,26 +183,6 @@ impl Core {
         }
         let message = format!("The subscription '{subscription}' could not be found.");
         Err(ArmError::front_door("SubscriptionNotFound", message))
-    }
-
-    fn nothing_here(&self, request: &Request) -> ArmError {
-        let path = format!("/{}", request.segments.join("/"));
-        let kind = ResourceId::parse(&path).map(|id| id.resource_type());
-        let words = kind.unwrap_or_default();
-        match words.split_once('/') {
-            Some((namespace, kind)) => ArmError::front_door(
-                "InvalidResourceType",
-                format!(
-                    "The resource type '{kind}' could not be found in the namespace '{namespace}' \
-                     for api version '{}'. It is not part of this control plane.",
-                    request.query.get("api-version").unwrap_or_default()
-                ),
-            ),
-            None => ArmError::front_door(
-                "NotFound",
-                "There is nothing at this path of the control plane.",
-            ),
-        }
     }
 
     /// The kind whose resources have this type.
@@ -254,6 +235,36 @@ pub(crate) fn failed(error: impl std::fmt::Display) -> ArmError {
     )
 }
 
+/// A request that may be answered: by whom, to whom.
+pub(crate) struct Admitted {
+    handler: Handler,
+    captures: Captures,
+    caller: Caller,
+    api_version: ApiVersion,
+    /// Whether everyone may call it.
+    pub(crate) is_public: bool,
+}
+
+fn nothing_here(request: &Request) -> ArmError {
+    let path = format!("/{}", request.segments.join("/"));
+    let kind = ResourceId::parse(&path).map(|id| id.resource_type());
+    let words = kind.unwrap_or_default();
+    match words.split_once('/') {
+        Some((namespace, kind)) => ArmError::front_door(
+            "InvalidResourceType",
+            format!(
+                "The resource type '{kind}' could not be found in the namespace '{namespace}' for \
+                 api version '{}'. It is not part of this control plane.",
+                request.query.get("api-version").unwrap_or_default()
+            ),
+        ),
+        None => ArmError::front_door(
+            "NotFound",
+            "There is nothing at this path of the control plane.",
+        ),
+    }
+}
+
 fn other_methods(request: &Request, methods: &[Method]) -> ArmError {
     let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
     let message = format!(
@@ -262,13 +273,6 @@ fn other_methods(request: &Request, methods: &[Method]) -> ArmError {
         allowed.join(", ")
     );
     ArmError::front_door("MethodNotAllowed", message)
-}
-
-impl Request {
-    /// The scope that permission is needed on: the resource, group or subscription of the path.
-    pub(crate) fn scope(&self) -> String {
-        format!("/{}", self.segments.join("/"))
-    }
 }
 
 /// The status of an answer to a write.

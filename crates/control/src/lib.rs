@@ -19,6 +19,7 @@ mod control;
 mod core;
 mod desired;
 mod front;
+mod housekeeping;
 mod identity;
 mod node;
 mod operations;
@@ -31,6 +32,9 @@ mod routes;
 pub use config::{ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
 pub use control::{Control, StartError};
 pub use desired::{Changed, Desired, DesiredError, DesiredGateway};
+pub use front::limits::Limits;
 pub use identity::{Assignment, NewPrincipal, Principal, Role};
 pub use node::Node;
 pub use public_addresses::{PublicAddresses, PublicAddressesError};
+#[doc(hidden)]
+pub use routes::{ListedRoute, listed_routes};

@@ -176,10 +176,15 @@ async fn a_private_frontend_gets_an_address() {
     let site = site().await;
     let pointer = "/properties/frontendIPConfigurations/0/properties/privateIPAddress";
     let made = site.api.create(&net(GATEWAY), &private_gateway(None)).await;
-    assert_eq!(made.pointer(pointer), Some(&json!("10.0.0.4")));
+    let instances = "the first address is for the one instance";
+    assert_eq!(
+        made.pointer(pointer),
+        Some(&json!("10.0.0.5")),
+        "{instances}"
+    );
     let again = site.api.create(&net(GATEWAY), &made).await;
-    assert_eq!(again.pointer(pointer), Some(&json!("10.0.0.4")));
-    let check = net("virtualNetworks/vnet1/CheckIPAddressAvailability?ipAddress=10.0.0.4");
+    assert_eq!(again.pointer(pointer), Some(&json!("10.0.0.5")));
+    let check = net("virtualNetworks/vnet1/CheckIPAddressAvailability?ipAddress=10.0.0.5");
     assert_eq!(site.api.get(&check).await.body["available"], false);
     let got = site.api.get(&subnet("gateways")).await.body;
     let frontend = child("frontendIPConfigurations", "public");

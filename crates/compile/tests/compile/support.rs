@@ -203,7 +203,11 @@ pub(crate) fn route<'a>(
     host: &str,
     path: &str,
 ) -> Option<&'a Route> {
-    route_of_gateway(snapshot, 0, (port, host, path))
+    let position = snapshot
+        .endpoints
+        .iter()
+        .position(|one| one.key.port == port);
+    route_at(snapshot, position, (host, path))
 }
 
 /// As [`route`], of the gateway at this position.
@@ -216,6 +220,14 @@ pub(crate) fn route_of_gateway<'a>(
         .endpoints
         .iter()
         .position(|one| one.key.port == port && one.gateway.position() == gateway);
+    route_at(snapshot, position, (host, path))
+}
+
+fn route_at<'a>(
+    snapshot: &'a Snapshot,
+    position: Option<usize>,
+    (host, path): (&str, &str),
+) -> Option<&'a Route> {
     let endpoint = EndpointIndex::new(position.expect("an endpoint on that port"));
     let request = RequestKey {
         host: host.as_bytes(),

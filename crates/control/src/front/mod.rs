@@ -2,6 +2,9 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+mod exchange;
+pub(crate) mod limits;
+mod patient;
 pub(crate) mod query;
 pub(crate) mod request;
 pub(crate) mod router;

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use gatewright_arm::{ApiVersion, ArmError};
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{AUTHORIZATION, Entry, HeaderMap, HeaderName};
+use hyper::http::request::Parts;
 use hyper::{Method, Uri};
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ const SEGMENTS_MAX: usize = 48;
 /// Longest id that a client may give to its request or its correlation, in bytes.
 const CLIENT_ID_BYTES_MAX: usize = 128;
 
-/// A request, read whole.
+/// A request. Its body is empty until it is known who sends it, and that they may.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -58,11 +59,40 @@ impl RequestIds {
 }
 
 impl Request {
+    /// A request's head.
+    ///
+    /// # Errors
+    /// When its path is none.
+    pub(crate) fn of_head(
+        head: Parts,
+        peer: SocketAddr,
+        ids: RequestIds,
+        origin: String,
+    ) -> Result<Self, ArmError> {
+        let mut headers = head.headers;
+        if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
+            // No debug output shows them.
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
+        Ok(Self {
+            method: head.method,
+            segments: Self::segments(&head.uri)?,
+            query: Query::parse(head.uri.query().unwrap_or_default()),
+            headers,
+            body: Bytes::new(),
+            peer,
+            ids,
+            origin,
+        })
+    }
+
     /// The path's segments.
     ///
     /// # Errors
     /// When there are too many, or one is no text that a resource id may hold.
-    pub(crate) fn segments(uri: &Uri) -> Result<Vec<String>, ArmError> {
+    fn segments(uri: &Uri) -> Result<Vec<String>, ArmError> {
         let mut segments = Vec::new();
         for raw in uri.path().split('/').filter(|part| !part.is_empty()) {
             let segment = query::decode(raw, false).into_owned();
@@ -81,6 +111,21 @@ impl Request {
             return Err(ArmError::front_door("InvalidRequestUri", message));
         }
         Ok(segments)
+    }
+
+    /// The scope that permission is needed on: the subscription, group or resource of the path. The
+    /// name of a list, and the word of an action, are no part of it; of a list there is the
+    /// namespace, as in the service's own refusals.
+    pub(crate) fn scope(&self) -> String {
+        let mut words = self.segments.iter();
+        let providers = words.rposition(|word| word.eq_ignore_ascii_case("providers"));
+        let kept = match providers {
+            // The namespace, and pairs of types and names.
+            Some(at) => at + 2 + (self.segments.len().saturating_sub(at + 2) / 2) * 2,
+            None => self.segments.len() / 2 * 2,
+        };
+        let kept = self.segments.iter().take(kept).map(String::as_str);
+        format!("/{}", kept.collect::<Vec<_>>().join("/"))
     }
 
     /// A header's text.
@@ -112,5 +157,66 @@ impl Request {
             );
             ArmError::front_door("InvalidApiVersionParameter", message)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(path: &str) -> Result<Request, ArmError> {
+        let (head, ()) = hyper::Request::get(path).body(()).unwrap().into_parts();
+        let ids = RequestIds::of(&head.headers);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        Request::of_head(head, peer, ids, String::new())
+    }
+
+    #[test]
+    fn the_scope_of_a_path_is_what_a_role_can_be_on() {
+        let group = "/subscriptions/s/resourceGroups/g";
+        let net = format!("{group}/providers/Microsoft.Network");
+        for (path, scope) in [
+            ("/subscriptions".to_owned(), "/".to_owned()),
+            ("/subscriptions/s".to_owned(), "/subscriptions/s".to_owned()),
+            (
+                "/subscriptions/s/resourcegroups/".to_owned(),
+                "/subscriptions/s".to_owned(),
+            ),
+            (group.to_owned(), group.to_owned()),
+            (format!("{group}/resources"), group.to_owned()),
+            (format!("{net}/applicationGateways"), net.clone()),
+            (format!("{net}//a/x/"), format!("{net}/a/x")),
+            (format!("{net}/a/x/start"), format!("{net}/a/x")),
+            (format!("{net}/a/x/b"), format!("{net}/a/x")),
+            (format!("{net}/a/x/b/y"), format!("{net}/a/x/b/y")),
+        ] {
+            assert_eq!(request(&path).unwrap().scope(), scope, "{path}");
+        }
+    }
+
+    #[test]
+    fn segments_are_decoded_once_and_hold_no_separators() {
+        let segments = |path: &str| request(path).map(|request| request.segments);
+        assert_eq!(
+            segments("/a%20b/%C3%A4//c/").unwrap(),
+            ["a b", "\u{e4}", "c"]
+        );
+        for path in [
+            "/a%2Fb",
+            "/a%252Fb",
+            "/..",
+            "/a/%2e%2E/b",
+            "/a%00",
+            "/a%5Cb",
+            "/%",
+        ] {
+            assert_eq!(
+                segments(path).unwrap_err().code,
+                "InvalidRequestUri",
+                "{path}"
+            );
+        }
+        assert!(segments(&"/a".repeat(SEGMENTS_MAX)).is_ok());
+        assert!(segments(&"/a".repeat(SEGMENTS_MAX + 1)).is_err());
     }
 }

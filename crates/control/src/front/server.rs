@@ -1,39 +1,26 @@
 //! Connections: accepted, encrypted, read within bounds, answered.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_arm::ArmError;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::core::Core;
-use crate::front::answer::{Answer, Body};
-use crate::front::body::BODY_BYTES_MAX;
-use crate::front::query::Query;
-use crate::front::request::{Request, RequestIds};
-
-/// Most connections at a time; the next one waits.
-const CONNECTIONS_MAX: usize = 512;
-
-/// How long a client may take to shake hands.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a client may take to send a request's head, the wait for it included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// How long a client may take to send a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::front::exchange;
+use crate::front::patient::Patient;
 
 /// Most header fields of a request.
 const HEADERS_MAX: usize = 100;
@@ -44,35 +31,96 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Pause after a failed accept, when the process has no descriptor left for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until told to stop.
+/// How long a stranger whose time is over may take for the request in progress.
+const STRANGER_GRACE: Duration = Duration::from_secs(5);
+
+/// Accepts until told to stop, and returns when every connection has ended: within
+/// [`crate::Limits::stop`] of that.
 pub(crate) async fn serve(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     core: Arc<Core>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(core.limits.connections));
+    let addresses = Arc::new(Addresses::default());
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => return,
+            accepted = accept(&listener, &room) => accepted,
+            () = stopped(&mut stop) => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!("the control plane cannot accept a connection: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
+        let Some((stream, peer, place)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let most = core.limits.address_connections;
+        let Some(share) = addresses.share(peer.ip(), most) else {
+            tracing::debug!("{peer}: closed, the address has {most} connections");
+            continue;
         };
         let (acceptor, core, stop) = (acceptor.clone(), Arc::clone(&core), stop.clone());
         tokio::spawn(async move {
             converse(stream, peer, acceptor, core, stop).await;
-            drop(place);
+            drop((place, share));
         });
+    }
+    drop(listener);
+    let all = u32::try_from(core.limits.connections).unwrap_or(u32::MAX);
+    // Connections that are too slow end themselves; the semaphore is never closed.
+    let _ = room.acquire_many(all).await;
+}
+
+/// The next connection, once there is room for it; `None` when the system has none to give.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, place)),
+        Err(error) => {
+            tracing::warn!("the control plane cannot accept a connection: {error}");
+            None
+        }
+    }
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+struct Addresses(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection of an address.
+struct Share {
+    addresses: Arc<Addresses>,
+    address: IpAddr,
+}
+
+impl Addresses {
+    /// `None` when the address has its share already.
+    fn share(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Share> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Share {
+            addresses: Arc::clone(self),
+            address,
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let all = &self.addresses.0;
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                all.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -85,30 +133,44 @@ async fn converse(
 ) {
     // Answers are written whole; waiting for more to send with them would only delay them.
     let _ = stream.set_nodelay(true);
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
-    let stream = match handshake.await {
+    let limits = core.limits;
+    let stream = Patient::new(stream, limits.write);
+    let handshake = tokio::time::timeout(limits.handshake, acceptor.accept(stream));
+    let handshake = tokio::select! {
+        handshake = handshake => handshake,
+        () = stopped(&mut stop) => return,
+    };
+    let stream = match handshake {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!("{peer}: the TLS handshake failed: {error}"),
         Err(_) => return tracing::debug!("{peer}: the TLS handshake took too long"),
     };
+    let is_known = Arc::new(AtomicBool::new(false));
+    let known = Arc::clone(&is_known);
     let service = service_fn(move |request| {
-        let core = Arc::clone(&core);
-        async move { Ok::<_, Infallible>(answer(core, request, peer).await) }
+        let (core, known) = (Arc::clone(&core), Arc::clone(&known));
+        async move { Ok::<_, Infallible>(answer(core, request, peer, known).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(limits.head)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let patience = tokio::select! {
+        ended = connection.as_mut() => return tell(peer, ended),
+        () = stopped(&mut stop) => limits.stop,
+        () = strange(&is_known, limits.stranger) => STRANGER_GRACE,
     };
+    connection.as_mut().graceful_shutdown();
+    match tokio::time::timeout(patience, connection).await {
+        Ok(ended) => tell(peer, ended),
+        Err(_) => tracing::debug!("{peer}: the connection was cut, its time was over"),
+    }
+}
+
+fn tell(peer: SocketAddr, ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!("{peer}: the connection failed: {error}");
     }
@@ -120,129 +182,40 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn answer(
+/// Returns after that time, unless somebody with a good token has spoken by then.
+async fn strange(is_known: &AtomicBool, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if is_known.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
+}
+
+/// Boxed, so that a connection that waits takes no room for an exchange.
+fn answer(
     core: Arc<Core>,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
-) -> Response<Full<Bytes>> {
-    let began = Instant::now();
-    let (head, body) = request.into_parts();
-    let ids = RequestIds::of(&head.headers);
-    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    let read = read(&core, head, body, peer, ids.clone()).await;
-    let answer = match read {
-        Ok(request) => core.answer(request).await,
-        Err(error) => Answer::error(&error),
-    };
-    let milliseconds = began.elapsed().as_millis();
-    let RequestIds {
-        request,
-        correlation,
-        ..
-    } = &ids;
-    let status = answer.status.as_u16();
-    tracing::info!(%request, correlation, status, milliseconds, "{method} {path}");
-    finish(answer, &ids)
+    known: Arc<AtomicBool>,
+) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>> {
+    Box::pin(exchange::answer(core, request, peer, known))
 }
 
-async fn read(
-    core: &Core,
-    head: hyper::http::request::Parts,
-    body: Incoming,
-    peer: SocketAddr,
-    ids: RequestIds,
-) -> Result<Request, ArmError> {
-    let segments = Request::segments(&head.uri)?;
-    let origin = core.origin(&head.headers)?;
-    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect());
-    let body = body.await.map_err(|_| {
-        let message = format!(
-            "The request's body did not arrive within {} seconds.",
-            BODY_TIMEOUT.as_secs()
-        );
-        ArmError::front_door("RequestTimeout", message)
-    })?;
-    let body = body.map_err(
-        |error| match error.is::<http_body_util::LengthLimitError>() {
-            true => ArmError::front_door(
-                "RequestContentTooLarge",
-                format!("The request's body is larger than {BODY_BYTES_MAX} bytes."),
-            ),
-            false => ArmError::front_door(
-                "InvalidRequestContent",
-                format!("The request's body could not be read: {error}."),
-            ),
-        },
-    )?;
-    Ok(Request {
-        method: head.method,
-        segments,
-        query: Query::parse(head.uri.query().unwrap_or_default()),
-        headers: head.headers,
-        body: body.to_bytes(),
-        peer,
-        ids,
-        origin,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// With what every answer of the service has.
-fn finish(answer: Answer, ids: &RequestIds) -> Response<Full<Bytes>> {
-    let (content_type, body) = match answer.body {
-        Body::Empty => (None, Bytes::new()),
-        Body::Json(body) => (Some("application/json; charset=utf-8"), body),
-    };
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = answer.status;
-    let headers = response.headers_mut();
-    for (name, value) in answer.headers {
-        headers.append(name, value);
-    }
-    if let Some(content_type) = content_type {
-        let value = HeaderValue::from_static(content_type);
-        headers.insert(header::CONTENT_TYPE, value);
-    }
-    constant_headers(headers);
-    identify(headers, ids);
-    if answer.status == StatusCode::UNAUTHORIZED {
-        headers
-            .entry(header::WWW_AUTHENTICATE)
-            .or_insert(HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-fn constant_headers(headers: &mut HeaderMap) {
-    for (name, value) in [
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::PRAGMA, "no-cache"),
-        (header::EXPIRES, "-1"),
-        (
-            header::STRICT_TRANSPORT_SECURITY,
-            "max-age=31536000; includeSubDomains",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
-}
-
-fn identify(headers: &mut HeaderMap, ids: &RequestIds) {
-    let request = ids.request.to_string();
-    let routing = format!("LOCAL:{}:{}", crate::clock::compact_now(), ids.request);
-    let mut pairs = vec![
-        ("x-ms-request-id", request.as_str()),
-        ("x-ms-correlation-request-id", &ids.correlation),
-        ("x-ms-routing-request-id", &routing),
-    ];
-    if let Some(client) = &ids.client {
-        pairs.push(("x-ms-client-request-id", client));
-    }
-    for (name, value) in pairs {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
+    #[test]
+    fn an_address_has_its_share_and_no_more() {
+        let addresses = Arc::new(Addresses::default());
+        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
+        let first = addresses.share(here, 2);
+        let second = addresses.share(here, 2);
+        assert!(first.is_some() && second.is_some());
+        assert!(addresses.share(here, 2).is_none());
+        assert!(addresses.share(there, 2).is_some());
+        drop(first);
+        assert!(addresses.share(here, 2).is_some());
+        drop(second);
+        assert!(addresses.0.lock().unwrap().is_empty());
     }
 }

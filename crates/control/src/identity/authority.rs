@@ -2,6 +2,7 @@
 //! document by which they find it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_arm::ArmError;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::context::{Context, handler};
+use crate::core::Core;
 use crate::front::answer::Answer;
 use crate::front::query::Query;
 use crate::front::router::{Access, Route};
@@ -159,8 +161,7 @@ struct Credentials {
 }
 
 async fn token(context: Context) -> Result<Answer, ArmError> {
-    let text = String::from_utf8_lossy(&context.request.body).into_owned();
-    let form = Query::form(&text);
+    let form = Query::form(&String::from_utf8_lossy(&context.request.body));
     if form.get("grant_type") != Some("client_credentials") {
         return Ok(refuse(
             StatusCode::BAD_REQUEST,
@@ -179,7 +180,7 @@ async fn token(context: Context) -> Result<Answer, ArmError> {
         Ok(audience) => audience,
         Err(why) => return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_scope", why)),
     };
-    Ok(log_in(&context, credentials, &audience).await)
+    Ok(log_in(&context, credentials, audience).await)
 }
 
 /// From the form, or from Basic authorization.
@@ -220,10 +221,34 @@ fn audience(form: &Query) -> Result<String, &'static str> {
     Ok(resource.to_owned())
 }
 
-async fn log_in(context: &Context, credentials: Credentials, audience: &str) -> Answer {
-    let identity = &context.core.identity;
-    let address: IpAddr = context.request.peer.ip();
+/// In a task of its own: a client that hangs up frees no turn before the look is over, and its
+/// failure counts all the same.
+async fn log_in(context: &Context, credentials: Credentials, audience: String) -> Answer {
+    let core = Arc::clone(&context.core);
+    let address = context.request.peer.ip();
+    let trying =
+        tokio::spawn(async move { try_log_in(&core, address, credentials, &audience).await });
+    trying.await.unwrap_or_else(|error| {
+        tracing::error!("a login was not answered: {error}");
+        server_error("the secret could not be looked at")
+    })
+}
+
+async fn try_log_in(
+    core: &Core,
+    address: IpAddr,
+    credentials: Credentials,
+    audience: &str,
+) -> Answer {
+    let identity = &core.identity;
     let app_id = credentials.app_id.to_ascii_lowercase();
+    if let Some(left) = identity.failures.wait(address, &app_id, Instant::now()) {
+        return too_many(left);
+    }
+    let Ok(_turn) = identity.looks.acquire().await else {
+        return server_error("the control plane stops");
+    };
+    // Those who had their turn before may have failed.
     if let Some(left) = identity.failures.wait(address, &app_id, Instant::now()) {
         return too_many(left);
     }
@@ -232,40 +257,34 @@ async fn log_in(context: &Context, credentials: Credentials, audience: &str) -> 
         .as_ref()
         .map_or(NOBODYS_HASH, |principal| &principal.secret_hash);
     let (hash, given) = (hash.to_owned(), credentials.secret);
-    let Ok(_turn) = identity.looks.acquire().await else {
-        return too_many(Duration::from_secs(1));
-    };
     let looked = tokio::task::spawn_blocking(move || secret::is_secret(&given, &hash)).await;
-    match (principal, looked) {
-        (Some(principal), Ok(true)) => {
-            match identity
-                .tokens
-                .issue(&principal, audience, clock::unix_now())
-            {
-                Some(token) => Answer::ok(&json!({
-                    "token_type": "Bearer",
-                    "expires_in": LIFETIME_SECONDS,
-                    "ext_expires_in": LIFETIME_SECONDS,
-                    "access_token": token,
-                })),
-                None => refuse(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "server_error",
-                    "the token could not be signed",
-                ),
-            }
-        }
-        _ => {
-            identity.failures.add(address, &app_id, Instant::now());
-            tracing::warn!(address = %address, "a login failed");
-            refuse(
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                "Invalid client secret provided, or no such service principal. Make one with \
-                 'gatewright sp create', or run 'gatewright az-setup'.",
-            )
-        }
+    let (Some(principal), Ok(true)) = (principal, looked) else {
+        identity.failures.add(address, &app_id, Instant::now());
+        tracing::warn!(address = %address, "a login failed");
+        return refuse(
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            "Invalid client secret provided, or no such service principal. Make one with \
+             'gatewright sp create', or run 'gatewright az-setup'.",
+        );
+    };
+    let issued = identity
+        .tokens
+        .issue(&principal, audience, clock::unix_now());
+    match issued {
+        Some(token) => Answer::ok(&json!({
+            "token_type": "Bearer",
+            "expires_in": LIFETIME_SECONDS,
+            "ext_expires_in": LIFETIME_SECONDS,
+            "access_token": token,
+        }))
+        .with("cache-control", "no-store"),
+        None => server_error("the token could not be signed"),
     }
+}
+
+fn server_error(why: &str) -> Answer {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "server_error", why)
 }
 
 fn too_many(left: Duration) -> Answer {
@@ -285,5 +304,10 @@ fn refuse(status: StatusCode, error: &str, why: &str) -> Answer {
     if error == "invalid_client" {
         body["error_codes"] = Value::from(vec![7_000_215]);
     }
-    Answer::json(status, &body)
+    let answer = Answer::json(status, &body).with("cache-control", "no-store");
+    match status {
+        // RFC 6749, 5.2.
+        StatusCode::UNAUTHORIZED => answer.with("www-authenticate", "Basic realm=\"gatewright\""),
+        _ => answer,
+    }
 }

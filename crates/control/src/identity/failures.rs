@@ -1,14 +1,23 @@
-//! Failed logins of late, so that nobody guesses secrets at speed.
+//! Failed logins of late, so that nobody guesses secrets at speed, nor has this machine look at them
+//! at speed: each look takes memory and time.
+//!
+//! While an address or a principal has failed too often, nothing of it is looked at, not even a
+//! secret that would be right: an answer to that one would make the limit worth nothing. Logins that
+//! succeed are not counted. A secret is 240 random bits, so that the limit of a principal can be wide:
+//! it takes several addresses to shut a principal out, for a minute, and tokens that it has stay good.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures within [`WINDOW`] after which nothing is looked at until it ends: from one address, or
-/// for one principal.
-const FAILURES_MAX: u32 = 10;
+/// Failures of one address within [`WINDOW`] after which nothing more of it is looked at until that
+/// ends. An IPv6 network of 64 bits counts as one address: everyone there has all of them.
+const ADDRESS_FAILURES_MAX: u32 = 10;
+
+/// The same for one principal, from wherever.
+const PRINCIPAL_FAILURES_MAX: u32 = 50;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -35,13 +44,15 @@ impl Failures {
     pub(crate) fn wait(&self, address: IpAddr, app_id: &str, now: Instant) -> Option<Duration> {
         let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let windows = [
-            tables.addresses.get(&address),
-            tables.principals.get(app_id),
+            (
+                tables.addresses.get(&network(address)),
+                ADDRESS_FAILURES_MAX,
+            ),
+            (tables.principals.get(app_id), PRINCIPAL_FAILURES_MAX),
         ];
-        let waits = windows.into_iter().flatten().filter_map(|window| {
-            let is_full = window.failures >= FAILURES_MAX;
-            let left = WINDOW.checked_sub(now.saturating_duration_since(window.began))?;
-            is_full.then_some(left)
+        let waits = windows.into_iter().filter_map(|(window, most)| {
+            let window = window.filter(|window| window.failures >= most)?;
+            WINDOW.checked_sub(now.saturating_duration_since(window.began))
         });
         waits.max()
     }
@@ -49,8 +60,19 @@ impl Failures {
     /// Takes note of a failure.
     pub(crate) fn add(&self, address: IpAddr, app_id: &str, now: Instant) {
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        count(&mut tables.addresses, address, now);
+        count(&mut tables.addresses, network(address), now);
         count(&mut tables.principals, app_id.to_owned(), now);
+    }
+}
+
+/// The address, or the network that stands for it.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let host = u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host))
+        }
+        address => address,
     }
 }
 
@@ -77,22 +99,55 @@ fn count<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: Instant) {
 mod tests {
     use super::*;
 
+    fn here() -> IpAddr {
+        IpAddr::from([127, 0, 0, 1])
+    }
+
     #[test]
-    fn ten_failures_close_the_door_for_the_rest_of_a_minute() {
+    fn ten_failures_close_the_door_to_an_address_for_the_rest_of_a_minute() {
         let failures = Failures::default();
-        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
+        let there = IpAddr::from([10, 0, 0, 1]);
         let start = Instant::now();
-        for _ in 0..FAILURES_MAX {
-            assert_eq!(failures.wait(here, "a", start), None);
-            failures.add(here, "a", start);
+        for _ in 0..ADDRESS_FAILURES_MAX {
+            assert_eq!(failures.wait(here(), "a", start), None);
+            failures.add(here(), "a", start);
         }
         let later = start + Duration::from_secs(20);
         let left = Some(Duration::from_secs(40));
-        assert_eq!(failures.wait(here, "b", later), left, "the address");
-        assert_eq!(failures.wait(there, "a", later), left, "the principal");
-        assert_eq!(failures.wait(there, "b", later), None);
+        assert_eq!(failures.wait(here(), "b", later), left);
+        assert_eq!(
+            failures.wait(there, "a", later),
+            None,
+            "one address does not shut a principal out"
+        );
         let over = start + Duration::from_secs(61);
-        assert_eq!(failures.wait(here, "a", over), None);
+        assert_eq!(failures.wait(here(), "a", over), None);
+    }
+
+    #[test]
+    fn a_principal_that_is_guessed_at_from_everywhere_is_closed_too() {
+        let failures = Failures::default();
+        let start = Instant::now();
+        for number in 0..PRINCIPAL_FAILURES_MAX {
+            assert_eq!(failures.wait(here(), "a", start), None);
+            let address = IpAddr::from(u32::to_be_bytes(number));
+            failures.add(address, "a", start);
+        }
+        assert!(failures.wait(here(), "a", start).is_some());
+        assert_eq!(failures.wait(here(), "b", start), None);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let failures = Failures::default();
+        let start = Instant::now();
+        for host in 0..ADDRESS_FAILURES_MAX {
+            let address = format!("2001:db8:0:1::{host:x}").parse().unwrap();
+            failures.add(address, &host.to_string(), start);
+        }
+        let wait = |address: &str| failures.wait(address.parse().unwrap(), "x", start);
+        assert!(wait("2001:db8:0:1:ffff::1").is_some());
+        assert!(wait("2001:db8:0:2::1").is_none());
     }
 
     #[test]

@@ -11,11 +11,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use gatewright_arm::ArmError;
+use hyper::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 
 pub(crate) use authority::routes;
-pub(crate) use permission::Caller;
 pub use permission::Role;
+pub(crate) use permission::{Caller, is_at_or_below};
 pub(crate) use principal::PREFIX as PRINCIPAL_PREFIX;
 pub use principal::{Assignment, NewPrincipal, Principal};
 pub(crate) use secret::{hash, new_secret};
@@ -87,14 +88,19 @@ impl Identity {
     /// # Errors
     /// When there is no token, or none that is good here and now.
     pub(crate) fn caller(&self, request: &Request) -> Result<Caller, ArmError> {
-        let Some(authorization) = request.header("authorization") else {
+        let mut given = request.headers.get_all(AUTHORIZATION).iter();
+        let Some(authorization) = given.next() else {
             return Err(refused(
                 "AuthenticationFailed",
                 "Authentication failed. The 'Authorization' header is missing.",
             ));
         };
         let token = authorization
-            .split_once(' ')
+            .to_str()
+            .ok()
+            // With two of them, somebody on the way may have looked at the other one.
+            .filter(|_| given.next().is_none())
+            .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
         let Some(token) = token else {

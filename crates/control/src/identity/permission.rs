@@ -22,6 +22,7 @@ impl Role {
     /// In the order of what they allow.
     pub const ALL: [Self; 3] = [Self::Reader, Self::NetworkContributor, Self::Owner];
 
+    /// What the service calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reader => "Reader",
@@ -30,8 +31,29 @@ impl Role {
         }
     }
 
+    /// The GUID of the service's definition of the role.
+    pub(crate) fn definition(self) -> &'static str {
+        match self {
+            Self::Reader => "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+            Self::NetworkContributor => "4d97b98b-1d4f-4787-a291-c67834d212e7",
+            Self::Owner => "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+        }
+    }
+
+    /// What the service says of it.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Reader => "View all resources, but does not allow you to make any changes.",
+            Self::NetworkContributor => "Lets you manage networks, but not access to them.",
+            Self::Owner => {
+                "Grants full access to manage all resources, including the ability to assign roles \
+                 in Azure RBAC."
+            }
+        }
+    }
+
     /// Patterns of actions, with `*` for any text. Source: the service's list of built-in roles.
-    fn actions(self) -> &'static [&'static str] {
+    pub(crate) fn actions(self) -> &'static [&'static str] {
         match self {
             Self::Reader => &["*/read"],
             Self::NetworkContributor => &[
@@ -103,6 +125,19 @@ impl Caller {
         self.0.as_ref().map_or("", |principal| &principal.app_id)
     }
 
+    pub(crate) fn object_id(&self) -> &str {
+        self.0.as_ref().map_or("", |principal| &principal.object_id)
+    }
+
+    /// The roles that hold at the scope: there, and above it.
+    pub(crate) fn roles_at(&self, scope: &str) -> Vec<Role> {
+        let assignments = self.0.iter().flat_map(|principal| &principal.assignments);
+        assignments
+            .filter(|one| is_at_or_below(scope, &one.scope))
+            .map(|one| one.role)
+            .collect()
+    }
+
     /// Whether a role allows the action on the scope.
     pub(crate) fn may(&self, action: &str, scope: &str) -> bool {
         let assignments = self.0.iter().flat_map(|principal| &principal.assignments);
@@ -117,10 +152,7 @@ impl Caller {
         if self.may(action, scope) {
             return Ok(());
         }
-        let (app_id, object_id) = match &self.0 {
-            Some(principal) => (&*principal.app_id, &*principal.object_id),
-            None => ("", ""),
-        };
+        let (app_id, object_id) = (self.app_id(), self.object_id());
         let message = format!(
             "The client '{app_id}' with object id '{object_id}' does not have authorization to \
              perform action '{action}' over scope '{scope}' or the scope is invalid. If access was \
@@ -139,7 +171,7 @@ impl Caller {
 }
 
 /// Whether `scope` is `above`, or lies below it.
-fn is_at_or_below(scope: &str, above: &str) -> bool {
+pub(crate) fn is_at_or_below(scope: &str, above: &str) -> bool {
     let words = |text: &str| text.to_ascii_lowercase();
     let (scope, above) = (words(scope), words(above));
     let above = above.trim_end_matches('/');

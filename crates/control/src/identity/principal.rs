@@ -1,5 +1,7 @@
 //! Service principals.
 
+use std::fmt;
+
 use gatewright_store::{Entry, Key, StoreError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,7 +16,7 @@ pub(crate) const PREFIX: &str = "principal/";
 const NAME_CHARACTERS_MAX: usize = 120;
 
 /// Somebody who may log in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Principal {
     /// What it logs in with, a GUID.
     pub app_id: String,
@@ -26,6 +28,19 @@ pub struct Principal {
     pub assignments: Vec<Assignment>,
     /// RFC 3339.
     pub created: String,
+}
+
+/// Without the hash of the secret.
+impl fmt::Debug for Principal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Principal")
+            .field("app_id", &self.app_id)
+            .field("object_id", &self.object_id)
+            .field("display_name", &self.display_name)
+            .field("assignments", &self.assignments)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A role on a scope and everything below it.

@@ -99,7 +99,10 @@ async fn list(context: Context) -> Result<Answer, ArmError> {
     let now = clock::now();
     let from = filter.from.unwrap_or(now - DEFAULT_SPAN);
     let to = filter.to.unwrap_or(now);
-    let end = activity::key_at(to + Duration::microseconds(1), "").map_err(failed)?;
+    // The bounds of what can be a time are no reason to fail.
+    let end = to.saturating_add(Duration::microseconds(1));
+    let end = activity::key_at(end, "").map_err(failed)?;
+    let from = from.max(OffsetDateTime::UNIX_EPOCH);
     let mut after = Some(activity::key_at(from, "").map_err(failed)?);
     let mut events = Vec::new();
     loop {

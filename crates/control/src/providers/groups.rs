@@ -215,10 +215,11 @@ async fn result(context: Context) -> Result<Answer, ArmError> {
     context.core.endings.wait(id, POLL_PATIENCE).await;
     let stored = context.core.operation(id).await?.ok_or_else(missing)?;
     let operation = stored.operation;
-    if operation.caller != context.caller.app_id() {
-        context
-            .caller
-            .require(&format!("{GROUPS}/read"), &operation.resource)?;
+    let is_own = operation.caller == context.caller.app_id();
+    let action = format!("{GROUPS}/read");
+    if !is_own && !context.caller.may(&action, &operation.resource) {
+        // Others are not told that there is one.
+        return Err(missing());
     }
     Ok(match (operation.status, operation.error) {
         (Status::InProgress, _) => context.follow_group(id),

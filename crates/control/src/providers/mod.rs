@@ -1,6 +1,7 @@
 //! What there is: the kinds of resources, and the routes that are no resource's.
 
 mod activity_log;
+mod authorization;
 mod compute;
 mod deployments;
 mod filter;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(groups::routes());
     routes.extend(activity_log::routes());
     routes.extend(deployments::routes());
+    routes.extend(authorization::routes());
     routes.extend(network::routes());
     routes
 }

@@ -78,6 +78,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
         false
     }
 
+    /// Whether a PUT that changes nothing has succeeded when it is answered.
+    fn ends_unchanged_writes(&self) -> bool {
+        false
+    }
+
     /// Its items that have routes of their own.
     fn parts(&self) -> &'static [Part] {
         &[]
@@ -103,6 +108,9 @@ pub(crate) trait Kind: Send + Sync + 'static {
     fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
         document.body.clone()
     }
+
+    /// Takes out of an answer what clients of this api-version do not know.
+    fn leave_out(&self, _body: &mut Value, _api_version: ApiVersion) {}
 
     /// Why it, or this item of it, cannot be deleted.
     fn refuse_delete(

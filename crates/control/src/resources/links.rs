@@ -55,6 +55,22 @@ impl Core {
             let Some(kind) = self.kind_or_part(&target) else {
                 continue;
             };
+            // First: who may not use it is not told whether it exists.
+            let action = format!("{kind}/join/action");
+            if !call.caller.may(&action, &one.target) {
+                return Err(ArmError::front_door(
+                    "LinkedAuthorizationFailed",
+                    format!(
+                        "The client '{}' with object id '{}' has permission to perform action '{}' \
+                         on scope '{id}'; however, it does not have permission to perform action \
+                         '{action}' on the linked scope(s) '{target}' or the linked scope(s) are \
+                         invalid.",
+                        call.caller.app_id(),
+                        call.caller.object_id(),
+                        call.action
+                    ),
+                ));
+            }
             if !self.inventory.contains_item(&one.target) {
                 return Err(ArmError::new(
                     "InvalidResourceReference",
@@ -63,20 +79,6 @@ impl Core {
                          sure that the referenced resource exists, and that both resources are in \
                          the same region.",
                         one.user
-                    ),
-                ));
-            }
-            let action = format!("{kind}/join/action");
-            if !call.caller.may(&action, &one.target) {
-                return Err(ArmError::front_door(
-                    "LinkedAuthorizationFailed",
-                    format!(
-                        "The client with object id '{}' has permission to perform action '{}' on \
-                         scope '{id}'; however, it does not have permission to perform action \
-                         '{action}' on the linked scope(s) '{target}' or the linked scope(s) are \
-                         invalid.",
-                        call.caller.app_id(),
-                        call.action
                     ),
                 ));
             }

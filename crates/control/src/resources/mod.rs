@@ -11,4 +11,5 @@ pub(crate) mod remove;
 pub(crate) mod settle;
 pub(crate) mod shape;
 pub(crate) mod stamp;
+pub(crate) mod unchanged;
 pub(crate) mod write;

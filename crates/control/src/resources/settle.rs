@@ -26,10 +26,15 @@ impl Core {
     ) {
         let outcome = match doomed {
             Some(error) => Err(error),
-            None => self.carry_out(&document, &operation).await,
+            None => self.settled(&document, &operation).await,
         };
+        self.end(operation, outcome).await;
+    }
+
+    /// Ends an operation in this way.
+    pub(crate) async fn end(self: Arc<Self>, operation: Operation, outcome: Result<(), ArmError>) {
         for _ in 0..ATTEMPTS_MAX {
-            match self.conclude(&document.id, &operation, &outcome).await {
+            match self.conclude(&operation, &outcome).await {
                 Ok(()) => break,
                 Err(error) => {
                     tracing::error!(
@@ -44,7 +49,7 @@ impl Core {
         self.endings.end(operation.id);
     }
 
-    async fn carry_out(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {
+    async fn settled(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {
         match operation.doing {
             // What is being deleted is served no more, whatever its kind waits for otherwise.
             Doing::Delete if document.state() == Some("Deleting") => {
@@ -58,10 +63,10 @@ impl Core {
     /// happens when another operation has taken its place.
     async fn conclude(
         &self,
-        id: &ResourceId,
         operation: &Operation,
         outcome: &Result<(), ArmError>,
     ) -> Result<(), ArmError> {
+        let id = &ResourceId::parse(&operation.resource).map_err(failed)?;
         let _turn = self.writing.lock().await;
         let stored = self.operation(operation.id).await?;
         let Some(stored) = stored.filter(|one| one.operation.status == Status::InProgress) else {

@@ -123,7 +123,12 @@ impl Core {
             let previous = self.document(id).await?;
             let before = previous.as_ref().map(|previous| &previous.body);
             let touched = kind.touches(before, Some(&prepared.body));
-            let accepted = self.store(call, kind, id, prepared, previous).await?;
+            let accepted = match previous {
+                Some(previous) if self.changes_nothing(kind, edit, &prepared, &previous)? => {
+                    self.store_unchanged(call, id, previous).await?
+                }
+                previous => self.store(call, kind, id, prepared, previous).await?,
+            };
             drop(turn);
             return Ok((accepted, touched));
         }
@@ -314,7 +319,7 @@ impl Core {
     }
 
     /// The document, on the condition that nobody else wrote it meanwhile.
-    fn written(
+    pub(crate) fn written(
         &self,
         document: &Document,
         previous: Option<&Document>,
@@ -387,10 +392,11 @@ impl Core {
 }
 
 impl Operation {
-    /// The call that goes on with it after a restart; its caller was admitted when it began.
-    pub(crate) fn resumed(&self) -> Call {
+    /// The call that goes on with it after a restart; its caller was admitted when it began, and may
+    /// be nobody by now.
+    pub(crate) fn resumed(&self, caller: Caller) -> Call {
         Call {
-            caller: Caller::nobody(),
+            caller,
             correlation: self.correlation.clone(),
             api_version: ApiVersion::NEWEST,
             if_match: None,

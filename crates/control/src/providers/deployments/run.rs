@@ -369,10 +369,8 @@ impl Core {
         let sealed = document.open(&self.sealing).map_err(failed)?;
         let source = Source::of(sealed).ok_or_else(interrupted)?;
         let principal = self.identity.principal(&operation.caller);
-        let call = Call {
-            caller: principal.map(Caller::of).ok_or_else(interrupted)?,
-            ..operation.resumed()
-        };
+        let caller = principal.map(Caller::of).ok_or_else(interrupted)?;
+        let call = operation.resumed(caller);
         let requested = Requested::again(source).map_err(Refusal::into_error)?;
         let plan = self.plan(Arc::new(requested), &document.id).await;
         Ok((call, plan.map_err(Refusal::into_error)?))

@@ -56,6 +56,8 @@ pub(super) struct Wish<'a> {
     /// The one that it had, which it keeps where it can.
     pub(super) before: Option<&'a str>,
     pub(super) is_ipv6: bool,
+    /// How many free addresses before it are left to what has none of its own here.
+    pub(super) left: usize,
 }
 
 /// Gives addresses to one resource. What it gives is taken once the resource is stored; nothing
@@ -103,9 +105,10 @@ impl<'a> Allocation<'a> {
                 let before = before.filter(|one| {
                     ranges.iter().any(|range| range.contains(*one)) && !is_taken(one)
                 });
-                let mut free = ranges.iter().flat_map(|range| free(range, is_taken));
+                let free = || ranges.iter().flat_map(|range| free(range, is_taken));
                 before
-                    .or_else(|| free.next())
+                    .or_else(|| free().nth(wish.left))
+                    .or_else(|| free().next())
                     .ok_or_else(|| full(&subnet.body, &ranges))?
             }
         };

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::core::{Core, failed};
 use crate::operations::Doing;
 use crate::resources::document::Document;
+use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 
 const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
@@ -42,6 +43,10 @@ impl Kind for Gateways {
     }
 
     fn keeps_last_good(&self) -> bool {
+        true
+    }
+
+    fn ends_unchanged_writes(&self) -> bool {
         true
     }
 
@@ -72,6 +77,23 @@ impl Kind for Gateways {
         Box::pin(core.node().serves(&document.id, document.revision))
     }
 
+    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
+        let mut body = document.body.clone();
+        let has_run = document.text("/properties/operationalState") != Some("Stopped");
+        if !has_run && document.state() != Some("Succeeded") && !is_stopped(&document.notes) {
+            hide_given_addresses(&mut body);
+        }
+        body
+    }
+
+    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+        if api_version < NEWER_TLS_DEFAULT
+            && let Some(properties) = body.get_mut("properties")
+        {
+            leave_newer_out(properties);
+        }
+    }
+
     fn note(&self, doing: Doing, notes: &mut Value) {
         match doing {
             Doing::Stop => notes[STOPPED] = json!(true),
@@ -96,6 +118,39 @@ impl Kind for Gateways {
             "Running"
         };
         body["properties"]["operationalState"] = json!(state);
+    }
+}
+
+/// A gateway that has never run has no private address yet but one that it asked for.
+fn hide_given_addresses(body: &mut Value) {
+    let frontends = body.pointer_mut("/properties/frontendIPConfigurations");
+    let frontends = frontends
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    for properties in frontends.filter_map(|one| one.get_mut("properties")?.as_object_mut()) {
+        if properties.get("privateIPAllocationMethod") == Some(&json!("Dynamic")) {
+            properties.shift_remove("privateIPAddress");
+        }
+    }
+}
+
+/// Answers of older api-versions have neither the default TLS policy nor, unless it is on, HTTP/3
+/// (recorded under 2022-05-01 and 2023-02-01).
+fn leave_newer_out(properties: &mut Value) {
+    if let Some(members) = properties.as_object_mut() {
+        members.shift_remove("defaultPredefinedSslPolicy");
+    }
+    let listeners = properties
+        .get_mut("httpListeners")
+        .and_then(Value::as_array_mut);
+    for listener in listeners.into_iter().flatten() {
+        let own = listener
+            .get_mut("properties")
+            .and_then(Value::as_object_mut);
+        if let Some(own) = own.filter(|own| own.get("enableHttp3") == Some(&json!(false))) {
+            own.shift_remove("enableHttp3");
+        }
     }
 }
 
@@ -202,6 +257,10 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
     let before = previous.map(|before| &before.properties);
     let properties = &mut gateway.properties;
     properties.provisioning_state = Some(ProvisioningState::Updating);
+    if let Some(sku) = &mut properties.sku {
+        // Follows from the tier, whatever a client read elsewhere.
+        sku.family = None;
+    }
     properties.operational_state = before
         .and_then(|before| before.operational_state)
         .or(Some(OperationalState::Stopped));

@@ -1,6 +1,6 @@
 //! Network interfaces.
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
@@ -91,6 +91,19 @@ pub(crate) struct Interfaces;
 impl Kind for Interfaces {
     fn name(&self) -> &'static str {
         INTERFACES
+    }
+
+    /// Recorded under 2022-01-01 and 2022-11-01.
+    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+        if api_version >= ApiVersion::new(2022, 11, 1) {
+            return;
+        }
+        let properties = body.get_mut("properties").and_then(Value::as_object_mut);
+        if let Some(properties) = properties {
+            for newer in ["disableTcpStateTracking", "auxiliarySku"] {
+                properties.shift_remove(newer);
+            }
+        }
     }
 
     fn prepare<'a>(
@@ -300,6 +313,7 @@ async fn connect(
             fixed: text("privateIPAddress").filter(|_| is_static),
             before: old.map(address_of),
             is_ipv6: text("privateIPAddressVersion") == Some("IPv6"),
+            left: 0,
         };
         let address = allocation.give(&subnet, &wish)?.to_string();
         let bag = &mut configuration["properties"];

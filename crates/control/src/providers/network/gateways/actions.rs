@@ -92,7 +92,11 @@ pub(crate) fn ask_later(
 ) -> Answer {
     let core = Arc::clone(&context.core);
     let call = context.call(Doing::Ask, String::new());
-    let operation = core.begin(&call, &id, &Value::Null);
+    let known = core
+        .inventory
+        .find(&id)
+        .map(|known| Value::Object(known.summary));
+    let operation = core.begin(&call, &id, &known.unwrap_or_default());
     core.asked.begin(operation.clone());
     core.endings.begin(operation.id);
     let asked = operation.clone();
@@ -102,10 +106,7 @@ pub(crate) fn ask_later(
         core.endings.end(asked.id);
     });
     let answer = Answer::json(StatusCode::ACCEPTED, &Value::Null);
-    soon(answer).with(
-        "location",
-        context.operation_url(&operation, "operationResults"),
-    )
+    context.follow(soon(answer), &operation)
 }
 
 /// Puts the pools and settings themselves where their ids stand.

@@ -87,6 +87,9 @@ pub(super) fn serve_interfaces(gateway: &mut ApplicationGateway, notes: &Value) 
     }
 }
 
+/// Instances of a gateway whose SKU does not say how many.
+const DEFAULT_INSTANCES: i32 = 2;
+
 /// Says of the identities that a gateway acts under who they are.
 pub(super) async fn introduce_identities(
     core: &Core,
@@ -115,6 +118,10 @@ pub(super) async fn give_addresses(
     gateway: &mut ApplicationGateway,
     previous: Option<&ApplicationGateway>,
 ) -> Result<(), ArmError> {
+    let sku = gateway.properties.sku.as_ref();
+    let instances = sku
+        .and_then(|sku| sku.capacity)
+        .unwrap_or(DEFAULT_INSTANCES);
     let mut allocation = Allocation::new(&core.inventory, id);
     for frontend in &mut gateway.properties.frontend_ip_configurations {
         let user = id
@@ -148,6 +155,8 @@ pub(super) async fn give_addresses(
                 .filter(|_| is_static),
             before,
             is_ipv6: false,
+            // The service gives its instances the first ones (recorded: two, and then 10.0.0.6).
+            left: usize::try_from(instances).unwrap_or_default(),
         };
         let address = allocation.give(&subnet, &wish)?;
         properties.private_ip_address = Some(address.to_string());
