@@ -70,6 +70,9 @@ pub(crate) struct ServeArguments {
     /// A name or address of the control plane for clients, besides localhost; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) control_name: Vec<String>,
+    /// The parameters of gateways that are given as deployment templates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
     /// A folder with the JSON of the gateways' virtual networks, security groups and route tables,
     /// whose rules then hold for connections to backends
     #[arg(long, value_name = "DIR")]
@@ -145,6 +148,9 @@ pub(crate) struct ValidateArguments {
     /// The gateways' JSON; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// The parameters of files that are deployment templates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
     /// Fail on warnings too
     #[arg(long)]
     pub(crate) strict: bool,
