@@ -78,7 +78,7 @@ pub(crate) trait Kind: Send + Sync + 'static {
         false
     }
 
-    /// Whether a PUT that changes nothing has succeeded when it is answered.
+    /// Whether a write that changes the tags at most has succeeded when it is answered.
     fn ends_unchanged_writes(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Writes that change nothing.
+//! Writes that change nothing of what is served.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::resources::stamp::{new_etag, stamp};
 use crate::resources::write::{Accepted, Call, event, not_committed};
 
 impl Core {
-    /// Whether a PUT asks for what is stored, and served, already.
-    pub(crate) fn changes_nothing(
+    /// Whether a write asks for what is stored, and served, already; the tags are not.
+    pub(crate) fn changes_tags_at_most(
         &self,
         kind: &dyn Kind,
         edit: &Edit<'_>,
@@ -25,7 +25,8 @@ impl Core {
         previous: &Document,
     ) -> Result<bool, ArmError> {
         let is_settled = previous.state() == Some("Succeeded") && prepared.doomed.is_none();
-        if !kind.ends_unchanged_writes() || !matches!(edit, Edit::Whole(_)) || !is_settled {
+        let is_plain = matches!(edit, Edit::Whole(_) | Edit::Tags(_));
+        if !kind.ends_unchanged_writes() || !is_plain || !is_settled {
             return Ok(false);
         }
         let notes = prepared.notes.as_ref();
@@ -38,16 +39,18 @@ impl Core {
         Ok(secrets == prepared.secrets)
     }
 
-    /// Stores what was there under a new etag, with an operation that has ended.
-    pub(crate) async fn store_unchanged(
+    /// Stores it under a new etag, with an operation that has ended.
+    pub(crate) async fn store_tags(
         self: &Arc<Self>,
         call: &Call,
         id: &ResourceId,
+        body: Value,
         previous: Document,
     ) -> Result<Accepted, ArmError> {
         let mut operation = self.begin(call, id, &previous.body);
         operation.end(None);
         let mut document = Document {
+            body,
             changed: clock::now(),
             ..previous.clone()
         };
@@ -73,6 +76,9 @@ impl Core {
 /// A body without what each write changes.
 fn settled(body: &Value) -> Value {
     let mut body = body.clone();
+    if let Some(members) = body.as_object_mut() {
+        members.shift_remove("tags");
+    }
     stamp(&mut body, "", "Succeeded");
     body
 }

@@ -124,8 +124,10 @@ impl Core {
             let before = previous.as_ref().map(|previous| &previous.body);
             let touched = kind.touches(before, Some(&prepared.body));
             let accepted = match previous {
-                Some(previous) if self.changes_nothing(kind, edit, &prepared, &previous)? => {
-                    self.store_unchanged(call, id, previous).await?
+                Some(previous)
+                    if self.changes_tags_at_most(kind, edit, &prepared, &previous)? =>
+                {
+                    self.store_tags(call, id, prepared.body, previous).await?
                 }
                 previous => self.store(call, kind, id, prepared, previous).await?,
             };

@@ -1,5 +1,7 @@
 //! How our answer is held against the recorded one: what must be equal, and what only in kind.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::recording::{Answer, is_operation};
@@ -126,7 +128,8 @@ fn normal_text(text: &str, name: &str, closeness: Closeness) -> String {
 /// A text with its GUIDs and times replaced by their kinds.
 fn kinds(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let text = casing(text);
+    let mut rest = &*text;
     while let Some(first) = rest.chars().next() {
         let replaced = guid(rest).map(|kind| (36, kind));
         let replaced = replaced.or_else(|| time(rest).map(|length| (length, "{time}")));
@@ -139,6 +142,14 @@ fn kinds(text: &str) -> String {
         rest = after;
     }
     out
+}
+
+/// The provider of identities writes one word of its ids in another casing, and others repeat it.
+fn casing(text: &str) -> Cow<'_, str> {
+    match text.contains("/providers/Microsoft.ManagedIdentity/") {
+        true => text.replace("/resourcegroups/", "/resourceGroups/").into(),
+        false => text.into(),
+    }
 }
 
 /// What stands at the beginning, if it is a GUID.

@@ -189,6 +189,10 @@ impl Kind for FirewallPolicies {
         POLICIES
     }
 
+    fn ends_unchanged_writes(&self) -> bool {
+        true
+    }
+
     fn prepare<'a>(
         &'a self,
         _core: &'a Core,

@@ -83,6 +83,9 @@ impl Kind for Gateways {
         if !has_run && document.state() != Some("Succeeded") && !is_stopped(&document.notes) {
             hide_given_addresses(&mut body);
         }
+        if document.state() == Some("Updating") {
+            hide_principals(&mut body);
+        }
         body
     }
 
@@ -132,6 +135,15 @@ fn hide_given_addresses(body: &mut Value) {
         if properties.get("privateIPAllocationMethod") == Some(&json!("Dynamic")) {
             properties.shift_remove("privateIPAddress");
         }
+    }
+}
+
+/// Who the identities are is told when a write has ended.
+fn hide_principals(body: &mut Value) {
+    let identities = body.pointer_mut("/identity/userAssignedIdentities");
+    let identities = identities.and_then(Value::as_object_mut);
+    for shown in identities.into_iter().flat_map(Map::values_mut) {
+        *shown = json!({});
     }
 }
 
