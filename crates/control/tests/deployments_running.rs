@@ -131,7 +131,7 @@ fn everything_new(priority: Option<u16>) -> Value {
         "RuleType": "Basic",
         "httpListener": inside("httpListeners/appGatewayHttpListener"),
         "backendAddressPool": inside("backendAddressPools/appGatewayBackendPool"),
-        "backendHttpSettings": inside("backendHttpSettingsCollection/appGatewayBackendHttpSettings"),
+        "backendHttpSettings": inside("backendHttpSettingsCollection/settings"),
     }});
     if let Some(priority) = priority {
         rule["properties"]["priority"] = json!(priority);
@@ -155,8 +155,10 @@ fn everything_new(priority: Option<u16>) -> Value {
             },
             "backendAddressPools": [{"name": "appGatewayBackendPool"}],
             "backendHttpSettingsCollection": [{
-                "name": "appGatewayBackendHttpSettings",
-                "properties": {"Port": "8080", "Protocol": "Http", "CookieBasedAffinity": "disabled"},
+                "name": "settings",
+                "properties": {
+                    "Port": "8080", "Protocol": "Http", "CookieBasedAffinity": "disabled",
+                },
             }],
             "frontendIPConfigurations": [{"name": "appGatewayFrontendIP", "properties": {
                 "publicIPAddress": {"id": net("publicIPAddresses/pipnew")},

@@ -12,7 +12,8 @@ pub(crate) fn deployment(name: &str) -> String {
 
 pub(crate) fn template(resources: Value) -> Value {
     json!({
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/\
+                    deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "resources": resources,
     })

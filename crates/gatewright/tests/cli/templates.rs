@@ -19,11 +19,13 @@ fn template(port: u16) -> Value {
         json!([{ "ipAddress": "[parameters('server')]" }]);
     with_expressions(properties);
     json!({
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/\
+                    deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "parameters": { "server": { "type": "string" } },
         "variables": {
             "gateway": "[resourceId('Microsoft.Network/applicationGateways', 'gw')]",
+            "group": "[resourceId('Microsoft.Network/networkSecurityGroups', 'nsg')]",
             "network": "[resourceId('Microsoft.Network/virtualNetworks', 'vn')]",
         },
         "resources": [resource, {
@@ -39,9 +41,7 @@ fn template(port: u16) -> Value {
                         "name": "servers",
                         "properties": {
                             "addressPrefix": "10.9.8.0/24",
-                            "networkSecurityGroup": {
-                                "id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'nsg')]",
-                            },
+                            "networkSecurityGroup": { "id": "[variables('group')]" },
                         },
                     },
                 ],
@@ -82,7 +82,8 @@ fn security_group(access: &str) -> Value {
 
 fn parameters() -> Value {
     json!({
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/\
+                    deploymentParameters.json#",
         "contentVersion": "1.0.0.0",
         "parameters": { "server": { "value": "10.9.8.7" } },
     })
@@ -95,7 +96,10 @@ fn a_template_is_validated_with_its_parameters() {
     assert_eq!(output.status.code(), Some(1));
     let text = stdout(&output);
     assert!(
-        text.contains("error InvalidTemplate: Deployment template validation failed: 'The value for the template parameter 'server' at line '5' and column '"),
+        text.contains(
+            "error InvalidTemplate: Deployment template validation failed: 'The value for the \
+             template parameter 'server' at line '5' and column '"
+        ),
         "{text}"
     );
     assert!(text.contains("--parameters"), "{text}");
