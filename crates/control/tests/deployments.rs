@@ -1,95 +1,14 @@
-//! Template deployments: validated, run, listed, canceled, resumed.
+//! Template deployments: asked for, judged, listed, compared.
 
 mod support;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use gatewright_arm::{ArmError, ResourceId};
-use gatewright_control::{Node, Role};
-use gatewright_store::{Pending, Revision};
+use gatewright_control::{DEFAULT_SUBSCRIPTION, Role};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use support::{Api, GROUP, LOCATION, Obedient, Reply, Site, group, names, net};
-
-fn deployment(name: &str) -> String {
-    let group = group(GROUP).replace("resourceGroups", "resourcegroups");
-    format!("{group}/providers/Microsoft.Resources/deployments/{name}")
-}
-
-fn template(resources: Value) -> Value {
-    json!({
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
-        "contentVersion": "1.0.0.0",
-        "resources": resources,
-    })
-}
-
-fn request(template: Value) -> Value {
-    json!({"properties": {"mode": "incremental", "parameters": {}, "template": template}})
-}
-
-fn network(name: &str) -> Value {
-    json!({
-        "type": "Microsoft.Network/virtualNetworks",
-        "apiVersion": "2023-09-01",
-        "name": name,
-        "location": "[resourceGroup().location]",
-        "tags": {},
-        "properties": {
-            "addressSpace": {"addressPrefixes": ["10.20.0.0/16"]},
-            "subnets": [{"name": "gateways", "properties": {"addressPrefix": "10.20.0.0/24"}}],
-        },
-    })
-}
-
-/// The body of a resource of a template, for a PUT of its own.
-fn plain(mut resource: Value) -> Value {
-    let members = resource.as_object_mut().unwrap();
-    members.retain(|name, _| !["type", "apiVersion", "name"].contains(&name.as_str()));
-    members.insert("location".to_owned(), json!(LOCATION));
-    resource
-}
-
-fn group_of_rules(name: &str) -> Value {
-    json!({
-        "type": "Microsoft.Network/networkSecurityGroups",
-        "apiVersion": "2015-06-15",
-        "name": name,
-        "location": LOCATION,
-        "properties": {"securityRules": []},
-    })
-}
-
-/// A subnet whose range is not in its network: refused by the provider.
-fn stray_subnet(name: &str) -> Value {
-    json!({
-        "type": "Microsoft.Network/virtualNetworks/subnets",
-        "apiVersion": "2023-09-01",
-        "name": name,
-        "properties": {"addressPrefix": "192.168.0.0/24"},
-    })
-}
-
-/// PUTs a deployment, follows it to its end, and answers how it ended.
-async fn deploy(api: &Api, name: &str, body: &Value) -> Value {
-    let reply = api.put(&deployment(name), body).await;
-    assert!(reply.status.is_success(), "{reply:#?}");
-    ended(api, &reply).await
-}
-
-async fn ended(api: &Api, reply: &Reply) -> Value {
-    let url = reply
-        .header("azure-asyncoperation")
-        .expect("something to follow");
-    loop {
-        let poll = api.get(url).await.expect(StatusCode::OK);
-        if !["Accepted", "Running"].contains(&poll.body["status"].as_str().unwrap()) {
-            return poll.body;
-        }
-        assert_eq!(poll.header("retry-after"), Some("1"));
-    }
-}
+use support::deploying::{
+    deploy, deployment, ended, group_of_rules, network, plain, request, stray_subnet, template,
+};
+use support::{Api, GROUP, LOCATION, Reply, Site, group, names, net};
 
 async fn post_text(api: &Api, method: Method, path: &str, text: &str) -> Reply {
     let url = format!("{}{path}?api-version=2025-04-01", api.root);
@@ -114,9 +33,8 @@ async fn post_text(api: &Api, method: Method, path: &str, text: &str) -> Reply {
 }
 
 /// As the client sends it: no JSON.
-const AS_SENT: &str = concat!(
-    r#"{"properties": {"parameters": {"location": {"value": "local"}, "#,
-    r#""name": {"value": "nsg7"}}, "mode": "Incremental", template:{
+const AS_SENT: &str = r#"{"properties": {"parameters": {"location": {"value": "local"},
+  "name": {"value": "nsg7"}}, "mode": "Incremental", template:{
   "$schema": "https://schema.management.azure.com/schemas/2015-01-01/deploymentTemplate.json#",
   "contentVersion": "1.0.0.0",
   "parameters": {
@@ -145,8 +63,7 @@ const AS_SENT: &str = concat!(
     }
   } // comment
 }
-}}"#
-);
+}}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_is_answered_as_recorded() {
@@ -246,7 +163,7 @@ async fn every_step_is_an_operation_and_an_event() {
     let path = format!(
         "/subscriptions/{}/providers/Microsoft.Insights/eventtypes/management/values\
          ?$filter={filter}",
-        gatewright_control::DEFAULT_SUBSCRIPTION
+        DEFAULT_SUBSCRIPTION
     );
     let events = api.get(&path).await.expect(StatusCode::OK).body;
     let told: Vec<(&str, &str)> = events["value"]
@@ -276,11 +193,14 @@ async fn every_step_is_an_operation_and_an_event() {
     );
 }
 
+/// What is said of the missing parameter.
+const MISSING: &str = "Deployment template validation failed: 'The value for the template \
+                       parameter 'name' at line '7' and column '";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_faulty_template_is_refused_with_its_place() {
     let site = Site::with_group().await;
-    let text = AS_SENT.replace(r#""name": {"value": "nsg7"}"#, r#""nome": 1"#);
-    let text = text.replace(r#", "nome": 1"#, "");
+    let text = AS_SENT.replace(",\n  \"name\": {\"value\": \"nsg7\"}", "");
     for (method, path) in [
         (Method::PUT, deployment("dep1")),
         (Method::POST, format!("{}/validate", deployment("dep1"))),
@@ -288,9 +208,7 @@ async fn a_faulty_template_is_refused_with_its_place() {
     ] {
         let reply = post_text(&site.api, method, &path, &text).await;
         let message = reply.refused("InvalidTemplate");
-        let expected = "Deployment template validation failed: 'The value for the template \
-                        parameter 'name' at line '7'";
-        assert!(message.starts_with(expected), "{message}");
+        assert!(message.starts_with(MISSING), "{message}");
         let info = &reply.body["error"]["additionalInfo"][0];
         assert_eq!(info["type"], "TemplateViolation");
         assert_eq!(
@@ -330,7 +248,7 @@ async fn what_is_not_done_is_refused() {
     reply.refused("InvalidResourceType");
     let root = format!(
         "/subscriptions/{}/providers/Microsoft.Resources/deployments",
-        gatewright_control::DEFAULT_SUBSCRIPTION
+        DEFAULT_SUBSCRIPTION
     );
     let reply = api.put(&format!("{root}/d"), &good()).await;
     reply.refused("InvalidDeploymentScope");
@@ -418,107 +336,6 @@ async fn a_failure_leaves_out_what_depends_on_it_and_nothing_else() {
     );
 }
 
-/// A node that refuses networks, or takes its time.
-struct Slow {
-    gate: tokio::sync::Semaphore,
-    refuses: bool,
-}
-
-impl Slow {
-    fn new(permits: usize, refuses: bool) -> Arc<Self> {
-        Arc::new(Self {
-            gate: tokio::sync::Semaphore::new(permits),
-            refuses,
-        })
-    }
-}
-
-impl Node for Slow {
-    fn took(&self, _: Revision) -> Pending<'_, Result<(), ArmError>> {
-        Box::pin(async move {
-            drop(self.gate.acquire().await);
-            match self.refuses {
-                true => Err(ArmError::new("InternalServerError", "The node is broken.")),
-                false => Ok(()),
-            }
-        })
-    }
-
-    fn serves<'a>(&'a self, id: &'a ResourceId, at: Revision) -> Pending<'a, Result<(), ArmError>> {
-        Obedient.serves(id, at)
-    }
-
-    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async move { Obedient.backend_health(id).await })
-    }
-
-    fn backend_health_on_demand<'a>(
-        &'a self,
-        id: &'a ResourceId,
-        probe: &'a Value,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async move { Obedient.backend_health_on_demand(id, probe).await })
-    }
-}
-
-async fn site_with(node: Arc<dyn Node>) -> Site {
-    let site = Site::with(|_| {}, node).await;
-    let body = json!({"location": LOCATION});
-    let made = site.api.put(&group(GROUP), &body).await;
-    made.expect(StatusCode::CREATED);
-    site
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operation_that_fails_is_told_as_such() {
-    let site = site_with(Slow::new(1, true)).await;
-    let body = request(template(json!([network("v1")])));
-    let end = deploy(&site.api, "d", &body).await;
-    let detail = &end["error"]["details"][0];
-    assert_eq!(detail["code"], "ResourceDeploymentFailure", "{end:#}");
-    assert_eq!(detail["target"], net("virtualNetworks/v1"));
-    assert_eq!(detail["details"][0]["message"], "The node is broken.");
-    let steps = site
-        .api
-        .get(&format!("{}/operations", deployment("d")))
-        .await;
-    let properties = &steps.body["value"][0]["properties"];
-    assert_eq!(properties["statusCode"], "Conflict");
-    assert_eq!(properties["statusMessage"]["status"], "Failed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_runs_is_not_replaced_but_can_be_canceled() {
-    let node = Slow::new(0, false);
-    let site = site_with(node.clone()).await;
-    let api = &site.api;
-    let body = request(template(json!([network("v1"), group_of_rules("nsg1")])));
-    let reply = api.put(&deployment("d"), &body).await;
-    assert_eq!(reply.status, StatusCode::CREATED);
-    let again = api.put(&deployment("d"), &body).await;
-    assert_eq!(again.status, StatusCode::CONFLICT);
-    let message = again.refused("DeploymentActive");
-    assert!(
-        message.starts_with("Unable to edit or replace deployment 'd': previous deployment from"),
-        "{message}"
-    );
-    let gone = api.delete(&deployment("d")).await;
-    gone.refused("DeploymentActive");
-    let cancel = format!("{}/cancel", deployment("d"));
-    api.post(&cancel, None).await.expect(StatusCode::NO_CONTENT);
-    assert_eq!(ended(api, &reply).await["status"], "Canceled");
-    let shown = api.get(&deployment("d")).await.body;
-    assert_eq!(shown["properties"]["provisioningState"], "Canceled");
-    api.post(&cancel, None)
-        .await
-        .refused("DeploymentCannotBeCancelled");
-    node.gate.add_permits(1);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let missing = api.get(&net("networkSecurityGroups/nsg1")).await;
-    missing.expect(StatusCode::NOT_FOUND);
-    assert_eq!(deploy(api, "d", &body).await["status"], "Succeeded");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_callers_own_rights_hold_for_every_resource() {
     let site = Site::with_group().await;
@@ -542,9 +359,10 @@ async fn the_callers_own_rights_hold_for_every_resource() {
         .create(&net("virtualNetworks/secret"), &plain(network("secret")))
         .await;
     let mut curious = template(json!([]));
-    let asks = "[reference(resourceId('Microsoft.Network/virtualNetworks', 'secret'), \
-                '2023-09-01')]";
-    curious["outputs"] = json!({"all": {"type": "object", "value": asks}});
+    curious["outputs"] = json!({"all": {
+        "type": "object",
+        "value": format!("[reference('{}', '2023-09-01')]", net("virtualNetworks/secret")),
+    }});
     let end = deploy(&api, "d", &request(curious)).await;
     assert_eq!(end["status"], "Failed", "{end:#}");
     let text = end.to_string();

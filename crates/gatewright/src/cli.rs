@@ -75,6 +75,9 @@ pub(crate) struct ServeArguments {
     /// frontends then listen [default: 127.100.0.0/16]
     #[arg(long, value_name = "ADDRESS|BLOCK,…")]
     pub(crate) public_ips: Option<PublicAddresses>,
+    /// The parameters of gateways that are given as deployment templates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
     /// A folder with the JSON of the gateways' virtual networks, security groups and route tables,
     /// whose rules then hold for connections to backends
     #[arg(long, value_name = "DIR")]
@@ -150,6 +153,9 @@ pub(crate) struct ValidateArguments {
     /// The gateways' JSON; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// The parameters of files that are deployment templates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
     /// Fail on warnings too
     #[arg(long)]
     pub(crate) strict: bool,

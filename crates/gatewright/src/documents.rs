@@ -8,13 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_arm::{
-    ApplicationGateway, Context, Diagnostic, MAX_DOCUMENT_BYTES, ReadError, validate,
+    ApplicationGateway, Context, Diagnostic, MAX_DOCUMENT_BYTES, NetworkReadError,
+    NetworkResources, ReadError, ReadReport, read_network, validate,
 };
 use gatewright_compile::{Options, compile_validated};
 use gatewright_snapshot::Snapshot;
 
 use crate::findings::{Finding, Level, has_errors};
 use crate::network::NetworkFolder;
+use crate::templates::{self, Deployed, Parameters};
 
 /// How standard input is named on the command line.
 const STDIN: &str = "-";
@@ -29,6 +31,8 @@ pub(crate) struct Document {
     pub(crate) file: String,
     /// Empty when the file could not be read.
     pub(crate) gateways: Vec<ApplicationGateway>,
+    /// What a template has beside gateways.
+    pub(crate) network: Option<NetworkResources>,
     pub(crate) findings: Vec<Finding>,
     /// What it was compiled to, once it was checked without an error.
     snapshot: Option<Snapshot>,
@@ -36,8 +40,8 @@ pub(crate) struct Document {
 
 impl Document {
     /// Reads the file at `path`; `-` is standard input. Never fails: what is wrong is
-    /// in the findings.
-    pub(crate) fn load(path: &Path) -> Self {
+    /// in the findings. `parameters` are for a template.
+    pub(crate) fn load(path: &Path, parameters: &Parameters) -> Self {
         let is_stdin = path.as_os_str() == STDIN;
         let file = if is_stdin {
             "stdin".to_owned()
@@ -51,7 +55,7 @@ impl Document {
         };
         match bytes {
             Ok(bytes) => {
-                let mut document = Self::parse(file, &bytes);
+                let mut document = Self::read(file, &bytes, parameters);
                 let stem = path.file_stem().filter(|_| !is_stdin);
                 document.name_gateways(stem.and_then(OsStr::to_str));
                 document
@@ -69,8 +73,35 @@ impl Document {
         }
     }
 
+    fn read(file: String, text: &[u8], parameters: &Parameters) -> Self {
+        match templates::deployed(&file, text, parameters) {
+            None => Self::parse(file, text),
+            Some(Ok(deployed)) => Self::deployed(file, &deployed),
+            Some(Err(finding)) => Self::failed(file, vec![finding]),
+        }
+    }
+
+    fn deployed(file: String, deployed: &Deployed) -> Self {
+        let report = gatewright_arm::read_gateways(&deployed.gateways);
+        let mut document = Self::of_report(file, report);
+        match deployed.others.as_ref().map(read_network) {
+            Some(Ok(report)) => {
+                document.add(report.warnings);
+                document.network = Some(report.resources);
+            }
+            Some(Err(NetworkReadError::Invalid(found))) => document.add(found),
+            // Nothing that is of any meaning here.
+            Some(Err(NetworkReadError::NoResource(_) | NetworkReadError::Text(_))) | None => {}
+        }
+        document
+    }
+
     pub(crate) fn parse(file: String, text: &[u8]) -> Self {
-        match gatewright_arm::read_gateways_text(text) {
+        Self::of_report(file, gatewright_arm::read_gateways_text(text))
+    }
+
+    fn of_report(file: String, report: Result<ReadReport, ReadError>) -> Self {
+        match report {
             Ok(report) if report.gateways.is_empty() => {
                 let message = "the document holds no gateway; one is expected".to_owned();
                 Self::unreadable(file, "GW-E-no-gateway", message)
@@ -80,20 +111,13 @@ impl Document {
                 let findings = report.warnings.into_iter().map(convert).collect();
                 Self {
                     gateways: report.gateways,
-                    findings,
-                    file,
-                    snapshot: None,
+                    ..Self::failed(file, findings)
                 }
             }
             Err(ReadError::Invalid(diagnostics)) => {
                 let convert = |diagnostic| Finding::from_diagnostic(&file, diagnostic);
                 let findings = diagnostics.into_iter().map(convert).collect();
-                Self {
-                    gateways: Vec::new(),
-                    findings,
-                    file,
-                    snapshot: None,
-                }
+                Self::failed(file, findings)
             }
             Err(
                 error @ (ReadError::TooLarge { .. }
@@ -132,10 +156,16 @@ impl Document {
 
     fn unreadable(file: String, code: &str, message: String) -> Self {
         let finding = Finding::of_file(&file, Level::Error, code, message);
+        Self::failed(file, vec![finding])
+    }
+
+    /// One with these findings, and no gateway.
+    fn failed(file: String, findings: Vec<Finding>) -> Self {
         Self {
             file,
             gateways: Vec::new(),
-            findings: vec![finding],
+            network: None,
+            findings,
             snapshot: None,
         }
     }
@@ -243,6 +273,7 @@ impl Part {
         let mut document = Document {
             file: id.to_owned(),
             gateways: vec![ApplicationGateway::clone(gateway)],
+            network: None,
             findings: Vec::new(),
             snapshot: None,
         };

@@ -24,6 +24,7 @@ mod sentence;
 mod settings;
 mod status;
 mod stored;
+mod templates;
 mod times;
 mod watch;
 mod yaml;

@@ -21,6 +21,7 @@ use crate::network::{self, NetworkFolder};
 use crate::sentence::Sentence;
 use crate::settings::{CertificateFile, Settings};
 use crate::stored::Chosen;
+use crate::templates::Parameters;
 
 /// Largest password file, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
@@ -64,6 +65,7 @@ pub(crate) fn watched_files(settings: &Settings) -> Vec<PathBuf> {
     settings
         .gateways
         .iter()
+        .chain(&settings.parameters)
         .chain(certificates.flatten())
         .cloned()
         .chain(network::watched(settings.network.as_deref()))
@@ -77,7 +79,9 @@ pub(crate) fn plan(
     parts: &mut Parts,
     chosen: &Chosen,
 ) -> Result<Plan, Problem> {
-    let files = settings.gateways.iter().map(|path| Document::load(path));
+    let parameters = Parameters::load(settings.parameters.as_deref());
+    let files = settings.gateways.iter();
+    let files = files.map(|path| Document::load(path, &parameters));
     let documents: Vec<Document> = files.collect();
     let certificates = supplied_certificates(settings)?;
     let mut options = Options {
@@ -101,6 +105,10 @@ pub(crate) fn plan(
     }
     let mut network = NetworkFolder::load(settings.network.as_deref());
     network.join(&chosen.network);
+    for document in &documents {
+        let resources = document.network.iter().cloned();
+        resources.for_each(|resources| network.add(document.file.clone(), resources));
+    }
     let unused = unused_certificates(&settings.certificates, &documents);
     let stored = parts.take(&chosen.gateways, &options);
     let (snapshot, mut findings) = documents::compile(documents, &stored, &network, &options)?;

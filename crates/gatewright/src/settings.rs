@@ -43,6 +43,7 @@ const WORKERS_MAX: u16 = 1024;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) gateways: Vec<PathBuf>,
+    pub(crate) parameters: Option<PathBuf>,
     pub(crate) network: Option<PathBuf>,
     /// The control plane, where there is to be one.
     pub(crate) control: Option<ControlSettings>,
@@ -275,6 +276,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct FileSettings {
     gateway: List<PathBuf>,
+    parameters: Option<PathBuf>,
     network: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     control: Option<SocketAddr>,
@@ -325,6 +327,7 @@ impl FileSettings {
     fn resolve_paths(&mut self, folder: &Path) {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         self.gateway.0.iter_mut().for_each(resolve);
+        self.parameters.as_mut().map(resolve);
         self.network.as_mut().map(resolve);
         self.data_dir.as_mut().map(resolve);
         for Parsed(certificate) in &mut self.certificate.0 {
@@ -407,6 +410,7 @@ impl Settings {
         let dns = either(flags.dns, file.dns);
         Ok(Self {
             gateways,
+            parameters: flags.parameters.or(file.parameters),
             network: flags.network.or(file.network),
             control,
             map: either(flags.map, file.map),

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "every test binary uses its part of it")]
 
+pub(crate) mod deploying;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

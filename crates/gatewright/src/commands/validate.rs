@@ -12,6 +12,7 @@ use crate::findings::{Finding, Level, errors_last};
 use crate::output::{self, Format};
 use crate::plan::unix_now;
 use crate::sentence::Sentence;
+use crate::templates::Parameters;
 
 /// What `compile` says of a listener with a stand-in certificate.
 const STAND_IN: &str = "GW-W-development-certificate";
@@ -20,8 +21,14 @@ pub(crate) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Sentence> {
     let mut stand_ins = DevCertificates::default();
     let mut findings = Vec::new();
     let mut count = 0;
+    let parameters = Parameters::load(arguments.parameters.as_deref());
     for path in &arguments.files {
-        let document = judge(path, arguments.ignore_unsupported, &mut stand_ins)?;
+        let document = judge(
+            path,
+            &parameters,
+            arguments.ignore_unsupported,
+            &mut stand_ins,
+        )?;
         count += document.gateways.len();
         findings.extend(document.findings);
     }
@@ -65,10 +72,11 @@ fn counted(number: usize, noun: &str) -> String {
 /// take their place, and a note says so.
 fn judge(
     path: &Path,
+    parameters: &Parameters,
     ignore_unsupported: bool,
     stand_ins: &mut DevCertificates,
 ) -> Result<Document, Sentence> {
-    let mut document = Document::load(path);
+    let mut document = Document::load(path, parameters);
     let mut options = Options {
         now: unix_now(),
         allow_unsupported: ignore_unsupported,

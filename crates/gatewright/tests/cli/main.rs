@@ -8,4 +8,5 @@ mod probe;
 mod probe_openssl;
 mod serve;
 mod support;
+mod templates;
 mod validate;

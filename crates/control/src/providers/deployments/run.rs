@@ -7,6 +7,7 @@
 //! After a restart a deployment goes on: what was noted as deployed is left alone, everything else
 //! is written again, which changes nothing where it was written already.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,11 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// As [`Run::run`], of a type that can be inside of itself.
+    fn boxed(self) -> Pin<Box<dyn Future<Output = Result<(), ArmError>> + Send>> {
+        Box::pin(self.run())
+    }
+
     /// Goes on until the deployment has ended, well or not. The error, where it has failed.
     pub(super) async fn run(self) -> Result<(), ArmError> {
         let ending = match self.carry_out().await {
@@ -283,17 +289,20 @@ impl Run {
             plan: inner,
         };
         let own = self.active.operation.id;
+        // On its own, so that what it has begun to write is never left half-way.
+        let mut running = tokio::spawn(run.boxed());
         let ended = tokio::select! {
-            ended = Box::pin(run.run()) => Some(ended),
-            () = self.core.endings.wait(own, NESTED_PATIENCE) => None,
-        };
-        match ended {
-            Some(ended) => ended.map(|()| is_new).map_err(Fault::Failed),
-            None => {
+            ended = &mut running => ended,
+            () = self.core.endings.wait(own, NESTED_PATIENCE) => {
                 self.core.cancel_deployment(&active).await?;
-                Err(Fault::Canceled)
+                running.await
             }
+        };
+        if self.core.active(&self.active).await?.is_none() {
+            return Err(Fault::Canceled);
         }
+        let ended = ended.unwrap_or_else(|error| Err(failed(error)));
+        ended.map(|()| is_new).map_err(Fault::Failed)
     }
 
     async fn outputs(&self) -> Result<Map<String, Value>, Stop> {

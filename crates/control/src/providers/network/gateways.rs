@@ -299,6 +299,10 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
     properties.private_endpoint_connections = before
         .map(|before| before.private_endpoint_connections.clone())
         .unwrap_or_default();
+    // az leaves out a lower bound of 0.
+    if let Some(bounds) = &mut properties.autoscale_configuration {
+        bounds.min_capacity.get_or_insert(0);
+    }
 }
 
 /// Public halves are the server's to say; what lies in a vault comes from there, whatever else a

@@ -19,6 +19,7 @@ use crate::findings::errors_last;
 use crate::network::NetworkFolder;
 use crate::plan::unix_now;
 use crate::sentence::Sentence;
+use crate::templates::Parameters;
 
 /// Longest timeout, in seconds: that of a gateway's probe.
 const TIMEOUT_MAX_S: u64 = 86_400;
@@ -343,7 +344,7 @@ fn of_member(
 
 /// The gateway of a file, without its listeners' private keys, which a probe does not need.
 fn compiled(file: &Path) -> Result<Snapshot, Sentence> {
-    let documents = vec![Document::load(file)];
+    let documents = vec![Document::load(file, &Parameters::default())];
     let mut options = Options {
         now: unix_now(),
         allow_unsupported: true,
