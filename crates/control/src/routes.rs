@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -210,11 +210,7 @@ impl Context {
 
     /// A resource as a GET of this api-version answers it.
     pub(crate) fn shown(&self, document: &Document) -> Value {
-        let mut body = self.core.shown(document);
-        if let Some(kind) = self.core.kind(&document.id.resource_type()) {
-            kind.leave_out(&mut body, self.api_version);
-        }
-        body
+        self.core.shown_to(document, self.api_version)
     }
 
     fn api_version_text(&self) -> &str {
@@ -245,6 +241,15 @@ impl Core {
             "/subscriptions/{}/providers/{namespace}/locations/{}/{word}/{}",
             self.config.subscription, operation.location, operation.id
         )
+    }
+
+    /// A resource as clients of this api-version know it.
+    pub(crate) fn shown_to(&self, document: &Document, api_version: ApiVersion) -> Value {
+        let mut body = self.shown(document);
+        if let Some(kind) = self.kind(&document.id.resource_type()) {
+            kind.leave_out(&mut body, api_version);
+        }
+        body
     }
 
     pub(crate) fn shown(&self, document: &Document) -> Value {

@@ -121,6 +121,7 @@ fn normal_text(text: &str, name: &str, closeness: Closeness) -> String {
         "duration" => "{duration}".to_owned(),
         "templateHash" => "{hash}".to_owned(),
         "operationId" => "{operation}".to_owned(),
+        "id" if is_operation(text) => link(text),
         _ => kinds(text),
     }
 }
@@ -304,15 +305,21 @@ mod tests {
     #[test]
     fn what_no_two_servers_share_is_compared_in_kind() {
         let close = Closeness::default();
-        let one = r#"{"etag":"W/\"0a5c9ad5-0000-4459-bcd4-e0b684684459\"","t":"2024-05-09T14:14:44.506197Z"}"#;
-        let other =
-            r#"{"etag":"W/\"1a5c9ad5-0000-4459-bcd4-e0b684684459\"","t":"2026-05-09T14:14:44Z"}"#;
-        assert!(differences(one, other, close).is_empty());
+        let body = |etag: &str, time: &str| json!({"etag": etag, "t": time}).to_string();
+        let etag = "W/\"0a5c9ad5-0000-4459-bcd4-e0b684684459\"";
+        let one = body(etag, "2024-05-09T14:14:44.506197Z");
+        let other = body(&etag.replace("0a5c", "1a5c"), "2026-05-09T14:14:44Z");
+        assert!(differences(&one, &other, close).is_empty());
         let strange = other.replace("W/", "");
-        assert_eq!(differences(one, &strange, close), ["/etag"]);
+        assert_eq!(differences(&one, &strange, close), ["/etag"]);
         let subscription = format!("\"/subscriptions/{RECORDED_SUBSCRIPTION}\"");
         let elsewhere = "\"/subscriptions/1a5c9ad5-0000-4459-bcd4-e0b684684459\"";
         assert_eq!(differences(&subscription, elsewhere, close), [""]);
+        let identity = |word: &str| format!("\"/{word}/g/providers/Microsoft.ManagedIdentity/i\"");
+        let (one, other) = (identity("resourcegroups"), identity("resourceGroups"));
+        assert!(differences(&one, &other, close).is_empty());
+        let network = |text: &str| text.replace("ManagedIdentity", "Network");
+        assert_eq!(differences(&network(&one), &network(&other), close), [""]);
     }
 
     #[test]

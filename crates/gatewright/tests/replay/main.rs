@@ -9,7 +9,6 @@ mod expectations;
 mod node;
 mod recording;
 mod replay;
-mod stand_in;
 #[allow(dead_code, reason = "what starts the binary is used, and that alone")]
 #[path = "../cli/support.rs"]
 mod support;

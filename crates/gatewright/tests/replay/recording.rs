@@ -120,7 +120,24 @@ pub(crate) fn read(path: &Path) -> Vec<Exchange> {
         Yaml::load_from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let list = documents[0].as_mapping_get("interactions").unwrap();
     let list = list.as_vec().unwrap().iter().enumerate();
-    list.map(|(number, one)| exchange(number, one)).collect()
+    let mut exchanges: Vec<Exchange> = list.map(|(number, one)| exchange(number, one)).collect();
+    name_deployments(&mut exchanges);
+    exchanges
+}
+
+/// The name that the recorder gave all deployments, but only where they were asked for.
+const DEPLOYMENT: &str = "mock-deployment";
+
+/// Gives them the names back that answers tell.
+fn name_deployments(exchanges: &mut [Exchange]) {
+    let mut current = DEPLOYMENT.to_owned();
+    for exchange in exchanges {
+        let body = exchange.answer.json().unwrap_or_default();
+        if body["type"] == "Microsoft.Resources/deployments" {
+            current = body["name"].as_str().unwrap_or(DEPLOYMENT).to_owned();
+        }
+        exchange.target = exchange.target.replace(DEPLOYMENT, &current);
+    }
 }
 
 fn exchange(number: usize, one: &Yaml<'_>) -> Exchange {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::compare::{Closeness, Difference, compare};
 use crate::node::Node;
 use crate::recording::{Answer, Exchange, LINKS, is_operation, plain};
-use crate::stand_in;
 
 /// Where groups are that the recorder made outside of the recording, unless an answer shows it.
 const LOCATION: &str = "westus";
@@ -45,6 +44,7 @@ pub(crate) async fn replay(exchanges: &[Exchange]) -> Outcome {
         groups: groups(&ours),
         node,
         links: HashMap::new(),
+        operations: HashMap::new(),
         busy: HashSet::new(),
         outcome: Outcome {
             foreign: exchanges.len() - ours.len(),
@@ -64,6 +64,8 @@ struct Replay {
     groups: Vec<String>,
     /// Our link for each recorded one, both without their queries.
     links: HashMap<String, String>,
+    /// Our id for each recorded one of an operation that a list told.
+    operations: HashMap<String, String>,
     /// The resources that the service was still at, last we read.
     busy: HashSet<String>,
     outcome: Outcome,
@@ -107,16 +109,16 @@ impl Replay {
                 return;
             }
             None => {
-                let Exchange {
-                    method,
-                    target,
-                    body,
-                    ..
-                } = exchange;
-                self.node.send(method, target, body).await
+                let Exchange { method, body, .. } = exchange;
+                let mut target = exchange.target.clone();
+                for (theirs, ours) in &self.operations {
+                    target = target.replace(theirs, ours);
+                }
+                self.node.send(method, &target, body).await
             }
         };
         self.follow(&exchange.answer, &got).await;
+        self.learn(&exchange.answer, &got);
         if exchange.answer.status == 0 {
             assert!(got.status < 300, "{}: {}", exchange.target, got.body);
             return;
@@ -128,9 +130,6 @@ impl Replay {
             request: format!("{} {}", exchange.method, plain(&exchange.target)),
             differences: compare(&expected, &got, closeness),
         });
-        if stand_in::is_due(exchange, &got) {
-            stand_in::deploy(&self.node, exchange).await;
-        }
     }
 
     /// Remembers which of our operations is which of the recorded ones, and waits for its end.
@@ -143,6 +142,18 @@ impl Replay {
             if let Some(theirs) = recorded.link(name) {
                 self.links.insert(theirs.to_owned(), ours.to_owned());
             }
+        }
+    }
+
+    /// Remembers which of our listed operations is which of the recorded ones.
+    fn learn(&mut self, recorded: &Answer, got: &Answer) {
+        let items = |answer: &Answer| list(&answer.json().unwrap_or_default());
+        for (theirs, ours) in items(recorded).iter().zip(&items(got)) {
+            let id = |item: &Value| {
+                let id = item["id"].as_str().filter(|id| is_operation(id))?;
+                id.rsplit('/').next().map(str::to_owned)
+            };
+            self.operations.extend(id(theirs).zip(id(ours)));
         }
     }
 

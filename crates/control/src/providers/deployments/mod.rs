@@ -249,7 +249,7 @@ async fn begin(context: &Context, id: ResourceId, call: &Call) -> Result<Answer,
     let answer = Answer::json(written(is_new), &document.body);
     let answer = answer.with(
         "azure-asyncoperation",
-        status_url(context, &document.id, &active.operation),
+        status_url(context, &active.operation),
     );
     let run = Run {
         core: Arc::clone(core),
@@ -261,10 +261,12 @@ async fn begin(context: &Context, id: ResourceId, call: &Call) -> Result<Answer,
     Ok(answer)
 }
 
-fn status_url(context: &Context, id: &ResourceId, operation: &Operation) -> String {
+/// Below the path of the request, in its casing.
+fn status_url(context: &Context, operation: &Operation) -> String {
     let version = context.request.query.get("api-version").unwrap_or_default();
     context.link(&format!(
-        "{id}/operationStatuses/{}?api-version={version}",
+        "{}/operationStatuses/{}?api-version={version}",
+        context.request.scope(),
         operation.id
     ))
 }

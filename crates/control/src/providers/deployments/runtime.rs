@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use gatewright_arm::ResourceId;
+use gatewright_arm::{ApiVersion, ResourceId};
 use gatewright_template::Runtime;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -51,7 +51,7 @@ impl Live {
         self.is_early.take()
     }
 
-    fn find(&self, id: &ResourceId) -> Result<Value, String> {
+    fn find(&self, id: &ResourceId, api_version: ApiVersion) -> Result<Value, String> {
         let not_found = || format!("The resource '{id}' referred to was not found.");
         let kind = id.resource_type();
         if !self.caller.may(&format!("{kind}/read"), &id.to_string()) {
@@ -59,7 +59,7 @@ impl Live {
         }
         let read = |id: &ResourceId| self.handle.block_on(self.core.document(id));
         let shown = |document: Document| Document {
-            body: self.core.shown(&document),
+            body: self.core.shown_to(&document, api_version),
             ..document
         };
         let told = |error: gatewright_arm::ArmError| error.message;
@@ -81,7 +81,8 @@ impl Runtime for Live {
             self.is_early.set(true);
             return Err(format!("The resource '{id}' is not deployed yet."));
         }
-        let mut body = self.find(&parsed)?;
+        let asked = api_version.and_then(|version| version.parse().ok());
+        let mut body = self.find(&parsed, asked.unwrap_or(ApiVersion::NEWEST))?;
         if !full {
             return Ok(body["properties"].take());
         }

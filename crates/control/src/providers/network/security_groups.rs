@@ -1,10 +1,10 @@
 //! Network security groups and their rules.
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::virtual_networks::id_of;
+use super::virtual_networks::{id_of, items_mut};
 use super::{gateway_subnets, security_rules};
 use crate::core::Core;
 use crate::resources::document::Document;
@@ -48,6 +48,17 @@ impl Kind for SecurityGroups {
                 is_writable: false,
             },
         ]
+    }
+
+    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+        if api_version >= LISTS_SINCE {
+            return;
+        }
+        for collection in ["securityRules", "defaultSecurityRules"] {
+            for rule in items_mut(body, collection) {
+                leave_empty_lists_out(rule);
+            }
+        }
     }
 
     fn prepare<'a>(
@@ -101,6 +112,26 @@ impl Kind for SecurityGroups {
                 ),
             )
         })
+    }
+}
+
+/// The first api-version whose rules have lists of addresses and ports (API definitions).
+const LISTS_SINCE: ApiVersion = ApiVersion::new(2017, 6, 1);
+
+fn leave_empty_lists_out(rule: &mut Value) {
+    let properties = rule.get_mut("properties").and_then(Value::as_object_mut);
+    let Some(properties) = properties else {
+        return;
+    };
+    for list in [
+        "sourcePortRanges",
+        "destinationPortRanges",
+        "sourceAddressPrefixes",
+        "destinationAddressPrefixes",
+    ] {
+        if properties.get(list) == Some(&json!([])) {
+            properties.shift_remove(list);
+        }
     }
 }
 
