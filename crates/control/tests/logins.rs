@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatewright_control::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Limits, NewPrincipal, Role};
 use house::{House, Running, furnish};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use support::{GROUP, LOCATION, group, net};
 
@@ -450,8 +450,18 @@ async fn assignments_definitions_and_permissions_are_shown() {
     assert_eq!(of(reading.get(&permissions(&all)).await), json!([]));
     let own = of(reading.get(&permissions(&network)).await);
     assert_eq!(own[0]["actions"], json!(["*/read"]));
-    // Assignments are not made here.
+    // Nobody who logs in gets a role here.
     let path = format!("{all}/providers/Microsoft.Authorization/roleAssignments/{DEFAULT_TENANT}");
-    let put = running.api.send(Method::PUT, &path, Some(&json!({}))).await;
-    put.refused("MethodNotAllowed");
+    for role in [
+        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+        "4d97b98b-1d4f-4787-a291-c67834d212e7",
+    ] {
+        let body = json!({"properties": {
+            "roleDefinitionId": format!("{definitions}/{role}"), "principalId": reader,
+        }});
+        let put = running.api.put(&path, &body).await;
+        assert!(put.status.is_client_error(), "{put:#?}");
+    }
+    let still = reading.put(&network, &house::network()).await;
+    still.refused("AuthorizationFailed");
 }

@@ -140,11 +140,20 @@ impl Request {
         first.is_some_and(|first| first.eq_ignore_ascii_case("keyvault"))
     }
 
+    /// Whether the path has the version, as that of a log query does, and the query none.
+    fn has_version_in_path(&self) -> bool {
+        let first = self.segments.first();
+        first.is_some_and(|first| first.eq_ignore_ascii_case("v1"))
+    }
+
     /// The `api-version` of the query. Any well-formed one is taken.
     ///
     /// # Errors
     /// When there is none, or it is no date.
     pub(crate) fn api_version(&self) -> Result<ApiVersion, ArmError> {
+        if self.has_version_in_path() {
+            return Ok(ApiVersion::NEWEST);
+        }
         let Some(text) = self
             .query
             .get("api-version")
