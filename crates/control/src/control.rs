@@ -160,9 +160,9 @@ impl Control {
         Ok(names.into_iter().map(with_address).collect())
     }
 
-    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS: for gateways to
-    /// trust as they trust the public authorities that the service's apps are vouched for by, and
-    /// for nobody else.
+    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS: for gateways
+    /// to trust as they trust the public authorities that the service's apps are vouched for by,
+    /// and for nobody else.
     pub fn app_service_authority(&self) -> Option<&str> {
         self.app_service
             .as_ref()

@@ -13,7 +13,8 @@ use crate::core::Core;
 use crate::operations::{self, Operation};
 use crate::pki::Presented;
 
-/// Entries that are read, and deleted in one transaction, at a time: writes of clients come between.
+/// Entries that are read, and deleted in one transaction, at a time: writes of clients come
+/// between.
 const BATCH: usize = 256;
 
 /// At once, and again after each pause, until the control plane stops.

@@ -2,8 +2,8 @@
 //!
 //! The authority is made at the first start and kept, sealed. It can vouch for the names of this
 //! control plane alone, so that whoever makes a machine trust it, or steals it, has not made every
-//! other site of the world impersonable. When the operator names more, it gets a new certificate for
-//! the same key, and clients need the new file.
+//! other site of the world impersonable. When the operator names more, it gets a new certificate
+//! for the same key, and clients need the new file.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -114,7 +114,9 @@ async fn post_text(api: &Api, method: Method, path: &str, text: &str) -> Reply {
 }
 
 /// As the client sends it: no JSON.
-const AS_SENT: &str = r#"{"properties": {"parameters": {"location": {"value": "local"}, "name": {"value": "nsg7"}}, "mode": "Incremental", template:{
+const AS_SENT: &str = concat!(
+    r#"{"properties": {"parameters": {"location": {"value": "local"}, "#,
+    r#""name": {"value": "nsg7"}}, "mode": "Incremental", template:{
   "$schema": "https://schema.management.azure.com/schemas/2015-01-01/deploymentTemplate.json#",
   "contentVersion": "1.0.0.0",
   "parameters": {
@@ -143,7 +145,8 @@ const AS_SENT: &str = r#"{"properties": {"parameters": {"location": {"value": "l
     }
   } // comment
 }
-}}"#;
+}}"#
+);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_is_answered_as_recorded() {
@@ -286,7 +289,9 @@ async fn a_faulty_template_is_refused_with_its_place() {
     ] {
         let reply = post_text(&site.api, method, &path, &text).await;
         let message = reply.refused("InvalidTemplate");
-        assert!(message.starts_with("Deployment template validation failed: 'The value for the template parameter 'name' at line '7'"), "{message}");
+        let expected = "Deployment template validation failed: 'The value for the template \
+                        parameter 'name' at line '7'";
+        assert!(message.starts_with(expected), "{message}");
         let info = &reply.body["error"]["additionalInfo"][0];
         assert_eq!(info["type"], "TemplateViolation");
         assert_eq!(
@@ -538,10 +543,9 @@ async fn the_callers_own_rights_hold_for_every_resource() {
         .create(&net("virtualNetworks/secret"), &plain(network("secret")))
         .await;
     let mut curious = template(json!([]));
-    curious["outputs"] = json!({"all": {
-        "type": "object",
-        "value": "[reference(resourceId('Microsoft.Network/virtualNetworks', 'secret'), '2023-09-01')]",
-    }});
+    let asks = "[reference(resourceId('Microsoft.Network/virtualNetworks', 'secret'), \
+                '2023-09-01')]";
+    curious["outputs"] = json!({"all": {"type": "object", "value": asks}});
     let end = deploy(&api, "d", &request(curious)).await;
     assert_eq!(end["status"], "Failed", "{end:#}");
     let text = end.to_string();

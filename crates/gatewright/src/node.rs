@@ -353,11 +353,17 @@ impl Node {
             patience.as_secs()
         );
         self.board.drains();
-        if let Some(operators) = self.operators.get() {
-            operators.control.stop();
-        }
+        let operators = self.operators.get();
+        let control = async {
+            if let Some(operators) = operators {
+                operators.control.stop();
+                // What is not answered by then is cut when the process ends.
+                let _ = tokio::time::timeout(patience, operators.control.stopped()).await;
+            }
+        };
+        let drained = async { tokio::join!(self.dataplane.drain(patience), control) };
         tokio::select! {
-            () = self.dataplane.drain(patience) => {}
+            ((), ()) = drained => {}
             () = self.signals.stop() => tracing::warn!("stopping at once"),
         }
         let access_log = self.access_log;

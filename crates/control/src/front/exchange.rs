@@ -54,7 +54,8 @@ pub(super) async fn answer(
     }
     let caller = caller.as_ref().map_or("", Caller::app_id);
     let (request, correlation) = (ids.request, &ids.correlation);
-    let (status, milliseconds) = (answer.status.as_u16(), began.elapsed().as_millis());
+    let status = answer.status.as_u16();
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%request, correlation, caller, %peer, status, milliseconds, "{method} {path}");
     finish(answer, &ids)
 }

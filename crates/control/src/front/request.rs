@@ -157,7 +157,7 @@ impl Request {
         if self.is_for_a_vault() && is_vault_version(text) {
             return Ok(ApiVersion::NEWEST);
         }
-        text.parse().map_err(|_| {
+        text.to_ascii_lowercase().parse().map_err(|_| {
             let shown: String = text.chars().take(64).collect();
             let message = format!(
                 "The api-version '{shown}' is invalid. The supported versions are dates such as \

@@ -1,10 +1,11 @@
-//! Failed logins of late, so that nobody guesses secrets at speed, nor has this machine look at them
-//! at speed: each look takes memory and time.
+//! Failed logins of late, so that nobody guesses secrets at speed, nor has this machine look at
+//! them at speed: each look takes memory and time.
 //!
 //! While an address or a principal has failed too often, nothing of it is looked at, not even a
-//! secret that would be right: an answer to that one would make the limit worth nothing. Logins that
-//! succeed are not counted. A secret is 240 random bits, so that the limit of a principal can be wide:
-//! it takes several addresses to shut a principal out, for a minute, and tokens that it has stay good.
+//! secret that would be right: an answer to that one would make the limit worth nothing. Logins
+//! that succeed are not counted. A secret is 240 random bits, so that the limit of a principal can
+//! be wide: it takes several addresses to shut a principal out, for a minute, and tokens that it
+//! has stay good.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -110,8 +110,8 @@ impl Filter {
     }
 }
 
-/// Those at the scope, those that hold there because they are on something above it, and those below
-/// it.
+/// Those at the scope, those that hold there because they are on something above it, and those
+/// below it.
 async fn assignments(context: Context) -> Result<Answer, ArmError> {
     let scope = scope(&context);
     let filter = Filter::parse(context.request.query.get("$filter").unwrap_or_default())?;

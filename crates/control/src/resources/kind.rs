@@ -108,8 +108,8 @@ pub(crate) trait Kind: Send + Sync + 'static {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>>;
 
-    /// Judges what can be judged of a PUT without a look at any other resource: one of those that it
-    /// refers to may not be there yet.
+    /// Judges what can be judged of a PUT without a look at any other resource: one of those that
+    /// it refers to may not be there yet.
     ///
     /// # Errors
     /// The first thing that is wrong whatever the others are.

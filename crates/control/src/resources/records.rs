@@ -1,5 +1,5 @@
-//! Records of what was done. They are stored as resources are, but what they mention they do not use,
-//! and no list of resources has them.
+//! Records of what was done. They are stored as resources are, but what they mention they do not
+//! use, and no list of resources has them.
 
 /// The type of template deployments.
 pub(crate) const DEPLOYMENTS: &str = "Microsoft.Resources/deployments";

@@ -395,8 +395,8 @@ impl Core {
 }
 
 impl Operation {
-    /// The call that goes on with it after a restart; its caller was admitted when it began, and may
-    /// be nobody by now.
+    /// The call that goes on with it after a restart; its caller was admitted when it began, and
+    /// may be nobody by now.
     pub(crate) fn resumed(&self, caller: Caller) -> Call {
         Call {
             caller,

@@ -1,8 +1,8 @@
 //! What a deployment would change, told without doing it.
 //!
-//! What would be stored is made as a PUT makes it, defaults included, so that a template that leaves
-//! something to the service is no change where the service has done so already. What the service
-//! writes itself at every PUT (etags, states) is left out on both sides.
+//! What would be stored is made as a PUT makes it, defaults included, so that a template that
+//! leaves something to the service is no change where the service has done so already. What the
+//! service writes itself at every PUT (etags, states) is left out on both sides.
 
 use gatewright_arm::ArmError;
 use gatewright_template::Plan;
