@@ -319,11 +319,14 @@ async fn a_role_on_a_resource_shows_that_resource() {
     };
     assert_eq!(
         found(api.get(&format!("{everywhere}/virtualNetworks")).await),
-        [network.clone()]
+        std::slice::from_ref(&network)
     );
     assert!(found(api.get(&format!("{everywhere}/publicIPAddresses")).await).is_empty());
     let resources = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resources");
-    assert_eq!(found(api.get(&resources).await), [network.clone()]);
+    assert_eq!(
+        found(api.get(&resources).await),
+        std::slice::from_ref(&network)
+    );
     let groups = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/resourceGroups");
     assert_eq!(found(api.get(&groups).await), [group(GROUP)]);
     let message = api.put(&network, &house::network()).await;

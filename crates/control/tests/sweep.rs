@@ -341,7 +341,8 @@ fn forbidden(reply: &Reply, route: &ListedRoute, made: &NewPrincipal, path: &str
 async fn roles_that_do_not_allow_it_are_refused_before_anything_is_looked_up() {
     let (_house, running) = furnished().await;
     let all = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}");
-    let tries: [(Role, &str, fn(&ListedRoute) -> bool); 3] = [
+    type IsAllowed = fn(&ListedRoute) -> bool;
+    let tries: [(Role, &str, IsAllowed); 3] = [
         (Role::Reader, &all, is_read),
         (Role::NetworkContributor, &all, is_of_networks),
         (Role::Owner, &group("rg2"), |route| {
