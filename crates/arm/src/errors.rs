@@ -116,7 +116,6 @@ const STATUSES: &[(&str, u16)] = &[
     ("InvalidResourceNamespace", 404),
     ("RoleAssignmentNotFound", 404),
     ("SecretNotFound", 404),
-    ("GW-E-vault-not-found", 404),
     ("MethodNotAllowed", 405),
     ("RequestTimeout", 408),
     ("Conflict", 409),

@@ -145,8 +145,8 @@ impl Control {
         self.address
     }
 
-    /// The host names of all web apps, each with the address at which it answers in HTTP and HTTPS;
-    /// none where there is no front. They change whenever a site does.
+    /// The host names of all web apps, each with the address at which it answers, in HTTP and in
+    /// HTTPS; none where there is no front. They change whenever a site does.
     ///
     /// # Errors
     /// When the store cannot be read; in a sentence.
@@ -160,9 +160,9 @@ impl Control {
         Ok(names.into_iter().map(with_address).collect())
     }
 
-    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS: for gateways
-    /// to trust as they trust the public authorities that the service's apps are vouched for by,
-    /// and for nobody else.
+    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS. Gateways are to
+    /// trust it, as they trust the public authorities that vouch for the service's apps; nobody
+    /// else.
     pub fn app_service_authority(&self) -> Option<&str> {
         self.app_service
             .as_ref()

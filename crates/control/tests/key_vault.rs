@@ -216,7 +216,7 @@ async fn what_is_deleted_can_be_recovered_until_it_is_purged() {
     site.api
         .get("/keyvault/kv-one/secrets/web")
         .await
-        .refused("GW-E-vault-not-found");
+        .refused("NotFound");
     site.api
         .put(&vault("kv-one"), &body)
         .await

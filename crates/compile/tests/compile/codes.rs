@@ -32,6 +32,17 @@ const PROGRAM_CODES: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the control plane answers where the service's own code was never seen. They are no
+/// findings, so that the page does not have them.
+const CONTROL_CODES: &[&str] = &[
+    "GW-E-address",
+    "GW-E-in-use",
+    "GW-E-interface",
+    "GW-E-key-vault-secret-id",
+    "GW-E-not-here-yet",
+    "GW-E-vault-not-found",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -83,7 +94,8 @@ fn the_page_lists_every_code_with_its_meaning() {
 
 #[test]
 fn no_source_names_a_code_that_is_in_no_table() {
-    let known: BTreeSet<&str> = all_codes().into_keys().collect();
+    let mut known: BTreeSet<&str> = all_codes().into_keys().collect();
+    known.extend(CONTROL_CODES);
     let mut seen = BTreeSet::new();
     for krate in fs::read_dir(root().join("crates")).unwrap() {
         for file in sources(&krate.unwrap().path().join("src")) {

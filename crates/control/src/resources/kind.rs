@@ -150,7 +150,7 @@ pub(crate) trait Kind: Send + Sync + 'static {
         false
     }
 
-    /// Called when a write that is answered at once was stored, while nothing else can be written:
+    /// Called when a write that is answered at once was stored, while nothing else can be written;
     /// what follows from it is for a task.
     fn stored(&self, _core: &Arc<Core>, _document: &Document) {}
 

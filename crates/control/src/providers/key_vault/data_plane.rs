@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::access::{Permission, allows_caller};
 use super::deleted::{self, Deleted};
+use super::uri;
 use super::versions::{Version, Versions};
-use super::{NO_VAULT, uri};
 use crate::clock;
 use crate::context::{Context, Handler, handler};
 use crate::front::answer::Answer;
@@ -59,7 +59,7 @@ pub(super) async fn admitted(
     let core = &context.core;
     let missing = || {
         let message = format!("There is no vault '{name}', or nothing of it is yours to see.");
-        ArmError::front_door(NO_VAULT, message)
+        ArmError::front_door("NotFound", message)
     };
     let vault = core.vault(name).await?.ok_or_else(missing)?;
     if allows_caller(core, &vault, &context.caller, permission).await {

@@ -28,9 +28,6 @@ pub(crate) const VAULTS: &str = "Microsoft.KeyVault/vaults";
 
 pub(crate) const SECRETS: &str = "Microsoft.KeyVault/vaults/secrets";
 
-/// The code for a vault that does not exist; the service has none, where there is no such host.
-pub(crate) const NO_VAULT: &str = "GW-E-vault-not-found";
-
 /// The content type of a PFX in base64.
 pub(crate) const PFX: &str = "application/x-pkcs12";
 

@@ -8,7 +8,7 @@ use gatewright_arm::{ApplicationGateway, ArmError};
 use gatewright_compile::{CertificateError, read_certificates, read_from_vault};
 
 use crate::core::Core;
-use crate::providers::key_vault::{NO_VAULT, Reader, SecretUri, Trouble, fetch};
+use crate::providers::key_vault::{Reader, SecretUri, Trouble, fetch};
 
 /// Fetches what the gateway refers to. What cannot be fetched keeps the data that it has.
 ///
@@ -178,7 +178,7 @@ fn absence(trouble: &Trouble, uri: &str) -> (&'static str, String) {
             format!("The Key Vault '{vault}' was deleted; it can be recovered."),
         ),
         Trouble::NoVault(vault) => (
-            NO_VAULT,
+            "GW-E-vault-not-found",
             format!("There is no Key Vault '{vault}' in this control plane."),
         ),
         _ => (
