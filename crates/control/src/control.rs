@@ -160,8 +160,8 @@ impl Control {
         Ok(names.into_iter().map(with_address).collect())
     }
 
-    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS. Gateways are to
-    /// trust it, as they trust the public authorities that vouch for the service's apps; nobody
+    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS. Gateways are
+    /// to trust it, as they trust the public authorities that vouch for the service's apps; nobody
     /// else.
     pub fn app_service_authority(&self) -> Option<&str> {
         self.app_service
