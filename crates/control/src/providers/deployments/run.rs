@@ -103,6 +103,11 @@ impl Run {
         ending.map(drop)
     }
 
+    /// Ends the deployment with `error`, and nothing done.
+    pub(super) async fn fail(self, error: ArmError) {
+        self.core.end_run(&self.active, &Err(error)).await;
+    }
+
     async fn carry_out(&self) -> Result<Map<String, Value>, Stop> {
         let began = self.active.began;
         self.note(|document| set_state(&mut document.body, "Running", began))
