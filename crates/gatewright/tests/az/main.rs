@@ -10,4 +10,11 @@ mod site;
 #[path = "../cli/support.rs"]
 mod support;
 
-mod first;
+mod deployments;
+mod gateway;
+mod lookups;
+mod neighbours;
+mod parts;
+mod stage;
+mod tour;
+mod web;

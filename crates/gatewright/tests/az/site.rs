@@ -95,13 +95,16 @@ impl Site {
 
     /// What `az` says on standard error for these arguments, which are refused.
     pub(crate) fn refused(&self, arguments: &str) -> String {
+        self.exits(1, arguments)
+    }
+
+    /// The same with another exit status: 2 for what az does not understand, 3 for what is not
+    /// there.
+    pub(crate) fn exits(&self, status: i32, arguments: &str) -> String {
         let output = self.shell(&format!("az {arguments}"));
         let said = stderr(&output);
-        assert!(
-            !output.status.success(),
-            "az {arguments}: {}",
-            stdout(&output)
-        );
+        let ended = output.status.code();
+        assert_eq!(ended, Some(status), "az {arguments}\n{said}");
         assert!(!said.contains("Traceback"), "az {arguments}\n{said}");
         said
     }
