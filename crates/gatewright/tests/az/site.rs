@@ -8,7 +8,7 @@ use gatewright_testkit::client::get;
 use serde_json::Value;
 
 use crate::plane;
-use crate::support::{Process, binary, stderr, stdout};
+use crate::support::{Process, binary, stderr, stdout, wait_until};
 
 /// The environment with az, or nothing where there is none.
 #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -104,6 +104,20 @@ impl Site {
         );
         assert!(!said.contains("Traceback"), "az {arguments}\n{said}");
         said
+    }
+
+    /// What the guide's step 1b shows: the health of every server of a gateway of `rg`.
+    pub(crate) fn healths(&self, gateway: &str) -> Vec<String> {
+        let query = "backendAddressPools[].backendHttpSettingsCollection[].servers[].health";
+        let command = "network application-gateway show-backend-health -g rg";
+        let told = self.az(&format!("{command} -n {gateway} --query '{query}'"));
+        serde_json::from_value(told).unwrap()
+    }
+
+    /// Waits until the servers are so, which takes a probe or two.
+    pub(crate) fn wait_for_healths(&self, gateway: &str, expected: &[&str]) {
+        let what = format!("the servers of {gateway} are {expected:?}");
+        wait_until(&what, || self.healths(gateway) == expected);
     }
 
     /// Where a frontend port of the first public IP address listens here.
