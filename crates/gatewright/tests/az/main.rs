@@ -11,4 +11,4 @@ mod site;
 mod support;
 
 mod first;
-mod guide_app_service;
+mod guide;

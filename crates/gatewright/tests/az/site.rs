@@ -1,6 +1,6 @@
 //! A node with an empty control plane, and a shell in which az speaks to it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -85,24 +85,30 @@ impl Site {
 
     /// What `az` prints for these arguments, with which it succeeds.
     pub(crate) fn az(&self, arguments: &str) -> Value {
-        let text = self.text(&format!("az {arguments}"));
+        self.json(&format!("az {arguments}"))
+    }
+
+    /// What a script that succeeds prints: JSON, or nothing.
+    pub(crate) fn json(&self, script: &str) -> Value {
+        let text = self.text(script);
         match text.as_str() {
             "" => Value::Null,
             text => serde_json::from_str(text)
-                .unwrap_or_else(|error| panic!("az {arguments}: {error} in\n{text}")),
+                .unwrap_or_else(|error| panic!("{script}: {error} in\n{text}")),
         }
     }
 
     /// What `az` says on standard error for these arguments, which are refused.
     pub(crate) fn refused(&self, arguments: &str) -> String {
-        let output = self.shell(&format!("az {arguments}"));
+        self.fails(&format!("az {arguments}"))
+    }
+
+    /// What a script that fails says on standard error.
+    pub(crate) fn fails(&self, script: &str) -> String {
+        let output = self.shell(script);
         let said = stderr(&output);
-        assert!(
-            !output.status.success(),
-            "az {arguments}: {}",
-            stdout(&output)
-        );
-        assert!(!said.contains("Traceback"), "az {arguments}\n{said}");
+        assert!(!output.status.success(), "{script}: {}", stdout(&output));
+        assert!(!said.contains("Traceback"), "{script}\n{said}");
         said
     }
 
@@ -123,6 +129,11 @@ impl Site {
     /// Where a frontend port of the first public IP address listens here.
     pub(crate) fn door(&self, port: u16) -> SocketAddr {
         SocketAddr::from(([127, 100, 0, 1], port + self.offset))
+    }
+
+    /// Whether anybody listens there.
+    pub(crate) fn is_open(&self, port: u16) -> bool {
+        TcpStream::connect(self.door(port)).is_ok()
     }
 
     /// The status and the text that a client gets there.
