@@ -32,11 +32,16 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With more arguments.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display().to_string();
         let offset = port_offset().to_string();
-        let process = Process::start(&[
+        let arguments = [
             "serve",
             "--data-dir",
             &path,
@@ -52,7 +57,8 @@ impl Node {
             "1",
             "-o",
             "json",
-        ]);
+        ];
+        let process = Process::start(&[&arguments, more].concat());
         let ready: Value = serde_json::from_str(&process.next_line()).unwrap();
         let told: Value = {
             let text = std::fs::read(folder.path().join("node.json")).unwrap();
