@@ -258,12 +258,11 @@ async fn start_at(directory: &Path, node: Arc<dyn Node>) -> Control {
         tenant: DEFAULT_TENANT.to_owned(),
         ca_file: directory.join("ca.pem"),
         public_addresses: gatewright_control::PublicAddresses::default(),
-        app_service: None,
     };
     let opened = Embedded::open_sealed(directory, Options::default(), &KeySources::default());
     let (store, key) = opened.unwrap();
     let store: Arc<dyn Store> = Arc::new(store);
-    Control::start(config, store, Arc::new(key), node)
+    Control::start(config, None, store, Arc::new(key), node)
         .await
         .unwrap()
 }

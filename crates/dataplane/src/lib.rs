@@ -36,3 +36,4 @@ pub use plane::{
     ApplyError, BindError, Bound, Dataplane, DataplaneConfig, HostPlace, ServerState, UpstreamState,
 };
 pub use probe::{ProbeNames, ProbePlan, probe_names, probe_now};
+pub use tls::trust_as_well_known;

@@ -8,6 +8,7 @@
     reason = "a command-line tool talks on its standard streams"
 )]
 
+mod azure_cli;
 mod bench;
 mod lint;
 mod steps;
@@ -21,7 +22,8 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   lint              formatting, clippy, dependency arrows, sizes, wording, licences
-  test [--bench]    everything a change must pass: lint, tests, doc tests, fuzz targets;
+  test [--bench]    everything a change must pass: lint, tests (those with az in an environment
+                    that is made once), doc tests, fuzz targets;
                     with --bench also a smoke run of the bench harness
   bench [options]   CPU per request beside HAProxy, nginx and Envoy (bench --help)
   bench memory      resident memory per idle connection

@@ -65,12 +65,17 @@ fn target_in_ci(environment: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Opt
     if !has("CI") || has("CARGO_TARGET_DIR") {
         return None;
     }
-    let cache = if has("XDG_CACHE_HOME") {
-        PathBuf::from(environment("XDG_CACHE_HOME")?)
-    } else {
-        PathBuf::from(environment("HOME")?).join(".cache")
-    };
-    Some(cache.join("gatewright/target"))
+    Some(cache_folder(environment)?.join("target"))
+}
+
+/// Where what takes long to make is kept between runs.
+pub(crate) fn cache_folder(
+    environment: &dyn Fn(&str) -> Option<std::ffi::OsString>,
+) -> Option<PathBuf> {
+    let given = |name| environment(name).filter(|value| is_set(Some(value)));
+    let cache = given("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(environment("HOME")?).join(".cache")))?;
+    Some(cache.join("gatewright"))
 }
 
 /// What became of one step.
@@ -99,6 +104,11 @@ impl Steps {
             }
         };
         self.done.push((name.to_owned(), start.elapsed(), outcome));
+    }
+
+    /// A step that has run elsewhere.
+    pub(crate) fn passed(&mut self, name: &str, time: Duration) {
+        self.done.push((name.to_owned(), time, Outcome::Passed));
     }
 
     pub(crate) fn skip(&mut self, name: &str, why: &str) {

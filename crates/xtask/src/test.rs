@@ -1,9 +1,12 @@
 //! `cargo xtask test`: everything that a change must pass, with a summary of times at the end.
 
+use std::path::PathBuf;
+use std::time::Instant;
+
 use anyhow::bail;
 
 use crate::steps::{Steps, Workspace, must_succeed};
-use crate::{bench, lint};
+use crate::{azure_cli, bench, lint};
 
 /// Tests of the data plane that are run with each of its drivers.
 const OF_DRIVERS: [&str; 7] = [
@@ -27,12 +30,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     };
     let mut steps = Steps::default();
     lint::steps(workspace, &mut steps);
+    let azure_cli = azure_cli(workspace, &mut steps);
     steps.run("tests", || {
         // `--all-targets` would leave the doc tests out, and run benches as tests.
         must_succeed(
             workspace
                 .cargo(&["test", "--workspace"])
-                .args(locked(workspace)),
+                .args(locked(workspace))
+                .envs(azure_cli),
         )
     });
     steps.run("tests with tokio's reactor", || {
@@ -50,6 +55,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
         steps.skip("bench smoke", "only with `cargo xtask test --bench`");
     }
     steps.summary()
+}
+
+/// The environment with az, for the tests. Without it they are skipped, and the summary says so.
+fn azure_cli(workspace: &Workspace, steps: &mut Steps) -> Option<(&'static str, PathBuf)> {
+    let start = Instant::now();
+    match azure_cli::environment(workspace) {
+        Ok(environment) => {
+            steps.passed("azure-cli for the tests with az", start.elapsed());
+            Some(environment)
+        }
+        Err(error) => {
+            steps.skip("the tests with az", &format!("{error:#}"));
+            None
+        }
+    }
 }
 
 fn locked(workspace: &Workspace) -> &'static [&'static str] {

@@ -76,7 +76,6 @@ impl House {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: ca_file.clone(),
-            app_service: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -84,7 +83,9 @@ impl House {
             .build()
             .unwrap();
         let (limits, given, key) = (self.limits, Arc::clone(&store), Arc::clone(&sealing));
-        let starting = runtime.spawn(Control::start_within(limits, config, given, key, node));
+        let starting = runtime.spawn(Control::start_within(
+            limits, config, None, given, key, node,
+        ));
         let mut control = starting.await.unwrap().unwrap();
         if let Some(owner) = control.take_bootstrap() {
             self.owner = Some(owner);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
-    Attempt, AttemptRequest, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION,
+    AppService, Attempt, AttemptRequest, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION,
     DEFAULT_TENANT, LetsThrough, NewPrincipal, Node, PublicAddresses, Tried,
 };
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, SealingKey, Store};
@@ -141,6 +141,9 @@ pub(crate) struct Site {
     pub(crate) api: Api,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: Arc<SealingKey>,
+    /// Where web apps answer, and who vouches for them.
+    pub(crate) apps_at: SocketAddr,
+    pub(crate) apps_authority: String,
     /// The data directory; it goes with the site.
     pub(crate) directory: TempDir,
 }
@@ -174,7 +177,6 @@ impl Site {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
-            app_service: None,
         };
         set(&mut config);
         let ca_file = config.ca_file.clone();
@@ -183,9 +185,12 @@ impl Site {
         let (store, key) = opened.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let sealing = Arc::new(key);
-        let mut control = Control::start(config, Arc::clone(&store), Arc::clone(&sealing), node)
-            .await
-            .unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let apps = AppService::bind(any, &*store, &sealing).await.unwrap();
+        let (apps_at, apps_authority) = (apps.address(), apps.authority().to_owned());
+        let given = (Arc::clone(&store), Arc::clone(&sealing));
+        let started = Control::start(config, Some(apps), given.0, given.1, node).await;
+        let mut control = started.unwrap();
         let bootstrap = control
             .take_bootstrap()
             .expect("a first start makes a principal");
@@ -197,6 +202,8 @@ impl Site {
             api,
             store,
             sealing,
+            apps_at,
+            apps_authority,
             directory,
         }
     }

@@ -28,7 +28,7 @@ impl Dataplane {
         port: u16,
         name_servers: &[IpAddr],
     ) -> Result<Vec<HostPlace>, NameFailure> {
-        let (map, dns) = (&self.0.address_map, &self.0.dns);
+        let (map, dns) = (self.0.address_map.load_full(), &self.0.dns);
         let at = |ip: IpAddr| HostPlace {
             logical: Some(ip),
             address: map
@@ -44,7 +44,7 @@ impl Dataplane {
                 address,
             }]);
         }
-        let question = dns.question_in(name_servers, host, map);
+        let question = dns.question_in(name_servers, host, &map);
         Ok(dns.ask(&question).await?.into_iter().map(at).collect())
     }
 }

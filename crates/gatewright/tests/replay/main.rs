@@ -8,6 +8,7 @@ mod attempts;
 mod compare;
 mod expectations;
 mod node;
+mod plane;
 mod recording;
 mod replay;
 #[allow(dead_code, reason = "what starts the binary is used, and that alone")]

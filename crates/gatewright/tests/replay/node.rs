@@ -1,22 +1,13 @@
 //! A node with an empty control plane, spoken to over HTTPS with a token, as clients do.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::compare::RECORDED_SUBSCRIPTION;
+use crate::plane;
 use crate::recording::{Answer, SERVICE};
 use crate::support::{PATIENCE, Process, wait_until};
-
-/// Where frontends of the recorded port 0 would listen: beyond the ports that need rights, below
-/// those that the system gives away, elsewhere for every process that runs this, and for each of
-/// its nodes.
-fn port_offset() -> u32 {
-    const FIRST: u32 = 11_000;
-    static NODES: AtomicU32 = AtomicU32::new(0);
-    FIRST + std::process::id() % 50 * 200 + NODES.fetch_add(1, Ordering::Relaxed) * 3
-}
 
 /// Between two looks at an operation; the node itself waits while one runs.
 const POLL_PAUSE: Duration = Duration::from_millis(10);
@@ -39,27 +30,9 @@ impl Node {
     pub(crate) async fn start_with(more: &[&str]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display().to_string();
-        let offset = port_offset().to_string();
-        let arguments = [
-            "serve",
-            "--data-dir",
-            &path,
-            "--control",
-            "127.0.0.1:0",
-            "--admin",
-            "none",
-            "--bind",
-            "127.0.0.1",
-            "--port-offset",
-            &offset,
-            "--workers",
-            "1",
-            "-o",
-            "json",
-        ];
-        let process = Process::start(&[&arguments, more].concat());
-        let ready: Value = serde_json::from_str(&process.next_line()).unwrap();
+        let elsewhere = ["--admin", "none", "--bind", "127.0.0.1"];
+        let more = [&elsewhere, more].concat();
+        let (process, ready) = plane::serve(folder.path(), plane::port_offset(), &more);
         let told: Value = {
             let text = std::fs::read(folder.path().join("node.json")).unwrap();
             serde_json::from_slice(&text).unwrap()

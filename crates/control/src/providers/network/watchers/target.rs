@@ -172,11 +172,11 @@ impl Address {
         }
         let schemes = ["http", "https"].into_iter();
         let lower = text.to_ascii_lowercase();
-        let stripped = schemes.filter_map(|scheme| {
+        let mut stripped = schemes.filter_map(|scheme| {
             let rest = lower.strip_prefix(scheme)?.strip_prefix("://")?;
             Some((scheme, text.len() - rest.len()))
         });
-        let (scheme, from) = match stripped.last() {
+        let (scheme, from) = match stripped.next_back() {
             Some((scheme, from)) => (Some(scheme), from),
             None => (None, 0),
         };

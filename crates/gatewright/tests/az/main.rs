@@ -1,0 +1,14 @@
+//! The Azure CLI and the Azure SDK for Python, unmodified, against the real binary.
+//!
+//! `cargo xtask test` installs them into an environment of their own, which it names in
+//! `GATEWRIGHT_AZ_VENV`. Without one these tests are skipped, and say so.
+
+#[path = "../replay/plane.rs"]
+mod plane;
+mod site;
+#[allow(dead_code, reason = "what starts the binary is used, and that alone")]
+#[path = "../cli/support.rs"]
+mod support;
+
+mod first;
+mod guide_app_service;

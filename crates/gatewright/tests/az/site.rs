@@ -1,0 +1,134 @@
+//! A node with an empty control plane, and a shell in which az speaks to it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use gatewright_testkit::client::get;
+use serde_json::Value;
+
+use crate::plane;
+use crate::support::{Process, binary, stderr, stdout, wait_until};
+
+/// The environment with az, or nothing where there is none.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn environment() -> Option<PathBuf> {
+    let given = std::env::var_os("GATEWRIGHT_AZ_VENV").filter(|given| !given.is_empty());
+    if given.is_none() {
+        eprintln!("skipped: GATEWRIGHT_AZ_VENV names no environment with az (cargo xtask test)");
+    }
+    given.map(PathBuf::from)
+}
+
+/// A node, and a folder with everything that belongs to it.
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+    environment: PathBuf,
+    offset: u16,
+    _process: Process,
+}
+
+impl Site {
+    /// Starts a node with `more` arguments and logs az in, as `az-setup` does it for a user; nothing
+    /// where there is no az.
+    pub(crate) fn start(more: &[&str]) -> Option<Self> {
+        let environment = environment()?;
+        let folder = tempfile::tempdir().unwrap();
+        let offset = plane::port_offset();
+        let data = folder.path().join("data");
+        let more = [&["--admin", "127.0.0.1:0"], more].concat();
+        let (process, _) = plane::serve(&data, offset, &more);
+        let site = Self {
+            folder,
+            environment,
+            offset,
+            _process: process,
+        };
+        let program = PathBuf::from(binary().get_program());
+        let setup = format!("{} az-setup --data-dir data --shell", program.display());
+        std::fs::write(site.file("environment.sh"), "").unwrap();
+        let lines = site.text(&setup);
+        std::fs::write(site.file("environment.sh"), lines).unwrap();
+        Some(site)
+    }
+
+    /// A file in the folder in which the shell runs.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.file(name), content).unwrap();
+    }
+
+    /// Runs a script as bash reads it from a user, to its end.
+    pub(crate) fn shell(&self, script: &str) -> Output {
+        let whole = format!("set -euo pipefail; . ./environment.sh; {script}");
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", self.environment.join("bin").display());
+        Command::new("bash")
+            .args(["-c", &whole])
+            .current_dir(self.folder.path())
+            .env("PATH", path)
+            .env_remove("AZURE_CONFIG_DIR")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// What a script that succeeds prints.
+    pub(crate) fn text(&self, script: &str) -> String {
+        let output = self.shell(script);
+        assert!(output.status.success(), "{script}\n{}", stderr(&output));
+        stdout(&output).trim_end().to_owned()
+    }
+
+    /// What `az` prints for these arguments, with which it succeeds.
+    pub(crate) fn az(&self, arguments: &str) -> Value {
+        let text = self.text(&format!("az {arguments}"));
+        match text.as_str() {
+            "" => Value::Null,
+            text => serde_json::from_str(text)
+                .unwrap_or_else(|error| panic!("az {arguments}: {error} in\n{text}")),
+        }
+    }
+
+    /// What `az` says on standard error for these arguments, which are refused.
+    pub(crate) fn refused(&self, arguments: &str) -> String {
+        let output = self.shell(&format!("az {arguments}"));
+        let said = stderr(&output);
+        assert!(
+            !output.status.success(),
+            "az {arguments}: {}",
+            stdout(&output)
+        );
+        assert!(!said.contains("Traceback"), "az {arguments}\n{said}");
+        said
+    }
+
+    /// What the guide's step 1b shows: the health of every server of a gateway of `rg`.
+    pub(crate) fn healths(&self, gateway: &str) -> Vec<String> {
+        let query = "backendAddressPools[].backendHttpSettingsCollection[].servers[].health";
+        let command = "network application-gateway show-backend-health -g rg";
+        let told = self.az(&format!("{command} -n {gateway} --query '{query}'"));
+        serde_json::from_value(told).unwrap()
+    }
+
+    /// Waits until the servers are so, which takes a probe or two.
+    pub(crate) fn wait_for_healths(&self, gateway: &str, expected: &[&str]) {
+        let what = format!("the servers of {gateway} are {expected:?}");
+        wait_until(&what, || self.healths(gateway) == expected);
+    }
+
+    /// Where a frontend port of the first public IP address listens here.
+    pub(crate) fn door(&self, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 100, 0, 1], port + self.offset))
+    }
+
+    /// The status and the text that a client gets there.
+    pub(crate) async fn ask(&self, port: u16, path: &str, host: &str) -> (u16, String) {
+        let answer = get(self.door(port), host, path).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", self.door(port)));
+        (answer.status, answer.text())
+    }
+}
