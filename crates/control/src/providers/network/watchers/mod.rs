@@ -17,6 +17,7 @@ use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Pending;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::context::{Handler, handler};
 use crate::core::{Core, failed};
@@ -154,8 +155,10 @@ pub(super) async fn provide(core: &Arc<Core>, network: &Document, because: &Oper
 
 async fn make(core: &Arc<Core>, location: &str, because: &Operation) -> Result<(), ArmError> {
     let caller = Caller::system_for(&core.config.subscription, &because.caller);
+    // A step of nobody's: who follows a deployment by its correlation finds what the template says.
     let call = |kind: &str| Call {
         action: format!("{kind}/write"),
+        correlation: Uuid::new_v4().to_string(),
         ..because.resumed(caller.clone())
     };
     let body = json!({ "location": location });
