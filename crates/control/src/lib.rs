@@ -37,7 +37,7 @@ pub use control::{Control, StartError};
 pub use desired::{Changed, Desired, DesiredError, DesiredGateway};
 pub use front::limits::Limits;
 pub use identity::{Assignment, NewPrincipal, Principal, Role};
-pub use node::Node;
+pub use node::{ATTEMPT_CONNECTIONS, Attempt, AttemptRequest, Attempted, LetsThrough, Node, Tried};
 pub use public_addresses::{PublicAddresses, PublicAddressesError};
 #[doc(hidden)]
 pub use routes::{ListedRoute, listed_routes};

@@ -2,6 +2,7 @@
 
 mod nameless;
 mod on_demand;
+mod places;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -17,6 +18,8 @@ use gatewright_telemetry::{
     HandshakeTotals, Health, HealthChange, LabelRegistry, ProbeRecord, RecordSender,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
+
+pub use self::places::HostPlace;
 
 use self::nameless::Nameless;
 use crate::address_map::AddressMap;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_arm::{ApplicationGateway, ArmError, NetworkReadError, ResourceId, read_network};
-use gatewright_control::{Desired, DesiredError, DesiredGateway};
+use gatewright_control::{Attempt, Attempted, Desired, DesiredError, DesiredGateway, LetsThrough};
 use gatewright_dataplane::{ApplyError, Mapping};
 use gatewright_store::{Pending, Revision, SealingKey, Step, Store, Watch, WatchError};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::attempts::Attempts;
 use crate::findings::Finding;
 use crate::network::NetworkFolder;
 use crate::plan::Problem;
@@ -293,11 +294,16 @@ fn stand_in(private: &str) -> Option<IpAddr> {
 pub(crate) struct Served {
     taken: watch::Receiver<Taken>,
     board: Arc<Board>,
+    attempts: Attempts,
 }
 
 impl Served {
     pub(crate) fn new(taken: watch::Receiver<Taken>, board: Arc<Board>) -> Self {
-        Self { taken, board }
+        Self {
+            taken,
+            board,
+            attempts: Attempts::default(),
+        }
     }
 
     async fn wait(&self, revision: Revision) -> Result<Taken, ArmError> {
@@ -363,5 +369,14 @@ impl gatewright_control::Node for Served {
                     ArmError::new("InvalidResourceReference", message)
                 })
         })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        let dataplane = self.board.dataplane();
+        Box::pin(self.attempts.make(dataplane, attempt, lets_through))
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
-    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Limits, NewPrincipal, Node,
-    PublicAddresses, Role,
+    Attempt, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, LetsThrough,
+    Limits, NewPrincipal, Node, PublicAddresses, Role,
 };
 use gatewright_store::{
     Embedded, Entry, Key, KeySources, OpenError, Options, Pending, Revision, SealingKey, Store,
@@ -307,6 +307,14 @@ impl Node for Gate {
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async { Ok(probe.clone()) })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Obedient.attempt(attempt, lets_through)
     }
 }
 

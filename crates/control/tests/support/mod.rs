@@ -5,19 +5,23 @@
 
 pub(crate) mod deploying;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
-    AppService, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, NewPrincipal, Node,
-    PublicAddresses,
+    AppService, Attempt, AttemptRequest, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION,
+    DEFAULT_TENANT, LetsThrough, NewPrincipal, Node, PublicAddresses, Tried,
 };
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, SealingKey, Store};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The api-version that requests have where nothing is said.
 pub(crate) const API_VERSION: &str = "2024-05-01";
@@ -54,6 +58,80 @@ impl Node for Obedient {
     ) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async { Ok(probe.clone()) })
     }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Box::pin(async move { StandIns::default().try_out(attempt, lets_through).await })
+    }
+}
+
+/// Where connections to addresses and names are made in truth.
+#[derive(Default)]
+pub(crate) struct StandIns {
+    pub(crate) by_host: HashMap<String, SocketAddr>,
+    /// The addresses of names.
+    pub(crate) names: HashMap<String, IpAddr>,
+    /// What was asked for last.
+    pub(crate) last: Mutex<Option<Attempt>>,
+    /// How often a connection was begun.
+    pub(crate) connections: AtomicUsize,
+}
+
+impl StandIns {
+    /// Connects once, and sends a request where one is wanted.
+    pub(crate) async fn try_out(
+        &self,
+        attempt: &Attempt,
+        lets_through: LetsThrough<'_>,
+    ) -> Attempted {
+        *self.last.lock().unwrap() = Some(attempt.clone());
+        let named = self.names.get(&attempt.host).copied();
+        let Some(address) = attempt.host.parse().ok().or(named) else {
+            return Attempted::Nameless(format!("{} does not exist", attempt.host));
+        };
+        if !lets_through(address) {
+            return Attempted::Dropped(address);
+        }
+        let place = self.by_host.get(&address.to_string()).copied();
+        let place = place.unwrap_or_else(|| SocketAddr::new(address, attempt.port));
+        let mut tried = Tried {
+            address: Some(address),
+            ..Tried::default()
+        };
+        let began = Instant::now();
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        match TcpStream::connect(place).await {
+            Ok(stream) => {
+                tried.times.push(began.elapsed());
+                if let Some(request) = &attempt.request {
+                    let status = ask(stream, request).await;
+                    let is_good = request.statuses.iter().any(|range| range.contains(&status));
+                    tried.is_answered = Some(is_good);
+                    tried.fault = (!is_good).then(|| format!("the answer's status is {status}"));
+                }
+            }
+            Err(error) => {
+                tried.failed = 1;
+                tried.fault = Some(error.to_string());
+            }
+        }
+        Attempted::Tried(tried)
+    }
+}
+
+/// The status of the answer to a request in the clear.
+async fn ask(mut stream: TcpStream, request: &AttemptRequest) -> u16 {
+    let head = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        request.path, request.host
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    std::str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
 }
 
 /// A control plane and somebody who may do everything with it.
