@@ -29,8 +29,8 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts a node with `more` arguments and logs az in, as `az-setup` does it for a user; nothing
-    /// where there is no az.
+    /// Starts a node with `more` arguments and logs az in, as `az-setup` does it for a user;
+    /// nothing where there is no az.
     pub(crate) fn start(more: &[&str]) -> Option<Self> {
         let environment = environment()?;
         let folder = tempfile::tempdir().unwrap();
