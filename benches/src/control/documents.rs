@@ -61,14 +61,11 @@ pub(super) fn big(listeners: usize, target: &str) -> Value {
 
 /// A gateway with one listener; `version` makes it another one each time.
 pub(super) fn small(number: usize, version: u64) -> Value {
-    let [high, low] = u16::try_from(number + 256)
-        .unwrap_or(u16::MAX)
-        .to_be_bytes();
-    let mut body = placed(
-        &small_name(number),
-        big_gateway(1, 1, 1, 1),
-        [10, 0, high, low.max(1)],
-    );
+    // Beside the addresses that a subnet keeps, and the changed gateway's.
+    let third = u8::try_from(1 + number / 200).unwrap_or(u8::MAX);
+    let fourth = u8::try_from(10 + number % 200).unwrap_or(u8::MAX);
+    let address = [10, 0, third, fourth];
+    let mut body = placed(&small_name(number), big_gateway(1, 1, 1, 1), address);
     body["tags"] = json!({"version": version.to_string()});
     body["properties"]["backendHttpSettingsCollection"][0]["properties"]["requestTimeout"] =
         json!(20 + version % 60);

@@ -29,7 +29,4 @@ pub struct ControlConfig {
     pub public_addresses: PublicAddresses,
     /// Where the certificate of the authority is written, for clients to trust.
     pub ca_file: PathBuf,
-    /// Where the front of App Service listens, at which the web apps answer; port 0 takes a free
-    /// one, `None` is for none. A loopback address: it knows its clients by nothing else.
-    pub app_service: Option<SocketAddr>,
 }

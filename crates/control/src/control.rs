@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gatewright_arm::ResourceId;
-use gatewright_store::{CommitError, Condition, Key, SealingKey, Store, StoreError, Transaction};
+use gatewright_store::{CommitError, SealingKey, Store, StoreError, Transaction};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use zeroize::Zeroizing;
 
+use crate::app_service::AppService;
 use crate::clock;
 use crate::config::ControlConfig;
 use crate::core::Core;
@@ -18,24 +18,14 @@ use crate::front::limits::Limits;
 use crate::front::server;
 use crate::housekeeping;
 use crate::identity::{
-    self, Assignment, Caller, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role, TokenKey,
+    self, Assignment, Caller, Identity, NewPrincipal, PRINCIPAL_PREFIX, Principal, Role,
 };
+use crate::keys::{AUTHORITY, authority, token_key};
 use crate::node::Node;
 use crate::operations::{self, Doing, Operation, Status};
-use crate::pki::{self, Authority, Presented};
+use crate::pki::{self, Presented};
 use crate::providers::resume_deployment;
-use crate::providers::web::front as app_service;
 use crate::resources::document::{self, Document};
-
-/// Where the key that signs tokens lies, and what it is sealed for.
-const TOKEN_KEY: &str = "identity/token-key";
-
-/// Where the authority of certificates lies, and what it is sealed for.
-const AUTHORITY: &str = "identity/authority";
-
-/// The same for the authority of what the front of App Service presents. It is another one, for
-/// clients trust the first, and it must not vouch for a domain of the world.
-const APP_SERVICE_AUTHORITY: &str = "identity/app-service-authority";
 
 /// Longest name of a principal that is taken, in characters.
 const NAME_CHARACTERS_MAX: usize = 120;
@@ -57,7 +47,6 @@ pub enum StartError {
 pub struct Control {
     core: Arc<Core>,
     address: SocketAddr,
-    app_service: Option<AppServiceFront>,
     stop: watch::Sender<bool>,
     has_ended: watch::Receiver<bool>,
     bootstrap: Option<NewPrincipal>,
@@ -72,11 +61,12 @@ impl Control {
     /// When the store cannot be read or written, or the address cannot be listened on.
     pub async fn start(
         config: ControlConfig,
+        app_service: Option<AppService>,
         store: Arc<dyn Store>,
         sealing: Arc<SealingKey>,
         node: Arc<dyn Node>,
     ) -> Result<Self, StartError> {
-        Self::start_within(Limits::default(), config, store, sealing, node).await
+        Self::start_within(Limits::default(), config, app_service, store, sealing, node).await
     }
 
     /// As [`Control::start`], within other bounds than those it serves with.
@@ -87,6 +77,7 @@ impl Control {
     pub async fn start_within(
         limits: Limits,
         config: ControlConfig,
+        app_service: Option<AppService>,
         store: Arc<dyn Store>,
         sealing: Arc<SealingKey>,
         node: Arc<dyn Node>,
@@ -102,7 +93,6 @@ impl Control {
         let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
-        let apps = AppService::bind(&config, &*store, &sealing).await?;
         let core = Arc::new(Core::new(
             config,
             limits,
@@ -118,10 +108,7 @@ impl Control {
         let (stop, stopped) = watch::channel(false);
         let acceptor = TlsAcceptor::from(presented.server_config());
         let mut all = vec![presented];
-        let app_service = apps.map(|apps| {
-            all.push(Arc::clone(&apps.presented));
-            apps.serve(&core, stopped.clone())
-        });
+        all.extend(app_service.map(|apps| apps.serve(&core, stopped.clone())));
         let keeping = housekeeping::run(Arc::clone(&core), all, stopped.clone());
         tokio::spawn(keeping);
         let serving = server::serve(listener, acceptor, Arc::clone(&core), stopped);
@@ -133,7 +120,6 @@ impl Control {
         Ok(Self {
             core,
             address,
-            app_service,
             stop,
             has_ended,
             bootstrap,
@@ -143,30 +129,6 @@ impl Control {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The host names of all web apps, each with the address at which it answers, in HTTP and in
-    /// HTTPS; none where there is no front. They change whenever a site does.
-    ///
-    /// # Errors
-    /// When the store cannot be read; in a sentence.
-    pub async fn app_service_names(&self) -> Result<Vec<(String, SocketAddr)>, String> {
-        let Some(front) = &self.app_service else {
-            return Ok(Vec::new());
-        };
-        let names = self.core.site_names().await;
-        let names = names.map_err(|error| error.message)?;
-        let with_address = |name| (name, front.address);
-        Ok(names.into_iter().map(with_address).collect())
-    }
-
-    /// The certificate, in PEM, of the authority that vouches for web apps in HTTPS. Gateways are
-    /// to trust it, as they trust the public authorities that vouch for the service's apps; nobody
-    /// else.
-    pub fn app_service_authority(&self) -> Option<&str> {
-        self.app_service
-            .as_ref()
-            .map(|front| front.authority.as_str())
     }
 
     /// The principal that a first start made, once, with its secret.
@@ -237,59 +199,6 @@ impl Control {
     pub async fn stopped(&self) {
         // Its sender is gone: the same.
         let _ = self.has_ended.clone().wait_for(|ended| *ended).await;
-    }
-}
-
-/// The front of App Service, before it serves.
-struct AppService {
-    listener: TcpListener,
-    front: AppServiceFront,
-    presented: Arc<Presented>,
-}
-
-/// The front of App Service, as others find it.
-struct AppServiceFront {
-    address: SocketAddr,
-    /// PEM.
-    authority: String,
-}
-
-impl AppService {
-    async fn bind(
-        config: &ControlConfig,
-        store: &dyn Store,
-        sealing: &SealingKey,
-    ) -> Result<Option<Self>, StartError> {
-        let Some(wanted) = config.app_service else {
-            return Ok(None);
-        };
-        let bind = |error| StartError::Bind(wanted, error);
-        if !wanted.ip().is_loopback() {
-            let why = "the web apps are for this machine; give a loopback address";
-            return Err(bind(io::Error::new(io::ErrorKind::InvalidInput, why)));
-        }
-        let listener = TcpListener::bind(wanted).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        let names = app_service::names();
-        let authority = authority(store, sealing, (APP_SERVICE_AUTHORITY, &names)).await?;
-        let front = AppServiceFront {
-            address,
-            authority: authority.certificate.clone(),
-        };
-        let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
-        Ok(Some(Self {
-            listener,
-            front,
-            presented,
-        }))
-    }
-
-    fn serve(self, core: &Arc<Core>, stopped: watch::Receiver<bool>) -> AppServiceFront {
-        let acceptor = TlsAcceptor::from(self.presented.server_config());
-        let core = Arc::clone(core);
-        let serving = app_service::serve(self.listener, acceptor, core, stopped);
-        tokio::spawn(serving);
-        self.front
     }
 }
 
@@ -389,74 +298,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// The sealed bytes of an entry; those that `make` makes, where there is no such entry yet.
-async fn sealed(
-    store: &dyn Store,
-    sealing: &SealingKey,
-    name: &str,
-    make: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, String>,
-) -> Result<Zeroizing<Vec<u8>>, StartError> {
-    let key = Key::new(name).map_err(|error| StartError::Keys(error.to_string()))?;
-    let text = |error: gatewright_store::SealError| StartError::Keys(error.to_string());
-    if let Some(entry) = store.get(&key).await? {
-        return sealing.open(name, &entry.value).map_err(text);
-    }
-    let made = make().map_err(StartError::Keys)?;
-    let bytes = sealing.seal(name, &made).map_err(text)?;
-    let transaction = Transaction::default()
-        .when(Condition::Absent(key.clone()))
-        .put(key, bytes);
-    store
-        .commit(transaction)
-        .await
-        .map_err(|error| StartError::Keys(error.to_string()))?;
-    Ok(made)
-}
-
-/// The authority that lies under this name, able to vouch for these names.
-async fn authority(
-    store: &dyn Store,
-    sealing: &SealingKey,
-    (name, names): (&str, &[String]),
-) -> Result<Authority, StartError> {
-    let text = |error: &dyn std::fmt::Display| StartError::Keys(error.to_string());
-    let make = || {
-        let authority = Authority::generate(names, clock::now());
-        to_bytes(&authority.map_err(|error| error.to_string())?)
-    };
-    let bytes = sealed(store, sealing, name, make).await?;
-    let authority: Authority = serde_json::from_slice(&bytes).map_err(|error| text(&error))?;
-    let renewed = authority.renewed(names, clock::now());
-    let Some(renewed) = renewed.map_err(|error| text(&error))? else {
-        return Ok(authority);
-    };
-    tracing::warn!(
-        "the authority's certificate was made anew, for {}; clients need the new file",
-        names.join(", ")
-    );
-    let key = Key::new(name).map_err(|error| text(&error))?;
-    let plain = to_bytes(&renewed).map_err(StartError::Keys)?;
-    let bytes = sealing.seal(name, &plain).map_err(|error| text(&error))?;
-    let committed = store.commit(Transaction::default().put(key, bytes)).await;
-    committed.map_err(|error| text(&error))?;
-    Ok(renewed)
-}
-
-fn to_bytes(authority: &Authority) -> Result<Zeroizing<Vec<u8>>, String> {
-    let bytes = serde_json::to_vec(authority).map_err(|error| error.to_string())?;
-    Ok(Zeroizing::new(bytes))
-}
-
-async fn token_key(
-    store: &dyn Store,
-    sealing: &SealingKey,
-    tenant: &str,
-    authorities: &[String],
-) -> Result<TokenKey, StartError> {
-    let make = || TokenKey::generate().ok_or_else(|| "no randomness".to_owned());
-    let pkcs8 = sealed(store, sealing, TOKEN_KEY, make).await?;
-    TokenKey::new(&pkcs8, tenant, authorities)
-        .ok_or_else(|| StartError::Keys("the key that signs tokens is damaged".to_owned()))
 }

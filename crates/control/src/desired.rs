@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::providers::typed_gateway;
+use crate::providers::web::{SITES, host_names};
 use crate::resources::document::{self, Document};
 
 /// Why what is stored cannot be read.
@@ -37,6 +38,8 @@ pub struct Desired {
     network: BTreeMap<String, NetworkDocument>,
     /// The addresses of public IP addresses, by id in lower case.
     public_addresses: BTreeMap<String, IpAddr>,
+    /// The host names of web apps, by id in lower case.
+    app_names: BTreeMap<String, Vec<String>>,
 }
 
 struct NetworkDocument {
@@ -64,6 +67,8 @@ pub struct Changed {
     /// Ids in lower case, of gateways that came, changed or went.
     pub gateways: Vec<String>,
     pub network: bool,
+    /// The host names of web apps.
+    pub app_names: bool,
 }
 
 impl Desired {
@@ -82,6 +87,7 @@ impl Desired {
             gateways: BTreeMap::new(),
             network: BTreeMap::new(),
             public_addresses: BTreeMap::new(),
+            app_names: BTreeMap::new(),
         };
         desired.revision = store.revision().await?;
         for prefix in [document::PREFIX, document::LAST_GOOD_PREFIX] {
@@ -121,6 +127,11 @@ impl Desired {
         self.public_addresses.get(&id.to_ascii_lowercase()).copied()
     }
 
+    /// The host names of web apps.
+    pub fn app_names(&self) -> impl Iterator<Item = &str> {
+        self.app_names.values().flatten().map(String::as_str)
+    }
+
     /// Takes the next step.
     ///
     /// # Errors
@@ -131,6 +142,7 @@ impl Desired {
             match self.take(change)? {
                 Part::Gateway(id) => changed.gateways.push(id),
                 Part::Network => changed.network = true,
+                Part::AppNames => changed.app_names = true,
                 Part::Other => {}
             }
         }
@@ -185,6 +197,12 @@ impl Desired {
             let address = address.and_then(|text| text.parse().ok());
             self.public_addresses
                 .extend(address.map(|address| (id, address)));
+        } else if kind == SITES {
+            let names: Vec<String> = host_names(&document.body).map(str::to_owned).collect();
+            if self.app_names.get(&id) != Some(&names) {
+                self.app_names.insert(id, names);
+                return Ok(Part::AppNames);
+            }
         }
         Ok(Part::Other)
     }
@@ -219,6 +237,9 @@ impl Desired {
         if self.network.remove(&id).is_some() {
             return Part::Network;
         }
+        if self.app_names.remove(&id).is_some() {
+            return Part::AppNames;
+        }
         match self.gateways.remove(&id) {
             Some(_) => Part::Gateway(id),
             None => Part::Other,
@@ -237,5 +258,6 @@ impl Desired {
 enum Part {
     Gateway(String),
     Network,
+    AppNames,
     Other,
 }

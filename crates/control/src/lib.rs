@@ -11,6 +11,7 @@
 //! What must never be here: the data plane. The node is behind a trait.
 
 mod activity;
+mod app_service;
 mod asked;
 mod clock;
 mod config;
@@ -21,6 +22,7 @@ mod desired;
 mod front;
 mod housekeeping;
 mod identity;
+mod keys;
 mod node;
 mod operations;
 mod pki;
@@ -29,12 +31,13 @@ mod public_addresses;
 mod resources;
 mod routes;
 
+pub use app_service::AppService;
 pub use config::{ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
 pub use control::{Control, StartError};
 pub use desired::{Changed, Desired, DesiredError, DesiredGateway};
 pub use front::limits::Limits;
 pub use identity::{Assignment, NewPrincipal, Principal, Role};
-pub use node::Node;
+pub use node::{ATTEMPT_CONNECTIONS, Attempt, AttemptRequest, Attempted, LetsThrough, Node, Tried};
 pub use public_addresses::{PublicAddresses, PublicAddressesError};
 #[doc(hidden)]
 pub use routes::{ListedRoute, listed_routes};

@@ -1,5 +1,8 @@
 //! What the control plane needs of the node that serves.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::{Pending, Revision};
 use serde_json::Value;
@@ -43,4 +46,72 @@ pub trait Node: Send + Sync + 'static {
         gateway: &'a ResourceId,
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>>;
+
+    /// Tries to connect, several times, and to ask where that is wanted: from this machine, with
+    /// the stand-ins that it has for addresses and names. No connection is made to an address that
+    /// `lets_through` refuses. Bounded in time and in number.
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted>;
+}
+
+/// How many connections an attempt makes where none has to be waited for.
+pub const ATTEMPT_CONNECTIONS: u32 = 10;
+
+/// Whether the network lets connections through to an address.
+pub type LetsThrough<'a> = &'a (dyn Fn(IpAddr) -> bool + Send + Sync);
+
+/// A connection that is to be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// An address, or a name in lower case.
+    pub host: String,
+    pub port: u16,
+    /// Of several addresses of a name, one of this kind is taken where there is one.
+    pub prefers_ipv6: bool,
+    /// The name servers of the network that it is made in; empty where the platform's answers.
+    pub name_servers: Vec<IpAddr>,
+    /// What is asked over the connection; `None` for nothing.
+    pub request: Option<AttemptRequest>,
+}
+
+/// A GET. The names and values are of one line, without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRequest {
+    /// Over TLS, whoever the server's certificate is of: whether it can be reached is the question.
+    pub is_encrypted: bool,
+    /// The `Host` header, and the name in the TLS handshake.
+    pub host: String,
+    /// Path and query; begins with `/`.
+    pub path: String,
+    pub fields: Vec<(String, String)>,
+    /// Statuses of a good answer; never empty.
+    pub statuses: Vec<std::ops::RangeInclusive<u16>>,
+}
+
+/// What came of an [`Attempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempted {
+    /// The name has no address: why, in a sentence.
+    Nameless(String),
+    /// The network lets nothing through to this address.
+    Dropped(IpAddr),
+    Tried(Tried),
+}
+
+/// Connections that were tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// `None` where a stand-in takes the place of a name whose address nobody knows.
+    pub address: Option<IpAddr>,
+    /// How long each connection took that was made.
+    pub times: Vec<Duration>,
+    /// How many were not made.
+    pub failed: u32,
+    /// Why one was not made, or the answer to the request is no good one: the last that was seen.
+    pub fault: Option<String>,
+    /// Whether the request was answered as it should be; `None` where nothing was asked.
+    pub is_answered: Option<bool>,
 }

@@ -331,13 +331,15 @@ async fn delete(context: Context) -> Result<Answer, ArmError> {
     let call = context.call_on(&id, Doing::Delete, "delete");
     context.core.check_group(&id)?;
     let removed = context.core.delete(&call, &id).await?;
-    Ok(answer_delete(&context, &removed))
+    let done = context.core.kind_of(&id)?.status_of_deleted();
+    Ok(answer_delete(&context, &removed, done))
 }
 
-fn answer_delete(context: &Context, removed: &Removed) -> Answer {
+/// `done` is the status where nothing is left to be done.
+fn answer_delete(context: &Context, removed: &Removed, done: StatusCode) -> Answer {
     match removed {
         Removed::Absent => Answer::empty(StatusCode::NO_CONTENT),
-        Removed::Done => Answer::empty(StatusCode::OK),
+        Removed::Done => Answer::empty(done),
         Removed::Going(operation) => context.follow(Answer::empty(StatusCode::ACCEPTED), operation),
     }
 }
@@ -453,7 +455,7 @@ fn delete_part(context: Context, collection: &'static str) -> PartAnswer {
         let call = context.call_on(&id, Doing::Delete, "delete");
         context.core.check_group(&id)?;
         let removed = context.core.delete_part(&call, &id, collection).await?;
-        Ok(answer_delete(&context, &removed))
+        Ok(answer_delete(&context, &removed, StatusCode::OK))
     })
 }
 

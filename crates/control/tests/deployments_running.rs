@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_arm::{ArmError, ResourceId};
-use gatewright_control::{Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Node};
+use gatewright_control::{
+    Attempt, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, LetsThrough,
+    Node,
+};
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
 use gatewright_testkit::certificates::{Authority, Leaf};
 use reqwest::StatusCode;
@@ -60,6 +63,14 @@ impl Node for Slow {
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async move { Obedient.backend_health_on_demand(id, probe).await })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Obedient.attempt(attempt, lets_through)
     }
 }
 
@@ -247,12 +258,11 @@ async fn start_at(directory: &Path, node: Arc<dyn Node>) -> Control {
         tenant: DEFAULT_TENANT.to_owned(),
         ca_file: directory.join("ca.pem"),
         public_addresses: gatewright_control::PublicAddresses::default(),
-        app_service: None,
     };
     let opened = Embedded::open_sealed(directory, Options::default(), &KeySources::default());
     let (store, key) = opened.unwrap();
     let store: Arc<dyn Store> = Arc::new(store);
-    Control::start(config, store, Arc::new(key), node)
+    Control::start(config, None, store, Arc::new(key), node)
         .await
         .unwrap()
 }

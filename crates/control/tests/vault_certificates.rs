@@ -67,10 +67,9 @@ impl World {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
-            app_service: None,
         };
         let (ca_file, node) = (config.ca_file.clone(), Arc::new(Obedient));
-        let started = Control::start(config, Arc::clone(&store), Arc::clone(&sealing), node);
+        let started = Control::start(config, None, Arc::clone(&store), Arc::clone(&sealing), node);
         let mut control = started.await.unwrap();
         let bootstrap = control.take_bootstrap().unwrap();
         let ca = std::fs::read(ca_file).unwrap();

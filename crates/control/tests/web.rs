@@ -2,13 +2,12 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gatewright_control::Role;
+use gatewright_control::{Desired, Role};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use support::{Api, GROUP, LOCATION, Obedient, Reply, Site, group, net};
+use support::{Api, GROUP, LOCATION, Reply, Site, group, net};
 
 fn web(path: &str) -> String {
     format!("{}/providers/Microsoft.Web/{path}", group(GROUP))
@@ -16,8 +15,7 @@ fn web(path: &str) -> String {
 
 /// A control plane with a front, a plan and the site `app1`.
 async fn with_app() -> Site {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let site = Site::with(|config| config.app_service = Some(any), Arc::new(Obedient)).await;
+    let site = Site::start().await;
     site.api
         .create(&group(GROUP), &json!({"location": LOCATION}))
         .await;
@@ -50,13 +48,8 @@ fn app(runtime: &str) -> Value {
 
 /// A client of the front that finds every name there.
 async fn visit(site: &Site, scheme: &str, host: &str) -> Reply {
-    let names = site.control.app_service_names().await.unwrap();
-    let address = names[0].1;
-    let ca = site
-        .control
-        .app_service_authority()
-        .expect("a front")
-        .as_bytes();
+    let address = site.apps_at;
+    let ca = site.apps_authority.as_bytes();
     let client = Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(ca).unwrap()])
         .redirect(reqwest::redirect::Policy::none())
@@ -179,8 +172,9 @@ async fn the_front_knows_a_site_by_its_host_name() {
     visit(&site, "http", "www.contoso.test")
         .await
         .expect(StatusCode::OK);
-    let names = site.control.app_service_names().await.unwrap();
-    let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+    let desired = Desired::load(&*site.store, Arc::clone(&site.sealing)).await;
+    let desired = desired.unwrap();
+    let names: Vec<&str> = desired.app_names().collect();
     assert_eq!(names, ["app1.azurewebsites.net", "www.contoso.test"]);
     site.api.create(&web("sites/app2"), &app("")).await;
     let other = web("sites/app2/hostNameBindings/www.contoso.test");

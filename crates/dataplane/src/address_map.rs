@@ -61,6 +61,18 @@ impl FromStr for Mapping {
     }
 }
 
+impl Mapping {
+    /// Connections to `host`, on any port, go to `address`.
+    pub fn of_host(host: &str, address: SocketAddr) -> Self {
+        Self {
+            host: host.to_ascii_lowercase(),
+            port: None,
+            address: address.ip(),
+            address_port: Some(address.port()),
+        }
+    }
+}
+
 /// `host`, `host:port`, `[v6]`, `[v6]:port` or a bare v6 address.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     if let Some(rest) = text.strip_prefix('[') {

@@ -68,16 +68,7 @@ impl NetworkServers {
     fn of(snapshot: &Snapshot, map: &AddressMap) -> Self {
         let of_gateway = |position| {
             let network = snapshot.network.network_of(GatewayIndex::new(position))?;
-            let servers = network
-                .dns_servers
-                .iter()
-                .filter(|ip| **ip != PLATFORM_SERVER);
-            let reached = servers.map(|ip| {
-                let mapped = map.find(&ip.to_string(), PORT);
-                mapped.unwrap_or_else(|| SocketAddr::new(*ip, PORT))
-            });
-            let reached: Arc<[SocketAddr]> = reached.collect();
-            (!reached.is_empty()).then_some(reached)
+            reached(&network.dns_servers, map)
         };
         Self((0..snapshot.gateways.len()).map(of_gateway).collect())
     }
@@ -89,6 +80,18 @@ impl NetworkServers {
             servers: self.0.get(gateway.position()).cloned().flatten(),
         }
     }
+}
+
+/// A network's name servers, where the mapping says they are reached; `None` where the platform's
+/// answers.
+fn reached(servers: &[IpAddr], map: &AddressMap) -> OwnServers {
+    let servers = servers.iter().filter(|ip| **ip != PLATFORM_SERVER);
+    let reached = servers.map(|ip| {
+        let mapped = map.find(&ip.to_string(), PORT);
+        mapped.unwrap_or_else(|| SocketAddr::new(*ip, PORT))
+    });
+    let reached: Arc<[SocketAddr]> = reached.collect();
+    (!reached.is_empty()).then_some(reached)
 }
 
 /// The thread that looks names up. It ends with its last handle.
@@ -162,6 +165,17 @@ impl Dns {
         match &self.servers {
             NameServers::System => NetworkServers::of(snapshot, map),
             NameServers::These(_) => NetworkServers::default(),
+        }
+    }
+
+    /// The question for a name that is asked in a network with these name servers.
+    pub(crate) fn question_in(&self, servers: &[IpAddr], name: &str, map: &AddressMap) -> Question {
+        Question {
+            name: name.to_owned(),
+            servers: match &self.servers {
+                NameServers::System => reached(servers, map),
+                NameServers::These(_) => None,
+            },
         }
     }
 

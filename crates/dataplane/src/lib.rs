@@ -33,6 +33,7 @@ mod worker;
 pub use address_map::{AddressMap, Mapping, MappingError};
 pub use dns::{NameFailure, NameServers, resolve};
 pub use plane::{
-    ApplyError, BindError, Bound, Dataplane, DataplaneConfig, ServerState, UpstreamState,
+    ApplyError, BindError, Bound, Dataplane, DataplaneConfig, HostPlace, ServerState, UpstreamState,
 };
 pub use probe::{ProbeNames, ProbePlan, probe_names, probe_now};
+pub use tls::trust_as_well_known;

@@ -2,6 +2,7 @@
 
 mod nameless;
 mod on_demand;
+mod places;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -17,6 +18,8 @@ use gatewright_telemetry::{
     HandshakeTotals, Health, HealthChange, LabelRegistry, ProbeRecord, RecordSender,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
+
+pub use self::places::HostPlace;
 
 use self::nameless::Nameless;
 use crate::address_map::AddressMap;
@@ -118,7 +121,7 @@ pub struct Dataplane(Arc<Plane>);
 
 struct Plane {
     workers: Vec<WorkerHandle>,
-    address_map: AddressMap,
+    address_map: ArcSwap<AddressMap>,
     labels: Arc<LabelRegistry>,
     dns: Dns,
     prober: Prober,
@@ -160,7 +163,7 @@ impl Dataplane {
         let (changed, changes) = mpsc::unbounded_channel();
         let plane = Arc::new(Plane {
             workers,
-            address_map: config.address_map,
+            address_map: ArcSwap::from_pointee(config.address_map),
             labels: config.labels,
             dns: Dns::start(config.name_servers, changed)?,
             prober: Prober::start(config.health_changes.clone())?,
@@ -226,6 +229,11 @@ impl Dataplane {
             address: sockets.open.get(key).copied().unwrap_or(key.2),
         };
         Ok(wanted.iter().map(bound).collect())
+    }
+
+    /// Other stand-ins for backend addresses, from the next [`apply`](Self::apply) on.
+    pub fn set_address_map(&self, map: AddressMap) {
+        self.0.address_map.store(Arc::new(map));
     }
 
     /// The custom error page that stands at `url`, once it has been fetched.
@@ -340,7 +348,7 @@ impl Plane {
 
     /// The members' names that no mapping gives an address.
     fn names_to_resolve(&self, snapshot: &Snapshot) -> BTreeSet<Question> {
-        let servers = self.dns.network_servers(snapshot, &self.address_map);
+        let servers = self.dns.network_servers(snapshot, &self.address_map.load());
         let mut names = BTreeSet::new();
         for upstream in &snapshot.upstreams {
             names.extend(self.names_of(snapshot, *upstream, &servers));
@@ -356,8 +364,9 @@ impl Plane {
     ) -> impl Iterator<Item = Question> {
         let port = snapshot.setting(upstream.setting).port;
         let pool = snapshot.pool(upstream.pool);
+        let map = self.address_map.load();
         pool.members.iter().filter_map(move |member| match member {
-            Member::Fqdn(name) if self.address_map.find(name, port).is_none() => {
+            Member::Fqdn(name) if map.find(name, port).is_none() => {
                 Some(servers.question(pool.gateway, name))
             }
             Member::Fqdn(_) | Member::Ip(_) => None,
@@ -366,7 +375,7 @@ impl Plane {
 
     /// Whether the name servers of a gateway say that a name does not exist.
     fn nameless(&self, snapshot: &Snapshot) -> impl Fn(GatewayIndex, &str) -> bool {
-        let servers = self.dns.network_servers(snapshot, &self.address_map);
+        let servers = self.dns.network_servers(snapshot, &self.address_map.load());
         let nameless = self.dns.nameless();
         move |gateway, name| nameless.contains(&servers.question(gateway, name))
     }
@@ -374,8 +383,10 @@ impl Plane {
     fn build(&self, snapshot: Arc<Snapshot>) -> Result<Arc<Live>, ApplyError> {
         let surroundings = Surroundings {
             addresses: &self.dns.addresses(),
-            name_servers: &self.dns.network_servers(&snapshot, &self.address_map),
-            map: &self.address_map,
+            name_servers: &self
+                .dns
+                .network_servers(&snapshot, &self.address_map.load()),
+            map: &self.address_map.load(),
             labels: &self.labels,
             epoch: &self.epoch,
         };

@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_control::{Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
+use gatewright_control::{
+    AppService, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT,
+};
 use gatewright_store::{Embedded, KeySources, Options, SealingKey, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +28,9 @@ const NODE_FILE: &str = "node.json";
 
 /// The certificate that clients trust.
 const CA_FILE: &str = "ca.crt";
+
+/// Where web apps answer: gateways of this node alone go there.
+const APP_SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Random bytes of the key for the admin API.
 const ADMIN_KEY_BYTES: usize = 32;
@@ -64,6 +69,7 @@ pub(crate) struct ControlPlane {
     settings: ControlSettings,
     store: Arc<Embedded>,
     sealing: Arc<SealingKey>,
+    apps: AppService,
     served: Served,
 }
 
@@ -83,12 +89,20 @@ impl ControlPlane {
         let (store, sealing) = opened.map_err(|error| Sentence::new(error.to_string()))?;
         let (store, sealing) = (Arc::new(store), Arc::new(sealing));
         let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-        let stored = Stored::open(shared, Arc::clone(&sealing)).await?;
+        let apps = AppService::bind(APP_SERVICE, &*store, &sealing).await;
+        let apps = apps.map_err(|error| Sentence::new(error.to_string()))?;
+        gatewright_dataplane::trust_as_well_known(apps.authority()).map_err(|why| {
+            Sentence::new(format!(
+                "the authority of App Service is not trusted: {why}"
+            ))
+        })?;
+        let stored = Stored::open(shared, Arc::clone(&sealing), apps.address()).await?;
         let served = node.follow(stored);
         Ok(Some(Self {
             settings,
             store,
             sealing,
+            apps,
             served,
         }))
     }
@@ -109,12 +123,12 @@ impl ControlPlane {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: self.settings.public_addresses,
             ca_file: folder.join(CA_FILE),
-            app_service: None,
         };
         let ca_file = config.ca_file.clone();
         let served = Arc::new(self.served);
         let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
-        let started = Control::start(config, store, Arc::clone(&self.sealing), served).await;
+        let (apps, sealing) = (Some(self.apps), Arc::clone(&self.sealing));
+        let started = Control::start(config, apps, store, sealing, served).await;
         let mut control = started.map_err(|error| cannot_start(&error, self.settings.listen))?;
         let address = control.address();
         if let Some(made) = control.take_bootstrap() {

@@ -4,6 +4,7 @@
 //! what they say into text. It decides nothing about routing, certificates or traffic itself.
 
 mod admin;
+mod attempts;
 mod backend_health;
 mod bindings;
 mod cli;

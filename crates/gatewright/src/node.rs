@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use gatewright_dataplane::{ApplyError, Bound, Dataplane, DataplaneConfig};
+use gatewright_dataplane::{AddressMap, ApplyError, Bound, Dataplane, DataplaneConfig};
 use gatewright_snapshot::Snapshot;
 use gatewright_telemetry::{AccessLog, AccessLogTarget, LabelRegistry, record_channel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,6 +37,12 @@ pub(crate) struct Applied {
     /// Warnings and notes.
     pub(crate) findings: Vec<Finding>,
     pub(crate) bound: Vec<Bound>,
+}
+
+/// The stand-ins of backends: what the user says goes before what the control plane knows.
+fn address_map(settings: &Settings, chosen: &Chosen) -> AddressMap {
+    let said = settings.map.iter().map(|rule| &rule.mapping);
+    chosen.apps.iter().chain(said).cloned().collect()
 }
 
 /// Why a configuration was not taken.
@@ -91,10 +97,9 @@ impl Node {
             .map_err(|error| cannot_log(&target, &error))?;
         let access_log = Arc::new(access_log);
         let events = Events::start(&settings.health_events, settings.notify_url.as_deref())?;
-        let mappings = settings.map.iter().map(|rule| rule.mapping.clone());
         let dataplane = Dataplane::start(DataplaneConfig {
             workers: settings.workers,
-            address_map: mappings.collect(),
+            address_map: address_map(&settings, &Chosen::default()),
             name_servers: settings.name_servers(),
             labels,
             records: sender,
@@ -213,6 +218,8 @@ impl Node {
             bindings,
             findings,
         } = planned.map_err(NotApplied::Plan)?;
+        self.dataplane
+            .set_address_map(address_map(&self.settings, chosen));
         let applied = self
             .dataplane
             .apply(Arc::clone(&snapshot), &bindings.addresses)

@@ -74,6 +74,10 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn dataplane(&self) -> &Dataplane {
+        &self.dataplane
+    }
+
     /// Notes that `snapshot` is served now, and returns its revision.
     pub(crate) fn took(&self, snapshot: Arc<Snapshot>, endpoints: Vec<Bound>) -> u64 {
         let at = now();

@@ -3,18 +3,19 @@
 //! Of each gateway there is the configuration that is wanted, and while that cannot be served, the
 //! last one that was. What came of each is told to those who wait for it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_arm::{ApplicationGateway, ArmError, NetworkReadError, ResourceId, read_network};
-use gatewright_control::{Changed, Desired, DesiredError, DesiredGateway};
-use gatewright_dataplane::ApplyError;
-use gatewright_store::{Pending, Revision, SealingKey, Store, Watch, WatchError};
+use gatewright_control::{Attempt, Attempted, Desired, DesiredError, DesiredGateway, LetsThrough};
+use gatewright_dataplane::{ApplyError, Mapping};
+use gatewright_store::{Pending, Revision, SealingKey, Step, Store, Watch, WatchError};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::attempts::Attempts;
 use crate::findings::Finding;
 use crate::network::NetworkFolder;
 use crate::plan::Problem;
@@ -41,10 +42,12 @@ pub(crate) struct Stored {
     sealing: Arc<SealingKey>,
     desired: Desired,
     steps: Box<dyn Watch>,
+    /// Where the names of web apps lead.
+    apps: SocketAddr,
     /// Gateways that are not served as they are stored.
     failures: BTreeMap<String, ArmError>,
     /// Those of them whose last good configuration cannot be served either.
-    hopeless: BTreeMap<String, ()>,
+    hopeless: BTreeSet<String>,
     taken: watch::Sender<Taken>,
 }
 
@@ -56,6 +59,8 @@ pub(crate) struct Chosen {
     pub(crate) network: NetworkFolder,
     /// Where frontends listen, by the gateway's id and the frontend's name, both in lower case.
     pub(crate) addresses: HashMap<(String, String), IpAddr>,
+    /// Where web apps answer.
+    pub(crate) apps: Vec<Mapping>,
 }
 
 impl Stored {
@@ -66,6 +71,7 @@ impl Stored {
     pub(crate) async fn open(
         store: Arc<dyn Store>,
         sealing: Arc<SealingKey>,
+        apps: SocketAddr,
     ) -> Result<Self, Sentence> {
         let (desired, steps) = read(&store, &sealing).await?;
         Ok(Self {
@@ -73,8 +79,9 @@ impl Stored {
             sealing,
             desired,
             steps,
+            apps,
             failures: BTreeMap::new(),
-            hopeless: BTreeMap::new(),
+            hopeless: BTreeSet::new(),
             taken: watch::Sender::default(),
         })
     }
@@ -90,13 +97,14 @@ impl Stored {
     /// When the store cannot be read any more.
     pub(crate) async fn changed(&mut self) -> Result<(), Sentence> {
         loop {
-            let mut is_new = self.take_next().await?;
+            let step = self.steps.next().await;
+            let mut is_new = self.take(step).await?;
             for _ in 1..STEPS_MAX {
-                let next = tokio::time::timeout(Duration::ZERO, self.take_next());
-                match next.await {
-                    Ok(taken) => is_new |= taken?,
-                    Err(_) => break,
-                }
+                let next = tokio::time::timeout(Duration::ZERO, self.steps.next());
+                let Ok(step) = next.await else {
+                    break;
+                };
+                is_new |= self.take(step).await?;
             }
             if is_new {
                 return Ok(());
@@ -105,8 +113,9 @@ impl Stored {
         }
     }
 
-    async fn take_next(&mut self) -> Result<bool, Sentence> {
-        let step = match self.steps.next().await {
+    /// Whether something must be served anew.
+    async fn take(&mut self, step: Result<Step, WatchError>) -> Result<bool, Sentence> {
+        let step = match step {
             Ok(step) => step,
             Err(WatchError::Compacted { .. }) => {
                 (self.desired, self.steps) = read(&self.store, &self.sealing).await?;
@@ -114,12 +123,12 @@ impl Stored {
             }
             Err(error) => return Err(unreadable(&error)),
         };
-        let Changed { gateways, network } = self.desired.step(&step).map_err(|e| unreadable(&e))?;
-        for id in &gateways {
+        let changed = self.desired.step(&step).map_err(|e| unreadable(&e))?;
+        for id in &changed.gateways {
             self.failures.remove(id);
             self.hopeless.remove(id);
         }
-        Ok(network || !gateways.is_empty())
+        Ok(changed.network || changed.app_names || !changed.gateways.is_empty())
     }
 
     /// What is to be tried again after the reason of a failure may be gone.
@@ -130,7 +139,11 @@ impl Stored {
 
     /// What is to be served: of each gateway what is wanted, or what was good before.
     pub(crate) fn choose(&self) -> Chosen {
-        let mut chosen = Chosen::default();
+        let apps = self.desired.app_names();
+        let mut chosen = Chosen {
+            apps: apps.map(|name| Mapping::of_host(name, self.apps)).collect(),
+            ..Chosen::default()
+        };
         for (id, known) in self.desired.gateways() {
             let Some(gateway) = self.choose_one(id, known) else {
                 continue;
@@ -157,7 +170,7 @@ impl Stored {
         id: &str,
         known: &'a DesiredGateway,
     ) -> Option<&'a Arc<ApplicationGateway>> {
-        if self.hopeless.contains_key(id) {
+        if self.hopeless.contains(id) {
             return None;
         }
         let is_last_good_better = known.has_failed && known.last_good.is_some();
@@ -218,7 +231,7 @@ impl Stored {
                 self.failures.insert(id.to_owned(), error);
             }
             Some(_) => {
-                self.hopeless.insert(id.to_owned(), ());
+                self.hopeless.insert(id.to_owned());
             }
         }
         true
@@ -281,11 +294,16 @@ fn stand_in(private: &str) -> Option<IpAddr> {
 pub(crate) struct Served {
     taken: watch::Receiver<Taken>,
     board: Arc<Board>,
+    attempts: Attempts,
 }
 
 impl Served {
     pub(crate) fn new(taken: watch::Receiver<Taken>, board: Arc<Board>) -> Self {
-        Self { taken, board }
+        Self {
+            taken,
+            board,
+            attempts: Attempts::default(),
+        }
     }
 
     async fn wait(&self, revision: Revision) -> Result<Taken, ArmError> {
@@ -351,5 +369,14 @@ impl gatewright_control::Node for Served {
                     ArmError::new("InvalidResourceReference", message)
                 })
         })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        let dataplane = self.board.dataplane();
+        Box::pin(self.attempts.make(dataplane, attempt, lets_through))
     }
 }

@@ -39,6 +39,7 @@ const CONTROL_CODES: &[&str] = &[
     "GW-E-in-use",
     "GW-E-interface",
     "GW-E-key-vault-secret-id",
+    "GW-E-network-watcher",
     "GW-E-not-here-yet",
     "GW-E-vault-not-found",
 ];

@@ -138,6 +138,16 @@ impl Caller {
         )))
     }
 
+    /// This control plane itself, in the name of whoever made it act.
+    pub(crate) fn system_for(subscription: &str, app_id: &str) -> Self {
+        let system = Self::system(subscription);
+        Self(system.0.map(|principal| {
+            let mut principal = Principal::clone(&principal);
+            app_id.clone_into(&mut principal.app_id);
+            Arc::new(principal)
+        }))
+    }
+
     pub(crate) fn object_id(&self) -> &str {
         self.0.as_ref().map_or("", |principal| &principal.object_id)
     }

@@ -22,7 +22,7 @@ use crate::resources::write::Call;
 use crate::routes::{action, route, soon};
 
 /// The type of groups, in actions.
-const GROUPS: &str = "Microsoft.Resources/subscriptions/resourceGroups";
+pub(crate) const GROUPS: &str = "Microsoft.Resources/subscriptions/resourceGroups";
 
 /// Longest name, in characters.
 const NAME_CHARACTERS_MAX: usize = 90;
@@ -229,7 +229,7 @@ async fn result(context: Context) -> Result<Answer, ArmError> {
 }
 
 impl Core {
-    async fn put_group(
+    pub(crate) async fn put_group(
         self: &Arc<Self>,
         call: &Call,
         id: &ResourceId,

@@ -5,7 +5,7 @@ mod authorization;
 mod compute;
 mod deployments;
 mod filter;
-mod groups;
+pub(crate) mod groups;
 mod identity;
 mod key_vault;
 mod later;

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::core::Core;
-use crate::operations::Doing;
+use crate::operations::{Doing, Operation};
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 
@@ -86,6 +86,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
         StatusCode::CREATED
     }
 
+    /// The status of a DELETE that is done when it is answered.
+    fn status_of_deleted(&self) -> StatusCode {
+        StatusCode::OK
+    }
+
     /// Whether what is deleted of it is kept for a while, so that it can be recovered.
     fn is_recoverable(&self) -> bool {
         false
@@ -153,6 +158,17 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// Called when a write that is answered at once was stored, while nothing else can be written;
     /// what follows from it is for a task.
     fn stored(&self, _core: &Arc<Core>, _document: &Document) {}
+
+    /// Called when the operation that wrote `document` is about to end well: what the service makes
+    /// by itself because of that.
+    fn follow<'a>(
+        &'a self,
+        _core: &'a Arc<Core>,
+        _document: &'a Document,
+        _operation: &'a Operation,
+    ) -> Pending<'a, ()> {
+        Box::pin(async {})
+    }
 
     /// What an operation changes of what is remembered of a resource and never shown.
     fn note(&self, _doing: Doing, _notes: &mut Value) {}

@@ -28,7 +28,16 @@ impl Core {
             Some(error) => Err(error),
             None => self.settled(&document, &operation).await,
         };
+        if outcome.is_ok() && operation.doing == Doing::Put {
+            self.follow(&document, &operation).await;
+        }
         self.end(operation, outcome).await;
+    }
+
+    async fn follow(self: &Arc<Self>, document: &Document, operation: &Operation) {
+        if let Some(kind) = self.kind(&document.id.resource_type()) {
+            kind.follow(self, document, operation).await;
+        }
     }
 
     /// Ends an operation in this way.

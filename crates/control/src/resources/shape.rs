@@ -161,6 +161,24 @@ pub(crate) fn resource(
     whole(shape, given.as_object().unwrap_or(&empty), previous, &place)
 }
 
+/// The body of a question about the resource `id`: with the members that such questions have.
+///
+/// # Errors
+/// When a member holds what it cannot hold, or one that is needed is not there; the first one.
+pub(crate) fn question(
+    id: &ResourceId,
+    members: &'static [Member],
+    given: &Value,
+) -> Result<Value, ArmError> {
+    let place = Place {
+        id,
+        path: String::new(),
+    };
+    let mut out = Map::new();
+    fill(members, given, None, &place, &mut out)?;
+    Ok(Value::Object(out))
+}
+
 /// A resource or an item. The casing of names is that of the first PUT.
 fn whole(
     shape: &'static Shape,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
-    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Limits, NewPrincipal, Node,
-    PublicAddresses, Role,
+    Attempt, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, LetsThrough,
+    Limits, NewPrincipal, Node, PublicAddresses, Role,
 };
 use gatewright_store::{
     Embedded, Entry, Key, KeySources, OpenError, Options, Pending, Revision, SealingKey, Store,
@@ -76,7 +76,6 @@ impl House {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: ca_file.clone(),
-            app_service: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -84,7 +83,9 @@ impl House {
             .build()
             .unwrap();
         let (limits, given, key) = (self.limits, Arc::clone(&store), Arc::clone(&sealing));
-        let starting = runtime.spawn(Control::start_within(limits, config, given, key, node));
+        let starting = runtime.spawn(Control::start_within(
+            limits, config, None, given, key, node,
+        ));
         let mut control = starting.await.unwrap().unwrap();
         if let Some(owner) = control.take_bootstrap() {
             self.owner = Some(owner);
@@ -306,6 +307,14 @@ impl Node for Gate {
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async { Ok(probe.clone()) })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Obedient.attempt(attempt, lets_through)
     }
 }
 

@@ -5,19 +5,23 @@
 
 pub(crate) mod deploying;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
-    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, NewPrincipal, Node,
-    PublicAddresses,
+    AppService, Attempt, AttemptRequest, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION,
+    DEFAULT_TENANT, LetsThrough, NewPrincipal, Node, PublicAddresses, Tried,
 };
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, SealingKey, Store};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The api-version that requests have where nothing is said.
 pub(crate) const API_VERSION: &str = "2024-05-01";
@@ -54,6 +58,80 @@ impl Node for Obedient {
     ) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async { Ok(probe.clone()) })
     }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Box::pin(async move { StandIns::default().try_out(attempt, lets_through).await })
+    }
+}
+
+/// Where connections to addresses and names are made in truth.
+#[derive(Default)]
+pub(crate) struct StandIns {
+    pub(crate) by_host: HashMap<String, SocketAddr>,
+    /// The addresses of names.
+    pub(crate) names: HashMap<String, IpAddr>,
+    /// What was asked for last.
+    pub(crate) last: Mutex<Option<Attempt>>,
+    /// How often a connection was begun.
+    pub(crate) connections: AtomicUsize,
+}
+
+impl StandIns {
+    /// Connects once, and sends a request where one is wanted.
+    pub(crate) async fn try_out(
+        &self,
+        attempt: &Attempt,
+        lets_through: LetsThrough<'_>,
+    ) -> Attempted {
+        *self.last.lock().unwrap() = Some(attempt.clone());
+        let named = self.names.get(&attempt.host).copied();
+        let Some(address) = attempt.host.parse().ok().or(named) else {
+            return Attempted::Nameless(format!("{} does not exist", attempt.host));
+        };
+        if !lets_through(address) {
+            return Attempted::Dropped(address);
+        }
+        let place = self.by_host.get(&address.to_string()).copied();
+        let place = place.unwrap_or_else(|| SocketAddr::new(address, attempt.port));
+        let mut tried = Tried {
+            address: Some(address),
+            ..Tried::default()
+        };
+        let began = Instant::now();
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        match TcpStream::connect(place).await {
+            Ok(stream) => {
+                tried.times.push(began.elapsed());
+                if let Some(request) = &attempt.request {
+                    let status = ask(stream, request).await;
+                    let is_good = request.statuses.iter().any(|range| range.contains(&status));
+                    tried.is_answered = Some(is_good);
+                    tried.fault = (!is_good).then(|| format!("the answer's status is {status}"));
+                }
+            }
+            Err(error) => {
+                tried.failed = 1;
+                tried.fault = Some(error.to_string());
+            }
+        }
+        Attempted::Tried(tried)
+    }
+}
+
+/// The status of the answer to a request in the clear.
+async fn ask(mut stream: TcpStream, request: &AttemptRequest) -> u16 {
+    let head = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        request.path, request.host
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    std::str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
 }
 
 /// A control plane and somebody who may do everything with it.
@@ -63,6 +141,9 @@ pub(crate) struct Site {
     pub(crate) api: Api,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: Arc<SealingKey>,
+    /// Where web apps answer, and who vouches for them.
+    pub(crate) apps_at: SocketAddr,
+    pub(crate) apps_authority: String,
     /// The data directory; it goes with the site.
     pub(crate) directory: TempDir,
 }
@@ -96,7 +177,6 @@ impl Site {
             tenant: DEFAULT_TENANT.to_owned(),
             public_addresses: PublicAddresses::default(),
             ca_file: directory.path().join("ca.pem"),
-            app_service: None,
         };
         set(&mut config);
         let ca_file = config.ca_file.clone();
@@ -105,9 +185,12 @@ impl Site {
         let (store, key) = opened.unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let sealing = Arc::new(key);
-        let mut control = Control::start(config, Arc::clone(&store), Arc::clone(&sealing), node)
-            .await
-            .unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let apps = AppService::bind(any, &*store, &sealing).await.unwrap();
+        let (apps_at, apps_authority) = (apps.address(), apps.authority().to_owned());
+        let given = (Arc::clone(&store), Arc::clone(&sealing));
+        let started = Control::start(config, Some(apps), given.0, given.1, node).await;
+        let mut control = started.unwrap();
         let bootstrap = control
             .take_bootstrap()
             .expect("a first start makes a principal");
@@ -119,6 +202,8 @@ impl Site {
             api,
             store,
             sealing,
+            apps_at,
+            apps_authority,
             directory,
         }
     }

@@ -30,11 +30,12 @@ impl Dataplane {
         probe: &Probe,
     ) -> Vec<ServerState> {
         let plane = &self.0;
+        let map = plane.address_map.load_full();
         let (addresses, failures) = plane.ask_for_names(snapshot, upstream).await;
         let surroundings = Surroundings {
             addresses: &addresses,
-            name_servers: &plane.dns.network_servers(snapshot, &plane.address_map),
-            map: &plane.address_map,
+            name_servers: &plane.dns.network_servers(snapshot, &map),
+            map: &map,
             labels: &plane.labels,
             epoch: &plane.epoch,
         };
@@ -69,7 +70,7 @@ impl Plane {
         snapshot: &Snapshot,
         upstream: Upstream,
     ) -> (Addresses, HashMap<String, NameFailure>) {
-        let servers = self.dns.network_servers(snapshot, &self.address_map);
+        let servers = self.dns.network_servers(snapshot, &self.address_map.load());
         let mut asking = JoinSet::new();
         for question in self.names_of(snapshot, upstream, &servers) {
             let dns = self.dns.clone();

@@ -403,11 +403,16 @@ fn fault_of_tls(error: &rustls::Error) -> Fault {
     }
 }
 
-/// As the gateway asks: nothing but what HTTP/1.1 demands, and no connection that is kept.
+/// As the gateway asks: nothing but what HTTP/1.1 demands, and no connection that is kept; and
+/// what somebody else wants to be asked.
 fn request_head(spec: &Spec) -> Vec<u8> {
-    format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+    let mut head = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
         spec.probe.path, spec.names.host
-    )
-    .into_bytes()
+    );
+    for (name, value) in &spec.fields {
+        head.extend([name.as_str(), ": ", value, "\r\n"]);
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
 }

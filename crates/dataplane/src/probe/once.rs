@@ -25,6 +25,8 @@ pub struct ProbePlan {
     /// The name in the TLS handshake, which is checked; `None` sends and checks none.
     pub sni: Option<String>,
     pub address: SocketAddr,
+    /// Header fields beside `Host` and `Connection`: names and values without control characters.
+    pub fields: Vec<(String, String)>,
 }
 
 /// Probes once, exactly as a gateway would, and waits for what comes of it: at most for the probe's
@@ -49,6 +51,7 @@ fn run_once(plan: ProbePlan) -> io::Result<ProbeRecord> {
         },
         address: plan.address,
         obstacle: None,
+        fields: plan.fields,
     };
     let record = Rc::new(RefCell::new(None));
     let timers = Rc::new(Timers::default());

@@ -51,6 +51,8 @@ pub(crate) struct Spec {
     pub(crate) address: SocketAddr,
     /// What drops connections there on their way.
     pub(crate) obstacle: Option<Obstacle>,
+    /// What the request has beside what HTTP demands: names and values, each of one line.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl Spec {
@@ -68,6 +70,7 @@ impl Spec {
             generation,
             address,
             obstacle: None,
+            fields: Vec::new(),
         }
     }
 

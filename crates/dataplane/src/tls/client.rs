@@ -9,6 +9,7 @@ use gatewright_telemetry::Failure;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
@@ -132,17 +133,35 @@ fn handshake_failure(error: &Error) -> Failure {
     }
 }
 
+static WELL_KNOWN: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+
 /// The public authorities: this machine's, or where it has none, those that Mozilla lists.
 pub(crate) fn well_known_roots() -> &'static Arc<RootCertStore> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        Arc::new(roots)
-    })
+    WELL_KNOWN.get_or_init(|| Arc::new(public_roots()))
+}
+
+fn public_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+/// Has the gateways of this process trust `authority` (PEM) as they trust the public authorities.
+/// To be said before anything is served.
+///
+/// # Errors
+/// When it is no certificate, or it is too late; in a clause.
+pub fn trust_as_well_known(authority: &str) -> Result<(), String> {
+    let certificate = CertificateDer::from_pem_slice(authority.as_bytes());
+    let certificate = certificate.map_err(|error| format!("it is no certificate: {error}"))?;
+    let mut roots = public_roots();
+    let added = roots.add(certificate);
+    added.map_err(|error| format!("it cannot vouch for others: {error}"))?;
+    let set = WELL_KNOWN.set(Arc::new(roots));
+    set.map_err(|_| "backends are judged by others already".to_owned())
 }
 
 fn roots(trust: &BackendTrust) -> Arc<RootCertStore> {

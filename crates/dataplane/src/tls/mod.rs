@@ -5,6 +5,7 @@ mod ja4;
 mod server;
 mod stream;
 
+pub use client::trust_as_well_known;
 pub(crate) use client::{
     BackendTls, HandshakeFault, backend_handshake, backend_name, well_known_roots,
 };

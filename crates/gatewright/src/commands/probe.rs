@@ -86,6 +86,7 @@ fn probe_at(
         host: wanted.host.clone(),
         sni: wanted.sni.clone(),
         address,
+        fields: Vec::new(),
     };
     let mut record = probe_now(plan)
         .map_err(|error| Sentence::new(format!("this machine cannot probe: {error}")))?;

@@ -12,6 +12,7 @@ mod support;
 
 mod deployments;
 mod gateway;
+mod guide;
 mod lookups;
 mod neighbours;
 mod parts;

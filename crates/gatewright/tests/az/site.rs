@@ -1,6 +1,6 @@
 //! A node with an empty control plane, and a shell in which az speaks to it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -8,7 +8,7 @@ use gatewright_testkit::client::get;
 use serde_json::Value;
 
 use crate::plane;
-use crate::support::{Process, binary, stderr, stdout};
+use crate::support::{Process, binary, stderr, stdout, wait_until};
 
 /// The environment with az, or nothing where there is none.
 #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -29,8 +29,8 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts a node with `more` arguments and logs az in, as `az-setup` does it for a user; nothing
-    /// where there is no az.
+    /// Starts a node with `more` arguments and logs az in, as `az-setup` does it for a user;
+    /// nothing where there is no az.
     pub(crate) fn start(more: &[&str]) -> Option<Self> {
         let environment = environment()?;
         let folder = tempfile::tempdir().unwrap();
@@ -85,33 +85,66 @@ impl Site {
 
     /// What `az` prints for these arguments, with which it succeeds.
     pub(crate) fn az(&self, arguments: &str) -> Value {
-        let text = self.text(&format!("az {arguments}"));
+        self.json(&format!("az {arguments}"))
+    }
+
+    /// What a script that succeeds prints: JSON, or nothing.
+    pub(crate) fn json(&self, script: &str) -> Value {
+        let text = self.text(script);
         match text.as_str() {
             "" => Value::Null,
             text => serde_json::from_str(text)
-                .unwrap_or_else(|error| panic!("az {arguments}: {error} in\n{text}")),
+                .unwrap_or_else(|error| panic!("{script}: {error} in\n{text}")),
         }
     }
 
     /// What `az` says on standard error for these arguments, which are refused.
     pub(crate) fn refused(&self, arguments: &str) -> String {
-        self.exits(1, arguments)
+        self.fails(&format!("az {arguments}"))
     }
 
-    /// The same with another exit status: 2 for what az does not understand, 3 for what is not
-    /// there.
+    /// The same with this exit status: 2 for what az does not understand, 3 for what is not there.
     pub(crate) fn exits(&self, status: i32, arguments: &str) -> String {
-        let output = self.shell(&format!("az {arguments}"));
-        let said = stderr(&output);
-        let ended = output.status.code();
+        let (ended, said) = self.failed(&format!("az {arguments}"));
         assert_eq!(ended, Some(status), "az {arguments}\n{said}");
-        assert!(!said.contains("Traceback"), "az {arguments}\n{said}");
         said
+    }
+
+    /// What a script that fails says on standard error.
+    pub(crate) fn fails(&self, script: &str) -> String {
+        self.failed(script).1
+    }
+
+    fn failed(&self, script: &str) -> (Option<i32>, String) {
+        let output = self.shell(script);
+        let said = stderr(&output);
+        assert!(!output.status.success(), "{script}: {}", stdout(&output));
+        assert!(!said.contains("Traceback"), "{script}\n{said}");
+        (output.status.code(), said)
+    }
+
+    /// What the guide's step 1b shows: the health of every server of a gateway of `rg`.
+    pub(crate) fn healths(&self, gateway: &str) -> Vec<String> {
+        let query = "backendAddressPools[].backendHttpSettingsCollection[].servers[].health";
+        let command = "network application-gateway show-backend-health -g rg";
+        let told = self.az(&format!("{command} -n {gateway} --query '{query}'"));
+        serde_json::from_value(told).unwrap()
+    }
+
+    /// Waits until the servers are so, which takes a probe or two.
+    pub(crate) fn wait_for_healths(&self, gateway: &str, expected: &[&str]) {
+        let what = format!("the servers of {gateway} are {expected:?}");
+        wait_until(&what, || self.healths(gateway) == expected);
     }
 
     /// Where a frontend port of the first public IP address listens here.
     pub(crate) fn door(&self, port: u16) -> SocketAddr {
         SocketAddr::from(([127, 100, 0, 1], port + self.offset))
+    }
+
+    /// Whether anybody listens there.
+    pub(crate) fn is_open(&self, port: u16) -> bool {
+        TcpStream::connect(self.door(port)).is_ok()
     }
 
     /// The status and the text that a client gets there.

@@ -4,6 +4,7 @@
 //! Two sets: exchanges of our own, which always run, and those that were recorded from the service,
 //! where they lie beside the repository (or where GATEWRIGHT_RECORDINGS says).
 
+mod attempts;
 mod compare;
 mod expectations;
 mod node;

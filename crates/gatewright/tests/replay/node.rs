@@ -23,10 +23,16 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With more arguments.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = ["--admin", "none", "--bind", "127.0.0.1"];
-        let (process, ready) = plane::serve(folder.path(), plane::port_offset(), &elsewhere);
+        let more = [&elsewhere, more].concat();
+        let (process, ready) = plane::serve(folder.path(), plane::port_offset(), &more);
         let told: Value = {
             let text = std::fs::read(folder.path().join("node.json")).unwrap();
             serde_json::from_slice(&text).unwrap()

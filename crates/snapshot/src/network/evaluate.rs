@@ -2,9 +2,10 @@
 
 use super::flow::Flow;
 use super::policy::{Attachment, NetworkPolicy, Subnet};
-use super::routes::{NextHop, Route, RouteTable};
+use super::routes::{NextHop, Route, RouteSource, RouteTable};
 use super::rules::{Access, Crossing, Direction, Place, Rule, SecurityGroup};
 use super::sets::Truth;
+use crate::index::{SecurityGroupIndex, SubnetIndex};
 
 /// Most undecided rules that a decision names; the rest is counted.
 pub const UNDECIDED_MAX: usize = 8;
@@ -108,6 +109,14 @@ pub struct EffectiveRoute<'p> {
     pub missing_table: Option<&'p str>,
 }
 
+impl<'p> EffectiveRoute<'p> {
+    /// The route table that the route is in; `None` for one of the service's own.
+    pub fn user_table(&self) -> Option<&'p RouteTable> {
+        self.table
+            .filter(|_| self.route.source == RouteSource::User)
+    }
+}
+
 /// Everything that a policy says of a flow. Each part is told whatever the others say, so that a
 /// diagnosis can name every obstacle; [`outcome`](Self::outcome) is what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +185,32 @@ impl NetworkPolicy {
         }
     }
 
+    /// What the group of one subnet says of a flow that crosses it, wherever else it leads. Of
+    /// `flow.subnet` only the addresses count, and those only where its source is not known.
+    ///
+    /// # Panics
+    /// When `at` or `flow.subnet` is not of this policy.
+    pub fn subnet_gate(&self, at: SubnetIndex, flow: &Flow, direction: Direction) -> Gate<'_> {
+        self.gate(self.subnet(at), self.subnet(flow.subnet), flow, direction)
+    }
+
+    /// What the group of a network interface in the subnet `at` says of a flow. Otherwise as
+    /// [`subnet_gate`](Self::subnet_gate).
+    ///
+    /// # Panics
+    /// When an index is not of this policy.
+    pub fn interface_gate(
+        &self,
+        at: SubnetIndex,
+        group: SecurityGroupIndex,
+        flow: &Flow,
+        direction: Direction,
+    ) -> Gate<'_> {
+        let (at, group) = (self.subnet(at), &self.groups()[group.position()]);
+        let crossing = self.crossing(at, self.subnet(flow.subnet), flow);
+        decide(at, group, direction, &crossing).map_or(Gate::Open(at), Gate::Decided)
+    }
+
     /// What the group at `at` says of a flow that comes from `from`.
     fn gate<'p>(
         &'p self,
@@ -184,6 +219,17 @@ impl NetworkPolicy {
         flow: &Flow,
         direction: Direction,
     ) -> Gate<'p> {
+        let group = match (self.group_of(at), &at.security_group) {
+            (Some(group), _) => group,
+            (None, Attachment::Missing(group)) => return Gate::Unknown { subnet: at, group },
+            (None, _) => return Gate::Open(at),
+        };
+        let crossing = self.crossing(at, from, flow);
+        decide(at, group, direction, &crossing).map_or(Gate::Open(at), Gate::Decided)
+    }
+
+    /// A flow from `from`, as it is seen at `at`.
+    fn crossing<'p>(&'p self, at: &'p Subnet, from: &'p Subnet, flow: &Flow) -> Crossing<'p> {
         let source = match flow.source {
             Some(address) => Place::Address(address),
             None => Place::Somewhere {
@@ -191,19 +237,14 @@ impl NetworkPolicy {
                 is_ipv4: flow.destination.is_ipv4(),
             },
         };
-        let crossing = Crossing {
+        Crossing {
             protocol: flow.protocol,
             source,
+            source_port: flow.source_port,
             destination: Place::Address(flow.destination),
             port: flow.port,
             tags: self.tags(at),
-        };
-        let group = match (self.group_of(at), &at.security_group) {
-            (Some(group), _) => group,
-            (None, Attachment::Missing(group)) => return Gate::Unknown { subnet: at, group },
-            (None, _) => return Gate::Open(at),
-        };
-        decide(at, group, direction, &crossing).map_or(Gate::Open(at), Gate::Decided)
+        }
     }
 
     fn route<'p>(&'p self, subnet: &'p Subnet, flow: &Flow) -> Option<EffectiveRoute<'p>> {

@@ -20,13 +20,16 @@ impl Protocol {
     }
 }
 
-/// A connection that a gateway is about to open.
+/// A connection that a gateway, or a machine, is about to open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// The gateway's subnet; see [`NetworkPolicy::gateway_subnet`](super::NetworkPolicy).
+    /// The subnet that it begins in, such as the gateway's; see
+    /// [`NetworkPolicy::gateway_subnet`](super::NetworkPolicy).
     pub subnet: SubnetIndex,
     /// The instance's address in that subnet, where it is known: any of the subnet's otherwise.
     pub source: Option<IpAddr>,
+    /// The port that it comes from, where it is known: any that clients take otherwise.
+    pub source_port: Option<u16>,
     /// The server's logical address: that of the document, before it is mapped.
     pub destination: IpAddr,
     /// The server's port. Of no account for protocols without ports.
@@ -40,6 +43,7 @@ impl Flow {
         Self {
             subnet,
             source: None,
+            source_port: None,
             destination,
             port,
             protocol: Protocol::Tcp,

@@ -213,6 +213,7 @@ pub struct Rule {
 pub(super) struct Crossing<'a> {
     pub(super) protocol: Protocol,
     pub(super) source: Place<'a>,
+    pub(super) source_port: Option<u16>,
     pub(super) destination: Place<'a>,
     pub(super) port: u16,
     pub(super) tags: Tags<'a>,
@@ -228,7 +229,7 @@ impl Rule {
             if !self.destination_ports.contains(crossing.port) {
                 return Truth::No;
             }
-            ports = self.takes_any_source_port();
+            ports = self.takes_source_port(crossing.source_port);
         }
         let destination = self.destination.holds(crossing.destination, crossing.tags);
         if destination == Truth::No {
@@ -238,7 +239,14 @@ impl Rule {
         ports.and(destination).and(source)
     }
 
-    /// Nobody knows a flow's source port beforehand.
+    fn takes_source_port(&self, port: Option<u16>) -> Truth {
+        match port {
+            Some(port) => Truth::from(self.source_ports.contains(port)),
+            None => self.takes_any_source_port(),
+        }
+    }
+
+    /// Nobody knows the source port of a flow of ours beforehand.
     pub(super) fn takes_any_source_port(&self) -> Truth {
         let (low, high) = CLIENT_PORTS;
         self.source_ports.covers(low, high)

@@ -1,10 +1,10 @@
 //! Verdicts on flows, and the facts in them.
 
-use gatewright_snapshot::GatewayIndex;
 use gatewright_snapshot::network::{
-    Access, AddressTerm, Attachment, Beyond, Flow, Gate, NextHop, Protocol, RouteSource,
+    Access, AddressTerm, Attachment, Beyond, Direction, Flow, Gate, NextHop, Protocol, RouteSource,
     UNDECIDED_MAX,
 };
+use gatewright_snapshot::{GatewayIndex, SubnetIndex};
 
 use crate::support::{World, address, flow, gateway_subnet, group, outcome, table};
 
@@ -177,6 +177,55 @@ fn a_peer_without_access_is_routed_but_not_in_the_tag() {
     );
     let route = policy.evaluate(&flow("10.1.0.4:80")).route.unwrap().route;
     assert_eq!(route.next_hop, NextHop::VnetPeering);
+}
+
+#[test]
+fn an_interface_s_own_group_is_asked_as_that_of_a_subnet() {
+    let world = World {
+        backend_group: Attachment::Known(group(&["100 in deny tcp *:* -> *:81"])),
+        gateway_group: Attachment::Known(group(&[
+            "100 in deny tcp VirtualNetwork:* -> *:80",
+            "100 out deny tcp *:* -> 10.0.1.4:80",
+        ])),
+        ..World::default()
+    };
+    let policy = world.build();
+    let group_of = |subnet: usize| match policy.subnets()[subnet].security_group {
+        Attachment::Known(group) => group,
+        _ => panic!("both subnets have a group"),
+    };
+    let (of_gateways, of_backends) = (group_of(0), group_of(1));
+    let backends = SubnetIndex::new(1);
+    let says = |direction, to: &str| {
+        let (flow, at) = (flow(to), backends);
+        let by_interface = policy.interface_gate(at, of_gateways, &flow, direction);
+        let by_subnet = policy.subnet_gate(at, &flow, direction);
+        [by_interface, by_subnet].map(|gate| gate.decision().unwrap().is_denied())
+    };
+    assert_eq!(says(Direction::Inbound, "10.0.1.4:80"), [true, false]);
+    assert_eq!(says(Direction::Inbound, "10.0.1.4:81"), [false, true]);
+    assert_eq!(says(Direction::Outbound, "10.0.1.4:80"), [true, false]);
+    assert_eq!(says(Direction::Outbound, "10.0.1.5:80"), [false, false]);
+    let (at, flow) = (gateway_subnet(), flow("10.0.0.5:81"));
+    let gate = policy.interface_gate(at, of_backends, &flow, Direction::Inbound);
+    assert!(gate.decision().unwrap().is_denied());
+}
+
+#[test]
+fn a_source_port_that_is_known_is_compared() {
+    let denies = |from: Option<u16>| {
+        let policy = with_gateway_group(&["100 out deny tcp *:53 -> *:80"]).build();
+        let one = Flow {
+            source_port: from,
+            ..flow("10.0.1.4:80")
+        };
+        let verdict = policy.evaluate(&one);
+        let decision = verdict.outbound.decision().expect("a decision");
+        (decision.is_denied(), decision.is_certain())
+    };
+    assert_eq!(denies(Some(53)), (true, true));
+    assert_eq!(denies(Some(54)), (false, true));
+    assert_eq!(denies(None), (false, true));
 }
 
 #[test]

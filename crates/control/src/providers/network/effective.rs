@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gatewright_arm::{ArmError, ResourceId, read_network};
-use gatewright_compile::compile_network;
+use gatewright_arm::{ArmError, ResourceId};
 use gatewright_snapshot::SubnetIndex;
 use gatewright_snapshot::network::{Attachment, NextHop, Route, RouteTable};
 use gatewright_store::Pending;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::gateways::ask_later;
 use super::interfaces::INTERFACES;
+use super::picture::{self, is_primary, unknown};
 use super::security_rules::texts;
 use super::subnets::{Subnet, ranges};
 use super::virtual_networks::{id_of, items, name_of, reference_of};
@@ -60,8 +60,7 @@ async fn effective_groups(context: Context) -> Result<Answer, ArmError> {
 async fn place_of(core: &Core, id: &ResourceId) -> Result<(Document, Subnet), ArmError> {
     let missing = || ArmError::new("NotFound", format!("Resource {id} not found."));
     let interface = core.document(id).await?.ok_or_else(missing)?;
-    let is_primary = |one: &&Value| one.pointer("/properties/primary") == Some(&json!(true));
-    let primary = items(&interface.body, "ipConfigurations").find(is_primary);
+    let primary = items(&interface.body, "ipConfigurations").find(|one| is_primary(one));
     let subnet = primary
         .and_then(|one| reference_of(one, "subnet"))
         .ok_or_else(missing)?;
@@ -78,14 +77,7 @@ async fn routes_of(core: &Core, id: &ResourceId) -> Result<Value, ArmError> {
         None => None,
     };
     let bodies = [Some(network), table.map(|table| table.body)];
-    let mut documents = Vec::new();
-    for body in bodies.into_iter().flatten() {
-        let report = read_network(&body).map_err(|error| unknown(&error.to_string()))?;
-        documents.push(report.resources);
-    }
-    let compiled = compile_network(&documents, &[]);
-    let compiled = compiled.map_err(|_| unknown("a route table cannot be read"))?;
-    let policy = compiled.policy;
+    let policy = picture::compile(bodies.iter().flatten())?;
     let Some(own) = policy.subnets().first() else {
         return Err(unknown("its subnet cannot be read"));
     };
@@ -108,11 +100,6 @@ async fn routes_of(core: &Core, id: &ResourceId) -> Result<Value, ArmError> {
         route["disableBgpRoutePropagation"] = json!(ignores);
     }
     Ok(json!({ "value": value }))
-}
-
-fn unknown(why: &str) -> ArmError {
-    let message = format!("What holds for the network interface is not known: {why}.");
-    ArmError::new("InternalServerError", message)
 }
 
 fn shown_route(route: &Route, source: &str, is_replaced: bool) -> Value {

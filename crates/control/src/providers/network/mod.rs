@@ -9,12 +9,14 @@ mod gateways;
 mod interfaces;
 mod own_codes;
 mod peerings;
+mod picture;
 mod public_ips;
 mod route_tables;
 mod security_groups;
 mod security_rules;
 mod subnets;
 mod virtual_networks;
+mod watchers;
 
 use crate::front::router::Route;
 use crate::resources::kind::Kind;
@@ -30,6 +32,7 @@ pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
         Box::new(route_tables::RouteTables),
         Box::new(security_groups::SecurityGroups),
         Box::new(virtual_networks::VirtualNetworks),
+        Box::new(watchers::Watchers),
     ]
 }
 
@@ -38,5 +41,6 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(effective::routes());
     routes.extend(gateways::routes());
     routes.extend(subnets::routes());
+    routes.extend(watchers::routes());
     routes
 }

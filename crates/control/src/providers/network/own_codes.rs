@@ -18,3 +18,6 @@ pub(super) const RULE: &str = "GW-E-security-rule";
 
 /// A route that the service would not take.
 pub(super) const ROUTE: &str = "GW-E-route";
+
+/// A question to a network watcher that cannot be answered.
+pub(super) const WATCHER: &str = "GW-E-network-watcher";

@@ -1,11 +1,14 @@
 //! Virtual networks, their subnets and their peerings.
 
+use std::sync::Arc;
+
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
-use super::{gateway_subnets, peerings, subnets};
+use super::{gateway_subnets, peerings, subnets, watchers};
 use crate::core::Core;
+use crate::operations::Operation;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
@@ -181,6 +184,16 @@ impl Kind for VirtualNetworks {
             let is_meant = is_whole || target.to_string().eq_ignore_ascii_case(id_of(subnet));
             subnets::in_use(subnet, inventory).filter(|_| is_meant)
         })
+    }
+
+    /// Its location has a network watcher from then on.
+    fn follow<'a>(
+        &'a self,
+        core: &'a Arc<Core>,
+        document: &'a Document,
+        operation: &'a Operation,
+    ) -> Pending<'a, ()> {
+        Box::pin(watchers::provide(core, document, operation))
     }
 
     fn touches(&self, before: Option<&Value>, after: Option<&Value>) -> Vec<ResourceId> {

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-pub(super) fn host_names(site: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn host_names(site: &Value) -> impl Iterator<Item = &str> {
     let names = site
         .pointer("/properties/hostNames")
         .and_then(Value::as_array);

@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::config::RESTRICTIONS;
 use super::restrictions::{self, Visitor};
-use super::{DOMAIN, SITES, bindings, pages};
+use super::{DOMAIN, bindings, pages};
 use crate::core::Core;
 use crate::providers::network::GATEWAYS;
 use crate::resources::document::Document;
@@ -394,22 +394,6 @@ async fn endpoint(core: &Core, gateway: &Value) -> Result<Option<String>, ArmErr
         }
     }
     Ok(None)
-}
-
-impl Core {
-    /// The host names of all sites.
-    pub(crate) async fn site_names(&self) -> Result<Vec<String>, ArmError> {
-        let mut names = Vec::new();
-        for id in self.site_ids() {
-            let site = self.document(&id).await?;
-            let site = site.filter(|site| site.id.resource_type() == SITES);
-            names.extend(
-                site.iter()
-                    .flat_map(|site| bindings::host_names(&site.body).map(str::to_owned)),
-            );
-        }
-        Ok(names)
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod restrictions;
 mod sites;
 mod stacks;
 
+pub(crate) use bindings::host_names;
+
 use crate::front::router::Route;
 use crate::resources::kind::Kind;
 
