@@ -17,7 +17,9 @@ async fn made_and_served_and_gone() {
         return;
     };
     site.az("group create -n rg -l local");
-    site.az("network vnet create -g rg -n net --subnet-name gateways --subnet-prefixes 10.0.0.0/24");
+    site.az(
+        "network vnet create -g rg -n net --subnet-name gateways --subnet-prefixes 10.0.0.0/24",
+    );
     site.az("network public-ip create -g rg -n ip --sku Standard");
     let made = site.az(&format!(
         "{CREATE} -n gw -l local --sku Standard_v2 --public-ip-address ip --vnet-name net \
@@ -25,30 +27,50 @@ async fn made_and_served_and_gone() {
          --http-settings-port 8080 --http-settings-protocol Http --frontend-port 80"
     ));
     let made = &made["applicationGateway"];
-    has(made, &json!({
-        "provisioningState": "Succeeded", "operationalState": "Running",
-        "sku": { "name": "Standard_v2", "tier": "Standard_v2", "capacity": 2 },
-    }));
-    has(&made["backendHttpSettingsCollection"][0], &json!({
-        "name": "appGatewayBackendHttpSettings",
-        "properties": { "port": 8080, "protocol": "Http", "cookieBasedAffinity": "Disabled" },
-    }));
-    let mut served = [site.ask(80, "/", "a.test").await.1, site.ask(80, "/", "a.test").await.1];
+    has(
+        made,
+        &json!({
+            "provisioningState": "Succeeded", "operationalState": "Running",
+            "sku": { "name": "Standard_v2", "tier": "Standard_v2", "capacity": 2 },
+        }),
+    );
+    has(
+        &made["backendHttpSettingsCollection"][0],
+        &json!({
+            "name": "appGatewayBackendHttpSettings",
+            "properties": { "port": 8080, "protocol": "Http", "cookieBasedAffinity": "Disabled" },
+        }),
+    );
+    let mut served = [
+        site.ask(80, "/", "a.test").await.1,
+        site.ask(80, "/", "a.test").await.1,
+    ];
     served.sort();
     assert_eq!(served, ["one", "two"]);
 
     let gateway = id("Microsoft.Network/applicationGateways/gw");
     let shown = site.az("network application-gateway show -g rg -n gw");
-    has(&shown, &json!({ "id": gateway, "name": "gw", "location": "local", "tags": {} }));
-    assert_eq!(site.az("network application-gateway list -g rg"), json!([shown]));
+    has(
+        &shown,
+        &json!({ "id": gateway, "name": "gw", "location": "local", "tags": {} }),
+    );
+    assert_eq!(
+        site.az("network application-gateway list -g rg"),
+        json!([shown])
+    );
     assert_eq!(site.az("network application-gateway list"), json!([shown]));
     let state = "az network application-gateway show -g rg -n gw --query operationalState -o tsv";
     assert_eq!(site.text(state), "Running");
     for word in ["created", "updated", "exists"] {
-        site.az(&format!("network application-gateway wait -g rg -n gw --{word}"));
+        site.az(&format!(
+            "network application-gateway wait -g rg -n gw --{word}"
+        ));
     }
     let said = site.exits(3, "network application-gateway show -g rg -n nosuch");
-    assert!(said.contains("(ResourceNotFound) The Resource 'Microsoft.Network/"), "{said}");
+    assert!(
+        said.contains("(ResourceNotFound) The Resource 'Microsoft.Network/"),
+        "{said}"
+    );
 
     site.az("network application-gateway delete -g rg -n gw");
     let refused = RawClient::connect(site.door(80)).await.err().unwrap();
@@ -73,9 +95,12 @@ async fn stopped_and_started() {
     });
     let report = site.az(&format!("{health} --expand backendAddressPool"));
     let pool = &report["backendAddressPools"][0]["backendAddressPool"];
-    has(pool, &json!({
-        "name": "appGatewayBackendPool", "backendAddresses": [{ "ipAddress": "10.0.1.4" }],
-    }));
+    has(
+        pool,
+        &json!({
+            "name": "appGatewayBackendPool", "backendAddresses": [{ "ipAddress": "10.0.1.4" }],
+        }),
+    );
 
     let state = "network application-gateway show -g rg -n gw \
                  --query [operationalState,provisioningState]";
@@ -87,17 +112,28 @@ async fn stopped_and_started() {
     assert_eq!(site.ask(80, "/", "a.test").await, (200, "one".to_owned()));
 
     let update = |words: &str| {
-        site.az(&format!("network application-gateway update -g rg -n gw {words}"))
+        site.az(&format!(
+            "network application-gateway update -g rg -n gw {words}"
+        ))
     };
-    has(&update("--capacity 3"), &json!({ "sku": { "capacity": 3 } }));
+    has(
+        &update("--capacity 3"),
+        &json!({ "sku": { "capacity": 3 } }),
+    );
     let scaled = update("--min-capacity 1 --max-capacity 5");
-    has(&scaled, &json!({ "autoscaleConfiguration": { "minCapacity": 1, "maxCapacity": 5 } }));
+    has(
+        &scaled,
+        &json!({ "autoscaleConfiguration": { "minCapacity": 1, "maxCapacity": 5 } }),
+    );
     assert_eq!(scaled["sku"].get("capacity"), None);
     has(
         &update("--max-capacity 6"),
         &json!({ "autoscaleConfiguration": { "minCapacity": 1, "maxCapacity": 6 } }),
     );
-    assert_eq!(update("--set sku.capacity=4")["provisioningState"], "Succeeded");
+    assert_eq!(
+        update("--set sku.capacity=4")["provisioningState"],
+        "Succeeded"
+    );
     assert_eq!(update("--http2 Enabled")["enableHttp2"], true);
     assert_eq!(update("--set tags.a=b")["tags"], json!({ "a": "b" }));
     let before = update("");
@@ -105,9 +141,8 @@ async fn stopped_and_started() {
     let mut after = update("");
     after["etag"] = before["etag"].clone();
     assert_eq!(without_etags(&after), without_etags(&before));
-    let all = site.refused(
-        "network application-gateway update -g rg -n gw --set sku.name=Standard_v3",
-    );
+    let all =
+        site.refused("network application-gateway update -g rg -n gw --set sku.name=Standard_v3");
     assert!(all.contains("Standard_v3"), "{all}");
     assert_eq!(site.ask(80, "/", "a.test").await, (200, "one".to_owned()));
 }
@@ -128,7 +163,10 @@ async fn made_with_everything_around_it() {
     site.az("group create -n rg -l local");
     let policy = site.az("network application-gateway waf-policy create -g rg -n rules");
     // The service says so, and az does not wait.
-    has(&policy, &json!({ "name": "rules", "provisioningState": "Updating" }));
+    has(
+        &policy,
+        &json!({ "name": "rules", "provisioningState": "Updating" }),
+    );
     let policy = site.az("network application-gateway waf-policy show -g rg -n rules");
     assert_eq!(policy["provisioningState"], "Succeeded");
     let words = "-n gw --sku WAF_v2 --public-ip-address ip --vnet-name net --subnet gateways \
@@ -145,20 +183,30 @@ async fn made_with_everything_around_it() {
         &format!("{words} --cert-password Wrong --waf-policy rules"),
         "ApplicationGatewaySslCertificatePasswordIncorrect",
     );
-    let made = site.az(&format!("{CREATE} {words} --cert-password Pfx123 --waf-policy rules"));
+    let made = site.az(&format!(
+        "{CREATE} {words} --cert-password Pfx123 --waf-policy rules"
+    ));
     let made = &made["applicationGateway"];
-    has(made, &json!({
-        "sku": { "name": "WAF_v2", "tier": "WAF_v2" }, "provisioningState": "Succeeded",
-        "autoscaleConfiguration": { "minCapacity": 0, "maxCapacity": 3 },
-    }));
+    has(
+        made,
+        &json!({
+            "sku": { "name": "WAF_v2", "tier": "WAF_v2" }, "provisioningState": "Succeeded",
+            "autoscaleConfiguration": { "minCapacity": 0, "maxCapacity": 3 },
+        }),
+    );
     let policy = id("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies/rules");
     assert_eq!(made["firewallPolicy"]["id"], policy);
     assert_eq!(names(&site.az("network vnet list -g rg")), ["net"]);
     let address = site.az("network public-ip show -g rg -n ip");
-    has(&address, &json!({ "sku": { "name": "Standard" }, "publicIPAllocationMethod": "Static" }));
+    has(
+        &address,
+        &json!({ "sku": { "name": "Standard" }, "publicIPAllocationMethod": "Static" }),
+    );
     // Nobody is there under the server's name.
     let trust = client_trusting(&root);
-    let answer = get_tls(site.door(443), "app.contoso.test", "/", trust).await.unwrap();
+    let answer = get_tls(site.door(443), "app.contoso.test", "/", trust)
+        .await
+        .unwrap();
     assert_eq!(answer.status, 502);
 
     let other = "--sku Standard_v2 --vnet-name net --subnet gateways --public-ip-address";
@@ -172,9 +220,14 @@ async fn made_with_everything_around_it() {
         &format!("-n gw4 {other} ip4"),
         "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty",
     );
-    let valid = site.az(&format!("{CREATE} -n gw5 {other} ip5 --priority 100 --validate"));
+    let valid = site.az(&format!(
+        "{CREATE} -n gw5 {other} ip5 --priority 100 --validate"
+    ));
     assert_eq!(valid["properties"]["provisioningState"], "Succeeded");
-    assert_eq!(names(&site.az("network application-gateway list -g rg")), ["gw"]);
+    assert_eq!(
+        names(&site.az("network application-gateway list -g rg")),
+        ["gw"]
+    );
 }
 
 /// The reason is told, and nothing is made.

@@ -10,77 +10,138 @@ async fn accounts_resources_and_what_happened() {
         return;
     };
     let account = site.az("account show");
-    has(&account, &json!({
-        "id": SUBSCRIPTION.trim_start_matches("/subscriptions/"), "environmentName": "Gatewright",
-        "state": "Enabled", "isDefault": true, "user": { "type": "servicePrincipal" },
-    }));
+    has(
+        &account,
+        &json!({
+            "id": SUBSCRIPTION.trim_start_matches("/subscriptions/"), "environmentName": "Gatewright",
+            "state": "Enabled", "isDefault": true, "user": { "type": "servicePrincipal" },
+        }),
+    );
     let list = site.az("account list");
-    assert_eq!((list.as_array().unwrap().len(), &list[0]["id"]), (1, &account["id"]));
+    assert_eq!(
+        (list.as_array().unwrap().len(), &list[0]["id"]),
+        (1, &account["id"])
+    );
     let locations = site.az("account list-locations --query [].name");
     let locations = locations.as_array().unwrap();
-    assert!(["local", "westeurope"].iter().all(|name| locations.contains(&json!(name))));
+    assert!(
+        ["local", "westeurope"]
+            .iter()
+            .all(|name| locations.contains(&json!(name)))
+    );
     let registered = site.az("provider show -n Microsoft.Network --query registrationState");
     assert_eq!(registered, "Registered");
     site.az("provider register -n Microsoft.Network");
 
     let gateway = id("Microsoft.Network/applicationGateways/gw");
     let shown = site.az(&format!("resource show --ids {gateway}"));
-    has(&shown, &json!({ "id": gateway, "name": "gw", "location": "local" }));
+    has(
+        &shown,
+        &json!({ "id": gateway, "name": "gw", "location": "local" }),
+    );
     assert_eq!(shown["properties"]["operationalState"], "Running");
     let by_name = "resource show -g rg -n gw --resource-type Microsoft.Network/applicationGateways";
     assert_eq!(site.az(by_name), shown);
     let all = site.az("resource list -g rg");
     assert_eq!(names(&all), ["gw", "ip", "net"]);
     let found = site.az("resource list --resource-type Microsoft.Network/applicationGateways");
-    has(&found[0], &json!({ "id": gateway, "provisioningState": "Succeeded" }));
+    has(
+        &found[0],
+        &json!({ "id": gateway, "provisioningState": "Succeeded" }),
+    );
     assert_eq!(names(&found), ["gw"]);
-    let raw = site.az(&format!("rest --method get --url {gateway}?api-version=2024-05-01"));
-    assert_eq!(raw["properties"]["resourceGuid"], shown["properties"]["resourceGuid"]);
+    let raw = site.az(&format!(
+        "rest --method get --url {gateway}?api-version=2024-05-01"
+    ));
+    assert_eq!(
+        raw["properties"]["resourceGuid"],
+        shown["properties"]["resourceGuid"]
+    );
     let said = site.refused(&format!("rest --method get --url {gateway}?api-version=1"));
     assert!(said.contains("InvalidApiVersionParameter"), "{said}");
 
     let query = "--query '[].[operationName.value, status.value, resourceId]'";
-    let of_group = site.az(&format!("monitor activity-log list -g rg --offset 1h {query}"));
+    let of_group = site.az(&format!(
+        "monitor activity-log list -g rg --offset 1h {query}"
+    ));
     let of_group = of_group.as_array().unwrap();
     let write = "Microsoft.Network/applicationGateways/write";
     let done = json!([write, "Succeeded", gateway]);
     assert!(of_group.contains(&done), "{of_group:#?}");
     let network = id("Microsoft.Network/virtualNetworks/net");
-    let made = json!(["Microsoft.Network/virtualNetworks/write", "Succeeded", network]);
+    let made = json!([
+        "Microsoft.Network/virtualNetworks/write",
+        "Succeeded",
+        network
+    ]);
     assert!(of_group.contains(&made), "{of_group:#?}");
     let of_gateway = site.az(&format!(
         "monitor activity-log list --resource-id {gateway} {query}"
     ));
     let of_gateway = of_gateway.as_array().unwrap();
-    assert!(of_gateway.contains(&done) && !of_gateway.contains(&made), "{of_gateway:#?}");
+    assert!(
+        of_gateway.contains(&done) && !of_gateway.contains(&made),
+        "{of_gateway:#?}"
+    );
 
     // Said plainly until it is there.
     let later = "(GW-E-not-here-yet) ";
     let workspace = id("Microsoft.OperationalInsights/workspaces/work1");
     for (what, words) in [
-        ("Metrics", format!(
-            "metrics list --resource {gateway} --metrics CapacityUnits FailedRequests \
+        (
+            "Metrics",
+            format!(
+                "metrics list --resource {gateway} --metrics CapacityUnits FailedRequests \
              UnhealthyHostCount --aggregation Maximum Average --interval PT5M --offset 1h"
-        )),
-        ("Metrics", format!(
-            "metrics list --resource {gateway} --metrics UnhealthyHostCount --aggregation Average \
+            ),
+        ),
+        (
+            "Metrics",
+            format!(
+                "metrics list --resource {gateway} --metrics UnhealthyHostCount --aggregation Average \
              -o table"
-        )),
-        ("Metrics", "metrics list --resource gw -g rg --resource-type \
+            ),
+        ),
+        (
+            "Metrics",
+            "metrics list --resource gw -g rg --resource-type \
              Microsoft.Network/applicationGateways --metric UnhealthyHostCount \
-             --filter \"BackendSettingsPool eq '*'\"".to_owned()),
-        ("Metrics", format!("metrics list-definitions --resource {gateway}")),
-        ("Diagnostic settings", format!("diagnostic-settings list --resource {gateway}")),
-        ("Diagnostic settings", format!(
-            "diagnostic-settings create --resource {gateway} -n ds1 --workspace work1 -g rg \
+             --filter \"BackendSettingsPool eq '*'\""
+                .to_owned(),
+        ),
+        (
+            "Metrics",
+            format!("metrics list-definitions --resource {gateway}"),
+        ),
+        (
+            "Diagnostic settings",
+            format!("diagnostic-settings list --resource {gateway}"),
+        ),
+        (
+            "Diagnostic settings",
+            format!(
+                "diagnostic-settings create --resource {gateway} -n ds1 --workspace work1 -g rg \
              --logs '[{{\"category\":\"ApplicationGatewayAccessLog\",\"enabled\":true}}]'"
-        )),
-        ("Log Analytics workspaces", "log-analytics workspace create -g rg -n work1".to_owned()),
-        ("Log Analytics workspaces", format!("log-analytics workspace show --ids {workspace}")),
-        ("Log Analytics workspaces", "log-analytics workspace list -g rg".to_owned()),
+            ),
+        ),
+        (
+            "Log Analytics workspaces",
+            "log-analytics workspace create -g rg -n work1".to_owned(),
+        ),
+        (
+            "Log Analytics workspaces",
+            format!("log-analytics workspace show --ids {workspace}"),
+        ),
+        (
+            "Log Analytics workspaces",
+            "log-analytics workspace list -g rg".to_owned(),
+        ),
     ] {
         let said = site.refused(&format!("monitor {words}"));
-        assert!(said.contains(&format!("{later}{what} are not part of")), "{said}");
+        assert!(
+            said.contains(&format!("{later}{what} are not part of")),
+            "{said}"
+        );
     }
     let said = site.refused(
         "rest --method post --url \

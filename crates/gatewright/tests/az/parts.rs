@@ -38,38 +38,68 @@ async fn probes_and_settings() {
          --threshold 3 --host-name-from-http-settings true --match-status-codes 200-399",
     );
     has(&made, &probe);
-    let made = gw(&site, "probe create -n probe2 --protocol Http --path /health --host 127.0.0.1");
-    has(&made, &json!({ "interval": 30, "timeout": 120, "unhealthyThreshold": 8 }));
+    let made = gw(
+        &site,
+        "probe create -n probe2 --protocol Http --path /health --host 127.0.0.1",
+    );
+    has(
+        &made,
+        &json!({ "interval": 30, "timeout": 120, "unhealthyThreshold": 8 }),
+    );
     has(&gw(&site, "probe show -n probe1"), &probe);
-    assert_eq!(gw(&site, "probe update -n probe1 --path /healthz")["path"], "/healthz");
+    assert_eq!(
+        gw(&site, "probe update -n probe1 --path /healthz")["path"],
+        "/healthz"
+    );
 
-    assert_eq!(names(&gw(&site, "http-settings list")), ["appGatewayBackendHttpSettings"]);
+    assert_eq!(
+        names(&gw(&site, "http-settings list")),
+        ["appGatewayBackendHttpSettings"]
+    );
     let made = gw(
         &site,
         "http-settings create -n hs2 --port 443 --protocol Https --host-name-from-backend-pool true \
          --probe probe1 --timeout 30 --cookie-based-affinity Disabled",
     );
-    has(&made, &json!({
-        "name": "hs2", "port": 443, "protocol": "Https", "requestTimeout": 30,
-        "pickHostNameFromBackendAddress": true, "cookieBasedAffinity": "Disabled",
-        "probe": { "id": of_gateway("probes/probe1") },
-        "connectionDraining": { "enabled": false, "drainTimeoutInSec": 1 },
-    }));
+    has(
+        &made,
+        &json!({
+            "name": "hs2", "port": 443, "protocol": "Https", "requestTimeout": 30,
+            "pickHostNameFromBackendAddress": true, "cookieBasedAffinity": "Disabled",
+            "probe": { "id": of_gateway("probes/probe1") },
+            "connectionDraining": { "enabled": false, "drainTimeoutInSec": 1 },
+        }),
+    );
     let update = |words: &str| gw(&site, &format!("http-settings update -n hs2 {words}"));
     let changed = update("--probe probe2");
     assert_eq!(changed["probe"]["id"], of_gateway("probes/probe2"));
-    let said = site.exits(2, &format!(
-        "{REFUSED} http-settings update -g rg --gateway-name gw -n hs2 \
+    let said = site.exits(
+        2,
+        &format!(
+            "{REFUSED} http-settings update -g rg --gateway-name gw -n hs2 \
          --connection-draining-enabled true"
-    ));
-    assert!(said.contains("unrecognized arguments: --connection-draining-enabled"), "{said}");
+        ),
+    );
+    assert!(
+        said.contains("unrecognized arguments: --connection-draining-enabled"),
+        "{said}"
+    );
     let drained = json!({ "enabled": true, "drainTimeoutInSec": 60 });
-    assert_eq!(update("--connection-draining-timeout 60")["connectionDraining"], drained);
-    assert_eq!(update("--host-name-from-backend-pool true")["connectionDraining"], drained);
+    assert_eq!(
+        update("--connection-draining-timeout 60")["connectionDraining"],
+        drained
+    );
+    assert_eq!(
+        update("--host-name-from-backend-pool true")["connectionDraining"],
+        drained
+    );
     let said = site.refused(&format!(
         "{REFUSED} http-settings update -g rg --gateway-name gw -n hs2 --host-name app.contoso.test"
     ));
-    assert!(said.contains("BackendHttpSettingsHostNameFieldConflict) HostName may only"), "{said}");
+    assert!(
+        said.contains("BackendHttpSettingsHostNameFieldConflict) HostName may only"),
+        "{said}"
+    );
     let named = update("--host-name app.contoso.test --host-name-from-backend-pool false");
     let expected = json!({
         "hostName": "app.contoso.test", "pickHostNameFromBackendAddress": false,
@@ -77,29 +107,50 @@ async fn probes_and_settings() {
     has(&named, &expected);
     has(&gw(&site, "http-settings show -n hs2"), &expected);
     assert_eq!(update("--remove probe").get("probe"), None);
-    let said = site.exits(3, &format!("{REFUSED} probe show -g rg --gateway-name gw -n nosuch"));
+    // Said by az, which looks into the gateway by itself.
+    let said = site.exits(
+        1,
+        &format!("{REFUSED} probe show -g rg --gateway-name gw -n nosuch"),
+    );
     assert!(said.contains("ResourceNotFoundError"), "{said}");
 
     // What the backend sees of it.
     backend.forget();
     let setting = "http-settings update -n appGatewayBackendHttpSettings";
-    let bound = gw(&site, &format!("{setting} --host-name shop.contoso.test --probe probe1"));
+    let bound = gw(
+        &site,
+        &format!("{setting} --host-name shop.contoso.test --probe probe1"),
+    );
     assert_eq!(bound["hostName"], "shop.contoso.test");
     assert!(backend.wait_for_requests(1, PATIENCE).await);
     let seen = &backend.requests()[0];
-    assert_eq!((seen.target.as_str(), seen.host()), ("/healthz", Some("shop.contoso.test")));
-    let said = site.refused(&format!("{REFUSED} probe delete -g rg --gateway-name gw -n probe1"));
-    assert!(said.contains("(InvalidResourceReference)") && said.contains("probe1"), "{said}");
+    assert_eq!(
+        (seen.target.as_str(), seen.host()),
+        ("/healthz", Some("shop.contoso.test"))
+    );
+    let said = site.refused(&format!(
+        "{REFUSED} probe delete -g rg --gateway-name gw -n probe1"
+    ));
+    assert!(
+        said.contains("(InvalidResourceReference)") && said.contains("probe1"),
+        "{said}"
+    );
     gw(&site, "probe delete -n probe2");
     assert_eq!(names(&gw(&site, "probe list")), ["probe1"]);
     backend.forget();
-    assert_eq!(site.ask(80, "/a", "client.test").await, (200, "one".to_owned()));
+    assert_eq!(
+        site.ask(80, "/a", "client.test").await,
+        (200, "one".to_owned())
+    );
     let mut seen = backend.requests().into_iter();
     let seen = seen.find(|seen| seen.target == "/a").unwrap();
     assert_eq!(seen.host(), Some("shop.contoso.test"));
     // A server that does not answer is waited for as long as the setting says.
     backend.set_path_manners("/a", Manners::BlackHole);
-    assert_eq!(gw(&site, &format!("{setting} --timeout 1"))["requestTimeout"], 1);
+    assert_eq!(
+        gw(&site, &format!("{setting} --timeout 1"))["requestTimeout"],
+        1
+    );
     assert_eq!(site.ask(80, "/a", "client.test").await.0, 504);
 }
 
@@ -129,15 +180,31 @@ async fn certificates_at_both_ends() {
         &site,
         &format!("{setting} --root-certs root1 --host-name app.contoso.test"),
     );
-    let reference = json!({ "id": of_gateway("trustedRootCertificates/root1"), "resourceGroup": "rg" });
+    let reference =
+        json!({ "id": of_gateway("trustedRootCertificates/root1"), "resourceGroup": "rg" });
     assert_eq!(trusting["trustedRootCertificates"], json!([reference]));
-    assert_eq!(site.ask(80, "/", "app.contoso.test").await, (200, "secret".to_owned()));
+    assert_eq!(
+        site.ask(80, "/", "app.contoso.test").await,
+        (200, "secret".to_owned())
+    );
     let other = gw(&site, &format!("{setting} --root-certs root2"));
-    assert_eq!(other["trustedRootCertificates"].as_array().unwrap().len(), 1);
-    assert_eq!(site.ask(80, "/", "app.contoso.test").await, (200, "secret".to_owned()));
+    assert_eq!(
+        other["trustedRootCertificates"].as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(
+        site.ask(80, "/", "app.contoso.test").await,
+        (200, "secret".to_owned())
+    );
 
-    let made = gw(&site, "ssl-cert create -n cert1 --cert-file site.pfx --cert-password Pfx123");
-    has(&made, &json!({ "name": "cert1", "provisioningState": "Succeeded" }));
+    let made = gw(
+        &site,
+        "ssl-cert create -n cert1 --cert-file site.pfx --cert-password Pfx123",
+    );
+    has(
+        &made,
+        &json!({ "name": "cert1", "provisioningState": "Succeeded" }),
+    );
     assert!(made["publicCertData"].as_str().unwrap().starts_with("MII"));
     assert_eq!((made.get("data"), made.get("password")), (None, None));
     assert_eq!(names(&gw(&site, "ssl-cert list")), ["cert1"]);
@@ -147,37 +214,54 @@ async fn certificates_at_both_ends() {
         "{REFUSED} ssl-cert create -g rg --gateway-name gw -n bad --cert-file site.pfx \
          --cert-password Wrong"
     ));
-    assert!(said.contains("(ApplicationGatewaySslCertificatePasswordIncorrect)"), "{said}");
+    assert!(
+        said.contains("(ApplicationGatewaySslCertificatePasswordIncorrect)"),
+        "{said}"
+    );
 
     let made = gw(&site, "frontend-port create -n port443 --port 443");
-    has(&made, &json!({ "name": "port443", "port": 443, "provisioningState": "Succeeded" }));
+    has(
+        &made,
+        &json!({ "name": "port443", "port": 443, "provisioningState": "Succeeded" }),
+    );
     let ports = gw(&site, "frontend-port list");
     assert_eq!(names(&ports), ["appGatewayFrontendPort", "port443"]);
-    assert_eq!(names(&gw(&site, "frontend-ip list")), ["appGatewayFrontendIP"]);
+    assert_eq!(
+        names(&gw(&site, "frontend-ip list")),
+        ["appGatewayFrontendIP"]
+    );
     let made = gw(
         &site,
         "http-listener create -n l443 --frontend-port port443 --frontend-ip appGatewayFrontendIP \
          --ssl-cert cert1 --host-name app.contoso.test",
     );
-    has(&made, &json!({
-        "name": "l443", "protocol": "Https", "hostName": "app.contoso.test",
-        "requireServerNameIndication": true,
-        "sslCertificate": { "id": of_gateway("sslCertificates/cert1") },
-        "frontendPort": { "id": of_gateway("frontendPorts/port443") },
-    }));
+    has(
+        &made,
+        &json!({
+            "name": "l443", "protocol": "Https", "hostName": "app.contoso.test",
+            "requireServerNameIndication": true,
+            "sslCertificate": { "id": of_gateway("sslCertificates/cert1") },
+            "frontendPort": { "id": of_gateway("frontendPorts/port443") },
+        }),
+    );
     gw(
         &site,
         "rule create -n rule2 --priority 110 --http-listener l443 --rule-type Basic \
          --address-pool appGatewayBackendPool --http-settings appGatewayBackendHttpSettings",
     );
     let trust = client_trusting(&root);
-    let served = get_tls(site.door(443), "app.contoso.test", "/", trust.clone()).await.unwrap();
+    let served = get_tls(site.door(443), "app.contoso.test", "/", trust.clone())
+        .await
+        .unwrap();
     assert_eq!((served.status, served.text().as_str()), (200, "secret"));
 
     // A new certificate, and a newer policy.
     let renewed = root.issue(Leaf::named("app.contoso.test"));
     site.write("new.pfx", renewed.pfx("Pfx456"));
-    gw(&site, "ssl-cert update -n cert1 --cert-file new.pfx --cert-password Pfx456");
+    gw(
+        &site,
+        "ssl-cert update -n cert1 --cert-file new.pfx --cert-password Pfx456",
+    );
     let connect = async || {
         let client = RawClient::connect(site.door(443)).await.unwrap();
         client.tls("app.contoso.test", trust.clone()).await.unwrap()
@@ -193,17 +277,24 @@ async fn certificates_at_both_ends() {
 
     let moved = gw(&site, "frontend-port update -n port443 --port 9443");
     assert_eq!(moved["port"], 9443);
-    let served = get_tls(site.door(9443), "app.contoso.test", "/", trust).await.unwrap();
+    let served = get_tls(site.door(9443), "app.contoso.test", "/", trust)
+        .await
+        .unwrap();
     assert_eq!(served.status, 200);
     let old = RawClient::connect(site.door(443)).await.err().unwrap();
     assert!(old.is_refused(), "{old}");
-    let said = site.refused(&format!("{REFUSED} ssl-cert delete -g rg --gateway-name gw -n cert1"));
+    let said = site.refused(&format!(
+        "{REFUSED} ssl-cert delete -g rg --gateway-name gw -n cert1"
+    ));
     assert!(said.contains("cert1"), "{said}");
 
     // What there is nothing of.
     assert_eq!(gw(&site, "client-cert list"), json!([]));
     assert_eq!(gw(&site, "listener list"), json!([]));
-    site.exits(1, &format!("{REFUSED} identity show -g rg --gateway-name gw"));
+    site.exits(
+        1,
+        &format!("{REFUSED} identity show -g rg --gateway-name gw"),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,17 +308,29 @@ async fn hosts_and_paths() {
         return;
     };
     let made = gw(&site, "address-pool create -n pool2 --servers 10.0.1.6");
-    has(&made, &json!({
-        "name": "pool2", "backendAddresses": [{ "ipAddress": "10.0.1.6" }],
-        "provisioningState": "Succeeded",
-    }));
-    assert_eq!(names(&gw(&site, "address-pool list")), ["appGatewayBackendPool", "pool2"]);
+    has(
+        &made,
+        &json!({
+            "name": "pool2", "backendAddresses": [{ "ipAddress": "10.0.1.6" }],
+            "provisioningState": "Succeeded",
+        }),
+    );
+    assert_eq!(
+        names(&gw(&site, "address-pool list")),
+        ["appGatewayBackendPool", "pool2"]
+    );
     assert_eq!(gw(&site, "address-pool show -n pool2"), made);
-    let more = gw(&site, "address-pool update -n pool2 --add backendAddresses ipAddress=10.0.1.9");
+    let more = gw(
+        &site,
+        "address-pool update -n pool2 --add backendAddresses ipAddress=10.0.1.9",
+    );
     let both = json!([{ "ipAddress": "10.0.1.6" }, { "ipAddress": "10.0.1.9" }]);
     assert_eq!(more["backendAddresses"], both);
     let less = gw(&site, "address-pool update -n pool2 --servers 10.0.1.6");
-    assert_eq!(less["backendAddresses"], json!([{ "ipAddress": "10.0.1.6" }]));
+    assert_eq!(
+        less["backendAddresses"],
+        json!([{ "ipAddress": "10.0.1.6" }])
+    );
     gw(&site, "http-settings create -n hs2 --port 80");
 
     let made = gw(
@@ -235,10 +338,16 @@ async fn hosts_and_paths() {
         "http-listener create -n l80b --frontend-port appGatewayFrontendPort \
          --host-names a.contoso.test b.contoso.test",
     );
-    has(&made, &json!({
-        "hostNames": ["a.contoso.test", "b.contoso.test"], "protocol": "Http",
-    }));
-    assert_eq!(names(&gw(&site, "http-listener list")), ["appGatewayHttpListener", "l80b"]);
+    has(
+        &made,
+        &json!({
+            "hostNames": ["a.contoso.test", "b.contoso.test"], "protocol": "Http",
+        }),
+    );
+    assert_eq!(
+        names(&gw(&site, "http-listener list")),
+        ["appGatewayHttpListener", "l80b"]
+    );
     let made = gw(
         &site,
         "url-path-map create -n map1 --paths '/images/*' --address-pool pool2 --http-settings hs2 \
@@ -246,8 +355,14 @@ async fn hosts_and_paths() {
          --default-http-settings appGatewayBackendHttpSettings --rule-name img",
     );
     let pool = json!({ "id": of_gateway("backendAddressPools/appGatewayBackendPool") });
-    has(&made, &json!({ "name": "map1", "defaultBackendAddressPool": pool }));
-    has(&made["pathRules"][0], &json!({ "name": "img", "paths": ["/images/*"] }));
+    has(
+        &made,
+        &json!({ "name": "map1", "defaultBackendAddressPool": pool }),
+    );
+    has(
+        &made["pathRules"][0],
+        &json!({ "name": "img", "paths": ["/images/*"] }),
+    );
     assert_eq!(names(&gw(&site, "url-path-map list")), ["map1"]);
     let made = gw(
         &site,
@@ -255,20 +370,27 @@ async fn hosts_and_paths() {
          --address-pool pool2 --http-settings hs2",
     );
     has(&made, &json!({ "name": "vid", "paths": ["/video/*"] }));
+    // Before the listener without a name, to which all names belong.
     gw(
         &site,
-        "rule create -n rule3 --priority 120 --http-listener l80b --rule-type PathBasedRouting \
+        "rule create -n rule3 --priority 90 --http-listener l80b --rule-type PathBasedRouting \
          --url-path-map map1 --address-pool pool2 --http-settings hs2",
     );
     let rules = gw(&site, "rule list");
     assert_eq!(names(&rules), ["rule1", "rule3"]);
-    has(&rules[1], &json!({
-        "ruleType": "PathBasedRouting", "priority": 120,
-        "urlPathMap": { "id": of_gateway("urlPathMaps/map1") },
-    }));
+    has(
+        &rules[1],
+        &json!({
+            "ruleType": "PathBasedRouting", "priority": 90,
+            "urlPathMap": { "id": of_gateway("urlPathMaps/map1") },
+        }),
+    );
     let table = "az network application-gateway rule list -g rg --gateway-name gw -o table";
     let table = site.text(table);
-    assert!(table.contains("rule3") && table.contains("PathBasedRouting"), "{table}");
+    assert!(
+        table.contains("rule3") && table.contains("PathBasedRouting"),
+        "{table}"
+    );
 
     for (path, host, expected) in [
         ("/images/a.png", "a.contoso.test", "two"),
@@ -276,30 +398,61 @@ async fn hosts_and_paths() {
         ("/other", "a.contoso.test", "one"),
         ("/images/a.png", "elsewhere.test", "one"),
     ] {
-        assert_eq!(site.ask(80, path, host).await, (200, expected.to_owned()), "{host}{path}");
+        assert_eq!(
+            site.ask(80, path, host).await,
+            (200, expected.to_owned()),
+            "{host}{path}"
+        );
     }
     let said = site.refused(&format!(
         "{REFUSED} address-pool delete -g rg --gateway-name gw -n pool2"
     ));
-    assert!(said.contains("(InvalidResourceReference)") && said.contains("pool2"), "{said}");
+    assert!(
+        said.contains("(InvalidResourceReference)") && said.contains("pool2"),
+        "{said}"
+    );
 
     let changed = gw(
         &site,
         "address-pool update -n appGatewayBackendPool --servers web.contoso.test",
     );
-    assert_eq!(changed["backendAddresses"], json!([{ "fqdn": "web.contoso.test" }]));
-    assert_eq!(site.ask(80, "/", "elsewhere.test").await, (200, "three".to_owned()));
+    assert_eq!(
+        changed["backendAddresses"],
+        json!([{ "fqdn": "web.contoso.test" }])
+    );
+    assert_eq!(
+        site.ask(80, "/", "elsewhere.test").await,
+        (200, "three".to_owned())
+    );
     // A host name of its own takes the others' place only when those are taken away.
     let said = site.refused(&format!(
         "{REFUSED} http-listener update -g rg --gateway-name gw -n l80b --host-name x.contoso.test"
     ));
-    assert!(said.contains("cannot have both hostName and hostNames"), "{said}");
-    let moved = gw(&site, "http-listener update -n l80b --host-names x.contoso.test");
+    assert!(
+        said.contains("cannot have both hostName and hostNames"),
+        "{said}"
+    );
+    let moved = gw(
+        &site,
+        "http-listener update -n l80b --host-names x.contoso.test",
+    );
     assert_eq!(moved["hostNames"], json!(["x.contoso.test"]));
-    assert_eq!(site.ask(80, "/images/", "x.contoso.test").await, (200, "two".to_owned()));
-    assert_eq!(site.ask(80, "/images/", "a.contoso.test").await, (200, "three".to_owned()));
-    gw(&site, "frontend-port update -n appGatewayFrontendPort --port 8080");
-    assert_eq!(site.ask(8080, "/images/", "x.contoso.test").await, (200, "two".to_owned()));
+    assert_eq!(
+        site.ask(80, "/images/", "x.contoso.test").await,
+        (200, "two".to_owned())
+    );
+    assert_eq!(
+        site.ask(80, "/images/", "a.contoso.test").await,
+        (200, "three".to_owned())
+    );
+    gw(
+        &site,
+        "frontend-port update -n appGatewayFrontendPort --port 8080",
+    );
+    assert_eq!(
+        site.ask(8080, "/images/", "x.contoso.test").await,
+        (200, "two".to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,29 +468,41 @@ async fn redirects_and_rewrites() {
         "redirect-config create -n redir1 --type Permanent --target-listener other \
          --include-path true --include-query-string true",
     );
-    has(&made, &json!({
-        "name": "redir1", "redirectType": "Permanent", "includePath": true,
-        "includeQueryString": true, "targetListener": { "id": of_gateway("httpListeners/other") },
-    }));
+    has(
+        &made,
+        &json!({
+            "name": "redir1", "redirectType": "Permanent", "includePath": true,
+            "includeQueryString": true, "targetListener": { "id": of_gateway("httpListeners/other") },
+        }),
+    );
     assert_eq!(names(&gw(&site, "redirect-config list")), ["redir1"]);
 
     let made = gw(&site, "rewrite-rule set create -n rws1");
-    has(&made, &json!({ "name": "rws1", "rewriteRules": [], "provisioningState": "Succeeded" }));
+    has(
+        &made,
+        &json!({ "name": "rws1", "rewriteRules": [], "provisioningState": "Succeeded" }),
+    );
     let made = gw(
         &site,
         "rewrite-rule create --rule-set-name rws1 -n rw1 --sequence 100 \
          --request-headers 'X-Forwarded-For={var_add_x_forwarded_for_proxy}' \
          --response-headers Strict-Transport-Security=max-age=31536000",
     );
-    let [request, response] = ["requestHeaderConfigurations", "responseHeaderConfigurations"];
-    has(&made, &json!({ "name": "rw1", "ruleSequence": 100, "actionSet": {
-        request: [{
-            "headerName": "X-Forwarded-For", "headerValue": "{var_add_x_forwarded_for_proxy}",
-        }],
-        response: [{
-            "headerName": "Strict-Transport-Security", "headerValue": "max-age=31536000",
-        }],
-    }}));
+    let [request, response] = [
+        "requestHeaderConfigurations",
+        "responseHeaderConfigurations",
+    ];
+    has(
+        &made,
+        &json!({ "name": "rw1", "ruleSequence": 100, "actionSet": {
+            request: [{
+                "headerName": "X-Forwarded-For", "headerValue": "{var_add_x_forwarded_for_proxy}",
+            }],
+            response: [{
+                "headerName": "Strict-Transport-Security", "headerValue": "max-age=31536000",
+            }],
+        }}),
+    );
     let condition = json!({
         "variable": "var_uri_path", "pattern": "/api/(.*)", "ignoreCase": true, "negate": false,
     });
@@ -353,22 +518,31 @@ async fn redirects_and_rewrites() {
     // The new name is served, the old one leads there.
     gw(
         &site,
-        "rule create -n rule2 --priority 110 --http-listener other --rule-type Basic \
+        "rule create -n rule2 --priority 90 --http-listener other --rule-type Basic \
          --address-pool appGatewayBackendPool --http-settings appGatewayBackendHttpSettings \
          --rewrite-rule-set rws1",
     );
     let shown = gw(&site, "rule show -n rule2");
-    has(&shown, &json!({
-        "priority": 110, "ruleType": "Basic",
-        "rewriteRuleSet": { "id": of_gateway("rewriteRuleSets/rws1") },
-        "httpListener": { "id": of_gateway("httpListeners/other") },
-    }));
-    assert_eq!(gw(&site, "rule update -n rule2 --priority 115")["priority"], 115);
+    has(
+        &shown,
+        &json!({
+            "priority": 90, "ruleType": "Basic",
+            "rewriteRuleSet": { "id": of_gateway("rewriteRuleSets/rws1") },
+            "httpListener": { "id": of_gateway("httpListeners/other") },
+        }),
+    );
+    assert_eq!(
+        gw(&site, "rule update -n rule2 --priority 95")["priority"],
+        95
+    );
     let said = site.refused(&format!(
         "{REFUSED} rule update -g rg --gateway-name gw -n rule2 --priority 100"
     ));
     assert!(said.contains("riority"), "{said}");
-    assert_eq!(site.ask(80, "/", "new.contoso.test").await, (200, "one".to_owned()));
+    assert_eq!(
+        site.ask(80, "/", "new.contoso.test").await,
+        (200, "one".to_owned())
+    );
     let turned = gw(
         &site,
         "rule update -n rule1 --set redirectConfiguration.id=\
@@ -382,6 +556,10 @@ async fn redirects_and_rewrites() {
     let to = told.header("location").unwrap();
     assert!(to.starts_with("http://new.contoso.test"), "{to}");
     assert!(to.ends_with("/a?b=c"), "{to}");
+    assert_eq!(
+        site.ask(80, "/", "new.contoso.test").await,
+        (200, "one".to_owned())
+    );
     let changed = gw(&site, "redirect-config update -n redir1 --type Found");
     assert_eq!(changed["redirectType"], "Found");
     assert_eq!(answer(&site, 80, "/", "old.contoso.test").await.status, 302);
@@ -405,7 +583,10 @@ async fn a_server_that_leaves_ends_what_it_began() {
     let door = site.door(80);
     let waiting = tokio::spawn(async move {
         let mut client = RawClient::connect(door).await.unwrap().patience(PATIENCE);
-        client.send(b"GET /slow HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
+        client
+            .send(b"GET /slow HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            .await
+            .unwrap();
         client.read_response().await.unwrap()
     });
     let mut asked = loop {
@@ -419,8 +600,14 @@ async fn a_server_that_leaves_ends_what_it_began() {
         let well = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         stream.write_all(well).await.unwrap();
     };
-    gw(&site, "address-pool update -n appGatewayBackendPool --servers 10.0.1.5");
-    assert_eq!(site.ask(80, "/", "a.test").await, (200, "staying".to_owned()));
+    gw(
+        &site,
+        "address-pool update -n appGatewayBackendPool --servers 10.0.1.5",
+    );
+    assert_eq!(
+        site.ask(80, "/", "a.test").await,
+        (200, "staying".to_owned())
+    );
     let last = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nleaving";
     asked.write_all(last).await.unwrap();
     let answer = waiting.await.unwrap();

@@ -15,9 +15,7 @@ pub(crate) fn id(below: &str) -> String {
 
 /// The id of what belongs to the gateway `gw`.
 pub(crate) fn of_gateway(below: &str) -> String {
-    id(&format!(
-        "Microsoft.Network/applicationGateways/gw/{below}"
-    ))
+    id(&format!("Microsoft.Network/applicationGateways/gw/{below}"))
 }
 
 /// Starts a backend that answers with its name.
