@@ -102,6 +102,12 @@ async fn stopped_and_started() {
         }),
     );
 
+    // As some documents have it.
+    let said = site.exits(
+        2,
+        "network application-gateway show-health-on-demand -g rg -n gw",
+    );
+    assert!(said.contains("is misspelled or not recognized"), "{said}");
     let state = "network application-gateway show -g rg -n gw \
                  --query [operationalState,provisioningState]";
     site.az("network application-gateway stop -g rg -n gw");

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::site::Site;
 use crate::stage::{gw, has, named, names, of_gateway, site_with_gateway};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, stderr};
 
 const REFUSED: &str = "network application-gateway";
 
@@ -291,9 +291,14 @@ async fn certificates_at_both_ends() {
     // What there is nothing of.
     assert_eq!(gw(&site, "client-cert list"), json!([]));
     assert_eq!(gw(&site, "listener list"), json!([]));
-    site.exits(
-        1,
-        &format!("{REFUSED} identity show -g rg --gateway-name gw"),
+    let none = format!("{REFUSED} identity show -g rg --gateway-name gw");
+    assert!(site.exits(1, &none).contains("ResourceNotFoundError"));
+    // This one ends in a traceback of az's own.
+    let none = format!("az {REFUSED} waf-config show -g rg --gateway-name gw");
+    let said = stderr(&site.shell(&none));
+    assert!(
+        said.contains("'webApplicationFirewallConfiguration'"),
+        "{said}"
     );
 }
 
