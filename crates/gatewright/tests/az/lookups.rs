@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::site::Site;
 use crate::stage::{SUBSCRIPTION, has, id, names, site_with_gateway};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -9,11 +10,19 @@ async fn accounts_resources_and_what_happened() {
     let Some(site) = site_with_gateway(&[]) else {
         return;
     };
+    account(&site);
+    resources(&site);
+    activity(&site);
+    not_yet(&site);
+}
+
+fn account(site: &Site) {
     let account = site.az("account show");
     has(
         &account,
         &json!({
-            "id": SUBSCRIPTION.trim_start_matches("/subscriptions/"), "environmentName": "Gatewright",
+            "id": SUBSCRIPTION.trim_start_matches("/subscriptions/"),
+            "environmentName": "Gatewright",
             "state": "Enabled", "isDefault": true, "user": { "type": "servicePrincipal" },
         }),
     );
@@ -32,7 +41,9 @@ async fn accounts_resources_and_what_happened() {
     let registered = site.az("provider show -n Microsoft.Network --query registrationState");
     assert_eq!(registered, "Registered");
     site.az("provider register -n Microsoft.Network");
+}
 
+fn resources(site: &Site) {
     let gateway = id("Microsoft.Network/applicationGateways/gw");
     let shown = site.az(&format!("resource show --ids {gateway}"));
     has(
@@ -59,7 +70,10 @@ async fn accounts_resources_and_what_happened() {
     );
     let said = site.refused(&format!("rest --method get --url {gateway}?api-version=1"));
     assert!(said.contains("InvalidApiVersionParameter"), "{said}");
+}
 
+fn activity(site: &Site) {
+    let gateway = id("Microsoft.Network/applicationGateways/gw");
     let query = "--query '[].[operationName.value, status.value, resourceId]'";
     let of_group = site.az(&format!(
         "monitor activity-log list -g rg --offset 1h {query}"
@@ -83,65 +97,49 @@ async fn accounts_resources_and_what_happened() {
         of_gateway.contains(&done) && !of_gateway.contains(&made),
         "{of_gateway:#?}"
     );
+}
 
-    // Said plainly until it is there.
+/// Said plainly until it is there.
+fn not_yet(site: &Site) {
+    let gateway = id("Microsoft.Network/applicationGateways/gw");
     let later = "(GW-E-not-here-yet) ";
     let workspace = id("Microsoft.OperationalInsights/workspaces/work1");
-    for (what, words) in [
-        (
-            "Metrics",
-            format!(
-                "metrics list --resource {gateway} --metrics CapacityUnits FailedRequests \
+    let metrics = [
+        format!(
+            "metrics list --resource {gateway} --metrics CapacityUnits FailedRequests \
              UnhealthyHostCount --aggregation Maximum Average --interval PT5M --offset 1h"
-            ),
         ),
-        (
-            "Metrics",
-            format!(
-                "metrics list --resource {gateway} --metrics UnhealthyHostCount --aggregation Average \
-             -o table"
-            ),
+        format!(
+            "metrics list --resource {gateway} --metrics UnhealthyHostCount \
+             --aggregation Average -o table"
         ),
-        (
-            "Metrics",
-            "metrics list --resource gw -g rg --resource-type \
-             Microsoft.Network/applicationGateways --metric UnhealthyHostCount \
-             --filter \"BackendSettingsPool eq '*'\""
-                .to_owned(),
-        ),
-        (
-            "Metrics",
-            format!("metrics list-definitions --resource {gateway}"),
-        ),
-        (
-            "Diagnostic settings",
-            format!("diagnostic-settings list --resource {gateway}"),
-        ),
-        (
-            "Diagnostic settings",
-            format!(
-                "diagnostic-settings create --resource {gateway} -n ds1 --workspace work1 -g rg \
+        "metrics list --resource gw -g rg --resource-type Microsoft.Network/applicationGateways \
+         --metric UnhealthyHostCount --filter \"BackendSettingsPool eq '*'\""
+            .to_owned(),
+        format!("metrics list-definitions --resource {gateway}"),
+    ];
+    let settings = [
+        format!("diagnostic-settings list --resource {gateway}"),
+        format!(
+            "diagnostic-settings create --resource {gateway} -n ds1 --workspace work1 -g rg \
              --logs '[{{\"category\":\"ApplicationGatewayAccessLog\",\"enabled\":true}}]'"
-            ),
         ),
-        (
-            "Log Analytics workspaces",
-            "log-analytics workspace create -g rg -n work1".to_owned(),
-        ),
-        (
-            "Log Analytics workspaces",
-            format!("log-analytics workspace show --ids {workspace}"),
-        ),
-        (
-            "Log Analytics workspaces",
-            "log-analytics workspace list -g rg".to_owned(),
-        ),
+    ];
+    let workspaces = [
+        "log-analytics workspace create -g rg -n work1".to_owned(),
+        format!("log-analytics workspace show --ids {workspace}"),
+        "log-analytics workspace list -g rg".to_owned(),
+    ];
+    for (what, commands) in [
+        ("Metrics", &metrics[..]),
+        ("Diagnostic settings", &settings[..]),
+        ("Log Analytics workspaces", &workspaces[..]),
     ] {
-        let said = site.refused(&format!("monitor {words}"));
-        assert!(
-            said.contains(&format!("{later}{what} are not part of")),
-            "{said}"
-        );
+        for words in commands {
+            let said = site.refused(&format!("monitor {words}"));
+            let expected = format!("{later}{what} are not part of");
+            assert!(said.contains(&expected), "{said}");
+        }
     }
     let said = site.refused(
         "rest --method post --url \

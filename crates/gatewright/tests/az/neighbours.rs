@@ -90,7 +90,8 @@ async fn security_rules_hold_for_backends() {
     has(
         &made["NewNSG"],
         &json!({
-            "name": "guard", "location": "local", "provisioningState": "Succeeded", "securityRules": [],
+            "name": "guard", "location": "local", "provisioningState": "Succeeded",
+            "securityRules": [],
         }),
     );
     assert_eq!(
@@ -178,7 +179,8 @@ async fn a_watcher_looks_from_a_machine() {
     has(
         &watchers[0],
         &json!({
-            "name": "NetworkWatcher_local", "location": "local", "resourceGroup": "NetworkWatcherRG",
+            "name": "NetworkWatcher_local", "location": "local",
+            "resourceGroup": "NetworkWatcherRG",
             "provisioningState": "Succeeded",
         }),
     );
@@ -239,7 +241,8 @@ async fn routes_and_interfaces_and_addresses() {
     );
     let made = site.az(
         "network route-table route create -g rg --route-table-name table -n out \
-         --address-prefix 0.0.0.0/0 --next-hop-type VirtualAppliance --next-hop-ip-address 10.0.2.4",
+         --address-prefix 0.0.0.0/0 --next-hop-type VirtualAppliance \
+         --next-hop-ip-address 10.0.2.4",
     );
     has(
         &made,

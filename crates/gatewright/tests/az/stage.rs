@@ -45,11 +45,22 @@ pub(crate) fn site(backends: &[(&str, &Backend)]) -> Option<Site> {
     Site::start(&flags.collect::<Vec<_>>())
 }
 
+pub(crate) const GATEWAY: &str = "network application-gateway";
+
 /// What `az network application-gateway` prints for these words, of the gateway `gw`.
 pub(crate) fn gw(site: &Site, words: &str) -> Value {
-    site.az(&format!(
-        "network application-gateway {words} -g rg --gateway-name gw"
-    ))
+    site.az(&format!("{GATEWAY} {words} -g rg --gateway-name gw"))
+}
+
+/// What it says where it refuses them.
+pub(crate) fn gw_refused(site: &Site, words: &str) -> String {
+    site.refused(&format!("{GATEWAY} {words} -g rg --gateway-name gw"))
+}
+
+/// Fails unless a client gets `text` there, with 200.
+pub(crate) async fn serves(site: &Site, port: u16, host: &str, path: &str, text: &str) {
+    let answer = site.ask(port, path, host).await;
+    assert_eq!(answer, (200, text.to_owned()), "{host}:{port}{path}");
 }
 
 /// The names of a list's items, in its order.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::site::Site;
 use crate::stage::{gw, has, id, names, site};
 
 const RESTRICTION: &str = "webapp config access-restriction";
@@ -13,12 +14,47 @@ async fn sites_and_who_may_reach_them() {
     site.az(
         "network vnet create -g rg -n net --subnet-name gateways --subnet-prefixes 10.0.0.0/24",
     );
+    apps(&site);
+    site.az(
+        "network application-gateway create -g rg -n gw --sku Standard_v2 --public-ip-address ip \
+         --vnet-name net --subnet gateways --priority 100 --servers app2.azurewebsites.net",
+    );
+    gw(
+        &site,
+        "probe create -n app --protocol Http --path / --host-name-from-http-settings true",
+    );
+    gw(
+        &site,
+        "http-settings update -n appGatewayBackendHttpSettings --probe app \
+         --host-name-from-backend-pool true",
+    );
+    site.wait_for_healths("gw", &["Healthy"]);
+    let (status, page) = site.ask(80, "/", "www.contoso.test").await;
+    assert!(status == 200 && page.contains("app2"), "{status} {page}");
+    restrictions(&site);
+    // The gateway's subnet is let in, and when it is not, its clients meet the app's refusal.
+    assert_eq!(site.ask(80, "/", "www.contoso.test").await.0, 200);
+    let office = "--rule-name office --action Allow --ip-address 203.0.113.10/32 --priority 90";
+    site.az(&format!("{RESTRICTION} add -g rg -n app2 {office}"));
+    site.az(&format!(
+        "{RESTRICTION} remove -g rg -n app2 --rule-name AllowGw"
+    ));
+    assert_eq!(site.ask(80, "/", "www.contoso.test").await.0, 403);
+    let said = site.refused(&format!(
+        "{RESTRICTION} add -g rg -n app2 --rule-name Bad --action Allow --ip-address 1.2.3/99 \
+         --priority 120"
+    ));
+    assert!(said.contains("1.2.3/99"), "{said}");
+}
+
+fn apps(site: &Site) {
     for plan in ["plan1 --is-linux", "plan2"] {
         let made = site.az(&format!("appservice plan create -g rg --sku B1 -n {plan}"));
         has(
             &made,
             &json!({
-                "reserved": true, "kind": "linux", "provisioningState": "Succeeded", "location": "local",
+                "reserved": true, "kind": "linux", "provisioningState": "Succeeded",
+                "location": "local",
                 "sku": { "name": "B1", "tier": "Basic", "capacity": 1 },
             }),
         );
@@ -59,24 +95,9 @@ async fn sites_and_who_may_reach_them() {
     );
     let as_text = "az webapp config hostname list -g rg --webapp-name app2 --query [].name -o tsv";
     assert_eq!(site.text(as_text), "app2.azurewebsites.net");
+}
 
-    site.az(
-        "network application-gateway create -g rg -n gw --sku Standard_v2 --public-ip-address ip \
-         --vnet-name net --subnet gateways --priority 100 --servers app2.azurewebsites.net",
-    );
-    gw(
-        &site,
-        "probe create -n app --protocol Http --path / --host-name-from-http-settings true",
-    );
-    gw(
-        &site,
-        "http-settings update -n appGatewayBackendHttpSettings --probe app \
-         --host-name-from-backend-pool true",
-    );
-    site.wait_for_healths("gw", &["Healthy"]);
-    let (status, page) = site.ask(80, "/", "www.contoso.test").await;
-    assert!(status == 200 && page.contains("app2"), "{status} {page}");
-
+fn restrictions(site: &Site) {
     let open = site.az(&format!("{RESTRICTION} show -g rg -n app2"));
     let everyone = json!([{
         "action": "Allow", "description": "Allow all access", "ipAddress": "Any",
@@ -119,17 +140,4 @@ async fn sites_and_who_may_reach_them() {
         rules,
         json!([["AllowGw", 100], ["Deny all", 2147483647_u32]])
     );
-    // The gateway's subnet is let in, and when it is not, its clients meet the app's refusal.
-    assert_eq!(site.ask(80, "/", "www.contoso.test").await.0, 200);
-    let office = "--rule-name office --action Allow --ip-address 203.0.113.10/32 --priority 90";
-    site.az(&format!("{RESTRICTION} add -g rg -n app2 {office}"));
-    site.az(&format!(
-        "{RESTRICTION} remove -g rg -n app2 --rule-name AllowGw"
-    ));
-    assert_eq!(site.ask(80, "/", "www.contoso.test").await.0, 403);
-    let said = site.refused(&format!(
-        "{RESTRICTION} add -g rg -n app2 --rule-name Bad --action Allow --ip-address 1.2.3/99 \
-         --priority 120"
-    ));
-    assert!(said.contains("1.2.3/99"), "{said}");
 }
