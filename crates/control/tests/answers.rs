@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_control::{DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Limits, Role};
 use gatewright_testkit::certificates::{Authority, Leaf};
-use house::{House, furnish, gateway};
+use house::{House, furnish};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{GROUP, group, net};
+use support::{GROUP, gateway, group, net};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that is logged in this process.

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,16 +9,13 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_arm::{ArmError, ResourceId};
-use gatewright_control::{
-    Attempt, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, LetsThrough,
-    Node,
-};
+use gatewright_control::{Attempt, Attempted, Control, LetsThrough, Node};
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
 use gatewright_testkit::certificates::{Authority, Leaf};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::deploying::{deploy, deployment, ended, group_of_rules, network, request, template};
-use support::{Api, LOCATION, Obedient, Site, group, net};
+use support::{Api, LOCATION, Obedient, Site, config, group, net};
 
 const GROUP: &str = support::GROUP;
 
@@ -250,15 +246,7 @@ async fn a_gateway_with_everything_around_it() {
 /// A control plane over a directory, in a runtime that can be taken away.
 async fn start_at(directory: &Path, node: Arc<dyn Node>) -> Control {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let config = ControlConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        names: Vec::new(),
-        subscription: DEFAULT_SUBSCRIPTION.to_owned(),
-        subscription_name: "Test".to_owned(),
-        tenant: DEFAULT_TENANT.to_owned(),
-        ca_file: directory.join("ca.pem"),
-        public_addresses: gatewright_control::PublicAddresses::default(),
-    };
+    let config = config(directory);
     let opened = Embedded::open_sealed(directory, Options::default(), &KeySources::default());
     let (store, key) = opened.unwrap();
     let store: Arc<dyn Store> = Arc::new(store);

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use gatewright_control::Limits;
 use gatewright_store::{Key, Transaction};
-use house::{Gate, House, PATIENCE, Running, furnish, gateway};
+use house::{Gate, House, PATIENCE, Running, furnish};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{Api, GROUP, LOCATION, Reply, group, net};
+use support::{Api, GROUP, LOCATION, Reply, gateway, group, net};
 
 const GATEWAY: &str = "applicationGateways/ag1";
 

@@ -2,19 +2,16 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatewright_control::{
-    Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Desired, PublicAddresses,
-};
+use gatewright_control::{Control, DEFAULT_TENANT, Desired};
 use gatewright_store::{Embedded, Key, KeySources, Options, SealingKey, Store, Transaction};
 use gatewright_testkit::certificates::{Authority, Identity, Leaf};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{Api, GROUP, LOCATION, Obedient, Reply, group, net};
+use support::{Api, GROUP, LOCATION, Obedient, Reply, config, group, net};
 use tempfile::TempDir;
 
 const PRINCIPAL: &str = "33333333-3333-4333-8333-333333333333";
@@ -59,15 +56,7 @@ impl World {
         let (store, sealing) = opened.unwrap();
         let (store, sealing): (Arc<dyn Store>, _) = (Arc::new(store), Arc::new(sealing));
         put_identity(&*store).await;
-        let config = ControlConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            names: Vec::new(),
-            subscription: DEFAULT_SUBSCRIPTION.to_owned(),
-            subscription_name: "Test".to_owned(),
-            tenant: DEFAULT_TENANT.to_owned(),
-            public_addresses: PublicAddresses::default(),
-            ca_file: directory.path().join("ca.pem"),
-        };
+        let config = config(directory.path());
         let (ca_file, node) = (config.ca_file.clone(), Arc::new(Obedient));
         let started = Control::start(config, None, Arc::clone(&store), Arc::clone(&sealing), node);
         let mut control = started.await.unwrap();

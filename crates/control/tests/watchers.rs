@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use gatewright_control::{DEFAULT_SUBSCRIPTION, Role};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{Api, GROUP, LOCATION, Site, StandIns, group, names, net};
+use support::{Api, GROUP, LOCATION, Site, StandIns, gateway, group, names, net};
 use watching::{
-    Reaching, ask, closed, denial, guard, machine, machine_path, network, refusal, route, server,
-    site_with, stand_in, to_address, watcher,
+    ask, closed, denial, guard, machine, machine_path, network, refusal, route, server, site_with,
+    stand_in, to_address, watcher,
 };
 
 fn issues(answer: &Value) -> Vec<Value> {
@@ -204,13 +204,13 @@ async fn a_port_that_refuses_is_unreachable_and_says_why() {
 }
 
 /// Asks for 10.0.1.4:80, which listens, and answers the only issue; nothing was tried.
-async fn blocked(site: &Site, node: &Reaching) -> Value {
-    let before = node.0.connections.load(Ordering::Relaxed);
+async fn blocked(site: &Site, node: &StandIns) -> Value {
+    let before = node.connections.load(Ordering::Relaxed);
     let answer = ask(&site.api, "connectivityCheck", &to_address("10.0.1.4", 80)).await;
     assert_eq!(answer["connectionStatus"], "Unreachable");
     assert_eq!(answer["probesSent"], answer["probesFailed"]);
     assert_eq!(
-        node.0.connections.load(Ordering::Relaxed),
+        node.connections.load(Ordering::Relaxed),
         before,
         "nothing was tried"
     );
@@ -337,7 +337,7 @@ async fn names_are_looked_up_and_the_network_judges_their_addresses() {
     assert_eq!(answer["hops"][1]["address"], "203.0.113.7");
     assert_eq!(answer["hops"][0]["links"][0]["linkType"], "Internet");
     assert_eq!(answer["hops"][1].get("resourceId"), None, "as recorded");
-    let attempt = node.0.last.lock().unwrap().clone().unwrap();
+    let attempt = node.last.lock().unwrap().clone().unwrap();
     assert_eq!((attempt.port, attempt.request), (443, None));
     let answer = ask(
         &site.api,
@@ -379,7 +379,7 @@ async fn name_servers_of_the_source_s_network_are_the_ones_to_ask() {
         &to_address("nobody.test", 80),
     )
     .await;
-    let attempt = node.0.last.lock().unwrap().clone().unwrap();
+    let attempt = node.last.lock().unwrap().clone().unwrap();
     assert_eq!(
         attempt.name_servers,
         ["10.0.0.53".parse::<std::net::IpAddr>().unwrap()]
@@ -397,7 +397,7 @@ async fn a_request_decides_by_its_status() {
     }});
     let answer = ask(&site.api, "connectivityCheck", &question).await;
     assert_eq!(answer["connectionStatus"], "Reachable");
-    let attempt = node.0.last.lock().unwrap().clone().unwrap();
+    let attempt = node.last.lock().unwrap().clone().unwrap();
     let request = attempt.request.unwrap();
     assert_eq!((&*request.host, &*request.path), ("shop.test", "/"));
     assert!(!request.is_encrypted);
@@ -412,7 +412,7 @@ async fn a_request_decides_by_its_status() {
     );
     let why = issues(&answer)[0]["context"][0]["value"].to_string();
     assert!(why.contains("503"), "{why}");
-    let attempt = node.0.last.lock().unwrap().clone().unwrap();
+    let attempt = node.last.lock().unwrap().clone().unwrap();
     assert_eq!(attempt.request.unwrap().host, "10.0.1.4:8080");
     // Only connected to, whatever else is said.
     question["protocol"] = json!("Tcp");
@@ -433,7 +433,7 @@ async fn a_gateway_can_be_the_source() {
         .create(&net("publicIPAddresses/pip1"), &address)
         .await;
     site.api
-        .create(&net("applicationGateways/gw1"), &gateway())
+        .create(&net("applicationGateways/gw1"), &gateway("gw1"))
         .await;
     let mut question = to_address("10.0.1.4", 80);
     question["source"]["resourceId"] = json!(net("applicationGateways/gw1"));
@@ -453,36 +453,6 @@ async fn a_gateway_can_be_the_source() {
         answer["connectionStatus"], "Reachable",
         "vm1 is in another subnet"
     );
-}
-
-/// A gateway as small as it can be, in the subnet `gateways`.
-fn gateway() -> Value {
-    let own = |path: &str| json!({"id": net(&format!("applicationGateways/gw1/{path}"))});
-    json!({"location": LOCATION, "properties": {
-        "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
-        "gatewayIPConfigurations": [{"name": "place", "properties": {
-            "subnet": {"id": net("virtualNetworks/net1/subnets/gateways")},
-        }}],
-        "frontendIPConfigurations": [{"name": "public", "properties": {
-            "publicIPAddress": {"id": net("publicIPAddresses/pip1")},
-        }}],
-        "frontendPorts": [{"name": "http", "properties": {"port": 80}}],
-        "backendAddressPools": [{"name": "pool"}],
-        "backendHttpSettingsCollection": [{"name": "settings", "properties": {
-            "port": 8080, "protocol": "Http",
-        }}],
-        "httpListeners": [{"name": "listener", "properties": {
-            "frontendIPConfiguration": own("frontendIPConfigurations/public"),
-            "frontendPort": own("frontendPorts/http"),
-            "protocol": "Http",
-        }}],
-        "requestRoutingRules": [{"name": "rule", "properties": {
-            "ruleType": "Basic", "priority": 1,
-            "httpListener": own("httpListeners/listener"),
-            "backendAddressPool": own("backendAddressPools/pool"),
-            "backendHttpSettings": own("backendHttpSettingsCollection/settings"),
-        }}],
-    }})
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -530,7 +500,7 @@ async fn who_may_ask_learns_of_what_they_may_read_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lies_in_a_group_that_the_caller_may_not_read_is_not_named() {
-    let node = Arc::new(Reaching(stand_in("10.0.1.4", server(200).await)));
+    let node = Arc::new(stand_in("10.0.1.4", server(200).await));
     let site = Site::with(|_| {}, node).await;
     for name in [GROUP, "rg2"] {
         site.api

@@ -106,9 +106,23 @@ impl Steps {
         self.done.push((name.to_owned(), start.elapsed(), outcome));
     }
 
-    /// A step that has run elsewhere.
-    pub(crate) fn passed(&mut self, name: &str, time: Duration) {
-        self.done.push((name.to_owned(), time, Outcome::Passed));
+    /// Runs a step that provides what later ones can do without; a failure is why it is skipped.
+    pub(crate) fn provide<T>(
+        &mut self,
+        name: &str,
+        step: impl FnOnce() -> anyhow::Result<T>,
+    ) -> Option<T> {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let (provided, outcome) = match step() {
+            Ok(provided) => (Some(provided), Outcome::Passed),
+            Err(error) => {
+                println!("skipped: {error:#}");
+                (None, Outcome::Skipped(format!("{error:#}")))
+            }
+        };
+        self.done.push((name.to_owned(), start.elapsed(), outcome));
+        provided
     }
 
     pub(crate) fn skip(&mut self, name: &str, why: &str) {
@@ -214,6 +228,8 @@ mod tests {
     fn a_failed_step_fails_the_summary_and_a_skipped_one_does_not() {
         let mut steps = Steps::default();
         steps.skip("absent", "not here");
+        assert_eq!(steps.provide("given", || Ok(1)), Some(1));
+        assert_eq!(steps.provide::<u8>("wanting", || bail!("not here")), None);
         steps.run("good", || Ok(()));
         assert!(steps.summary().is_ok());
         steps.run("bad", || bail!("broken"));

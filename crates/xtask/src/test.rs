@@ -1,8 +1,5 @@
 //! `cargo xtask test`: everything that a change must pass, with a summary of times at the end.
 
-use std::path::PathBuf;
-use std::time::Instant;
-
 use anyhow::bail;
 
 use crate::steps::{Steps, Workspace, must_succeed};
@@ -30,7 +27,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     };
     let mut steps = Steps::default();
     lint::steps(workspace, &mut steps);
-    let azure_cli = azure_cli(workspace, &mut steps);
+    // The tests with az are skipped without it.
+    let azure_cli = steps.provide("azure-cli for the tests with az", || {
+        azure_cli::environment(workspace)
+    });
     steps.run("tests", || {
         // `--all-targets` would leave the doc tests out, and run benches as tests.
         must_succeed(
@@ -55,21 +55,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
         steps.skip("bench smoke", "only with `cargo xtask test --bench`");
     }
     steps.summary()
-}
-
-/// The environment with az, for the tests. Without it they are skipped, and the summary says so.
-fn azure_cli(workspace: &Workspace, steps: &mut Steps) -> Option<(&'static str, PathBuf)> {
-    let start = Instant::now();
-    match azure_cli::environment(workspace) {
-        Ok(environment) => {
-            steps.passed("azure-cli for the tests with az", start.elapsed());
-            Some(environment)
-        }
-        Err(error) => {
-            steps.skip("the tests with az", &format!("{error:#}"));
-            None
-        }
-    }
 }
 
 fn locked(workspace: &Workspace) -> &'static [&'static str] {

@@ -37,12 +37,14 @@ const MACHINE: Shape = Shape {
 /// What a client says once and no answer holds.
 const SECRETS: [&str; 2] = ["adminPassword", "customData"];
 
+pub(crate) const MACHINES: &str = "Microsoft.Compute/virtualMachines";
+
 struct VirtualMachines;
 
 /// No machine runs: what is kept is where its interfaces are.
 impl Kind for VirtualMachines {
     fn name(&self) -> &'static str {
-        "Microsoft.Compute/virtualMachines"
+        MACHINES
     }
 
     fn prepare<'a>(
@@ -51,8 +53,7 @@ impl Kind for VirtualMachines {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let mut body = shape::resource(put.id, &MACHINE, put.body, previous)?;
+            let mut body = put.shaped(&MACHINE)?;
             let kept = |pointer: &str| put.kept(pointer).cloned();
             let time = kept("/properties/timeCreated");
             let guid = kept("/properties/vmId");
@@ -61,10 +62,7 @@ impl Kind for VirtualMachines {
             let guid = guid.unwrap_or_else(|| json!(Uuid::new_v4().to_string()));
             shape::insert_before(bag, "storageProfile", "vmId", guid);
             forget_secrets(bag);
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::core::{Core, written};
 use crate::front::answer::Answer;
 use crate::front::router::{Access, Route};
 use crate::operations::{Doing, POLL_PATIENCE, Status};
-use crate::resources::document::Document;
+use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::member;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::links::group_being_deleted;
@@ -81,8 +81,7 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
     let name = put.id.resource_group().unwrap_or_default();
     check_name(name)?;
     let location = member(put.body, "location").and_then(Value::as_str);
-    let location: String = location.unwrap_or_default().split_whitespace().collect();
-    let location = location.to_ascii_lowercase();
+    let location = plain_location(location.unwrap_or_default());
     if location.is_empty() {
         let message = "The location property is required for this definition.";
         return Err(ArmError::front_door("LocationRequired", message));
@@ -99,7 +98,7 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
         ));
     }
     let name = put.kept("/name").and_then(Value::as_str).unwrap_or(name);
-    let id = put.previous.map_or(put.id, |before| &before.id);
+    let id = put.own_id();
     let mut body = json!({
         "id": id.to_string(),
         "name": name,
@@ -112,10 +111,7 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
         }
     }
     body["properties"] = json!({"provisioningState": "Succeeded"});
-    Ok(Prepared {
-        body,
-        ..Prepared::default()
-    })
+    Ok(Prepared::of(body))
 }
 
 fn check_name(name: &str) -> Result<(), ArmError> {

@@ -35,7 +35,7 @@ impl Kind for UserAssigned {
 
 /// In the order that was recorded; the GUIDs stay for as long as the identity does.
 fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
-    let id = put.previous.map_or(put.id, |before| &before.id);
+    let id = put.own_id();
     let location = member(put.body, "location").or(put.kept("/location"));
     let Some(location) = location
         .and_then(Value::as_str)
@@ -61,8 +61,5 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
             "clientId": guid("/properties/clientId"),
         },
     });
-    Ok(Prepared {
-        body,
-        ..Prepared::default()
-    })
+    Ok(Prepared::of(body))
 }

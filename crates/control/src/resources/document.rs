@@ -151,6 +151,12 @@ impl Document {
     }
 }
 
+/// A location in the form in which they are compared: `West Europe` is `westeurope`.
+pub(crate) fn plain_location(said: &str) -> String {
+    let words: String = said.split_whitespace().collect();
+    words.to_ascii_lowercase()
+}
+
 /// What a sealed part is bound to, so that it cannot be moved to another resource.
 fn context(id: &ResourceId) -> String {
     id.to_string().to_ascii_lowercase()

@@ -98,6 +98,12 @@ impl Inventory {
             .collect()
     }
 
+    /// Everything of this type, in the order of their ids.
+    pub(crate) fn of_type(&self, kind: &str) -> Vec<Known> {
+        let is = |known: &&Known| known.id.resource_type().eq_ignore_ascii_case(kind);
+        self.read().known.values().filter(is).cloned().collect()
+    }
+
     /// The ids of the resources, or items of them, that refer to `id`; sorted.
     pub(crate) fn users(&self, id: &str) -> Vec<String> {
         let tables = self.read();
@@ -245,6 +251,22 @@ mod tests {
         inventory.put(&document("applicationGateways/a", 4, Some(subnet)));
         inventory.remove(&gateway.id);
         assert!(inventory.users(&target).is_empty());
+    }
+
+    #[test]
+    fn a_type_is_told_in_any_case_and_without_its_neighbours() {
+        let inventory = Inventory::default();
+        let network = document("virtualNetworks/v", 1, None);
+        inventory.put(&network);
+        inventory.put(&document("applicationGateways/a", 2, None));
+        let found = inventory.of_type("microsoft.network/VIRTUALNETWORKS");
+        let ids: Vec<ResourceId> = found.into_iter().map(|known| known.id).collect();
+        assert_eq!(ids, [network.id]);
+        assert!(
+            inventory
+                .of_type("Microsoft.Network/routeTables")
+                .is_empty()
+        );
     }
 
     #[test]

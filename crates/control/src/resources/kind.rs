@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::operations::{Doing, Operation};
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
+use crate::resources::shape::{self, Shape};
 
 /// A PUT that is to be judged.
 pub(crate) struct Put<'a> {
@@ -27,6 +28,24 @@ impl Put<'_> {
     pub(crate) fn kept(&self, pointer: &str) -> Option<&Value> {
         self.previous?.body.pointer(pointer)
     }
+
+    /// The stored body.
+    pub(crate) fn previous_body(&self) -> Option<&Value> {
+        self.previous.map(|before| &before.body)
+    }
+
+    /// The id in the casing of the first PUT.
+    pub(crate) fn own_id(&self) -> &ResourceId {
+        self.previous.map_or(self.id, |before| &before.id)
+    }
+
+    /// The body as resources of this shape have it.
+    ///
+    /// # Errors
+    /// As [`shape::resource`].
+    pub(crate) fn shaped(&self, shape: &'static Shape) -> Result<Value, ArmError> {
+        shape::resource(self.id, shape, self.body, self.previous_body())
+    }
 }
 
 /// What is to be stored.
@@ -42,6 +61,16 @@ pub(crate) struct Prepared {
     /// Why the operation is going to fail although the resource is stored, as with a vault that
     /// denies a certificate.
     pub(crate) doomed: Option<ArmError>,
+}
+
+impl Prepared {
+    /// This body and nothing else.
+    pub(crate) fn of(body: Value) -> Self {
+        Self {
+            body,
+            ..Self::default()
+        }
+    }
 }
 
 /// How writes of a type are answered.

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
-    Attempt, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, LetsThrough,
-    Limits, NewPrincipal, Node, PublicAddresses, Role,
+    Attempt, Attempted, Control, ControlConfig, LetsThrough, Limits, NewPrincipal, Node, Role,
 };
 use gatewright_store::{
     Embedded, Entry, Key, KeySources, OpenError, Options, Pending, Revision, SealingKey, Store,
@@ -26,7 +25,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Api, GROUP, LOCATION, Obedient, group, net};
+use crate::support::{Api, GROUP, LOCATION, Obedient, config, group, net};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,16 +66,11 @@ impl House {
     pub(crate) async fn start_with(&mut self, node: Arc<dyn Node>) -> Running {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (store, sealing) = self.open().await;
-        let ca_file = self.directory.path().join("ca.pem");
         let config = ControlConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             names: self.names.clone(),
-            subscription: DEFAULT_SUBSCRIPTION.to_owned(),
-            subscription_name: "Test".to_owned(),
-            tenant: DEFAULT_TENANT.to_owned(),
-            public_addresses: PublicAddresses::default(),
-            ca_file: ca_file.clone(),
+            ..config(self.directory.path())
         };
+        let ca_file = config.ca_file.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -297,16 +291,19 @@ impl Node for Gate {
         self.took(Revision::default())
     }
 
-    fn backend_health<'a>(&'a self, _: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async { Ok(json!({"backendAddressPools": []})) })
+    fn backend_health<'a>(
+        &'a self,
+        gateway: &'a ResourceId,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Obedient.backend_health(gateway)
     }
 
     fn backend_health_on_demand<'a>(
         &'a self,
-        _: &'a ResourceId,
+        gateway: &'a ResourceId,
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async { Ok(probe.clone()) })
+        Obedient.backend_health_on_demand(gateway, probe)
     }
 
     fn attempt<'a>(
@@ -323,39 +320,6 @@ pub(crate) fn network() -> Value {
     json!({"location": LOCATION, "properties": {
         "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
         "subnets": [{"name": "gateways", "properties": {"addressPrefix": "10.0.0.0/24"}}],
-    }})
-}
-
-/// A gateway as small as it can be, in the network `net1`, with a public frontend at `pip1`.
-pub(crate) fn gateway(name: &str) -> Value {
-    let own = |collection: &str, item: &str| {
-        let path = net(&format!("applicationGateways/{name}/{collection}/{item}"));
-        json!({ "id": path })
-    };
-    json!({"location": LOCATION, "properties": {
-        "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
-        "gatewayIPConfigurations": [{"name": "place", "properties": {
-            "subnet": {"id": net("virtualNetworks/net1/subnets/gateways")},
-        }}],
-        "frontendIPConfigurations": [{"name": "public", "properties": {
-            "publicIPAddress": {"id": net("publicIPAddresses/pip1")},
-        }}],
-        "frontendPorts": [{"name": "http", "properties": {"port": 80}}],
-        "backendAddressPools": [{"name": "pool"}],
-        "backendHttpSettingsCollection": [{"name": "settings", "properties": {
-            "port": 8080, "protocol": "Http",
-        }}],
-        "httpListeners": [{"name": "listener", "properties": {
-            "frontendIPConfiguration": own("frontendIPConfigurations", "public"),
-            "frontendPort": own("frontendPorts", "http"),
-            "protocol": "Http",
-        }}],
-        "requestRoutingRules": [{"name": "rule", "properties": {
-            "ruleType": "Basic", "priority": 1,
-            "httpListener": own("httpListeners", "listener"),
-            "backendAddressPool": own("backendAddressPools", "pool"),
-            "backendHttpSettings": own("backendHttpSettingsCollection", "settings"),
-        }}],
     }})
 }
 

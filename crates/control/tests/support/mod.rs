@@ -7,6 +7,7 @@ pub(crate) mod deploying;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -169,15 +170,7 @@ impl Site {
     pub(crate) async fn with(set: impl FnOnce(&mut ControlConfig), node: Arc<dyn Node>) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let directory = TempDir::new().unwrap();
-        let mut config = ControlConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            names: Vec::new(),
-            subscription: DEFAULT_SUBSCRIPTION.to_owned(),
-            subscription_name: "Test".to_owned(),
-            tenant: DEFAULT_TENANT.to_owned(),
-            public_addresses: PublicAddresses::default(),
-            ca_file: directory.path().join("ca.pem"),
-        };
+        let mut config = config(directory.path());
         set(&mut config);
         let ca_file = config.ca_file.clone();
         let opened =
@@ -207,6 +200,52 @@ impl Site {
             directory,
         }
     }
+}
+
+/// The settings of a control plane whose data directory this is.
+pub(crate) fn config(directory: &Path) -> ControlConfig {
+    ControlConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        names: Vec::new(),
+        subscription: DEFAULT_SUBSCRIPTION.to_owned(),
+        subscription_name: "Test".to_owned(),
+        tenant: DEFAULT_TENANT.to_owned(),
+        public_addresses: PublicAddresses::default(),
+        ca_file: directory.join("ca.pem"),
+    }
+}
+
+/// A gateway as small as it can be, in the network `net1`, with a public frontend at `pip1`.
+pub(crate) fn gateway(name: &str) -> Value {
+    let own = |collection: &str, item: &str| {
+        let path = net(&format!("applicationGateways/{name}/{collection}/{item}"));
+        json!({ "id": path })
+    };
+    json!({"location": LOCATION, "properties": {
+        "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
+        "gatewayIPConfigurations": [{"name": "place", "properties": {
+            "subnet": {"id": net("virtualNetworks/net1/subnets/gateways")},
+        }}],
+        "frontendIPConfigurations": [{"name": "public", "properties": {
+            "publicIPAddress": {"id": net("publicIPAddresses/pip1")},
+        }}],
+        "frontendPorts": [{"name": "http", "properties": {"port": 80}}],
+        "backendAddressPools": [{"name": "pool"}],
+        "backendHttpSettingsCollection": [{"name": "settings", "properties": {
+            "port": 8080, "protocol": "Http",
+        }}],
+        "httpListeners": [{"name": "listener", "properties": {
+            "frontendIPConfiguration": own("frontendIPConfigurations", "public"),
+            "frontendPort": own("frontendPorts", "http"),
+            "protocol": "Http",
+        }}],
+        "requestRoutingRules": [{"name": "rule", "properties": {
+            "ruleType": "Basic", "priority": 1,
+            "httpListener": own("httpListeners", "listener"),
+            "backendAddressPool": own("backendAddressPools", "pool"),
+            "backendHttpSettings": own("backendHttpSettingsCollection", "settings"),
+        }}],
+    }})
 }
 
 /// A client with a token.

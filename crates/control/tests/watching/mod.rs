@@ -17,27 +17,25 @@ use tokio::net::TcpListener;
 use crate::support::{Api, GROUP, LOCATION, Obedient, Reply, Site, StandIns, group, net};
 
 /// A node that has stand-ins for the addresses of the network.
-pub(crate) struct Reaching(pub(crate) StandIns);
-
-impl Node for Reaching {
+impl Node for StandIns {
     fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
         Obedient.took(revision)
     }
 
-    fn serves<'a>(&'a self, _: &'a ResourceId, _: Revision) -> Pending<'a, Result<(), ArmError>> {
-        Box::pin(async { Ok(()) })
+    fn serves<'a>(&'a self, id: &'a ResourceId, at: Revision) -> Pending<'a, Result<(), ArmError>> {
+        Obedient.serves(id, at)
     }
 
-    fn backend_health<'a>(&'a self, _: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async { Ok(json!({})) })
+    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
+        Obedient.backend_health(id)
     }
 
     fn backend_health_on_demand<'a>(
         &'a self,
-        _: &'a ResourceId,
+        id: &'a ResourceId,
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async { Ok(probe.clone()) })
+        Obedient.backend_health_on_demand(id, probe)
     }
 
     fn attempt<'a>(
@@ -45,7 +43,7 @@ impl Node for Reaching {
         attempt: &'a Attempt,
         lets_through: LetsThrough<'a>,
     ) -> Pending<'a, Attempted> {
-        Box::pin(self.0.try_out(attempt, lets_through))
+        Box::pin(self.try_out(attempt, lets_through))
     }
 }
 
@@ -124,8 +122,8 @@ pub(crate) async fn furnish(api: &Api) {
     machine(api, "vm2", "net1/subnets/back", "10.0.1.4").await;
 }
 
-pub(crate) async fn site_with(stand_ins: StandIns) -> (Site, Arc<Reaching>) {
-    let node = Arc::new(Reaching(stand_ins));
+pub(crate) async fn site_with(stand_ins: StandIns) -> (Site, Arc<StandIns>) {
+    let node = Arc::new(stand_ins);
     let site = Site::with(|_| {}, Arc::clone(&node) as Arc<dyn Node>).await;
     let body = json!({"location": LOCATION});
     let made = site.api.put(&group(GROUP), &body).await;

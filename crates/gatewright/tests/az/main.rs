@@ -1,6 +1,6 @@
-//! The Azure CLI and the Azure SDK for Python, unmodified, against the real binary.
+//! The Azure CLI, unmodified, against the real binary.
 //!
-//! `cargo xtask test` installs them into an environment of their own, which it names in
+//! `cargo xtask test` installs it into an environment of its own, which it names in
 //! `GATEWRIGHT_AZ_VENV`. Without one these tests are skipped, and say so.
 
 #[path = "../replay/plane.rs"]

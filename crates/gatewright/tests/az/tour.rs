@@ -1,9 +1,11 @@
+//! The first minutes of a user, as docs/control-plane.md has them.
+
 use gatewright_testkit::backend::{Backend, Manners};
 
 use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tour() {
+async fn a_gateway_is_made_and_serves() {
     let backend = Backend::start(Manners::text("hello")).await.unwrap();
     let map = format!("10.0.1.4:80={}", backend.address());
     let Some(site) = Site::start(&["--map", &map]) else {

@@ -94,7 +94,7 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
         .ok_or_else(|| bad("The secret has no value."))?;
     newest.tags = tags.clone();
     let vault_name = vault.id.name().unwrap_or_default();
-    let id = put.previous.map_or(put.id, |before| &before.id);
+    let id = put.own_id();
     let mut properties = Map::new();
     properties.insert("attributes".to_owned(), newest.attributes().into());
     if let Some(content_type) = &newest.content_type {
@@ -284,13 +284,12 @@ async fn renew(core: Arc<Core>, secret: ResourceId) {
 
 async fn users(core: &Core, vault: &str, name: &str) -> Vec<ResourceId> {
     let mut found = Vec::new();
-    let scope = format!("/subscriptions/{}", core.config.subscription);
-    for known in core.inventory.within(&scope) {
-        let is_gateway = known.id.resource_type() == GATEWAYS && known.state != "Deleting";
+    let gateways = core.inventory.of_type(GATEWAYS).into_iter();
+    for known in gateways.filter(|known| known.state != "Deleting") {
         let Ok(Some(gateway)) = core.document(&known.id).await else {
             continue;
         };
-        if is_gateway && uses(&gateway.body, vault, name) {
+        if uses(&gateway.body, vault, name) {
             found.push(known.id);
         }
     }

@@ -14,7 +14,7 @@ use crate::operations::Doing;
 use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::shape::member as plain;
-use crate::resources::shape::{self, Form, Member, Shape, defaulted, dropped};
+use crate::resources::shape::{Form, Member, Shape, defaulted, dropped};
 use crate::routes::{action, route};
 
 /// Lengths of a name, in characters.
@@ -122,8 +122,8 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
     if put.previous.is_none() {
         check_free(core, name).await?;
     }
-    let previous = put.previous.map(|before| &before.body);
-    let mut body = shape::resource(put.id, &SHAPE, put.body, previous)?;
+    let previous = put.previous_body();
+    let mut body = put.shaped(&SHAPE)?;
     if let Some(members) = body.as_object_mut() {
         // Vaults have none.
         members.shift_remove("etag");
@@ -147,10 +147,7 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
         return Err(ArmError::front_door("BadRequest", message));
     }
     keep_purge_protection(&put, properties)?;
-    Ok(Prepared {
-        body,
-        ..Prepared::default()
-    })
+    Ok(Prepared::of(body))
 }
 
 fn check_name(name: &str) -> Result<(), ArmError> {
@@ -335,11 +332,9 @@ async fn check_availability(context: Context) -> Result<Answer, ArmError> {
 impl Core {
     /// The vault of this name, in any group.
     pub(crate) fn vault_id(&self, name: &str) -> Option<ResourceId> {
-        let scope = format!("/subscriptions/{}", self.config.subscription);
-        let all = self.inventory.within(&scope).into_iter();
-        let mut named = all.filter(|known| {
+        let mut named = self.inventory.of_type(VAULTS).into_iter().filter(|known| {
             let own = known.id.name().unwrap_or_default();
-            own.eq_ignore_ascii_case(name) && known.id.resource_type() == VAULTS
+            own.eq_ignore_ascii_case(name)
         });
         named.next().map(|known| known.id)
     }

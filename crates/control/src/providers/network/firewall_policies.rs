@@ -199,13 +199,9 @@ impl Kind for FirewallPolicies {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let body = shape::resource(put.id, &POLICY, put.body, previous)?;
+            let body = put.shaped(&POLICY)?;
             check(&body)?;
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 

@@ -181,7 +181,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     own(&mut gateway, put, previous.as_ref());
     drop_sent(&mut gateway);
     keep_secrets(&mut gateway, previous.as_ref());
-    let id = put.previous.map_or(put.id, |before| &before.id);
+    let id = put.own_id();
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     check(&gateway, put, previous.as_ref())?;
     neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
@@ -279,7 +279,7 @@ fn unreadable(why: &str) -> ArmError {
 
 /// The members that are the server's.
 fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&ApplicationGateway>) {
-    let id = put.previous.map_or(put.id, |before| &before.id);
+    let id = put.own_id();
     gateway.id = Some(id.to_string());
     gateway.name = id.name().unwrap_or_default().to_owned();
     gateway.kind = None;

@@ -8,11 +8,12 @@ use super::addresses::{Allocation, Wish};
 use super::virtual_networks::{id_of, items, items_mut, name_of, reference_of};
 use super::{gateway_subnets, own_codes, public_ips};
 use crate::core::Core;
+use crate::providers::compute::MACHINES;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 use crate::resources::shape::{
-    self, Form, Member, Shape, computed, defaulted, guid, insert_before, member, server,
+    Form, Member, Shape, computed, defaulted, guid, insert_before, member, server,
 };
 
 pub(super) const INTERFACES: &str = "Microsoft.Network/networkInterfaces";
@@ -112,15 +113,12 @@ impl Kind for Interfaces {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let mut body = shape::resource(put.id, &INTERFACE, put.body, previous)?;
+            let previous = put.previous_body();
+            let mut body = put.shaped(&INTERFACE)?;
             choose_primary(put.id, &mut body)?;
             check_pools(put.id, &body)?;
             connect(core, put.id, &mut body, previous).await?;
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 
@@ -227,8 +225,7 @@ pub(super) fn address_of(configuration: &Value) -> &str {
 }
 
 fn machine_of(document: &Document, inventory: &Inventory) -> Option<String> {
-    let machines = "Microsoft.Compute/virtualMachines";
-    let users = inventory.users_of_type(&document.id.to_string(), machines);
+    let users = inventory.users_of_type(&document.id.to_string(), MACHINES);
     users.into_iter().next()
 }
 

@@ -14,6 +14,7 @@ use super::route_tables::TABLES;
 use super::security_groups::GROUPS;
 use super::virtual_networks::{NETWORKS, id_of, items, reference_of};
 use crate::core::Core;
+use crate::providers::compute::MACHINES;
 
 /// Everything that decides about a flow.
 pub(super) struct Picture {
@@ -131,29 +132,22 @@ fn group_in(policy: &NetworkPolicy, id: &ResourceId) -> Option<SecurityGroupInde
 impl Core {
     /// Reads all that is stored of networks; costs time linear in that.
     pub(super) async fn picture(&self) -> Result<Picture, ArmError> {
-        let mut networks = Vec::new();
-        let mut interfaces = Vec::new();
-        let scope = format!("/subscriptions/{}", self.config.subscription);
-        for known in self.inventory.within(&scope) {
-            let kind = known.id.resource_type();
-            let is = |one: &str| kind.eq_ignore_ascii_case(one);
-            let bodies = match () {
-                () if [NETWORKS, GROUPS, TABLES].into_iter().any(is) => &mut networks,
-                () if is(INTERFACES) => &mut interfaces,
-                () => continue,
-            };
-            bodies.extend(
-                self.document(&known.id)
-                    .await?
-                    .map(|document| document.body),
-            );
-        }
+        let networks = self.bodies_of(&[NETWORKS, GROUPS, TABLES]).await?;
         let policy = compile(&networks)?;
         let mut tenants = HashMap::new();
-        for interface in &interfaces {
-            self.add_tenants(interface, &policy, &mut tenants);
+        for interface in self.bodies_of(&[INTERFACES]).await? {
+            self.add_tenants(&interface, &policy, &mut tenants);
         }
         Ok(Picture { policy, tenants })
+    }
+
+    async fn bodies_of(&self, kinds: &[&str]) -> Result<Vec<Value>, ArmError> {
+        let mut bodies = Vec::new();
+        for known in kinds.iter().flat_map(|kind| self.inventory.of_type(kind)) {
+            let document = self.document(&known.id).await?;
+            bodies.extend(document.map(|document| document.body));
+        }
+        Ok(bodies)
     }
 
     fn add_tenants(
@@ -165,8 +159,7 @@ impl Core {
         let Ok(id) = ResourceId::parse(id_of(interface)) else {
             return;
         };
-        let machines = "Microsoft.Compute/virtualMachines";
-        let machine = self.inventory.users_of_type(&id.to_string(), machines);
+        let machine = self.inventory.users_of_type(&id.to_string(), MACHINES);
         let machine = machine.first().and_then(|id| ResourceId::parse(id).ok());
         let group = reference_of(interface, "networkSecurityGroup");
         let group = group.and_then(|id| group_in(policy, &id));

@@ -11,7 +11,7 @@ use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 use crate::resources::references::{PUBLIC, PUBLIC_NOTE};
 use crate::resources::shape::{
-    self, Form, Member, Shape, defaulted, guid, insert_before, member, server,
+    Form, Member, Shape, defaulted, guid, insert_before, member, server,
 };
 
 const ADDRESSES: &str = "Microsoft.Network/publicIPAddresses";
@@ -93,8 +93,7 @@ impl Kind for PublicIps {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let mut body = shape::resource(put.id, &ADDRESS, put.body, previous)?;
+            let mut body = put.shaped(&ADDRESS)?;
             check_sku(&body)?;
             name(core, &mut body).await?;
             let notes = Some(json!({PUBLIC_NOTE: allocate(core, &put, &body)?}));
@@ -198,14 +197,11 @@ async fn name(core: &Core, body: &mut Value) -> Result<(), ArmError> {
         .and_then(Value::as_str)
         .unwrap_or_default();
     let fqdn = format!("{label}.{location}.{DOMAIN}");
-    let scope = format!("/subscriptions/{}", core.config.subscription);
-    for known in core.inventory.within(&scope) {
-        let is_other = known.id.resource_type() == ADDRESSES
-            && !known.id.to_string().eq_ignore_ascii_case(id_of(body));
-        let other = match is_other {
-            true => core.document(&known.id).await?,
-            false => None,
-        };
+    for known in core.inventory.of_type(ADDRESSES) {
+        if known.id.to_string().eq_ignore_ascii_case(id_of(body)) {
+            continue;
+        }
+        let other = core.document(&known.id).await?;
         let taken = other
             .as_ref()
             .and_then(|other| other.text("/properties/dnsSettings/fqdn"));

@@ -71,14 +71,10 @@ impl Kind for RouteTables {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let body = shape::resource(put.id, &TABLE, put.body, previous)?;
+            let body = put.shaped(&TABLE)?;
             items(&body, "routes").try_for_each(check)?;
             gateway_subnets::check_table(core, &body).await?;
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 

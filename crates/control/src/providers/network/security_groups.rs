@@ -67,16 +67,12 @@ impl Kind for SecurityGroups {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let mut body = shape::resource(put.id, &GROUP, put.body, previous)?;
-            let id = put.previous.map_or(put.id, |before| &before.id);
+            let mut body = put.shaped(&GROUP)?;
+            let id = put.own_id();
             body["properties"]["defaultSecurityRules"] = security_rules::defaults(id);
             security_rules::check(&body)?;
             gateway_subnets::check_group(core, &body).await?;
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 

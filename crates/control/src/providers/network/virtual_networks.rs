@@ -135,15 +135,12 @@ impl Kind for VirtualNetworks {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let mut body = shape::resource(put.id, &NETWORK, put.body, previous)?;
+            let previous = put.previous_body();
+            let mut body = put.shaped(&NETWORK)?;
             subnets::check(put.id, &mut body, previous, &core.inventory)?;
             peerings::fill(core, put.id, &mut body, previous).await?;
             gateway_subnets::check_network(core, &body, previous).await?;
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 

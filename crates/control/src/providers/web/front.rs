@@ -307,11 +307,7 @@ async fn origin(core: &Core, site: &Document, peer: IpAddr) -> Result<Origin, Ar
     if !peer.to_canonical().is_loopback() {
         return Ok(origin);
     }
-    let scope = format!("/subscriptions/{}", core.config.subscription);
-    for known in core.inventory.within(&scope) {
-        if known.id.resource_type() != GATEWAYS {
-            continue;
-        }
+    for known in core.inventory.of_type(GATEWAYS) {
         let Some(gateway) = core.document(&known.id).await? else {
             continue;
         };

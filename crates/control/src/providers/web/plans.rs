@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{self, Form, Member, Shape, defaulted, dropped, member};
+use crate::resources::shape::{Form, Member, Shape, defaulted, dropped, member};
 
 const SHAPE: Shape = Shape {
     type_last: false,
@@ -119,8 +119,7 @@ impl Kind for Plans {
 }
 
 fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
-    let previous = put.previous.map(|before| &before.body);
-    let mut body = shape::resource(put.id, &SHAPE, put.body, previous)?;
+    let mut body = put.shaped(&SHAPE)?;
     let is_linux = body["properties"]["reserved"] == true;
     let sku = body["sku"]["name"]
         .as_str()
@@ -145,10 +144,7 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
     properties["maximumNumberOfWorkers"] = json!(3);
     properties["resourceGroup"] = json!(put.id.resource_group());
     properties["subscription"] = json!(put.id.subscription());
-    Ok(Prepared {
-        body,
-        ..Prepared::default()
-    })
+    Ok(Prepared::of(body))
 }
 
 /// `P1V3` is of the tier `PremiumV3`.

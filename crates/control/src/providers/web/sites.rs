@@ -16,7 +16,7 @@ use crate::resources::document::Document;
 use crate::resources::edit::{Edit, member};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{self, Form, Member, Shape, defaulted, dropped, member as plain};
+use crate::resources::shape::{Form, Member, Shape, defaulted, dropped, member as plain};
 use crate::routes::{action, route};
 
 /// Lengths of a name, in characters.
@@ -124,8 +124,8 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
     if put.previous.is_none() && core.site_id(name).is_some() {
         return Err(taken(name));
     }
-    let previous = put.previous.map(|before| &before.body);
-    let mut body = shape::resource(put.id, &SHAPE, put.body, previous)?;
+    let previous = put.previous_body();
+    let mut body = put.shaped(&SHAPE)?;
     let plan = plan(core, &body, previous).await?;
     let bound = bound(core, &put).await?;
     let (config, secrets) = configuration(core, &put)?;
@@ -321,13 +321,8 @@ impl Core {
     }
 
     pub(super) fn site_ids(&self) -> Vec<ResourceId> {
-        let scope = format!("/subscriptions/{}", self.config.subscription);
-        let all = self
-            .inventory
-            .within(&scope)
-            .into_iter()
-            .map(|known| known.id);
-        all.filter(|id| id.resource_type() == SITES).collect()
+        let all = self.inventory.of_type(SITES).into_iter();
+        all.map(|known| known.id).collect()
     }
 
     /// The site that answers to this host name.

@@ -153,7 +153,7 @@ fn nothing(site: &Site) {
     assert!(site.exits(1, &none).contains("ResourceNotFoundError"));
     // This one ends in a traceback of az's own.
     let none = format!("az {GATEWAY} waf-config show -g rg --gateway-name gw");
-    let said = stderr(site.shell(&none));
+    let said = stderr(&site.shell(&none));
     assert!(
         said.contains("'webApplicationFirewallConfiguration'"),
         "{said}"

@@ -8,14 +8,13 @@ use serde_json::{Value, json};
 
 use super::location_of;
 use crate::context::Context;
+use crate::providers::compute::MACHINES;
 use crate::providers::network::gateways::GATEWAYS;
 use crate::providers::network::interfaces::{INTERFACES, address_of};
 use crate::providers::network::own_codes;
 use crate::providers::network::picture::{Origin, Picture, is_primary, unknown};
 use crate::providers::network::virtual_networks::{id_of, items, reference_of};
 use crate::resources::document::Document;
-
-const MACHINES: &str = "Microsoft.Compute/virtualMachines";
 
 /// A virtual machine as far as networks know it.
 pub(super) struct Machine {

@@ -25,11 +25,11 @@ use crate::front::router::Route;
 use crate::identity::Caller;
 use crate::operations::Operation;
 use crate::providers::groups::GROUPS;
-use crate::resources::document::Document;
+use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::Edit;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{self, Form, Shape, computed, member};
+use crate::resources::shape::{Form, Shape, computed, member};
 use crate::resources::write::Call;
 use crate::routes::{action, route};
 
@@ -82,8 +82,8 @@ impl Kind for Watchers {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous.map(|before| &before.body);
-            let mut body = shape::resource(put.id, &WATCHER, put.body, previous)?;
+            let previous = put.previous_body();
+            let mut body = put.shaped(&WATCHER)?;
             let location = location_of(&body);
             if location.is_empty() {
                 let message = "The location property is required for this definition.";
@@ -102,10 +102,7 @@ impl Kind for Watchers {
                 return Err(ArmError::new("NetworkWatcherCountLimitReached", message));
             }
             body["location"] = json!(location);
-            Ok(Prepared {
-                body,
-                ..Prepared::default()
-            })
+            Ok(Prepared::of(body))
         })
     }
 }
@@ -121,22 +118,19 @@ fn moved(id: &ResourceId, before: &str, after: &str) -> ArmError {
     ArmError::front_door("InvalidResourceLocation", message)
 }
 
-/// In the form in which locations are compared: `West Europe` is `westeurope`.
 fn location_of(body: &Value) -> String {
     let location = body.get("location").and_then(Value::as_str);
-    let location: String = location.unwrap_or_default().split_whitespace().collect();
-    location.to_ascii_lowercase()
+    plain_location(location.unwrap_or_default())
 }
 
 /// The watcher of a location; there is one at most.
 fn watcher_in(inventory: &Inventory, location: &str) -> Option<ResourceId> {
-    let all = inventory.within("/subscriptions");
-    let mut here = all.into_iter().filter(|known| {
+    let mut all = inventory.of_type(WATCHERS).into_iter();
+    let here = all.find(|known| {
         let own = known.summary.get("location").and_then(Value::as_str);
-        let is_watcher = known.id.resource_type().eq_ignore_ascii_case(WATCHERS);
-        is_watcher && own == Some(location)
+        own == Some(location)
     });
-    here.next().map(|known| known.id)
+    here.map(|known| known.id)
 }
 
 /// Makes the watcher of the location of a network, and its group, unless there is one: whatever
