@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::site::Site;
 use crate::stage::{gw, has, id, named, names, site, site_with_gateway};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,4 +308,30 @@ async fn routes_and_interfaces_and_addresses() {
         }),
     );
     assert_eq!(names(&site.az("identity list -g rg")), ["who"]);
+    taken_away(&site);
+}
+
+/// The users before the used.
+fn taken_away(site: &Site) {
+    let subnet = "network vnet subnet delete -g rg --vnet-name net -n backends";
+    let said = site.refused(subnet);
+    assert!(said.contains("(InUseSubnetCannotBeDeleted)"), "{said}");
+    let said = site.refused("network route-table delete -g rg -n table");
+    assert!(said.contains("(InUseRouteTableCannotBeDeleted)"), "{said}");
+    site.az("network nic delete -g rg -n card");
+    site.az("network route-table route delete -g rg --route-table-name table -n out");
+    let table = site.az("network route-table show -g rg -n table");
+    assert_eq!(table["routes"], json!([]));
+    site.az(subnet);
+    let network = site.az("network vnet show -g rg -n net");
+    assert_eq!(network["subnets"], json!([]));
+    for ended in [
+        "network route-table delete -g rg -n table",
+        "network vnet delete -g rg -n net",
+        "network public-ip delete -g rg -n ip",
+        "identity delete -g rg -n who",
+    ] {
+        site.az(ended);
+    }
+    assert_eq!(site.az("resource list -g rg"), json!([]));
 }

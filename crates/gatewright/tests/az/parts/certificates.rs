@@ -6,7 +6,9 @@ use gatewright_testkit::client::{RawClient, get_tls};
 use serde_json::json;
 
 use crate::site::Site;
-use crate::stage::{GATEWAY, gw, gw_refused, has, names, of_gateway, serves, site_with_gateway};
+use crate::stage::{
+    GATEWAY, gw, gw_refused, has, id, names, of_gateway, serves, site_with_gateway,
+};
 use crate::support::stderr;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,9 +61,12 @@ async fn certificates_at_both_ends() {
     assert_eq!(served.status, 200);
     let old = RawClient::connect(site.door(443)).await.err().unwrap();
     assert!(old.is_refused(), "{old}");
-    let said = gw_refused(&site, "ssl-cert delete -n cert1");
-    assert!(said.contains("cert1"), "{said}");
     nothing(&site);
+    identity(&site);
+    taken_away(&site);
+    let closed = RawClient::connect(site.door(9443)).await.err().unwrap();
+    assert!(closed.is_refused(), "{closed}");
+    serves(&site, 80, "app.contoso.test", "/", "secret").await;
 }
 
 async fn behind(site: &Site) {
@@ -148,6 +153,7 @@ fn in_front(site: &Site) {
 /// What there is nothing of.
 fn nothing(site: &Site) {
     assert_eq!(gw(site, "client-cert list"), json!([]));
+    assert_eq!(gw(site, "ssl-profile list"), json!([]));
     assert_eq!(gw(site, "listener list"), json!([]));
     let none = format!("{GATEWAY} identity show -g rg --gateway-name gw");
     assert!(site.exits(1, &none).contains("ResourceNotFoundError"));
@@ -158,4 +164,54 @@ fn nothing(site: &Site) {
         said.contains("'webApplicationFirewallConfiguration'"),
         "{said}"
     );
+}
+
+/// Who a gateway is when it fetches secrets.
+fn identity(site: &Site) {
+    let made = site.az("identity create -g rg -n who");
+    gw(site, "identity assign --identity who");
+    let shown = gw(site, "identity show");
+    let name = made["id"].as_str().unwrap();
+    has(
+        &shown["userAssignedIdentities"][name],
+        &json!({ "clientId": made["clientId"], "principalId": made["principalId"] }),
+    );
+    gw(site, "identity remove");
+    let left = site.az(&format!("{GATEWAY} show -g rg -n gw --query identity"));
+    assert_eq!(left, json!(null));
+}
+
+/// Everything that was made, the users before the used.
+fn taken_away(site: &Site) {
+    let port = gw(site, "frontend-port show -n port443");
+    assert_eq!(port["id"], of_gateway("frontendPorts/port443"));
+    let address = gw(site, "frontend-ip show -n appGatewayFrontendIP");
+    let public = id("Microsoft.Network/publicIPAddresses/ip");
+    assert_eq!(address["publicIPAddress"]["id"], public);
+    for (words, user) in [
+        ("ssl-cert delete -n cert1", "l443"),
+        ("frontend-port delete -n port443", "l443"),
+        ("http-listener delete -n l443", "rule2"),
+        ("root-cert delete -n root2", "appGatewayBackendHttpSettings"),
+    ] {
+        let said = gw_refused(site, words);
+        assert!(said.contains("(InvalidResourceReference)"), "{said}");
+        assert!(said.contains(user), "{said}");
+    }
+    gw(site, "rule delete -n rule2");
+    gw(site, "http-listener delete -n l443");
+    gw(site, "ssl-cert delete -n cert1");
+    gw(site, "frontend-port delete -n port443");
+    gw(site, "root-cert delete -n root1");
+    let left = site.az(&format!(
+        "{GATEWAY} show -g rg -n gw --query '[requestRoutingRules, httpListeners, \
+         sslCertificates, frontendPorts, trustedRootCertificates][].name'"
+    ));
+    let expected = [
+        "rule1",
+        "appGatewayHttpListener",
+        "appGatewayFrontendPort",
+        "root2",
+    ];
+    assert_eq!(left, json!(expected));
 }

@@ -62,6 +62,35 @@ async fn hosts_and_paths() {
         "frontend-port update -n appGatewayFrontendPort --port 8080",
     );
     serves(&site, 8080, "x.contoso.test", "/images/", "two").await;
+
+    // And away again, from the last path to the pool.
+    gw(
+        &site,
+        "url-path-map rule delete --path-map-name map1 -n vid",
+    );
+    let left = gw(&site, "url-path-map show -n map1");
+    assert_eq!(names(&left["pathRules"]), ["img"]);
+    serves(&site, 8080, "x.contoso.test", "/video/b", "three").await;
+    serves(&site, 8080, "x.contoso.test", "/images/", "two").await;
+    let said = gw_refused(&site, "url-path-map delete -n map1");
+    assert!(said.contains("(InvalidResourceReference)"), "{said}");
+    gw(&site, "rule delete -n rule3");
+    for part in [
+        "url-path-map delete -n map1",
+        "http-listener delete -n l80b",
+        "address-pool delete -n pool2",
+        "http-settings delete -n hs2",
+    ] {
+        gw(&site, part);
+    }
+    let shown = gw(&site, "http-listener show -n appGatewayHttpListener");
+    assert_eq!(shown["hostNames"], json!([]));
+    assert_eq!(gw(&site, "url-path-map list"), json!([]));
+    assert_eq!(
+        names(&gw(&site, "address-pool list")),
+        ["appGatewayBackendPool"]
+    );
+    serves(&site, 8080, "x.contoso.test", "/images/", "three").await;
 }
 
 fn pools(site: &Site) {

@@ -35,6 +35,21 @@ async fn probes_and_settings() {
         let mut seen = backend.requests().into_iter();
         seen.any(|seen| seen.target == "/healthz" && seen.host() == Some("shop.contoso.test"))
     });
+    // The same at once, with the setting's host name in it.
+    backend.forget();
+    let told = site.az(&format!(
+        "{GATEWAY} show-backend-health -g rg -n gw --host-name-from-http-settings true \
+         --path /now --protocol Http --timeout 30 --address-pool appGatewayBackendPool \
+         --http-settings appGatewayBackendHttpSettings"
+    ));
+    let server = &told["backendHealthHttpSettings"]["servers"][0];
+    has(
+        server,
+        &json!({ "address": "10.0.1.4", "health": "Healthy" }),
+    );
+    let mut seen = backend.requests().into_iter();
+    let seen = seen.find(|seen| seen.target == "/now").unwrap();
+    assert_eq!(seen.host(), Some("shop.contoso.test"));
     let said = gw_refused(&site, "probe delete -n probe1");
     assert!(
         said.contains("(InvalidResourceReference)") && said.contains("probe1"),
