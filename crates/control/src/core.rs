@@ -23,6 +23,7 @@ use crate::operations::Endings;
 use crate::resources::document::{self, Document};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::Kind;
+use crate::resources::recent::Recent;
 
 /// The control plane.
 pub(crate) struct Core {
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: Arc<SealingKey>,
     pub(crate) inventory: Inventory,
+    recent: Recent,
     pub(crate) identity: Identity,
     pub(crate) endings: Endings,
     pub(crate) asked: Asked,
@@ -64,6 +66,7 @@ impl Core {
             store,
             sealing,
             inventory: Inventory::default(),
+            recent: Recent::default(),
             identity,
             endings: Endings::default(),
             asked: Asked::default(),
@@ -196,11 +199,16 @@ impl Core {
     pub(crate) async fn document(&self, id: &ResourceId) -> Result<Option<Document>, ArmError> {
         let key = document::key_of(id).map_err(failed)?;
         let entry = self.store.get(&key).await.map_err(failed)?;
-        entry
-            .as_ref()
-            .map(Document::read)
-            .transpose()
-            .map_err(failed)
+        let read = |entry| self.recent.read(entry).map_err(failed);
+        entry.as_ref().map(read).transpose()
+    }
+
+    /// Takes note of a resource as it was stored.
+    pub(crate) fn note(&self, document: &Document) {
+        self.inventory.put(document);
+        if let Ok(key) = document::key_of(&document.id) {
+            self.recent.put(key, document);
+        }
     }
 
     /// Every entry whose key begins with `prefix`.

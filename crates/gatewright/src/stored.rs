@@ -336,7 +336,11 @@ impl gatewright_control::Node for Served {
         Box::pin(async move {
             let taken = self.wait(revision).await?;
             let id = gateway.to_string().to_ascii_lowercase();
-            taken.failures.get(&id).cloned().map_or(Ok(()), Err)
+            if let Some(failure) = taken.failures.get(&id) {
+                return Err(failure.clone());
+            }
+            self.board.dataplane().first_probes(Some(&id)).await;
+            Ok(())
         })
     }
 

@@ -168,12 +168,12 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
 async fn patch(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let id = context.group_id();
-    let mut whole = context.document(&id).await?.body;
+    let mut group = context.document(&id).await?;
     if let Some(tags) = member(&body, "tags") {
-        whole["tags"] = tags.clone();
+        group.edit()["tags"] = tags.clone();
     }
     let call = context.group_call(Doing::Put, "write");
-    let (document, _) = context.core.put_group(&call, &id, &whole).await?;
+    let (document, _) = context.core.put_group(&call, &id, &group.body).await?;
     Ok(Answer::ok(&document.body))
 }
 

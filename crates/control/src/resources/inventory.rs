@@ -193,7 +193,7 @@ impl Known {
         // What a record mentions, it does not use.
         let (body, notes) = match is_record(&id.resource_type()) {
             true => (&empty, &empty),
-            false => (body, &document.notes),
+            false => (&**body, &document.notes),
         };
         Self {
             uses: references::collect(id, body),

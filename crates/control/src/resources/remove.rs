@@ -46,7 +46,7 @@ impl Core {
             self.note_refusal(call, id, &error).await;
             return Err(error);
         }
-        let touched = kind.touches(Some(&document.body), None);
+        let touched = kind.touches(Some(&*document.body), None);
         let operation = self.begin(call, id, &document.body);
         let removed = match kind.manner() {
             Manner::AtOnce => self
@@ -140,7 +140,7 @@ impl Core {
         let key = document::key_of(&document.id).map_err(failed)?;
         let condition = Condition::ModifiedAt(key.clone(), document.revision);
         document.operation = Some(operation.id);
-        stamp(&mut document.body, &new_etag(), "Deleting");
+        stamp(document.edit(), &new_etag(), "Deleting");
         let operation_key = operations::key_of(operation.id).map_err(failed)?;
         let mut transaction = Transaction::default()
             .when(condition)
@@ -157,7 +157,7 @@ impl Core {
             self.endings.end(operation.id);
             not_committed(error)
         })?;
-        self.inventory.put(&document);
+        self.note(&document);
         tokio::spawn(Arc::clone(self).settle(document, operation.clone(), None));
         Ok(operation)
     }

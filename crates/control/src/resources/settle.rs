@@ -120,15 +120,15 @@ impl Core {
             self.inventory.remove(&document.id);
             return Ok(());
         }
-        stamp(&mut document.body, &new_etag(), ended.status.text());
+        stamp(document.edit(), &new_etag(), ended.status.text());
         if is_good {
             let kind = self.kind_of(&document.id)?;
-            kind.succeed(&mut document.body, &document.notes);
+            kind.succeed(Arc::make_mut(&mut document.body), &document.notes);
             transaction = transaction.delete(last_good);
         }
         transaction = transaction.put(key, document.to_bytes());
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(())
     }
 }

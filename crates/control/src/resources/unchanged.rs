@@ -50,11 +50,11 @@ impl Core {
         let mut operation = self.begin(call, id, &previous.body);
         operation.end(None);
         let mut document = Document {
-            body,
+            body: Arc::new(body),
             changed: clock::now(),
             ..previous.clone()
         };
-        stamp(&mut document.body, &new_etag(), "Succeeded");
+        stamp(document.edit(), &new_etag(), "Succeeded");
         let transaction = self.written(&document, Some(&previous)).map_err(failed)?;
         let key = operations::key_of(operation.id).map_err(failed)?;
         let mut transaction: Transaction = transaction.put(key, operation.to_bytes());
@@ -64,7 +64,7 @@ impl Core {
             transaction = transaction.put(key, bytes);
         }
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(Accepted {
             document,
             is_new: false,

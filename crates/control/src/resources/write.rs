@@ -121,7 +121,7 @@ impl Core {
             }
             // Another write's end may have come between: it changes states, not what was judged.
             let previous = self.document(id).await?;
-            let before = previous.as_ref().map(|previous| &previous.body);
+            let before = previous.as_ref().map(|previous| &*previous.body);
             let touched = kind.touches(before, Some(&prepared.body));
             let accepted = match previous {
                 Some(previous)
@@ -161,7 +161,7 @@ impl Core {
     ) -> Result<Prepared, ArmError> {
         self.check_group(id)?;
         check_preconditions(call, id, previous)?;
-        let body = edit.apply(id, previous.map(|document| &document.body))?;
+        let body = edit.apply(id, previous.map(|document| &*document.body))?;
         let put = Put {
             id,
             body: &body,
@@ -251,14 +251,14 @@ impl Core {
         let before = previous.as_ref().map(|before| before.notes.clone());
         document.notes = prepared.notes.or(before).unwrap_or_default();
         kind.note(call.doing, &mut document.notes);
-        kind.begin(&mut document.body, call.doing);
+        kind.begin(document.edit(), call.doing);
         document
             .seal(&self.sealing, &prepared.secrets)
             .map_err(failed)?;
         let is_at_once = kind.manner() == Manner::AtOnce;
         document.operation = (!is_at_once).then_some(operation.id);
         let state = if is_at_once { "Succeeded" } else { "Updating" };
-        stamp(&mut document.body, &new_etag(), state);
+        stamp(document.edit(), &new_etag(), state);
         let mut transaction = self.written(&document, previous.as_ref()).map_err(failed)?;
         if kind.keeps_last_good() {
             transaction = keep_last_good(transaction, id, previous.as_ref()).map_err(failed)?;
@@ -284,7 +284,7 @@ impl Core {
             not_committed(error)
         })?;
         self.edits.fetch_add(1, Ordering::AcqRel);
-        self.inventory.put(&document);
+        self.note(&document);
         if is_at_once {
             self.endings.end(operation.id);
             kind.stored(self, &document);

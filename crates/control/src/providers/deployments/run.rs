@@ -105,7 +105,7 @@ impl Run {
 
     async fn carry_out(&self) -> Result<Map<String, Value>, Stop> {
         let began = self.active.began;
-        self.note(|document| set_state(&mut document.body, "Running", began))
+        self.note(|document| set_state(document.edit(), "Running", began))
             .await?;
         let mut is_lost = Vec::with_capacity(self.plan.resources.len());
         let mut failures = Vec::new();
@@ -154,7 +154,7 @@ impl Run {
             let mut notes = Notes::of(document);
             notes.put(shown);
             document.notes = notes.into_value();
-            set_state(&mut document.body, "Running", began);
+            set_state(document.edit(), "Running", began);
         })
         .await
     }

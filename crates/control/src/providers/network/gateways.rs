@@ -79,21 +79,19 @@ impl Kind for Gateways {
         Box::pin(core.node().serves(&document.id, document.revision))
     }
 
-    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let has_run = document.text("/properties/operationalState") != Some("Stopped");
-        if !has_run && document.state() != Some("Succeeded") && !is_stopped(&document.notes) {
-            hide_given_addresses(&mut body);
+    fn present(&self, shown: &mut Document, _inventory: &Inventory) {
+        let has_run = shown.text("/properties/operationalState") != Some("Stopped");
+        if !has_run && shown.state() != Some("Succeeded") && !is_stopped(&shown.notes) {
+            hide_given_addresses(shown.edit());
         }
-        if document.state() == Some("Updating") {
-            hide_principals(&mut body);
+        if shown.state() == Some("Updating") && shown.body.get("identity").is_some() {
+            hide_principals(shown.edit());
         }
-        body
     }
 
-    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
         if api_version < NEWER_TLS_DEFAULT
-            && let Some(properties) = body.get_mut("properties")
+            && let Some(properties) = shown.edit().get_mut("properties")
         {
             leave_newer_out(properties);
         }

@@ -78,18 +78,12 @@ impl Kind for RouteTables {
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let users = inventory.users(&document.id.to_string());
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        let users = inventory.users(&shown.id.to_string());
         if !users.is_empty() {
-            insert_before(
-                &mut body["properties"],
-                "",
-                "subnets",
-                shape::references(users),
-            );
+            let bag = &mut shown.edit()["properties"];
+            insert_before(bag, "", "subnets", shape::references(users));
         }
-        body
     }
 
     fn refuse_delete(
