@@ -9,6 +9,7 @@ use gatewright_store::{
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode, Uri};
 use std::sync::atomic::AtomicU64;
+use tokio::sync::Semaphore;
 
 use crate::asked::Asked;
 use crate::config::ControlConfig;
@@ -42,6 +43,9 @@ pub(crate) struct Core {
     pub(crate) writing: tokio::sync::Mutex<()>,
     /// How many writes of clients there were: whether what a write was judged by may have changed.
     pub(crate) edits: AtomicU64,
+    /// Turns for requests with large bodies, which take many times as much memory while they are
+    /// judged.
+    pub(crate) large: Semaphore,
     pub(crate) router: Router,
     node: Arc<dyn Node>,
     /// The authorities that this control plane answers to, in lower case.
@@ -73,6 +77,7 @@ impl Core {
             kinds,
             writing: tokio::sync::Mutex::default(),
             edits: AtomicU64::default(),
+            large: Semaphore::new(LARGE_AT_A_TIME),
             router,
             node,
             authorities,
@@ -233,6 +238,11 @@ impl Core {
 
 /// Entries that are read at a time.
 const PAGE: usize = 500;
+
+/// Requests with large bodies that are answered at a time, and from how many bytes on a body is
+/// one.
+const LARGE_AT_A_TIME: usize = 2;
+pub(crate) const LARGE_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a client is told when the store fails; the log has the rest.
 pub(crate) fn failed(error: impl std::fmt::Display) -> ArmError {

@@ -189,7 +189,7 @@ impl Context {
         }
     }
 
-    fn call_on(&self, id: &ResourceId, doing: Doing, verb: &str) -> Call {
+    pub(crate) fn call_on(&self, id: &ResourceId, doing: Doing, verb: &str) -> Call {
         self.call(doing, format!("{}/{verb}", id.resource_type()))
     }
 

@@ -437,12 +437,15 @@ impl Plane {
     /// nobody up.
     async fn warm_up(&self, live: &Live, is_serving: &(dyn Fn(&str) -> bool + Sync)) {
         let mut both = self.live.load().watched();
+        let known: HashSet<u64> = both.iter().map(|one| one.target.number).collect();
         both.extend(live.watched());
         self.prober.watch(both);
         let upstreams = live.upstreams().map(|(_, upstream)| upstream);
         let idle = upstreams
             .filter(|upstream| is_serving(&upstream.identity.gateway) && !upstream.takes_traffic());
-        let targets: Vec<_> = idle.flat_map(LiveUpstream::without_state).collect();
+        let targets = idle.flat_map(LiveUpstream::without_state);
+        // Those that were waited for before are not again.
+        let targets: Vec<_> = targets.filter(|one| !known.contains(&one.number)).collect();
         self.first_results(&targets).await;
     }
 

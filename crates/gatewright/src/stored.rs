@@ -176,7 +176,7 @@ impl Stored {
         let is_last_good_better = known.has_failed && known.last_good.is_some();
         match self.failures.contains_key(id) || is_last_good_better {
             true => known.last_good.as_ref(),
-            false => Some(&known.gateway),
+            false => Some(&known.gateway).filter(|_| !known.is_doomed),
         }
     }
 

@@ -38,6 +38,9 @@ pub(crate) struct Document {
     pub(crate) sealed: Option<Vec<u8>>,
     /// What its kind remembers of it and never shows.
     pub(crate) notes: Value,
+    /// Why the operation that wrote it fails whatever the node does: the error object. It is not to
+    /// be served then.
+    pub(crate) doomed: Option<Value>,
     /// The step that wrote it; 0 for one that is not stored yet.
     pub(crate) revision: Revision,
 }
@@ -54,6 +57,8 @@ struct Stored<V> {
     sealed: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     notes: Option<V>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doomed: Option<V>,
     body: V,
 }
 
@@ -105,6 +110,7 @@ impl Document {
             operation: None,
             sealed: None,
             notes: Value::Null,
+            doomed: None,
             revision: Revision::default(),
         }
     }
@@ -124,6 +130,7 @@ impl Document {
                 .transpose()
                 .map_err(|_| unreadable("what is sealed in it is no base64"))?,
             notes: stored.notes.unwrap_or_default(),
+            doomed: stored.doomed,
             body: Arc::new(stored.body),
             revision: entry.modified,
         })
@@ -137,6 +144,7 @@ impl Document {
             operation: self.operation,
             sealed: self.sealed.as_ref().map(|sealed| BASE64.encode(sealed)),
             notes: Some(&self.notes).filter(|notes| !notes.is_null()),
+            doomed: self.doomed.as_ref(),
             body: &*self.body,
         };
         serde_json::to_vec(&stored).unwrap_or_default()

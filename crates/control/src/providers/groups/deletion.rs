@@ -72,8 +72,8 @@ impl Core {
             self.endings.end(operation.id);
             not_committed(error)
         })?;
-        self.edits.fetch_add(1, Ordering::AcqRel);
         self.note(&document);
+        self.edits.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 

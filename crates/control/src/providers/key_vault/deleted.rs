@@ -132,11 +132,11 @@ pub(super) async fn recover(core: &Arc<Core>, deleted: Deleted) -> Result<Docume
         back.push(one);
     }
     let revision = core.commit(transaction).await.map_err(not_committed)?;
-    core.edits.fetch_add(1, Ordering::AcqRel);
     for one in &mut back {
         one.revision = revision;
         core.note(one);
     }
+    core.edits.fetch_add(1, Ordering::AcqRel);
     back.into_iter()
         .next()
         .ok_or_else(|| failed("nothing was recovered"))
