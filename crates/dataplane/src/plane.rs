@@ -3,6 +3,7 @@
 mod nameless;
 mod on_demand;
 mod places;
+mod warm_up;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -22,18 +23,16 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 pub use self::places::HostPlace;
 
 use self::nameless::Nameless;
+use self::warm_up::serving;
 use crate::address_map::AddressMap;
 use crate::core::Shared;
 use crate::dns::{Dns, NameServers, NetworkServers, Question};
 use crate::io::bind;
 use crate::live::{Live, LiveUpstream, Server, Surroundings};
 use crate::network::unretrievable;
-use crate::probe::{Epoch, Prober, Target, member_name};
+use crate::probe::{Epoch, Prober, member_name};
 use crate::worker::{Command, Opening, WorkerHandle};
 
-/// How long the first probes of new servers are waited for: those that have not answered by then
-/// take traffic once they do.
-const FIRST_PROBES_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a program that may listen on a port has to answer.
 const LISTENER_PATIENCE: Duration = Duration::from_millis(250);
 
@@ -210,12 +209,9 @@ impl Dataplane {
             wanted,
             opened,
         } = prepared?;
-        let known: HashSet<SocketAddr> = sockets.open.keys().map(|key| key.2).collect();
-        let is_known = |key: &&SocketKey| known.contains(&key.2);
-        let serving = wanted.iter().filter(is_known).map(|key| &*key.0.gateway);
-        let serving: HashSet<&str> = serving.collect();
+        let serving = serving(&live.snapshot, addresses, &sockets);
         plane
-            .warm_up(&live, &|gateway| serving.contains(gateway))
+            .warm_up(&live, &|gateway| serving.contains(&gateway))
             .await;
         let close: Vec<SocketKey> = sockets
             .open
@@ -235,18 +231,6 @@ impl Dataplane {
             address: sockets.open.get(key).copied().unwrap_or(key.2),
         };
         Ok(wanted.iter().map(bound).collect())
-    }
-
-    /// Waits until each server of a gateway, or of all, was probed once, for a second at most:
-    /// before, a new gateway has nobody that it could send a request to. `gateway`: its id, or its
-    /// name where it has none, in any letter case.
-    pub async fn first_probes(&self, gateway: Option<&str>) {
-        let is_meant = |own: &str| gateway.is_none_or(|gateway| own.eq_ignore_ascii_case(gateway));
-        let live = self.0.live.load_full();
-        let upstreams = live.upstreams().map(|(_, upstream)| upstream);
-        let upstreams = upstreams.filter(|upstream| is_meant(&upstream.identity.gateway));
-        let targets: Vec<_> = upstreams.flat_map(LiveUpstream::without_state).collect();
-        self.0.first_results(&targets).await;
     }
 
     /// Other stand-ins for backend addresses, from the next [`apply`](Self::apply) on.
@@ -429,29 +413,6 @@ impl Plane {
         let others = (1..self.workers.len()).map(|_| bind(address));
         let all: io::Result<Vec<_>> = std::iter::once(Ok(first)).chain(others).collect();
         Ok(all?)
-    }
-
-    /// Has the new servers of `live` probed, beside those that are served now; and where a gateway
-    /// that takes traffic already would send some of it to a pool of which nothing is known, waits
-    /// a little for what that tells. A gateway that is new has no traffic to lose, and holds
-    /// nobody up.
-    async fn warm_up(&self, live: &Live, is_serving: &(dyn Fn(&str) -> bool + Sync)) {
-        let mut both = self.live.load().watched();
-        let known: HashSet<u64> = both.iter().map(|one| one.target.number).collect();
-        both.extend(live.watched());
-        self.prober.watch(both);
-        let upstreams = live.upstreams().map(|(_, upstream)| upstream);
-        let idle = upstreams
-            .filter(|upstream| is_serving(&upstream.identity.gateway) && !upstream.takes_traffic());
-        let targets = idle.flat_map(LiveUpstream::without_state);
-        // Those that were waited for before are not again.
-        let targets: Vec<_> = targets.filter(|one| !known.contains(&one.number)).collect();
-        self.first_results(&targets).await;
-    }
-
-    async fn first_results(&self, targets: &[Arc<Target>]) {
-        let results = self.prober.first_results(targets);
-        let _ = tokio::time::timeout(FIRST_PROBES_PATIENCE, results).await;
     }
 
     /// Has every worker serve `live`, and its servers alone probed; returns when all do.
