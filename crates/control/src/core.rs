@@ -203,6 +203,12 @@ impl Core {
     /// A resource.
     pub(crate) async fn document(&self, id: &ResourceId) -> Result<Option<Document>, ArmError> {
         let key = document::key_of(id).map_err(failed)?;
+        if let Some(known) = self.recent.find(&key) {
+            let modified = self.store.modified(&key).await.map_err(failed)?;
+            if modified == Some(known.revision) {
+                return Ok(Some(known));
+            }
+        }
         let entry = self.store.get(&key).await.map_err(failed)?;
         let read = |entry| self.recent.read(entry).map_err(failed);
         entry.as_ref().map(read).transpose()

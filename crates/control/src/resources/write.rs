@@ -18,6 +18,7 @@ use crate::operations::{self, Doing, Operation, Status, StoredOperation};
 use crate::resources::document::{self, Document};
 use crate::resources::edit::{Edit, not_found};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
+use crate::resources::naming::{check_location, check_names};
 use crate::resources::stamp::{new_etag, stamp};
 
 /// How often a write is judged anew because what it relies on changed meanwhile; the last time,
@@ -164,6 +165,8 @@ impl Core {
         check_preconditions(call, id, previous)?;
         let body = edit.apply(id, previous.map(|document| &*document.body))?;
         body::check_size(&body)?;
+        check_names(kind, id, &body, previous)?;
+        check_location(id, &body, previous)?;
         let put = Put {
             id,
             body: &body,

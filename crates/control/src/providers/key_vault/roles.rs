@@ -221,7 +221,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let _turn = core.writing.lock().await;
     let stored = all(core).await?;
     let mut named = stored.iter();
-    let before = named.find(|one| text(one, "name") == name);
+    let before = named.find(|one| one.get("name") == Some(&json!(name)));
     let is_same =
         |one: &Value, member: &str, value: &str| text(one, member).eq_ignore_ascii_case(value);
     let moves =
