@@ -189,7 +189,7 @@ impl Context {
         }
     }
 
-    pub(crate) fn call_on(&self, id: &ResourceId, doing: Doing, verb: &str) -> Call {
+    fn call_on(&self, id: &ResourceId, doing: Doing, verb: &str) -> Call {
         self.call(doing, format!("{}/{verb}", id.resource_type()))
     }
 
@@ -410,7 +410,7 @@ async fn shown_part(
     let parent = id.parent().ok_or_else(|| not_found(id))?;
     context.core.check_group(id)?;
     let document = context.core.document(&parent).await?;
-    let document = document.ok_or_else(|| not_found(id))?;
+    let document = document.ok_or_else(|| not_found(&parent))?;
     let shown = context.shown(&document);
     let name = id.name().unwrap_or_default();
     part(&shown, collection, name)

@@ -6,7 +6,7 @@ use super::checker::Checker;
 use crate::any_case::AnyCase;
 use crate::model::{ChildResource, Item};
 use crate::wire::pointer::dotted;
-use crate::wire::reader::shorten;
+use crate::wire::reader::{shorten, shorten_id};
 
 /// Longest name of a resource, in characters (Azure REST API).
 const MAX_NAME_CHARS: usize = 80;
@@ -148,7 +148,7 @@ pub(crate) fn references(c: &mut Checker<'_>) {
         let message = format!(
             "Reference Id {} is not formatted correctly. The Id is expected to reference a \
              resource of type {}. Path {}.",
-            shorten(&link.reference.id),
+            shorten_id(&link.reference.id),
             link.target.type_words().collect::<Vec<_>>().join("/"),
             dotted(path)
         );

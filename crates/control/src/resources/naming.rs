@@ -7,6 +7,9 @@ use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::member;
 use crate::resources::kind::Kind;
 
+/// What the types of the network begin with.
+const NETWORK: &str = "Microsoft.Network/";
+
 /// The names of a new resource of the network, and of those items of one that have routes of their
 /// own.
 pub(super) fn check_names(
@@ -15,7 +18,7 @@ pub(super) fn check_names(
     body: &Value,
     previous: Option<&Document>,
 ) -> Result<(), ArmError> {
-    if !kind.name().starts_with("Microsoft.Network/") {
+    if !kind.name().starts_with(NETWORK) {
         return Ok(());
     }
     let own = id.name().filter(|_| previous.is_none());
@@ -28,8 +31,19 @@ pub(super) fn check_names(
     }
 }
 
-/// A resource stays where it was made.
+/// The network's answers have locations without blanks and capitals, whatever was sent.
+pub(super) fn plain_place(kind: &dyn Kind, body: &mut Value) {
+    if !kind.name().starts_with(NETWORK) {
+        return;
+    }
+    if let Some(Value::String(location)) = body.get_mut("location") {
+        *location = plain_location(location);
+    }
+}
+
+/// A resource is somewhere, and stays where it was made.
 pub(super) fn check_location(
+    kind: &dyn Kind,
     id: &ResourceId,
     body: &Value,
     previous: Option<&Document>,
@@ -37,6 +51,10 @@ pub(super) fn check_location(
     let before = previous.map_or("", Document::location);
     let after = member(body, "location").and_then(Value::as_str);
     let after = after.filter(|after| !after.is_empty()).unwrap_or(before);
+    if previous.is_none() && after.is_empty() && kind.name().starts_with(NETWORK) {
+        let message = "The location property is required for this definition.";
+        return Err(ArmError::front_door("LocationRequired", message));
+    }
     if before.is_empty() || plain_location(before) == plain_location(after) {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use crate::operations::{self, Doing, Operation, Status, StoredOperation};
 use crate::resources::document::{self, Document};
 use crate::resources::edit::{Edit, not_found};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::naming::{check_location, check_names};
+use crate::resources::naming::{check_location, check_names, plain_place};
 use crate::resources::stamp::{new_etag, stamp};
 
 /// How often a write is judged anew because what it relies on changed meanwhile; the last time,
@@ -166,14 +166,15 @@ impl Core {
         let body = edit.apply(id, previous.map(|document| &*document.body))?;
         body::check_size(&body)?;
         check_names(kind, id, &body, previous)?;
-        check_location(id, &body, previous)?;
+        check_location(kind, id, &body, previous)?;
         let put = Put {
             id,
             body: &body,
             previous,
             api_version: call.api_version,
         };
-        let prepared = kind.prepare(self, put).await?;
+        let mut prepared = kind.prepare(self, put).await?;
+        plain_place(kind, &mut prepared.body);
         self.check_links(call, id, &prepared.body, previous)?;
         Ok(prepared)
     }

@@ -306,7 +306,8 @@ async fn store(
     sub_status: &str,
 ) -> Result<(), ArmError> {
     let (core, id) = (&context.core, context.resource_id(0)?);
-    let operation = core.begin(&context.call_on(&id, doing, verb), &id, &Value::Null);
+    let call = context.call(doing, format!("{ASSIGNMENTS}/{verb}"));
+    let operation = core.begin(&call, &id, &Value::Null);
     let happened = [("Started", ""), ("Succeeded", sub_status)];
     let transaction = with_events(transaction, &operation, &id, &happened).map_err(failed)?;
     core.commit(transaction)
