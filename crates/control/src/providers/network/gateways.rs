@@ -22,6 +22,7 @@ use crate::clock;
 use crate::core::{Core, failed};
 use crate::operations::Doing;
 use crate::resources::document::Document;
+use crate::resources::edit::member;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 
@@ -237,6 +238,11 @@ fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
     let members = body
         .as_object_mut()
         .ok_or_else(|| failed("a body is no object"))?;
+    // Recorded, with this status and in these words.
+    let is_empty = |bag: &Value| bag.as_object().is_some_and(Map::is_empty);
+    if member(put.body, "properties").is_none_or(is_empty) {
+        return Err(ArmError::new("InternalServerError", "An error occurred."));
+    }
     // A body needs neither of them, and what it says of them counts for nothing.
     members
         .retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
