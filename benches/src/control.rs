@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cpu::resident_bytes;
 use crate::engines::Installed;
+use crate::stage::Stage;
 use client::{Client, Door};
 
 /// Listeners of the gateway that is changed.
@@ -85,7 +86,10 @@ pub fn run(
     tell: &dyn Fn(&str),
 ) -> anyhow::Result<Outcome> {
     std::fs::create_dir_all(folder)?;
-    let plane = client::Plane::start(folder, installed)?;
+    // Servers that answer, as a gateway's do: the first probes of new ones are waited for.
+    let cpus: Vec<usize> = (0..std::thread::available_parallelism()?.get()).collect();
+    let backends = Stage::build(&folder.join("stage"))?.backends(&[&cpus])?;
+    let plane = client::Plane::start(folder, installed, backends.port)?;
     let mut client = plane.door.client()?;
     documents::make_network(&mut client)?;
     let mut points = Vec::new();

@@ -136,7 +136,7 @@ pub struct Run<'a> {
 
 /// The backends of an experiment; they end with this.
 pub struct Backends {
-    port: u16,
+    pub(crate) port: u16,
     _programs: Vec<Program>,
 }
 

@@ -36,11 +36,15 @@ pub(super) struct Door {
 }
 
 impl Plane {
-    pub(super) fn start(folder: &Path, installed: &Installed) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        folder: &Path,
+        installed: &Installed,
+        backend: u16,
+    ) -> anyhow::Result<Self> {
         let data = folder.join("data");
         let log = folder.join("gatewright.log");
         let argument = |text: &str| OsString::from(text);
-        let command: Vec<OsString> = vec![
+        let mut command: Vec<OsString> = vec![
             installed.program.clone().into(),
             argument("serve"),
             argument("--data-dir"),
@@ -52,6 +56,12 @@ impl Plane {
             argument("-o"),
             argument("json"),
         ];
+        for server in documents::servers() {
+            command.extend([
+                "--map".into(),
+                format!("{server}=127.0.0.1:{backend}").into(),
+            ]);
+        }
         let cpus: Vec<usize> = (0..std::thread::available_parallelism()?.get()).collect();
         let mut program = Program::start("gatewright", &cpus, &command, &log)?;
         let ready: Value = serde_json::from_str(&program.line(PATIENCE)?)?;
@@ -93,7 +103,8 @@ impl Door {
             self.app_id, self.password, self.control
         );
         let answer = client.call("POST", "/adfs/oauth2/token", form.as_bytes())?;
-        let token = answer.body["access_token"].as_str();
+        let body = answer.body();
+        let token = body["access_token"].as_str();
         token.context("no token")?.clone_into(&mut client.token);
         Ok(client)
     }
@@ -133,26 +144,30 @@ struct Answer {
     status: u16,
     /// The path of `Azure-AsyncOperation`.
     operation: Option<String>,
-    body: Value,
+    /// Parsed by those alone who look into it: what a client makes of an answer takes no time of
+    /// the control plane's.
+    text: Vec<u8>,
+}
+
+impl Answer {
+    fn body(&self) -> Value {
+        serde_json::from_slice(&self.text).unwrap_or_default()
+    }
 }
 
 impl Client {
-    pub(super) fn get(&mut self, path: &str) -> anyhow::Result<Value> {
+    pub(super) fn get(&mut self, path: &str) -> anyhow::Result<()> {
         let answer = self.call("GET", &versioned(path), b"")?;
-        ensure!(
-            answer.status == 200,
-            "GET {path}: {} {}",
-            answer.status,
-            answer.body
-        );
-        Ok(answer.body)
+        let is_fine = answer.status == 200;
+        ensure!(is_fine, "GET {path}: {} {}", answer.status, answer.body());
+        Ok(())
     }
 
     /// The path of the operation, where one goes on.
     pub(super) fn put(&mut self, path: &str, body: &Value) -> anyhow::Result<Option<String>> {
         let answer = self.call("PUT", &versioned(path), body.to_string().as_bytes())?;
         let is_fine = matches!(answer.status, 200 | 201);
-        ensure!(is_fine, "PUT {path}: {} {}", answer.status, answer.body);
+        ensure!(is_fine, "PUT {path}: {} {}", answer.status, answer.body());
         Ok(answer.operation)
     }
 
@@ -163,10 +178,11 @@ impl Client {
         };
         loop {
             let answer = self.call("GET", path, b"")?;
-            match answer.body["status"].as_str() {
+            let body = answer.body();
+            match body["status"].as_str() {
                 Some("Succeeded") => return Ok(()),
                 Some("InProgress") => {}
-                _ => bail!("{path}: {} {}", answer.status, answer.body),
+                _ => bail!("{path}: {} {body}", answer.status),
             }
         }
     }
@@ -206,12 +222,12 @@ impl Client {
                 _ => {}
             }
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
+        let mut text = vec![0; length];
+        self.stream.read_exact(&mut text)?;
         Ok(Answer {
             status,
             operation,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
+            text,
         })
     }
 }

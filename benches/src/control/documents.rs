@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::gateway_json::big_gateway;
+use crate::gateway_json::{big_gateway, more_addresses};
 
 pub(super) const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-4000-8000-000000000001";
 const NETWORK: &str = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/bench\
@@ -29,21 +29,34 @@ pub(super) fn small_name(number: usize) -> String {
     format!("small-{number:04}")
 }
 
-/// A group, and a network whose subnet has room for all.
+/// A group, and a network whose subnet has room for all gateways, and which the servers are in.
 pub(super) fn make_network(client: &mut Client) -> anyhow::Result<()> {
     let group = format!("{SUBSCRIPTION}/resourceGroups/bench");
     client.put(&group, &json!({"location": "local"}))?;
     let network = json!({"location": "local", "properties": {
-        "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "addressSpace": {"addressPrefixes": ["10.0.0.0/8"]},
         "subnets": [{"name": "gateway", "properties": {"addressPrefix": "10.0.0.0/16"}}],
     }});
     let operation = client.put(&format!("{NETWORK}/virtualNetworks/bench"), &network)?;
     client.finish(&operation)
 }
 
+/// Pools of the gateway that is changed, and servers of each.
+const POOLS: usize = 20;
+const POOL_SERVERS: usize = 4;
+
+/// The addresses of all servers.
+pub(super) fn servers() -> Vec<String> {
+    more_addresses(POOLS * POOL_SERVERS)
+}
+
 /// A gateway with so many listeners, the first of which redirects to `target`.
 pub(super) fn big(listeners: usize, target: &str) -> Value {
-    let mut body = placed("big", big_gateway(listeners, 4, 20, 4), BIG_ADDRESS);
+    let mut body = placed(
+        "big",
+        big_gateway(listeners, 4, POOLS, POOL_SERVERS),
+        BIG_ADDRESS,
+    );
     let redirect = format!("{}/redirectConfigurations/moved", gateway_path("big"));
     let properties = &mut body["properties"];
     properties["redirectConfigurations"] = json!([{"name": "moved", "properties": {

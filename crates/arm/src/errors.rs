@@ -122,6 +122,7 @@ const STATUSES: &[(&str, u16)] = &[
     ("ConflictError", 409),
     ("DeploymentActive", 409),
     ("InvalidResourceGroupLocation", 409),
+    ("InvalidResourceLocation", 409),
     ("MissingSubscriptionRegistration", 409),
     ("ReferencedResourceNotProvisioned", 409),
     ("ResourceGroupBeingDeleted", 409),

@@ -24,7 +24,11 @@ impl<'a> IdParts<&'a str> {
             return Err(ResourceIdError::NoLeadingSlash);
         }
         let bad = |c: char| c.is_control() || matches!(c, '?' | '#' | '<' | '>' | '%' | '\\' | '"');
-        if text.chars().any(bad) {
+        let is_bad = match text.is_ascii() {
+            true => text.bytes().any(|byte| bad(char::from(byte))),
+            false => text.chars().any(bad),
+        };
+        if is_bad {
             return Err(ResourceIdError::BadCharacter);
         }
         let mut segments = text

@@ -50,5 +50,5 @@ pub use read_network::{
     MAX_NETWORK_RESOURCES, NetworkReadError, NetworkReport, NetworkResources, OtherResource,
     read_network, read_network_text,
 };
-pub use validate::{ApiVersion, ApiVersionError, Context, validate};
+pub use validate::{ApiVersion, ApiVersionError, Context, name_fault, validate};
 pub use write::{Shape, WriteOptions, write};

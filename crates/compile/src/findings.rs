@@ -10,6 +10,9 @@ const FINDINGS_MAX: usize = 1000;
 /// Longest piece of a foreign value that a message quotes, in characters.
 const QUOTE_CHARS_MAX: usize = 80;
 
+/// The same of an id.
+const QUOTED_ID_CHARS_MAX: usize = 600;
+
 /// Collects diagnostics, and knows whether one is an error.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -90,12 +93,21 @@ impl Findings {
 
 /// At most 80 characters of a foreign text, control characters replaced, in quotes.
 pub(crate) fn quote(text: &str) -> String {
+    quote_to(QUOTE_CHARS_MAX, text)
+}
+
+/// As [`quote`], for ids: what is wrong with one stands at its end, as a rule.
+pub(crate) fn quote_id(id: &str) -> String {
+    quote_to(QUOTED_ID_CHARS_MAX, id)
+}
+
+fn quote_to(most: usize, text: &str) -> String {
     let shown: String = text
         .chars()
-        .take(QUOTE_CHARS_MAX)
+        .take(most)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect();
-    let cut = if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+    let cut = if text.chars().nth(most).is_some() {
         "…"
     } else {
         ""

@@ -8,7 +8,7 @@ use gatewright_snapshot::{BackendSetting, GatewayIndex, Pool, Probe, Snapshot, U
 use gatewright_snapshot::{PoolIndex, SettingIndex};
 
 use crate::codes;
-use crate::findings::{Findings, quote};
+use crate::findings::{Findings, quote, quote_id};
 use crate::probes;
 
 /// Bounds of the timeout, in seconds (Azure REST API).
@@ -95,7 +95,7 @@ fn find(
     if found.is_none() {
         let message = match id {
             "" => format!("The body names no {member}."),
-            id => format!("{} names nothing in this gateway.", quote(id)),
+            id => format!("{} names nothing in this gateway.", quote_id(id)),
         };
         findings.error(
             codes::E_ON_DEMAND_PROBE,

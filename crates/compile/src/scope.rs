@@ -10,7 +10,7 @@ use gatewright_snapshot::{GatewayIndex, Generation, Snapshot};
 
 use crate::Options;
 use crate::codes;
-use crate::findings::{Findings, quote};
+use crate::findings::{Findings, quote_id};
 use crate::lookup::Lookup;
 
 /// One gateway, and where its rows and diagnostics go.
@@ -33,7 +33,7 @@ impl Scope<'_> {
         self.findings.error(
             codes::E_UNRESOLVED_REFERENCE,
             reference.pointer(),
-            format!("{} names nothing in this gateway.", quote(&reference.id)),
+            format!("{} names nothing in this gateway.", quote_id(&reference.id)),
             "",
         );
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_arm::ResourceId;
@@ -88,7 +89,7 @@ impl Control {
         let names = pki::names(&config.names);
         let authorities = pki::authorities(&names, address.port());
         let authority = authority(&*store, &sealing, (AUTHORITY, &names)).await?;
-        std::fs::write(&config.ca_file, &authority.certificate)
+        tell_authority(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
         let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
         let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
@@ -202,6 +203,16 @@ impl Control {
     }
 }
 
+/// Writes the certificate that clients trust, where it is not there already: whole or not at all.
+fn tell_authority(path: &Path, certificate: &str) -> io::Result<()> {
+    if std::fs::read(path).is_ok_and(|there| there == certificate.as_bytes()) {
+        return Ok(());
+    }
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, certificate)?;
+    std::fs::rename(&beside, path)
+}
+
 impl Core {
     async fn load(&self) -> Result<(), StoreError> {
         for entry in self.entries(&format!("{}/", document::PREFIX)).await? {
@@ -280,7 +291,10 @@ impl Core {
                 tokio::spawn(resume_deployment(Arc::clone(self), document, operation));
             }
             (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
-                tokio::spawn(Arc::clone(self).settle(document, operation, None));
+                let is_own = document.operation == Some(operation.id);
+                let doomed = document.doomed.as_ref().filter(|_| is_own);
+                let doomed = doomed.map(operations::read_error);
+                tokio::spawn(Arc::clone(self).settle(document, operation, doomed));
             }
             // It is gone, as it was to be.
             (Doing::Delete, None) => {

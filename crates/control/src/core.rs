@@ -9,6 +9,7 @@ use gatewright_store::{
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode, Uri};
 use std::sync::atomic::AtomicU64;
+use tokio::sync::Semaphore;
 
 use crate::asked::Asked;
 use crate::config::ControlConfig;
@@ -23,6 +24,7 @@ use crate::operations::Endings;
 use crate::resources::document::{self, Document};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::Kind;
+use crate::resources::recent::Recent;
 
 /// The control plane.
 pub(crate) struct Core {
@@ -31,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: Arc<SealingKey>,
     pub(crate) inventory: Inventory,
+    recent: Recent,
     pub(crate) identity: Identity,
     pub(crate) endings: Endings,
     pub(crate) asked: Asked,
@@ -40,6 +43,9 @@ pub(crate) struct Core {
     pub(crate) writing: tokio::sync::Mutex<()>,
     /// How many writes of clients there were: whether what a write was judged by may have changed.
     pub(crate) edits: AtomicU64,
+    /// Turns for requests with large bodies, which take many times as much memory while they are
+    /// judged.
+    pub(crate) large: Semaphore,
     pub(crate) router: Router,
     node: Arc<dyn Node>,
     /// The authorities that this control plane answers to, in lower case.
@@ -64,12 +70,14 @@ impl Core {
             store,
             sealing,
             inventory: Inventory::default(),
+            recent: Recent::default(),
             identity,
             endings: Endings::default(),
             asked: Asked::default(),
             kinds,
             writing: tokio::sync::Mutex::default(),
             edits: AtomicU64::default(),
+            large: Semaphore::new(LARGE_AT_A_TIME),
             router,
             node,
             authorities,
@@ -195,12 +203,23 @@ impl Core {
     /// A resource.
     pub(crate) async fn document(&self, id: &ResourceId) -> Result<Option<Document>, ArmError> {
         let key = document::key_of(id).map_err(failed)?;
+        if let Some(known) = self.recent.find(&key) {
+            let modified = self.store.modified(&key).await.map_err(failed)?;
+            if modified == Some(known.revision) {
+                return Ok(Some(known));
+            }
+        }
         let entry = self.store.get(&key).await.map_err(failed)?;
-        entry
-            .as_ref()
-            .map(Document::read)
-            .transpose()
-            .map_err(failed)
+        let read = |entry| self.recent.read(entry).map_err(failed);
+        entry.as_ref().map(read).transpose()
+    }
+
+    /// Takes note of a resource as it was stored.
+    pub(crate) fn note(&self, document: &Document) {
+        self.inventory.put(document);
+        if let Ok(key) = document::key_of(&document.id) {
+            self.recent.put(key, document);
+        }
     }
 
     /// Every entry whose key begins with `prefix`.
@@ -225,6 +244,11 @@ impl Core {
 
 /// Entries that are read at a time.
 const PAGE: usize = 500;
+
+/// Requests with large bodies that are answered at a time, and from how many bytes on a body is
+/// one.
+const LARGE_AT_A_TIME: usize = 2;
+pub(crate) const LARGE_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a client is told when the store fails; the log has the rest.
 pub(crate) fn failed(error: impl std::fmt::Display) -> ArmError {

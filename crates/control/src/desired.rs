@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use gatewright_arm::ApplicationGateway;
-use gatewright_store::{Change, Key, Revision, SealingKey, Step, Store, StoreError};
+use gatewright_store::{Change, Entry, Key, Revision, SealingKey, Step, Store, StoreError};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::providers::typed_gateway;
 use crate::providers::web::{SITES, host_names};
-use crate::resources::document::{self, Document};
+use crate::resources::document::{self, Document, Glance};
 
 /// Why what is stored cannot be read.
 pub type DesiredError = StoreError;
@@ -25,8 +25,10 @@ pub struct DesiredGateway {
     pub last_good: Option<Arc<ApplicationGateway>>,
     /// The write that made it so. A later step of the same write changes nothing of it.
     write: Option<Uuid>,
-    /// Whether that write has failed.
+    /// Whether that write has failed, or is going to.
     pub has_failed: bool,
+    /// Whether it must not be served at all.
+    pub is_doomed: bool,
 }
 
 /// Everything that is to be served, at one revision.
@@ -156,13 +158,16 @@ impl Desired {
         let id = format!("/{id}");
         match (prefix, change) {
             (document::PREFIX, Change::Put(entry)) => {
-                let document = Document::read(entry)?;
-                self.put(id, &document)
+                let glance = Glance::read(entry)?;
+                if self.is_known(&id, &glance) {
+                    return Ok(Part::Other);
+                }
+                self.put(id, &Document::read(entry)?)
             }
             (document::PREFIX, Change::Deleted(_)) => Ok(self.forget(id)),
             (document::LAST_GOOD_PREFIX, change) => {
                 let last_good = match change {
-                    Change::Put(entry) => Some(Arc::new(self.read(&Document::read(entry)?)?)),
+                    Change::Put(entry) => Some(self.last_good(&id, entry)?),
                     Change::Deleted(_) => None,
                 };
                 if let Some(known) = self.gateways.get_mut(&id) {
@@ -171,6 +176,35 @@ impl Desired {
                 Ok(Part::Other)
             }
             _ => Ok(Part::Other),
+        }
+    }
+
+    /// Whether what is to be served of a resource is known: a later step of the same write changes
+    /// its state alone. Takes note of the state.
+    fn is_known(&mut self, id: &str, glance: &Glance) -> bool {
+        if glance.operation.is_none() {
+            return false;
+        }
+        if let Some(known) = self.gateways.get_mut(id) {
+            let is_known = known.write == glance.operation;
+            if is_known {
+                known.has_failed = known.is_doomed || glance.state() == Some("Failed");
+            }
+            return is_known;
+        }
+        let network = self.network.get(id);
+        network.is_some_and(|known| known.write == glance.operation)
+    }
+
+    /// What was served until now, as a rule: it is not read again then.
+    fn last_good(&self, id: &str, entry: &Entry) -> Result<Arc<ApplicationGateway>, DesiredError> {
+        let glance = Glance::read(entry)?;
+        let known = self.gateways.get(id);
+        let known =
+            known.filter(|known| glance.operation.is_some() && known.write == glance.operation);
+        match known {
+            Some(known) => Ok(Arc::clone(&known.gateway)),
+            None => Ok(Arc::new(self.read(&Document::read(entry)?)?)),
         }
     }
 
@@ -183,12 +217,7 @@ impl Desired {
             return self.put_gateway(id, document);
         }
         if NETWORK_TYPES.contains(&kind.as_str()) {
-            let write = document.operation;
-            let before = self.network.get(&id);
-            if write.is_some() && before.is_some_and(|before| before.write == write) {
-                return Ok(Part::Other);
-            }
-            let body = Arc::new(document.body.clone());
+            let (body, write) = (Arc::clone(&document.body), document.operation);
             self.network.insert(id, NetworkDocument { body, write });
             return Ok(Part::Network);
         }
@@ -208,15 +237,7 @@ impl Desired {
     }
 
     fn put_gateway(&mut self, id: String, document: &Document) -> Result<Part, DesiredError> {
-        let write = document.operation;
-        let has_failed = document.state() == Some("Failed");
-        if let Some(known) = self.gateways.get_mut(&id)
-            && known.write == write
-            && write.is_some()
-        {
-            known.has_failed = has_failed;
-            return Ok(Part::Other);
-        }
+        let is_doomed = document.doomed.is_some();
         let gateway = Arc::new(self.read(document)?);
         let last_good = self
             .gateways
@@ -225,8 +246,9 @@ impl Desired {
         let known = DesiredGateway {
             gateway,
             last_good,
-            write,
-            has_failed,
+            write: document.operation,
+            has_failed: is_doomed || document.state() == Some("Failed"),
+            is_doomed,
         };
         self.gateways.insert(id.clone(), known);
         Ok(Part::Gateway(id))

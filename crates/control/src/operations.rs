@@ -149,7 +149,7 @@ pub(crate) fn error_object(error: &ArmError) -> Value {
 }
 
 /// Reads what [`error_object`] wrote.
-fn read_error(value: &Value) -> ArmError {
+pub(crate) fn read_error(value: &Value) -> ArmError {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let details = value.get("details").and_then(Value::as_array);
     ArmError {

@@ -209,7 +209,7 @@ impl Context {
     }
 
     /// A resource as a GET of this api-version answers it.
-    pub(crate) fn shown(&self, document: &Document) -> Value {
+    pub(crate) fn shown(&self, document: &Document) -> Document {
         self.core.shown_to(document, self.api_version)
     }
 
@@ -244,19 +244,21 @@ impl Core {
     }
 
     /// A resource as clients of this api-version know it.
-    pub(crate) fn shown_to(&self, document: &Document, api_version: ApiVersion) -> Value {
-        let mut body = self.shown(document);
+    pub(crate) fn shown_to(&self, document: &Document, api_version: ApiVersion) -> Document {
+        let mut shown = self.shown(document);
         if let Some(kind) = self.kind(&document.id.resource_type()) {
-            kind.leave_out(&mut body, api_version);
+            kind.leave_out(&mut shown, api_version);
         }
-        body
+        shown
     }
 
-    pub(crate) fn shown(&self, document: &Document) -> Value {
-        match self.kind(&document.id.resource_type()) {
-            Some(kind) => kind.present(document, &self.inventory),
-            None => document.body.clone(),
+    /// A resource as a GET of the newest api-version answers it.
+    pub(crate) fn shown(&self, document: &Document) -> Document {
+        let mut shown = document.clone();
+        if let Some(kind) = self.kind(&document.id.resource_type()) {
+            kind.present(&mut shown, &self.inventory);
         }
+        shown
     }
 }
 
@@ -270,7 +272,7 @@ fn with_etag(answer: Answer, body: &Value) -> Answer {
 async fn get(context: Context) -> Result<Answer, ArmError> {
     let id = context.resource_id(0)?;
     let document = context.document(&id).await?;
-    let body = context.shown(&document);
+    let body = context.shown(&document).body;
     Ok(with_etag(Answer::ok(&body), &body))
 }
 
@@ -279,7 +281,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let call = context.call_on(&id, Doing::Put, "write");
     let accepted = context.core.write(&call, &id, Edit::Whole(&body)).await?;
-    let shown = context.shown(&accepted.document);
+    let shown = context.shown(&accepted.document).body;
     let status = match accepted.is_new {
         true => context.core.kind_of(&id)?.status_of_new(),
         false => StatusCode::OK,
@@ -320,7 +322,7 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
             .await;
     }
     let document = context.document(&id).await?;
-    Ok(Answer::ok(&context.shown(&document)))
+    Ok(Answer::ok(&context.shown(&document).body))
 }
 
 /// How long a PATCH waits for what it began.
@@ -385,7 +387,7 @@ async fn list(context: &Context, scope: &str, kind: &str) -> Result<Answer, ArmE
             continue;
         }
         if let Some(document) = context.core.document(&known.id).await? {
-            items.push(context.shown(&document));
+            items.push(context.shown(&document).body);
         }
     }
     Ok(Answer::ok(&json!({ "value": items })))
@@ -408,11 +410,8 @@ async fn shown_part(
     let parent = id.parent().ok_or_else(|| not_found(id))?;
     context.core.check_group(id)?;
     let document = context.core.document(&parent).await?;
-    let document = document.ok_or_else(|| not_found(id))?;
-    let shown = Document {
-        body: context.shown(&document),
-        ..document
-    };
+    let document = document.ok_or_else(|| not_found(&parent))?;
+    let shown = context.shown(&document);
     let name = id.name().unwrap_or_default();
     part(&shown, collection, name)
         .cloned()
@@ -440,10 +439,7 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
             body: &body,
         };
         let accepted = context.core.write(&call, &parent, edit).await?;
-        let shown = Document {
-            body: context.shown(&accepted.document),
-            ..accepted.document.clone()
-        };
+        let shown = context.shown(&accepted.document);
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
         Ok(answer_write(&context, &accepted, written(is_new), &item))
     })
@@ -463,7 +459,7 @@ fn list_parts(context: Context, collection: &'static str) -> PartAnswer {
     Box::pin(async move {
         let parent = context.resource_id(1)?;
         let document = context.document(&parent).await?;
-        let shown = context.shown(&document);
+        let shown = context.shown(&document).body;
         let items = shown
             .get("properties")
             .and_then(|bag| bag.get(collection))

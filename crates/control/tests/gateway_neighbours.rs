@@ -514,3 +514,33 @@ async fn only_a_primary_configuration_joins_pools() {
         .await
         .refused("InvalidResourceReference");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_cannot_be_asked_is_told_at_once() {
+    let site = site().await;
+    let path = net("applicationGateways/ag1");
+    for empty in [
+        json!({"location": LOCATION}),
+        json!({"location": LOCATION, "properties": {}}),
+    ] {
+        let reply = site.api.put(&path, &empty).await;
+        let reply = reply.expect(StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(reply.body["error"]["code"], "InternalServerError");
+        assert_eq!(reply.body["error"]["message"], "An error occurred.");
+    }
+    site.api.create(&path, &gateway()).await;
+    let about = |pool: &str| json!({"backendAddressPool": {"id": format!("{path}/backendAddressPools/{pool}")}});
+    let ask = format!("{path}/getBackendHealthOnDemand");
+    let reply = site.api.post(&ask, Some(&about("nosuch"))).await;
+    let message = reply.refused("InvalidResourceReference");
+    assert!(message.contains("backendAddressPools/nosuch"), "{message}");
+    let pools = site.api.get(&path).await.body;
+    let known = pools["properties"]["backendAddressPools"][0]["name"]
+        .as_str()
+        .unwrap();
+    let reply = site
+        .api
+        .post(&ask, Some(&about(&known.to_uppercase())))
+        .await;
+    reply.expect(StatusCode::ACCEPTED);
+}

@@ -439,3 +439,95 @@ async fn effective_groups_are_the_subnets_and_the_interfaces() {
         .await
         .refused("ResourceNotFound");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_routes_with_one_prefix_conflict() {
+    let site = Site::with_group().await;
+    let route = |name: &str, prefix: &str| json!({"name": name, "properties": {"addressPrefix": prefix, "nextHopType": "None"}});
+    let table = |second: &str| {
+        json!({"location": LOCATION, "properties": {
+            "routes": [route("default0", "10.0.0.0/16"), route("default1", second)],
+        }})
+    };
+    let path = net("routeTables/t");
+    let refused = site.api.put(&path, &table("10.0.0.0/16")).await;
+    assert_eq!(
+        refused.refused("RouteConflict"),
+        "Route: default1 conflicts with Route: default0. Routes cannot have the same \
+         AddressPrefix."
+    );
+    site.api.create(&path, &table("10.1.0.0/16")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_places_and_words_are_judged_as_the_network_does() {
+    let site = Site::with_group().await;
+    let api = &site.api;
+    let located = |location: &str| json!({ "location": location });
+    for name in ["a:b", "a.", ".a", &"x".repeat(81)] {
+        let refused = api
+            .put(&net(&format!("routeTables/{name}")), &located(LOCATION))
+            .await;
+        refused.refused("InvalidResourceName");
+    }
+    let path = net("routeTables/t");
+    let nowhere = api.put(&path, &json!({"tags": {}})).await;
+    nowhere.refused("LocationRequired");
+    let made = api.create(&path, &located("West US")).await;
+    assert_eq!(made["location"], "westus");
+    let moved = api.put(&path, &located("northeurope")).await;
+    let moved = moved.expect(StatusCode::CONFLICT);
+    assert_eq!(moved.body["error"]["code"], "InvalidResourceLocation");
+    api.create(&path, &located("WestUS")).await;
+    let odd = json!({"location": LOCATION, "sku": {"name": "Basically"}});
+    let refused = api.put(&net("publicIPAddresses/p"), &odd).await;
+    refused.refused("InvalidRequestFormat");
+    let detail = &refused.body["error"]["details"][0];
+    assert_eq!(detail["code"], "InvalidJsonResourceType");
+    assert_eq!(
+        detail["message"],
+        "Value for resource type Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.\
+         Public.PublicIpAddress is invalid, exception: Requested value 'Basically' was not found."
+    );
+    let orphan = api.get(&net("virtualNetworks/nosuch/subnets/x")).await;
+    let message = orphan.expect(StatusCode::NOT_FOUND);
+    let message = message.body["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("'Microsoft.Network/virtualNetworks/nosuch'"),
+        "{message}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_listed_by_their_tags() {
+    let site = Site::with_group().await;
+    let api = &site.api;
+    for (name, tags) in [
+        ("web1", json!({"team": "web"})),
+        ("web2", json!({"Team": "web", "other": "x"})),
+        ("db", json!({"team": "db", "other": "web"})),
+    ] {
+        let body = json!({"location": LOCATION, "tags": tags});
+        api.create(&group(name), &body).await;
+    }
+    let list = async |query: &str| {
+        let all = group("");
+        let path = format!("{}?{query}", all.trim_end_matches('/'));
+        let reply = api.get(&path).await.expect(StatusCode::OK);
+        let value = reply.body["value"].as_array().unwrap().iter();
+        value
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let filter = "$filter=tagName%20eq%20'team'%20and%20tagValue%20eq%20'web'";
+    assert_eq!(list(filter).await, ["web1", "web2"]);
+    assert_eq!(list("$filter=tagName%20eq%20'other'").await, ["db", "web2"]);
+    assert_eq!(list("$top=1").await.len(), 1);
+    let odd = api
+        .get(&format!(
+            "{}?$filter=color",
+            group("").trim_end_matches('/')
+        ))
+        .await;
+    odd.refused("InvalidFilterInQueryString");
+}

@@ -107,6 +107,76 @@ async fn the_put_that_supersedes_is_the_one_that_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_bound_to_fail_does_so_after_a_restart_too() {
+    let (mut house, running, gate) = house().await;
+    gate.open();
+    let path = net(GATEWAY);
+    let mut body = gateway("ag1");
+    body["properties"]["sslCertificates"] = json!([{"name": "c", "properties": {
+        "keyVaultSecretId": "https://nowhere.vault.azure.net/secrets/c",
+    }}]);
+    let put = running.api.put(&path, &body).await;
+    let outcome = running.api.outcome(&put).await;
+    assert_eq!(outcome["status"], "Failed", "{outcome}");
+    // As if it had been killed before the end was written.
+    let url = put.header("azure-asyncoperation").unwrap();
+    let id = url.rsplit('/').next().unwrap().split('?').next().unwrap();
+    rewrite(&running, &format!("operation/{id}"), |operation| {
+        operation["status"] = json!("InProgress");
+        operation.as_object_mut().unwrap().remove("error");
+    })
+    .await;
+    let running = again(&mut house, running).await;
+    let url = moved(&put, "azure-asyncoperation", &running.api);
+    assert_eq!(end(&running.api, &url).await, outcome);
+    assert_eq!(state(&running.api, &path).await, "Failed");
+    // And it can go.
+    running.api.remove(&path).await;
+}
+
+async fn rewrite(running: &Running, key: &str, change: impl FnOnce(&mut Value)) {
+    let entry = running.entry(key).await.expect(key);
+    let mut value: Value = serde_json::from_slice(&entry.value).unwrap();
+    change(&mut value);
+    let bytes = value.to_string().into_bytes();
+    let transaction = Transaction::default().put(entry.key, bytes);
+    running.store.commit(transaction).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_deleted_can_neither_be_used_nor_put_before_it_is_gone() {
+    let (_house, running, gate) = house().await;
+    gate.open();
+    let (path, api) = (net(GATEWAY), &running.api);
+    let group = net("networkSecurityGroups/nsg1");
+    api.create(&group, &json!({"location": LOCATION})).await;
+    let subnet = json!({"properties": {"addressPrefix": "10.0.1.0/24"}});
+    let machines = net("virtualNetworks/net1/subnets/machines");
+    api.create(&machines, &subnet).await;
+    api.create(&path, &gateway("ag1")).await;
+    gate.close();
+    api.delete(&group).await.expect(StatusCode::ACCEPTED);
+    let interface = json!({"location": LOCATION, "properties": {
+        "networkSecurityGroup": {"id": group},
+        "ipConfigurations": [{"name": "c", "properties": {
+            "subnet": {"id": machines},
+        }}],
+    }});
+    let refused = api.put(&net("networkInterfaces/nic1"), &interface).await;
+    let message = refused.refused("InvalidResourceReference");
+    assert!(message.contains("networkSecurityGroups/nsg1"), "{message}");
+    let delete = api.delete(&path).await.expect(StatusCode::ACCEPTED);
+    let (again, target) = (api.clone(), path.clone());
+    let putting = tokio::spawn(async move { again.put(&target, &gateway("ag1")).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!putting.is_finished(), "it waits for the end of the delete");
+    gate.open();
+    let put = putting.await.unwrap().expect(StatusCode::CREATED);
+    assert_eq!(api.outcome(&put).await["status"], "Succeeded");
+    assert_eq!(api.outcome(&delete).await["status"], "Succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_goes_on_after_a_restart() {
     let (mut house, running, gate) = house().await;
     gate.open();

@@ -127,11 +127,14 @@ impl World {
         self.api.get(&gateway_id()).await.body["properties"]["provisioningState"].clone()
     }
 
+    async fn desired(&self) -> Desired {
+        let desired = Desired::load(&*self.store, Arc::clone(&self.sealing));
+        desired.await.unwrap()
+    }
+
     /// The leaf that is to be served; of what is served instead, where `last_good`.
     async fn leaf(&self, last_good: bool) -> Vec<u8> {
-        let desired = Desired::load(&*self.store, Arc::clone(&self.sealing))
-            .await
-            .unwrap();
+        let desired = self.desired().await;
         let known = &desired.gateways()[&gateway_id().to_ascii_lowercase()];
         let gateway = match last_good {
             true => known
@@ -375,6 +378,8 @@ async fn roles_let_an_identity_read_where_they_decide() {
         "principalType": "ServicePrincipal",
     }});
     let name = "44444444-4444-4444-8444-444444444444";
+    let elsewhere = net("virtualNetworks/v/providers/Microsoft.Authorization");
+    let elsewhere = format!("{elsewhere}/roleAssignments/{name}");
     let path = format!("{authorization}/roleAssignments/{name}");
     world
         .api
@@ -382,8 +387,35 @@ async fn roles_let_an_identity_read_where_they_decide() {
         .await
         .expect(StatusCode::CREATED);
     assert_eq!(world.update().await["status"], "Succeeded");
+    // Whoever owns something else must not take it away by its name.
+    let moved = world.api.put(&elsewhere, &assignment).await;
+    moved.refused("RoleAssignmentUpdateNotPermitted");
+    let nothing = world.api.delete(&elsewhere).await;
+    nothing.expect(StatusCode::NO_CONTENT);
+    assert_eq!(world.update().await["status"], "Succeeded");
+    let etag = world.api.get(&gateway_id()).await.body["etag"].clone();
     world.api.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(world.update().await["status"], "Failed");
+    // What failed is not what is to be served, also before that is written.
+    let served = world.desired().await;
+    let known = &served.gateways()[&gateway_id().to_ascii_lowercase()];
+    assert!(known.is_doomed && known.has_failed);
+    let good = known.last_good.as_ref().unwrap().etag.as_deref();
+    assert_eq!(good, etag.as_str());
+    let events = world.store.list("activity/", None, 10_000).await.unwrap();
+    let read = |entry: &gatewright_store::Entry| -> Value {
+        serde_json::from_slice(&entry.value).unwrap()
+    };
+    let events: Vec<Value> = events.entries.iter().map(read).collect();
+    let of_roles = |verb: &str| {
+        let action = format!("Microsoft.Authorization/roleAssignments/{verb}");
+        let named = events.iter();
+        let named = named.filter(|one| one["operationName"]["value"] == *action);
+        named
+            .filter(|one| one["status"]["value"] == "Succeeded")
+            .count()
+    };
+    assert_eq!((of_roles("write"), of_roles("delete")), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 mod support;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{LOCATION, Site, names, net};
 
@@ -391,4 +391,37 @@ async fn a_peering_is_connected_once_both_sides_say_so() {
         .put(&format!("{there}3"), &peering(&net("virtualNetworks/none")))
         .await;
     reply.refused("InvalidResourceReference");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_with_an_etag_changes_nothing_that_has_another() {
+    let site = site().await;
+    let (api, path) = (&site.api, net(VNET));
+    let first = api.get(&path).await.body["etag"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (body, tags) = (network(&["10.0.0.0/16"], &[]), json!({"tags": {"a": "b"}}));
+    let changed = api
+        .send_if(Method::PUT, &path, Some(&body), Some(&first))
+        .await;
+    assert_eq!(
+        api.outcome(&changed.expect(StatusCode::OK)).await["status"],
+        "Succeeded"
+    );
+    for (method, body) in [
+        (Method::PUT, Some(&body)),
+        (Method::PATCH, Some(&tags)),
+        (Method::DELETE, None),
+    ] {
+        let reply = api.send_if(method, &path, body, Some(&first)).await;
+        let reply = reply.expect(StatusCode::PRECONDITION_FAILED);
+        assert_eq!(reply.body["error"]["code"], "PreconditionFailed");
+    }
+    let now = api.get(&path).await.body["etag"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let gone = api.send_if(Method::DELETE, &path, None, Some(&now)).await;
+    gone.expect(StatusCode::ACCEPTED);
 }

@@ -246,6 +246,17 @@ impl LiveUpstream {
         turns.binary_search(&(position as u32)).is_ok()
     }
 
+    /// Whether some server takes its turns.
+    pub(crate) fn takes_traffic(&self) -> bool {
+        !self.rotation.turns(&self.servers).is_empty()
+    }
+
+    /// The servers that no probe has said anything of yet.
+    pub(crate) fn without_state(&self) -> impl Iterator<Item = Arc<Target>> {
+        let targets = self.servers.iter().filter_map(|one| one.target.as_ref());
+        targets.filter(|target| !target.has_state()).cloned()
+    }
+
     /// Whether there is another server than the one that was tried.
     pub(crate) fn has_others(&self) -> bool {
         self.rotation.turns(&self.servers).len() > 1

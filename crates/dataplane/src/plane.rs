@@ -3,6 +3,7 @@
 mod nameless;
 mod on_demand;
 mod places;
+mod warm_up;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -22,6 +23,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 pub use self::places::HostPlace;
 
 use self::nameless::Nameless;
+use self::warm_up::serving;
 use crate::address_map::AddressMap;
 use crate::core::Shared;
 use crate::dns::{Dns, NameServers, NetworkServers, Question};
@@ -31,9 +33,6 @@ use crate::network::unretrievable;
 use crate::probe::{Epoch, Prober, member_name};
 use crate::worker::{Command, Opening, WorkerHandle};
 
-/// How long a new configuration waits for the first probes of its new servers, so that it does not
-/// begin without any: those that have not answered by then take traffic once they do.
-const FIRST_PROBES_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a program that may listen on a port has to answer.
 const LISTENER_PATIENCE: Duration = Duration::from_millis(250);
 
@@ -210,6 +209,10 @@ impl Dataplane {
             wanted,
             opened,
         } = prepared?;
+        let serving = serving(&live.snapshot, addresses, &sockets);
+        plane
+            .warm_up(&live, &|gateway| serving.contains(&gateway))
+            .await;
         let close: Vec<SocketKey> = sockets
             .open
             .keys()
@@ -220,7 +223,6 @@ impl Dataplane {
             let address = listeners.first().and_then(|one| one.local_addr().ok());
             sockets.open.insert(key.clone(), address.unwrap_or(key.2));
         }
-        plane.probe_first(&live).await;
         plane.swap(live, opened, &close).await;
         sockets.open.retain(|key, _| wanted.contains(key));
         let bound = |key: &SocketKey| Bound {
@@ -413,17 +415,6 @@ impl Plane {
         Ok(all?)
     }
 
-    /// Has the new servers of `live` probed, beside those that are served now, and waits a little
-    /// for what that tells.
-    async fn probe_first(&self, live: &Live) {
-        let wanted = live.watched();
-        let mut both = self.live.load().watched();
-        both.extend(wanted.iter().cloned());
-        self.prober.watch(both);
-        let results = self.prober.first_results(&wanted);
-        let _ = tokio::time::timeout(FIRST_PROBES_PATIENCE, results).await;
-    }
-
     /// Has every worker serve `live`, and its servers alone probed; returns when all do.
     async fn swap(
         &self,
@@ -473,7 +464,7 @@ async fn follow_dns(plane: std::sync::Weak<Plane>, mut changes: mpsc::UnboundedR
         }
         // Its certificates were good before.
         if let Ok(live) = plane.build(snapshot) {
-            plane.probe_first(&live).await;
+            plane.warm_up(&live, &|_| true).await;
             plane.swap(live, HashMap::new(), &[]).await;
         }
     }

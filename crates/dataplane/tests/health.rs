@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gatewright_dataplane::{NameServers, ServerState};
@@ -301,6 +302,35 @@ async fn a_reload_that_replaces_every_server_loses_no_request() {
     old.set_manners(Manners::BlackHole).await.unwrap();
     gateway.apply(changed).await;
     assert!(servers(&gateway)[0].takes_traffic);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_gateway_that_serves_already_waits_for_what_is_new() {
+    let slow = || Manners::slow(Duration::from_millis(300), Manners::Named);
+    let first = Backend::start(slow()).await.unwrap();
+    let second = Backend::start(slow()).await.unwrap();
+    let with = |member: usize| {
+        let mut setup = Setup::default();
+        let upstream = setup.upstream([Member::Ip(logical(member))], probed(probe()));
+        let endpoint = setup.endpoint(80, Scheme::Http);
+        setup.listener(endpoint, &[], Action::Forward(upstream));
+        setup.build()
+    };
+    let gateway = TestGateway::start(&[&first, &second], Setup::default()).await;
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    gateway.plane.apply(with(0), &[any]).await.unwrap();
+    assert_eq!(
+        servers(&gateway)[0].health,
+        Health::Unknown,
+        "it holds nobody up"
+    );
+    gateway.plane.first_probes(Some("ELSEWHERE")).await;
+    assert_eq!(servers(&gateway)[0].health, Health::Unknown);
+    gateway.plane.first_probes(None).await;
+    assert_eq!(servers(&gateway)[0].health, Health::Healthy);
+    // Its traffic goes on to the other server without a gap.
+    gateway.plane.apply(with(1), &[any]).await.unwrap();
+    assert_eq!(servers(&gateway)[0].health, Health::Healthy);
 }
 
 #[tokio::test(flavor = "multi_thread")]

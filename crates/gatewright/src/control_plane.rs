@@ -144,7 +144,10 @@ impl ControlPlane {
             tenant: DEFAULT_TENANT.to_owned(),
             subscription: DEFAULT_SUBSCRIPTION.to_owned(),
         };
-        file.write(&folder)?;
+        // What is stored is served all the same, with a disk that is full, say.
+        if let Err(why) = file.write(&folder) {
+            tracing::error!("{why}; commands such as `gatewright az-setup` do not find this node");
+        }
         node.control(Operators {
             control,
             store: self.store,

@@ -162,12 +162,21 @@ impl Node {
     }
 
     /// Reads the files, and serves what they say and what is stored. A stored gateway that cannot
-    /// be served gives way to its last good configuration, alone.
+    /// be served gives way to its last good configuration, alone. Returns when its servers have
+    /// been probed, or after a second.
     ///
     /// # Errors
     /// When anything is wrong with the files, or an address of theirs cannot be bound; nothing has
     /// changed then.
     pub(crate) async fn apply(&mut self) -> Result<Applied, Refused> {
+        let applied = self.apply_at_once().await?;
+        self.dataplane.first_probes(None).await;
+        Ok(applied)
+    }
+
+    /// As [`Node::apply`], without a look at the servers of gateways that are new: whoever made one
+    /// waits for them, and nobody else.
+    async fn apply_at_once(&mut self) -> Result<Applied, Refused> {
         loop {
             let chosen = self.stored.as_ref().map(Stored::choose).unwrap_or_default();
             let refused = match self.try_apply(&chosen).await {
@@ -307,7 +316,7 @@ impl Node {
     async fn take_stored(&mut self) {
         let known = self.served_findings.clone();
         let is_new = |finding: &&Finding| !known.contains(finding);
-        match self.apply().await {
+        match self.apply_at_once().await {
             Ok(applied) => {
                 applied
                     .findings

@@ -31,6 +31,9 @@ pub(crate) fn start_log(filter: &str) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        // It would be told on stderr too, and whoever logs would not survive that: a disk that is
+        // full must not keep requests from their answers.
+        .log_internal_errors(false)
         .init();
     if let Some(complaint) = complaint {
         tracing::warn!("--log is not a log filter ({complaint}), so `info` is used instead");

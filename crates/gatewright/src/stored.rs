@@ -176,7 +176,7 @@ impl Stored {
         let is_last_good_better = known.has_failed && known.last_good.is_some();
         match self.failures.contains_key(id) || is_last_good_better {
             true => known.last_good.as_ref(),
-            false => Some(&known.gateway),
+            false => Some(&known.gateway).filter(|_| !known.is_doomed),
         }
     }
 
@@ -336,7 +336,11 @@ impl gatewright_control::Node for Served {
         Box::pin(async move {
             let taken = self.wait(revision).await?;
             let id = gateway.to_string().to_ascii_lowercase();
-            taken.failures.get(&id).cloned().map_or(Ok(()), Err)
+            if let Some(failure) = taken.failures.get(&id) {
+                return Err(failure.clone());
+            }
+            self.board.dataplane().first_probes(Some(&id)).await;
+            Ok(())
         })
     }
 

@@ -62,6 +62,13 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be read.
     fn get<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Option<Entry>, StoreError>>;
 
+    /// The step that last wrote `key`; `None` where there is no such entry. Costs nothing of what
+    /// reading a large value does.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn modified<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Option<Revision>, StoreError>>;
+
     /// Up to `limit` entries (at most 10,000) whose keys begin with `prefix`, which may be empty,
     /// and come after `after`, in the order of their keys, byte by byte.
     ///

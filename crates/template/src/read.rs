@@ -21,7 +21,7 @@ use crate::error::quoted;
 pub const MAX_TEXT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Deepest nesting of a text, in objects and arrays.
-pub const MAX_DEPTH: usize = 127;
+pub const MAX_DEPTH: usize = 100;
 
 /// Why a text could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use super::checker::Checker;
 use crate::any_case::AnyCase;
 use crate::model::{ChildResource, Item};
 use crate::wire::pointer::dotted;
-use crate::wire::reader::shorten;
+use crate::wire::reader::{shorten, shorten_id};
 
 /// Longest name of a resource, in characters (Azure REST API).
 const MAX_NAME_CHARS: usize = 80;
@@ -31,7 +31,11 @@ pub(crate) fn nothing_at_all(c: &mut Checker<'_>) -> bool {
 pub(crate) fn names(c: &mut Checker<'_>) {
     if !is_name(&c.gateway.name) {
         let at = c.gateway.source.pointer_to("name");
-        invalid_name(c, "", at);
+        c.error(
+            "InvalidResourceName",
+            name_fault("").unwrap_or_default(),
+            at,
+        );
     }
     top_level(c);
     nested(c);
@@ -96,8 +100,12 @@ fn nested(c: &mut Checker<'_>) {
 fn check_collection<T: ChildResource>(c: &mut Checker<'_>, items: &[Item<T>], parent: &str) {
     let mut seen = HashSet::new();
     for item in items {
-        if !is_name(&item.name) {
-            invalid_name(c, &item.name, format!("{}/name", item.pointer()));
+        if let Some(fault) = name_fault(&item.name) {
+            c.error(
+                "InvalidResourceName",
+                fault,
+                format!("{}/name", item.pointer()),
+            );
         } else if !seen.insert(AnyCase(&item.name)) {
             let parent = if parent.is_empty() { c.id() } else { parent };
             let message = format!(
@@ -109,14 +117,17 @@ fn check_collection<T: ChildResource>(c: &mut Checker<'_>, items: &[Item<T>], pa
     }
 }
 
-fn invalid_name(c: &mut Checker<'_>, name: &str, pointer: String) {
-    let message = format!(
-        "Resource name {} is invalid. The name can be up to {MAX_NAME_CHARS} characters long. It \
-         must begin with a word character, and it must end with a word character or with '_'. \
-         The name may contain word characters or '.', '-', '_'.",
-        shorten(name)
-    );
-    c.error("InvalidResourceName", message, pointer);
+/// Why the service would not take a name for a resource of the network, or an item of one: the
+/// sentence of its `InvalidResourceName`.
+pub fn name_fault(name: &str) -> Option<String> {
+    (!is_name(name)).then(|| {
+        format!(
+            "Resource name {} is invalid. The name can be up to {MAX_NAME_CHARS} characters long. \
+             It must begin with a word character, and it must end with a word character or with \
+             '_'. The name may contain word characters or '.', '-', '_'.",
+            shorten(name)
+        )
+    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -137,7 +148,7 @@ pub(crate) fn references(c: &mut Checker<'_>) {
         let message = format!(
             "Reference Id {} is not formatted correctly. The Id is expected to reference a \
              resource of type {}. Path {}.",
-            shorten(&link.reference.id),
+            shorten_id(&link.reference.id),
             link.target.type_words().collect::<Vec<_>>().join("/"),
             dotted(path)
         );

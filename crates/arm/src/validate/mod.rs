@@ -8,6 +8,7 @@
 mod backend;
 mod checker;
 mod format;
+pub use format::name_fault;
 mod frontend;
 mod hosts;
 mod limits;

@@ -15,6 +15,9 @@ const MAX_HINT_BYTES: usize = 64;
 /// Longest piece of a foreign value that a message quotes, in characters.
 const MAX_QUOTE_CHARS: usize = 80;
 
+/// The same of an id.
+const MAX_QUOTED_ID_CHARS: usize = 600;
+
 /// The namespace of the type names that the service's enumeration errors carry.
 const CONTRACT: &str = "Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.Public";
 
@@ -199,12 +202,21 @@ fn quote(value: &Value) -> String {
 
 /// At most [`MAX_QUOTE_CHARS`] characters of a foreign text, control characters replaced.
 pub(crate) fn shorten(text: &str) -> String {
+    shorten_to(MAX_QUOTE_CHARS, text)
+}
+
+/// As [`shorten`], for ids: what is wrong with one stands at its end, as a rule.
+pub(crate) fn shorten_id(id: &str) -> String {
+    shorten_to(MAX_QUOTED_ID_CHARS, id)
+}
+
+fn shorten_to(most: usize, text: &str) -> String {
     let mut out: String = text
         .chars()
-        .take(MAX_QUOTE_CHARS)
+        .take(most)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect();
-    if text.chars().nth(MAX_QUOTE_CHARS).is_some() {
+    if text.chars().nth(most).is_some() {
         out.push('…');
     }
     out

@@ -1,10 +1,18 @@
 //! The body of a request, as JSON.
 
-use gatewright_arm::{ArmError, MAX_DEPTH};
+use gatewright_arm::ArmError;
 use hyper::header::{self, HeaderMap};
 use serde_json::Value;
 
-/// Reads a body strictly, and refuses one that is nested deeper than any resource.
+/// Deepest nesting of a body, in objects and arrays. What is stored has it within other objects,
+/// and must stay below what the JSON parser reads, 127.
+const DEPTH_MAX: usize = 100;
+
+/// Longest array of a body: more than any collection of the service may have.
+const ITEMS_MAX: usize = 10_000;
+
+/// Reads a body strictly, and refuses one that is nested deeper, or has longer arrays, than any
+/// resource.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, ArmError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.is_empty() {
@@ -15,9 +23,43 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Value, ArmError> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
     match value {
-        Value::Object(_) => Ok(value),
+        Value::Object(_) => check_size(&value).map(|()| value),
         _ => Err(invalid("a JSON object is expected")),
     }
+}
+
+/// Whether a resource may be as deep, and its arrays as long; also one that a template made.
+///
+/// # Errors
+/// When it may not.
+pub(crate) fn check_size(value: &Value) -> Result<(), ArmError> {
+    check_size_at(value, 1)
+}
+
+fn check_size_at(value: &Value, depth: usize) -> Result<(), ArmError> {
+    let mut inner = match value {
+        Value::Array(items) if items.len() > ITEMS_MAX => {
+            let count = items.len();
+            return Err(invalid(&format!(
+                "an array has {count} items; at most {ITEMS_MAX} are read"
+            )));
+        }
+        Value::Array(_) | Value::Object(_) if depth > DEPTH_MAX => return Err(too_deep()),
+        Value::Array(items) => {
+            return items
+                .iter()
+                .try_for_each(|one| check_size_at(one, depth + 1));
+        }
+        Value::Object(members) => members.values(),
+        _ => return Ok(()),
+    };
+    inner.try_for_each(|one| check_size_at(one, depth + 1))
+}
+
+fn too_deep() -> ArmError {
+    invalid(&format!(
+        "the body is nested deeper than {DEPTH_MAX} levels"
+    ))
 }
 
 /// Whether what the headers say of a body is JSON, as it is. A body without a type is taken for it.
@@ -57,11 +99,9 @@ fn unsupported(what: &str) -> ArmError {
 }
 
 fn invalid(why: &str) -> ArmError {
-    // serde_json stops at this depth by itself.
-    let why = match why.contains("recursion limit") {
-        true => format!("the body is nested deeper than {MAX_DEPTH} levels"),
-        false => why.to_owned(),
-    };
+    if why.contains("recursion limit") {
+        return too_deep();
+    }
     let message =
         format!("The request content was invalid and could not be deserialized: '{why}'.");
     ArmError::front_door("InvalidRequestContent", message)
@@ -69,7 +109,10 @@ fn invalid(why: &str) -> ArmError {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_store::{Entry, Key, Revision};
+
     use super::*;
+    use crate::resources::document::Document;
 
     #[test]
     fn only_objects_are_taken() {
@@ -116,11 +159,37 @@ mod tests {
     }
 
     #[test]
+    fn long_arrays_are_refused() {
+        let body = |items: usize| format!("{{\"a\":[{}1]}}", "1,".repeat(items - 1));
+        assert!(json(body(ITEMS_MAX).as_bytes()).is_ok());
+        let error = json(body(ITEMS_MAX + 1).as_bytes()).unwrap_err();
+        assert!(error.message.contains("10001 items"), "{}", error.message);
+    }
+
+    /// What is taken can be read back, whatever it is stored within.
+    #[test]
+    fn the_deepest_body_comes_back() {
+        let deep = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        assert!(json(deep(DEPTH_MAX + 1).as_bytes()).is_err());
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/routeTables/t";
+        let id = gatewright_arm::ResourceId::parse(id).unwrap();
+        let body = json(deep(DEPTH_MAX).as_bytes()).unwrap();
+        let document = Document::new(id, body);
+        let entry = Entry {
+            key: Key::new("resource/t").unwrap(),
+            value: document.to_bytes().into(),
+            created: Revision(1),
+            modified: Revision(1),
+        };
+        assert_eq!(Document::read(&entry).unwrap().body, document.body);
+    }
+
+    #[test]
     fn deep_nesting_is_refused() {
         let deep = format!("{}1{}", "{\"a\":".repeat(5000), "}".repeat(5000));
         let error = json(deep.as_bytes()).unwrap_err();
         assert!(
-            error.message.contains("deeper than 127"),
+            error.message.contains("deeper than 100"),
             "{}",
             error.message
         );

@@ -14,7 +14,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
-use crate::core::Core;
+use crate::core::{Core, LARGE_BODY_BYTES};
 use crate::front::answer::{Answer, Body};
 use crate::front::body;
 use crate::front::request::{Request, RequestIds};
@@ -109,19 +109,30 @@ async fn respond(
         true => core.limits.stranger_body_bytes,
         false => core.limits.body_bytes,
     };
-    request.body = collect(body, most, core.limits.body).await?;
+    request.body = collect(body, most, core.limits.body, waits).await?;
+    let _turn = match request.body.len() >= LARGE_BODY_BYTES {
+        true => core.large.acquire().await.ok(),
+        false => None,
+    };
     core.carry_out(admitted, request).await
 }
 
-/// The whole body.
-async fn collect(body: Incoming, most: usize, patience: Duration) -> Result<Bytes, ArmError> {
+/// The whole body. `waits`: for a client that waits to be told to go on.
+async fn collect(
+    body: Incoming,
+    most: usize,
+    patience: Duration,
+    waits: bool,
+) -> Result<Bytes, ArmError> {
     let too_large = || {
         let message = format!("The request's body is larger than {most} bytes.");
         ArmError::front_door("RequestContentTooLarge", message)
     };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most {
-        discard(body).await;
+        if !waits {
+            discard(body).await;
+        }
         return Err(too_large());
     }
     let collected = tokio::time::timeout(patience, Limited::new(body, most).collect());

@@ -27,9 +27,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests may go on after the control plane was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Largest body of a request, in bytes: the service's own bound of 4 MiB, times four, so that a
-/// gateway that was exported with everything in it can come back.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest body of a request, in bytes: the service's own bound of 4 MiB, twice, so that a gateway
+/// that was exported with everything in it can come back.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Largest body of a request that needs no token, in bytes: a form with credentials.
 const STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;

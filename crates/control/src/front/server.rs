@@ -1,6 +1,6 @@
 //! Connections: accepted, encrypted, read within bounds, answered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::core::Core;
@@ -44,9 +44,10 @@ pub(crate) async fn serve(
 ) {
     let room = Arc::new(Semaphore::new(core.limits.connections));
     let addresses = Arc::new(Addresses::default());
+    let strangers = Arc::new(Strangers::default());
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &room, &strangers) => accepted,
             () = stopped(&mut stop) => break,
         };
         let Some((stream, peer, place)) = accepted else {
@@ -58,10 +59,15 @@ pub(crate) async fn serve(
             tracing::debug!("{peer}: closed, the address has {most} connections");
             continue;
         };
-        let (acceptor, core, stop) = (acceptor.clone(), Arc::clone(&core), stop.clone());
+        let (acceptor, core, mut stop) = (acceptor.clone(), Arc::clone(&core), stop.clone());
+        let (stranger, sent_away) = strangers.add();
         tokio::spawn(async move {
-            converse(stream, peer, acceptor, core, stop).await;
-            drop((place, share));
+            let is_known = Arc::clone(&stranger.is_known);
+            tokio::select! {
+                () = converse(stream, peer, acceptor, core, (&is_known, &mut stop)) => {}
+                () = told(sent_away) => tracing::debug!("{peer}: closed, others need the place"),
+            }
+            drop((place, share, stranger));
         });
     }
     drop(listener);
@@ -74,14 +80,84 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
+    strangers: &Strangers,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    let place = match Arc::clone(room).try_acquire_owned() {
+        Ok(place) => place,
+        Err(_) => {
+            strangers.send_oldest_away();
+            Arc::clone(room).acquire_owned().await.ok()?
+        }
+    };
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, place)),
         Err(error) => {
             tracing::warn!("the control plane cannot accept a connection: {error}");
             None
         }
+    }
+}
+
+/// Connections in the order in which they came, of which those give way on which no request had a
+/// good token: nobody without one can keep others out by holding all places.
+#[derive(Debug, Default)]
+struct Strangers(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    by_number: BTreeMap<u64, (Arc<AtomicBool>, oneshot::Sender<()>)>,
+}
+
+/// One connection among them.
+struct Stranger {
+    all: Arc<Strangers>,
+    number: u64,
+    is_known: Arc<AtomicBool>,
+}
+
+impl Strangers {
+    /// One more, and what it is told when it must go.
+    fn add(self: &Arc<Self>) -> (Stranger, oneshot::Receiver<()>) {
+        let (tell, told) = oneshot::channel();
+        let is_known = Arc::new(AtomicBool::new(false));
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = waiting.next;
+        waiting.next += 1;
+        let entry = (Arc::clone(&is_known), tell);
+        waiting.by_number.insert(number, entry);
+        let all = Arc::clone(self);
+        let stranger = Stranger {
+            all,
+            number,
+            is_known,
+        };
+        (stranger, told)
+    }
+
+    fn send_oldest_away(&self) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((_, (is_known, tell))) = waiting.by_number.pop_first() {
+            if !is_known.load(Ordering::Relaxed) {
+                // Where it has just ended by itself, the same is achieved.
+                let _ = tell.send(());
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut waiting = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.by_number.remove(&self.number);
+    }
+}
+
+/// Returns when a connection must go; never, where nobody can tell it so any more.
+async fn told(sent_away: oneshot::Receiver<()>) {
+    if sent_away.await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -129,7 +205,7 @@ async fn converse(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
     core: Arc<Core>,
-    mut stop: watch::Receiver<bool>,
+    (is_known, stop): (&Arc<AtomicBool>, &mut watch::Receiver<bool>),
 ) {
     // Answers are written whole; waiting for more to send with them would only delay them.
     let _ = stream.set_nodelay(true);
@@ -138,15 +214,14 @@ async fn converse(
     let handshake = tokio::time::timeout(limits.handshake, acceptor.accept(stream));
     let handshake = tokio::select! {
         handshake = handshake => handshake,
-        () = stopped(&mut stop) => return,
+        () = stopped(stop) => return,
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!("{peer}: the TLS handshake failed: {error}"),
         Err(_) => return tracing::debug!("{peer}: the TLS handshake took too long"),
     };
-    let is_known = Arc::new(AtomicBool::new(false));
-    let known = Arc::clone(&is_known);
+    let known = Arc::clone(is_known);
     let service = service_fn(move |request| {
         let (core, known) = (Arc::clone(&core), Arc::clone(&known));
         async move { Ok::<_, Infallible>(answer(core, request, peer, known).await) }
@@ -160,8 +235,8 @@ async fn converse(
     tokio::pin!(connection);
     let patience = tokio::select! {
         ended = connection.as_mut() => return tell(peer, ended),
-        () = stopped(&mut stop) => limits.stop,
-        () = strange(&is_known, limits.stranger) => STRANGER_GRACE,
+        () = stopped(stop) => limits.stop,
+        () = strange(is_known, limits.stranger) => STRANGER_GRACE,
     };
     connection.as_mut().graceful_shutdown();
     match tokio::time::timeout(patience, connection).await {
@@ -203,6 +278,23 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_stranger_gives_way() {
+        let strangers = Arc::new(Strangers::default());
+        let (known, told_known) = strangers.add();
+        let (gone, _) = strangers.add();
+        let (oldest, told_oldest) = strangers.add();
+        let (_newest, told_newest) = strangers.add();
+        known.is_known.store(true, Ordering::Relaxed);
+        drop(gone);
+        strangers.send_oldest_away();
+        told(told_oldest).await;
+        drop(oldest);
+        let not_yet = |receiver| tokio::time::timeout(Duration::from_millis(20), told(receiver));
+        assert!(not_yet(told_known).await.is_err());
+        assert!(not_yet(told_newest).await.is_err());
+    }
 
     #[test]
     fn an_address_has_its_share_and_no_more() {

@@ -4,11 +4,12 @@
 //! While an address or a principal has failed too often, nothing of it is looked at, not even a
 //! secret that would be right: an answer to that one would make the limit worth nothing. Logins
 //! that succeed are not counted. A secret is 240 random bits, so that the limit of a principal can
-//! be wide: it takes several addresses to shut a principal out, for a minute, and tokens that it
-//! has stay good.
+//! be wide: it takes several addresses, or somebody on this machine, to shut a principal out, for a
+//! minute, and tokens that it has stay good.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,8 +31,10 @@ pub(crate) struct Failures(Mutex<Tables>);
 
 #[derive(Debug, Default)]
 struct Tables {
-    addresses: HashMap<IpAddr, Window>,
-    principals: HashMap<String, Window>,
+    addresses: HashMap<Origin, Window>,
+    /// By a hash of the name: a stranger's may be long.
+    principals: HashMap<u64, Window>,
+    hasher: RandomState,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +49,13 @@ impl Failures {
         let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let windows = [
             (
-                tables.addresses.get(&network(address)),
+                tables.addresses.get(&tables.origin(address, app_id)),
                 ADDRESS_FAILURES_MAX,
             ),
-            (tables.principals.get(app_id), PRINCIPAL_FAILURES_MAX),
+            (
+                tables.principals.get(&tables.hasher.hash_one(app_id)),
+                PRINCIPAL_FAILURES_MAX,
+            ),
         ];
         let waits = windows.into_iter().filter_map(|(window, most)| {
             let window = window.filter(|window| window.failures >= most)?;
@@ -61,8 +67,24 @@ impl Failures {
     /// Takes note of a failure.
     pub(crate) fn add(&self, address: IpAddr, app_id: &str, now: Instant) {
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        count(&mut tables.addresses, network(address), now);
-        count(&mut tables.principals, app_id.to_owned(), now);
+        let origin = tables.origin(address, app_id);
+        let app_id = tables.hasher.hash_one(app_id);
+        count(&mut tables.addresses, origin, now);
+        count(&mut tables.principals, app_id, now);
+    }
+}
+
+/// Where attempts come from: an address, or the network that stands for it; and on this machine's
+/// own, which everyone has who is on it, the principal too, so that nobody shuts all others out.
+type Origin = (IpAddr, Option<u64>);
+
+impl Tables {
+    fn origin(&self, address: IpAddr, app_id: &str) -> Origin {
+        let is_own = address.to_canonical().is_loopback();
+        (
+            network(address),
+            is_own.then(|| self.hasher.hash_one(app_id)),
+        )
     }
 }
 
@@ -101,7 +123,7 @@ mod tests {
     use super::*;
 
     fn here() -> IpAddr {
-        IpAddr::from([127, 0, 0, 1])
+        IpAddr::from([10, 0, 0, 2])
     }
 
     #[test]
@@ -136,6 +158,17 @@ mod tests {
         }
         assert!(failures.wait(here(), "a", start).is_some());
         assert_eq!(failures.wait(here(), "b", start), None);
+    }
+
+    #[test]
+    fn whoever_is_on_this_machine_shuts_no_other_out() {
+        let failures = Failures::default();
+        let (start, here) = (Instant::now(), IpAddr::from([127, 0, 0, 1]));
+        for _ in 0..ADDRESS_FAILURES_MAX {
+            failures.add(here, "a", start);
+        }
+        assert_eq!(failures.wait(here, "b", start), None);
+        assert!(failures.wait(here, "a", start).is_some());
     }
 
     #[test]

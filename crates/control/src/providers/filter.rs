@@ -1,9 +1,19 @@
-//! The `$filter` of `/resources`.
+//! The `$filter` and the `$top` of lists of resources.
 
 use gatewright_arm::ArmError;
 use serde_json::Value;
 
 use crate::resources::inventory::Known;
+
+pub(crate) fn most(top: Option<&str>) -> Result<usize, ArmError> {
+    let Some(text) = top else {
+        return Ok(usize::MAX);
+    };
+    text.parse().map_err(|_| {
+        let message = format!("The $top '{text}' is no number.");
+        ArmError::front_door("InvalidTopParameter", message)
+    })
+}
 
 /// `a eq 'b' and c eq 'd'`, on the members that the service takes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,6 +49,12 @@ impl Filter {
         Ok(Self(terms))
     }
 
+    /// Whether a tag of this name is meant: every one is, where none is named.
+    fn names_tag(&self, name: &str) -> bool {
+        let mut names = self.0.iter().filter(|(field, _)| *field == Field::TagName);
+        names.all(|(_, expected)| name.eq_ignore_ascii_case(expected))
+    }
+
     pub(crate) fn lets_through(&self, known: &Known) -> bool {
         let text = |name: &str| {
             let value = known.summary.get(name).and_then(Value::as_str);
@@ -54,8 +70,8 @@ impl Filter {
                 Field::Location => same(text("location")),
                 Field::TagName => tags.is_some_and(|tags| tags.keys().any(|name| same(name))),
                 Field::TagValue => tags.is_some_and(|tags| {
-                    let mut values = tags.values();
-                    values.any(|value| value.as_str() == Some(expected))
+                    let named = tags.iter().filter(|(name, _)| self.names_tag(name));
+                    { named }.any(|(_, value)| value.as_str() == Some(expected))
                 }),
             }
         })

@@ -14,6 +14,7 @@ use crate::core::{Core, written};
 use crate::front::answer::Answer;
 use crate::front::router::{Access, Route};
 use crate::operations::{Doing, POLL_PATIENCE, Status};
+use crate::providers::filter::{Filter, most};
 use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::member;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
@@ -168,23 +169,29 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
 async fn patch(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let id = context.group_id();
-    let mut whole = context.document(&id).await?.body;
+    let mut group = context.document(&id).await?;
     if let Some(tags) = member(&body, "tags") {
-        whole["tags"] = tags.clone();
+        group.edit()["tags"] = tags.clone();
     }
     let call = context.group_call(Doing::Put, "write");
-    let (document, _) = context.core.put_group(&call, &id, &whole).await?;
+    let (document, _) = context.core.put_group(&call, &id, &group.body).await?;
     Ok(Answer::ok(&document.body))
 }
 
 async fn all(context: Context) -> Result<Answer, ArmError> {
     let subscription = &context.core.config.subscription;
     let scope = format!("/subscriptions/{subscription}/resourceGroups");
+    let query = &context.request.query;
+    let filter = Filter::parse(query.get("$filter").unwrap_or_default())?;
+    let most = most(query.get("$top"))?;
     let mut groups = Vec::new();
-    for known in context.core.inventory.within(&scope) {
-        if known.id.name().is_some() || !context.caller.sees(&known.id.to_string()) {
-            continue;
-        }
+    let known = context.core.inventory.within(&scope).into_iter();
+    let meant = known.filter(|known| {
+        known.id.name().is_none()
+            && filter.lets_through(known)
+            && context.caller.sees(&known.id.to_string())
+    });
+    for known in meant.take(most) {
         if let Some(document) = context.core.document(&known.id).await? {
             groups.push(document.body);
         }

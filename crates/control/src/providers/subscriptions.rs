@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::context::{Context, handler};
 use crate::front::answer::Answer;
 use crate::front::router::{Access, Route};
-use crate::providers::filter::Filter;
+use crate::providers::filter::{Filter, most};
 use crate::resources::inventory::Known;
 use crate::resources::records::is_record;
 use crate::routes::{action, route};
@@ -161,14 +161,4 @@ fn summary(known: Known, expand: &str) -> Value {
             || asked.any(|one| one.trim().eq_ignore_ascii_case(name))
     });
     Value::Object(summary)
-}
-
-fn most(top: Option<&str>) -> Result<usize, ArmError> {
-    let Some(text) = top else {
-        return Ok(usize::MAX);
-    };
-    text.parse().map_err(|_| {
-        let message = format!("The $top '{text}' is no number.");
-        ArmError::front_door("InvalidTopParameter", message)
-    })
 }

@@ -1,5 +1,7 @@
 //! A resource as it is stored.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_arm::ResourceId;
@@ -26,7 +28,8 @@ pub(crate) const DELETED_PREFIX: &str = "deleted";
 pub(crate) struct Document {
     pub(crate) id: ResourceId,
     /// What a GET answers, without what is computed from other resources, and without secrets.
-    pub(crate) body: Value,
+    /// Shared, because it may be large: [`Document::edit`] changes it.
+    pub(crate) body: Arc<Value>,
     pub(crate) created: OffsetDateTime,
     pub(crate) changed: OffsetDateTime,
     /// The operation that last wrote it, running or ended.
@@ -35,13 +38,16 @@ pub(crate) struct Document {
     pub(crate) sealed: Option<Vec<u8>>,
     /// What its kind remembers of it and never shows.
     pub(crate) notes: Value,
+    /// Why the operation that wrote it fails whatever the node does: the error object. It is not to
+    /// be served then.
+    pub(crate) doomed: Option<Value>,
     /// The step that wrote it; 0 for one that is not stored yet.
     pub(crate) revision: Revision,
 }
 
 /// How it lies in the store.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
+struct Stored<V> {
     id: String,
     created: String,
     changed: String,
@@ -49,9 +55,47 @@ struct Stored {
     operation: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    notes: Value,
-    body: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notes: Option<V>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doomed: Option<V>,
+    body: V,
+}
+
+/// What tells whether a document needs to be read: most steps change its state alone.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Glance {
+    #[serde(default)]
+    pub(crate) operation: Option<Uuid>,
+    #[serde(default)]
+    body: GlanceBody,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct GlanceBody {
+    #[serde(default)]
+    properties: GlanceProperties,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GlanceProperties {
+    #[serde(default)]
+    provisioning_state: Option<String>,
+}
+
+impl Glance {
+    pub(crate) fn read(entry: &Entry) -> Result<Self, StoreError> {
+        serde_json::from_slice(&entry.value).map_err(|error| no_resource(entry, &error.to_string()))
+    }
+
+    pub(crate) fn state(&self) -> Option<&str> {
+        self.body.properties.provisioning_state.as_deref()
+    }
+}
+
+fn no_resource(entry: &Entry, why: &str) -> StoreError {
+    StoreError::Unreadable(format!("the entry {} is no resource: {why}", entry.key))
 }
 
 impl Document {
@@ -60,21 +104,20 @@ impl Document {
         let now = clock::now();
         Self {
             id,
-            body,
+            body: Arc::new(body),
             created: now,
             changed: now,
             operation: None,
             sealed: None,
             notes: Value::Null,
+            doomed: None,
             revision: Revision::default(),
         }
     }
 
     pub(crate) fn read(entry: &Entry) -> Result<Self, StoreError> {
-        let unreadable = |why: &str| {
-            StoreError::Unreadable(format!("the entry {} is no resource: {why}", entry.key))
-        };
-        let stored: Stored =
+        let unreadable = |why: &str| no_resource(entry, why);
+        let stored: Stored<Value> =
             serde_json::from_slice(&entry.value).map_err(|error| unreadable(&error.to_string()))?;
         let time = |text: &str| clock::parse(text).ok_or_else(|| unreadable("a time is no time"));
         let sealed = stored.sealed.map(|text| BASE64.decode(text));
@@ -86,8 +129,9 @@ impl Document {
             sealed: sealed
                 .transpose()
                 .map_err(|_| unreadable("what is sealed in it is no base64"))?,
-            notes: stored.notes,
-            body: stored.body,
+            notes: stored.notes.unwrap_or_default(),
+            doomed: stored.doomed,
+            body: Arc::new(stored.body),
             revision: entry.modified,
         })
     }
@@ -99,10 +143,20 @@ impl Document {
             changed: clock::precise(self.changed),
             operation: self.operation,
             sealed: self.sealed.as_ref().map(|sealed| BASE64.encode(sealed)),
-            notes: self.notes.clone(),
-            body: self.body.clone(),
+            notes: Some(&self.notes).filter(|notes| !notes.is_null()),
+            doomed: self.doomed.as_ref(),
+            body: &*self.body,
         };
         serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Its body, to be changed: a copy of its own, where others share it.
+    pub(crate) fn edit(&mut self) -> &mut Value {
+        Arc::make_mut(&mut self.body)
+    }
+
+    pub(crate) fn into_body(self) -> Value {
+        Arc::unwrap_or_clone(self.body)
     }
 
     /// Seals `secrets` for this document; `Null` for none.

@@ -1,5 +1,7 @@
 //! What a write does to a resource: replaces it whole, or a part of it.
 
+use std::borrow::Cow;
+
 use gatewright_arm::{ArmError, ResourceId};
 use serde_json::{Map, Value, json};
 
@@ -36,9 +38,9 @@ impl Edit<'_> {
         &self,
         id: &ResourceId,
         previous: Option<&Value>,
-    ) -> Result<Value, ArmError> {
-        match self {
-            Self::Whole(body) => Ok((*body).clone()),
+    ) -> Result<Cow<'_, Value>, ArmError> {
+        let whole = match self {
+            Self::Whole(body) => return Ok(Cow::Borrowed(body)),
             Self::PutPart {
                 collection,
                 name,
@@ -52,29 +54,30 @@ impl Edit<'_> {
                         None => items.push(item),
                     }
                 });
-                Ok(whole)
+                whole
             }
             Self::DeletePart { collection, name } => {
                 let mut whole = previous.cloned().ok_or_else(|| not_found(id))?;
                 with_items(&mut whole, collection, |items| {
                     items.retain(|one| !is_named(one, name));
                 });
-                Ok(whole)
+                whole
             }
             Self::Tags(body) => {
                 let mut whole = previous.cloned().ok_or_else(|| not_found(id))?;
                 if let Some(tags) = member(body, "tags") {
                     whole["tags"] = tags.clone();
                 }
-                Ok(whole)
+                whole
             }
             Self::Merge(body) => {
                 let mut whole = previous.cloned().ok_or_else(|| not_found(id))?;
                 merge(&mut whole, body);
-                Ok(whole)
+                whole
             }
-            Self::Again => previous.cloned().ok_or_else(|| not_found(id)),
-        }
+            Self::Again => previous.cloned().ok_or_else(|| not_found(id))?,
+        };
+        Ok(Cow::Owned(whole))
     }
 }
 

@@ -71,7 +71,7 @@ impl Inventory {
         self.read().known.get(&lower(id)).cloned()
     }
 
-    /// Whether there is such a resource, or such an item of one.
+    /// Whether there is such a resource, or such an item of one, that is not about to go.
     pub(crate) fn contains_item(&self, id: &str) -> bool {
         let id = id.to_ascii_lowercase();
         let tables = self.read();
@@ -81,7 +81,9 @@ impl Inventory {
             id.strip_prefix(key.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        owner.is_some_and(|(key, known)| *key == id || known.items.contains(&id))
+        owner.is_some_and(|(key, known)| {
+            known.state != "Deleting" && (*key == id || known.items.contains(&id))
+        })
     }
 
     /// Everything whose id begins with `scope`, in the order of their ids; the scope itself too.
@@ -193,7 +195,7 @@ impl Known {
         // What a record mentions, it does not use.
         let (body, notes) = match is_record(&id.resource_type()) {
             true => (&empty, &empty),
-            false => (body, &document.notes),
+            false => (&**body, &document.notes),
         };
         Self {
             uses: references::collect(id, body),

@@ -31,7 +31,7 @@ impl Put<'_> {
 
     /// The stored body.
     pub(crate) fn previous_body(&self) -> Option<&Value> {
-        self.previous.map(|before| &before.body)
+        self.previous.map(|before| &*before.body)
     }
 
     /// The id in the casing of the first PUT.
@@ -151,13 +151,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What a GET answers: the stored body, with what other resources say of it.
-    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
-        document.body.clone()
-    }
+    /// Makes of a stored resource what a GET answers, with what other resources say of it.
+    fn present(&self, _shown: &mut Document, _inventory: &Inventory) {}
 
     /// Takes out of an answer what clients of this api-version do not know.
-    fn leave_out(&self, _body: &mut Value, _api_version: ApiVersion) {}
+    fn leave_out(&self, _shown: &mut Document, _api_version: ApiVersion) {}
 
     /// Why it, or this item of it, cannot be deleted.
     fn refuse_delete(

@@ -5,6 +5,8 @@ pub(crate) mod edit;
 pub(crate) mod inventory;
 pub(crate) mod kind;
 pub(crate) mod links;
+pub(crate) mod naming;
+pub(crate) mod recent;
 pub(crate) mod records;
 pub(crate) mod references;
 pub(crate) mod remove;

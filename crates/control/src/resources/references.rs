@@ -106,7 +106,7 @@ fn list_items(value: &Value, ids: &mut HashSet<String>) {
 pub(crate) fn collect(own: &ResourceId, body: &Value) -> Vec<Use> {
     let own = own.to_string();
     let mut uses = Vec::new();
-    walk(body, &own.to_ascii_lowercase(), &own, &mut uses);
+    walk(body, &own, &own, &mut uses);
     uses
 }
 
@@ -116,7 +116,7 @@ fn walk(value: &Value, own: &str, user: &str, uses: &mut Vec<Use>) {
         Value::Object(members) => {
             let id = members.get("id").and_then(Value::as_str);
             // An item of the resource itself: from here on, it is the one that refers.
-            let is_item = id.is_some_and(|id| is_within(&id.to_ascii_lowercase(), own));
+            let is_item = id.is_some_and(|id| is_within(id, own));
             let user = id.filter(|_| is_item).unwrap_or(user);
             for (name, member) in members {
                 match member {
@@ -137,7 +137,8 @@ fn walk(value: &Value, own: &str, user: &str, uses: &mut Vec<Use>) {
 }
 
 fn refer(text: &str, own: &str, user: &str, uses: &mut Vec<Use>) {
-    if !text.starts_with('/') {
+    // Most references of a large resource are to items of its own.
+    if !text.starts_with('/') || is_within(text, own) {
         return;
     }
     let Ok(id) = ResourceId::parse(text) else {
@@ -152,10 +153,12 @@ fn refer(text: &str, own: &str, user: &str, uses: &mut Vec<Use>) {
     }
 }
 
-/// Whether `id` is `own` or an item of it; both in lower case.
+/// Whether `id` is `own` or an item of it, in any letter case.
 fn is_within(id: &str, own: &str) -> bool {
-    id.strip_prefix(own)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let Some((beginning, rest)) = id.split_at_checked(own.len()) else {
+        return false;
+    };
+    beginning.eq_ignore_ascii_case(own) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::resources::document::{self, Document};
 use crate::resources::edit::{Edit, is_named};
 use crate::resources::kind::{Kind, Manner};
 use crate::resources::stamp::{new_etag, stamp};
-use crate::resources::write::{Call, event, not_committed};
+use crate::resources::write::{Call, check_preconditions, not_committed, with_events};
 
 /// What became of a delete.
 #[derive(Clone, Debug)]
@@ -42,11 +42,15 @@ impl Core {
         let Some(document) = self.document(id).await? else {
             return Ok(Removed::Absent);
         };
-        if let Some(error) = kind.refuse_delete(&document, id, &self.inventory) {
+        let refusal = match check_preconditions(call, id, Some(&document)) {
+            Ok(()) => kind.refuse_delete(&document, id, &self.inventory),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refusal {
             self.note_refusal(call, id, &error).await;
             return Err(error);
         }
-        let touched = kind.touches(Some(&document.body), None);
+        let touched = kind.touches(Some(&*document.body), None);
         let operation = self.begin(call, id, &document.body);
         let removed = match kind.manner() {
             Manner::AtOnce => self
@@ -108,11 +112,9 @@ impl Core {
                 transaction = transaction.put(key, one.to_bytes());
             }
         }
-        for status in ["Started", "Succeeded"] {
-            let event = event(operation, &document.id, (status, ""), None);
-            let (key, bytes) = event.entry().map_err(failed)?;
-            transaction = transaction.put(key, bytes);
-        }
+        let happened = [("Started", ""), ("Succeeded", "")];
+        let transaction = with_events(transaction, operation, &document.id, &happened);
+        let transaction = transaction.map_err(failed)?;
         self.commit(transaction).await.map_err(not_committed)?;
         going.iter().for_each(|one| self.inventory.remove(&one.id));
         Ok(())
@@ -140,24 +142,23 @@ impl Core {
         let key = document::key_of(&document.id).map_err(failed)?;
         let condition = Condition::ModifiedAt(key.clone(), document.revision);
         document.operation = Some(operation.id);
-        stamp(&mut document.body, &new_etag(), "Deleting");
+        document.doomed = None;
+        stamp(document.edit(), &new_etag(), "Deleting");
         let operation_key = operations::key_of(operation.id).map_err(failed)?;
-        let mut transaction = Transaction::default()
+        let transaction = Transaction::default()
             .when(condition)
             .put(key, document.to_bytes())
             .put(operation_key, operation.to_bytes());
-        for (status, sub_status) in [("Started", ""), ("Accepted", "Accepted")] {
-            let event = event(&operation, &document.id, (status, sub_status), None);
-            let (key, bytes) = event.entry().map_err(failed)?;
-            transaction = transaction.put(key, bytes);
-        }
+        let happened = [("Started", ""), ("Accepted", "Accepted")];
+        let transaction = with_events(transaction, &operation, &document.id, &happened);
+        let transaction = transaction.map_err(failed)?;
         self.endings.begin(operation.id);
         let committed = self.commit(transaction).await;
         document.revision = committed.map_err(|error| {
             self.endings.end(operation.id);
             not_committed(error)
         })?;
-        self.inventory.put(&document);
+        self.note(&document);
         tokio::spawn(Arc::clone(self).settle(document, operation.clone(), None));
         Ok(operation)
     }

@@ -12,9 +12,10 @@ use crate::resources::document::{self, Document};
 use crate::resources::stamp::{new_etag, stamp};
 use crate::resources::write::{event, not_committed};
 
-/// How often the end of an operation is written again when the store fails, and the pause before.
-const ATTEMPTS_MAX: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long to wait before the end of an operation is written again when the store fails; each time
+/// twice as long as before, up to the longest pause.
+const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 impl Core {
     /// Goes on with an operation until it has ended.
@@ -42,19 +43,8 @@ impl Core {
 
     /// Ends an operation in this way.
     pub(crate) async fn end(self: Arc<Self>, operation: Operation, outcome: Result<(), ArmError>) {
-        for _ in 0..ATTEMPTS_MAX {
-            match self.conclude(&operation, &outcome).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::error!(
-                        "the operation {} cannot end: {}",
-                        operation.id,
-                        error.message
-                    );
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+        let conclude = || self.conclude(&operation, &outcome);
+        insist(conclude, || format!("the operation {}", operation.id)).await;
         self.endings.end(operation.id);
     }
 
@@ -120,15 +110,50 @@ impl Core {
             self.inventory.remove(&document.id);
             return Ok(());
         }
-        stamp(&mut document.body, &new_etag(), ended.status.text());
+        stamp(document.edit(), &new_etag(), ended.status.text());
         if is_good {
             let kind = self.kind_of(&document.id)?;
-            kind.succeed(&mut document.body, &document.notes);
+            kind.succeed(Arc::make_mut(&mut document.body), &document.notes);
             transaction = transaction.delete(last_good);
         }
         transaction = transaction.put(key, document.to_bytes());
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(())
+    }
+}
+
+/// Writes the end of what was acknowledged until the store takes it: a disk that is full now may
+/// have room later, and until then nobody else may change the resource. `what` is for the log.
+pub(crate) async fn insist<F>(conclude: impl Fn() -> F, what: impl Fn() -> String)
+where
+    F: Future<Output = Result<(), ArmError>>,
+{
+    let mut pause = PAUSE;
+    while let Err(error) = conclude().await {
+        tracing::error!("{} cannot end yet: {}", what(), error.message);
+        tokio::time::sleep(pause).await;
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_written_however_long_the_store_cannot() {
+        let (began, tries) = (tokio::time::Instant::now(), Cell::new(0));
+        let conclude = || async {
+            tries.set(tries.get() + 1);
+            match began.elapsed() < Duration::from_secs(3600) {
+                true => Err(failed("the disk is full")),
+                false => Ok(()),
+            }
+        };
+        insist(conclude, || "it".to_owned()).await;
+        assert!((300..500).contains(&tries.get()), "{}", tries.get());
     }
 }

@@ -367,6 +367,9 @@ fn word(words: &[&str], sent: &Value, place: &Place<'_>) -> Result<Value, ArmErr
     let text = sent.as_str().unwrap_or_default();
     let found = words.iter().find(|word| word.eq_ignore_ascii_case(text));
     found.map(|word| json!(word)).ok_or_else(|| {
+        if let Some(error) = no_such_word(place.id, text) {
+            return error;
+        }
         let why = format!(
             "'{text}' was not found; one of {} is expected",
             words.join(", ")
@@ -374,6 +377,31 @@ fn word(words: &[&str], sent: &Value, place: &Place<'_>) -> Result<Value, ArmErr
         invalid(place, &why)
     })
 }
+
+/// The word of the network's own parser; recorded for public IP addresses.
+fn no_such_word(id: &ResourceId, text: &str) -> Option<ArmError> {
+    let kind = id.resource_type();
+    let kind = kind.strip_prefix("Microsoft.Network/")?;
+    let contract = match kind.rsplit('/').next()? {
+        "publicIPAddresses" => "PublicIpAddress".to_owned(),
+        kind => {
+            let one = kind.strip_suffix('s').unwrap_or(kind);
+            let mut letters = one.chars();
+            let first = letters.next()?.to_ascii_uppercase();
+            std::iter::once(first).chain(letters).collect()
+        }
+    };
+    let message = format!(
+        "Value for resource type {CONTRACT}.{contract} is invalid, exception: Requested value \
+         '{text}' was not found."
+    );
+    let detail = ArmError::new("InvalidJsonResourceType", message);
+    let error = ArmError::new("InvalidRequestFormat", "Cannot parse the request.");
+    Some(error.with_detail(detail))
+}
+
+/// The namespace of the names that the network's types have in such sentences.
+const CONTRACT: &str = "Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.Public";
 
 fn integer((least, most): (i64, i64), sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
     let number = match sent {

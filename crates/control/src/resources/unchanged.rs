@@ -12,8 +12,8 @@ use crate::operations;
 use crate::resources::document::Document;
 use crate::resources::edit::Edit;
 use crate::resources::kind::{Kind, Prepared};
-use crate::resources::stamp::{new_etag, stamp};
-use crate::resources::write::{Accepted, Call, event, not_committed};
+use crate::resources::stamp::{new_etag, same_member, stamp};
+use crate::resources::write::{Accepted, Call, not_committed, with_events};
 
 impl Core {
     /// Whether a write asks for what is stored, and served, already; the tags are not.
@@ -30,7 +30,7 @@ impl Core {
             return Ok(false);
         }
         let notes = prepared.notes.as_ref();
-        if settled(&prepared.body) != settled(&previous.body)
+        if !same_but_tags(&prepared.body, &previous.body)
             || notes.is_some_and(|notes| *notes != previous.notes)
         {
             return Ok(false);
@@ -50,21 +50,18 @@ impl Core {
         let mut operation = self.begin(call, id, &previous.body);
         operation.end(None);
         let mut document = Document {
-            body,
+            body: Arc::new(body),
             changed: clock::now(),
             ..previous.clone()
         };
-        stamp(&mut document.body, &new_etag(), "Succeeded");
+        stamp(document.edit(), &new_etag(), "Succeeded");
         let transaction = self.written(&document, Some(&previous)).map_err(failed)?;
         let key = operations::key_of(operation.id).map_err(failed)?;
         let mut transaction: Transaction = transaction.put(key, operation.to_bytes());
-        for (status, sub_status) in [("Started", ""), ("Accepted", "OK"), ("Succeeded", "")] {
-            let event = event(&operation, id, (status, sub_status), None);
-            let (key, bytes) = event.entry().map_err(failed)?;
-            transaction = transaction.put(key, bytes);
-        }
+        let happened = [("Started", ""), ("Accepted", "OK"), ("Succeeded", "")];
+        transaction = with_events(transaction, &operation, id, &happened).map_err(failed)?;
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(Accepted {
             document,
             is_new: false,
@@ -73,12 +70,13 @@ impl Core {
     }
 }
 
-/// A body without what each write changes.
-fn settled(body: &Value) -> Value {
-    let mut body = body.clone();
-    if let Some(members) = body.as_object_mut() {
-        members.shift_remove("tags");
-    }
-    stamp(&mut body, "", "Succeeded");
-    body
+/// Whether two bodies are the same but for the tags, and for what each write changes.
+fn same_but_tags(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else {
+        return false;
+    };
+    let is_compared = |name: &&String| *name != "tags";
+    a.keys().filter(is_compared).count() == b.keys().filter(is_compared).count()
+        && a.iter()
+            .all(|(name, value)| name == "tags" || same_member(name, value, b.get(name)))
 }

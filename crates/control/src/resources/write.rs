@@ -5,18 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
-use gatewright_store::{CommitError, Condition, Revision, Transaction};
+use gatewright_store::{CommitError, Condition, Revision, StoreError, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::activity::Event;
 use crate::clock;
 use crate::core::{Core, failed};
+use crate::front::body;
 use crate::identity::Caller;
 use crate::operations::{self, Doing, Operation, Status, StoredOperation};
 use crate::resources::document::{self, Document};
 use crate::resources::edit::{Edit, not_found};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
+use crate::resources::naming::{check_location, check_names, plain_place};
 use crate::resources::stamp::{new_etag, stamp};
 
 /// How often a write is judged anew because what it relies on changed meanwhile; the last time,
@@ -121,7 +123,7 @@ impl Core {
             }
             // Another write's end may have come between: it changes states, not what was judged.
             let previous = self.document(id).await?;
-            let before = previous.as_ref().map(|previous| &previous.body);
+            let before = previous.as_ref().map(|previous| &*previous.body);
             let touched = kind.touches(before, Some(&prepared.body));
             let accepted = match previous {
                 Some(previous)
@@ -161,19 +163,24 @@ impl Core {
     ) -> Result<Prepared, ArmError> {
         self.check_group(id)?;
         check_preconditions(call, id, previous)?;
-        let body = edit.apply(id, previous.map(|document| &document.body))?;
+        let body = edit.apply(id, previous.map(|document| &*document.body))?;
+        body::check_size(&body)?;
+        check_names(kind, id, &body, previous)?;
+        check_location(kind, id, &body, previous)?;
         let put = Put {
             id,
             body: &body,
             previous,
             api_version: call.api_version,
         };
-        let prepared = kind.prepare(self, put).await?;
+        let mut prepared = kind.prepare(self, put).await?;
+        plain_place(kind, &mut prepared.body);
         self.check_links(call, id, &prepared.body, previous)?;
         Ok(prepared)
     }
 
-    /// A PUT of a gateway takes the place of the one before; other writes wait for it.
+    /// A PUT of a gateway takes the place of a write before it; other writes, and each after a
+    /// delete, wait for it.
     pub(crate) async fn wait_for_predecessor(
         &self,
         call: &Call,
@@ -183,10 +190,16 @@ impl Core {
         let Some(document) = self.document(id).await? else {
             return Ok(());
         };
-        let is_superseded = kind.supersedes() && call.doing == Doing::Put;
-        let Some(running) = self.running(&document).await?.filter(|_| !is_superseded) else {
+        let Some(running) = self.running(&document).await? else {
             return Ok(());
         };
+        // A PUT takes no delete back.
+        let is_superseded = kind.supersedes()
+            && call.doing == Doing::Put
+            && running.operation.doing != Doing::Delete;
+        if is_superseded {
+            return Ok(());
+        }
         let before = running.operation.id;
         self.endings.wait(before, PREDECESSOR_PATIENCE).await;
         match self.running(&document).await? {
@@ -250,15 +263,16 @@ impl Core {
         }
         let before = previous.as_ref().map(|before| before.notes.clone());
         document.notes = prepared.notes.or(before).unwrap_or_default();
+        document.doomed = doomed.as_ref().map(operations::error_object);
         kind.note(call.doing, &mut document.notes);
-        kind.begin(&mut document.body, call.doing);
+        kind.begin(document.edit(), call.doing);
         document
             .seal(&self.sealing, &prepared.secrets)
             .map_err(failed)?;
         let is_at_once = kind.manner() == Manner::AtOnce;
         document.operation = (!is_at_once).then_some(operation.id);
         let state = if is_at_once { "Succeeded" } else { "Updating" };
-        stamp(&mut document.body, &new_etag(), state);
+        stamp(document.edit(), &new_etag(), state);
         let mut transaction = self.written(&document, previous.as_ref()).map_err(failed)?;
         if kind.keeps_last_good() {
             transaction = keep_last_good(transaction, id, previous.as_ref()).map_err(failed)?;
@@ -273,18 +287,15 @@ impl Core {
         let is_new = previous.is_none();
         let outcome = if is_at_once { "Succeeded" } else { "Accepted" };
         let sub_status = if is_new { "Created" } else { "OK" };
-        for (status, sub_status) in [("Started", ""), (outcome, sub_status)] {
-            let event = event(&operation, id, (status, sub_status), None);
-            let (key, bytes) = event.entry().map_err(failed)?;
-            transaction = transaction.put(key, bytes);
-        }
+        let happened = [("Started", ""), (outcome, sub_status)];
+        transaction = with_events(transaction, &operation, id, &happened).map_err(failed)?;
         self.endings.begin(operation.id);
         document.revision = self.commit(transaction).await.map_err(|error| {
             self.endings.end(operation.id);
             not_committed(error)
         })?;
+        self.note(&document);
         self.edits.fetch_add(1, Ordering::AcqRel);
-        self.inventory.put(&document);
         if is_at_once {
             self.endings.end(operation.id);
             kind.stored(self, &document);
@@ -326,7 +337,7 @@ impl Core {
         &self,
         document: &Document,
         previous: Option<&Document>,
-    ) -> Result<Transaction, gatewright_store::StoreError> {
+    ) -> Result<Transaction, StoreError> {
         let key = document::key_of(&document.id)?;
         let condition = match previous {
             Some(previous) => Condition::ModifiedAt(key.clone(), previous.revision),
@@ -410,6 +421,23 @@ impl Operation {
     }
 }
 
+/// Adds the events of an operation: each a status and a sub-status.
+///
+/// # Errors
+/// Never: their keys are short.
+pub(crate) fn with_events(
+    mut transaction: Transaction,
+    operation: &Operation,
+    id: &ResourceId,
+    happened: &[(&'static str, &str)],
+) -> Result<Transaction, StoreError> {
+    for words in happened {
+        let (key, bytes) = event(operation, id, *words, None).entry()?;
+        transaction = transaction.put(key, bytes);
+    }
+    Ok(transaction)
+}
+
 /// The event of an operation.
 pub(crate) fn event<'a>(
     operation: &'a Operation,
@@ -438,7 +466,7 @@ fn keep_last_good(
     transaction: Transaction,
     id: &ResourceId,
     previous: Option<&Document>,
-) -> Result<Transaction, gatewright_store::StoreError> {
+) -> Result<Transaction, StoreError> {
     match previous.filter(|previous| previous.state() == Some("Succeeded")) {
         Some(good) => {
             let key = document::last_good_key_of(id)?;
@@ -448,7 +476,7 @@ fn keep_last_good(
     }
 }
 
-fn check_preconditions(
+pub(crate) fn check_preconditions(
     call: &Call,
     id: &ResourceId,
     previous: Option<&Document>,
@@ -487,6 +515,10 @@ pub(crate) fn not_committed(error: CommitError) -> ArmError {
             tracing::warn!("a commit met a conflict at {}", condition.key());
             ArmError::new("RetryableError", "A retryable error occurred.")
         }
+        CommitError::Store(StoreError::Refused(why)) => ArmError::front_door(
+            "RequestContentTooLarge",
+            format!("What is to be stored is too large: {why}."),
+        ),
         CommitError::Store(error) => failed(error),
     }
 }

@@ -290,6 +290,17 @@ impl Api {
 
     /// Sends one request. `path` may have a query; without an api-version it gets [`API_VERSION`].
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
+        self.send_if(method, path, body, None).await
+    }
+
+    /// The same, on the condition that the resource has this etag.
+    pub(crate) async fn send_if(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Reply {
         let mut url = match path.starts_with("https://") {
             true => path.to_owned(),
             false => format!("{}{path}", self.root),
@@ -302,6 +313,9 @@ impl Api {
         let mut request = self.client.request(method, &url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(etag) = etag {
+            request = request.header("if-match", etag);
         }
         let answer = request.send().await.unwrap();
         let status = answer.status();

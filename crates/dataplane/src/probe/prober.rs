@@ -90,13 +90,13 @@ impl Prober {
     }
 
     /// Waits until each of `targets` has a state.
-    pub(crate) async fn first_results(&self, targets: &[Watched]) {
+    pub(crate) async fn first_results(&self, targets: &[Arc<Target>]) {
         loop {
             let told = self.first_results.notified();
             tokio::pin!(told);
             // Before the look, so that a result in between is not missed.
             told.as_mut().enable();
-            if targets.iter().all(|one| one.target.has_state()) {
+            if targets.iter().all(|target| target.has_state()) {
                 return;
             }
             told.await;

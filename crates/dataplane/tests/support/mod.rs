@@ -269,6 +269,7 @@ impl TestGateway {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let addresses = vec![any; snapshot.endpoints.len()];
         self.bound = self.plane.apply(snapshot, &addresses).await.unwrap();
+        self.plane.first_probes(None).await;
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -208,6 +208,12 @@ impl Store for Embedded {
         Box::pin(self.readers.read(read))
     }
 
+    fn modified<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Option<Revision>, StoreError>> {
+        let key = key.clone();
+        let read = move |connection: &_| reader::modified(connection, &key);
+        Box::pin(self.readers.read(read))
+    }
+
     fn list<'a>(
         &'a self,
         prefix: &'a str,

@@ -94,6 +94,12 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Entry>, S
     found.optional()?.transpose()
 }
 
+pub(super) fn modified(connection: &Connection, key: &Key) -> Result<Option<Revision>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT modified FROM entry WHERE key = ?1")?;
+    let found = statement.query_row([key.as_str()], |row| Ok(Revision(row.get(0)?)));
+    Ok(found.optional()?)
+}
+
 pub(super) fn revision(connection: &Connection) -> Result<Revision, StoreError> {
     Ok(Revision(State::read(connection)?.revision))
 }

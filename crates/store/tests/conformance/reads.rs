@@ -9,6 +9,7 @@ use crate::subject::{delete, key, keys, put};
 pub(crate) async fn an_entry_is_read_as_it_was_written(fresh: Box<dyn Fresh>) {
     let store = fresh.store();
     assert_eq!(store.get(&key("a")).await.unwrap(), None);
+    assert_eq!(store.modified(&key("a")).await.unwrap(), None);
     let every_byte: Bytes = (0..=255).collect();
     let transaction = Transaction::default()
         .put(key("a"), every_byte.clone())
@@ -27,8 +28,11 @@ pub(crate) async fn an_entry_is_read_as_it_was_written(fresh: Box<dyn Fresh>) {
     let modified = store.commit(put("a", "new")).await.unwrap();
     let found = store.get(&key("a")).await.unwrap().unwrap();
     assert_eq!((found.created, found.modified), (created, modified));
+    assert_eq!(store.modified(&key("a")).await.unwrap(), Some(modified));
+    assert_eq!(store.modified(&key("empty")).await.unwrap(), Some(created));
     store.commit(delete("a")).await.unwrap();
     assert_eq!(store.get(&key("a")).await.unwrap(), None);
+    assert_eq!(store.modified(&key("a")).await.unwrap(), None);
 }
 
 pub(crate) async fn a_list_has_the_keys_of_its_prefix_in_the_order_of_their_bytes(

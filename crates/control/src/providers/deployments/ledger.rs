@@ -98,7 +98,7 @@ impl Core {
             self.endings.end(operation.id);
             not_committed(error)
         })?;
-        self.inventory.put(&document);
+        self.note(&document);
         let active = Active {
             id: document.id.clone(),
             operation,
@@ -186,7 +186,7 @@ impl Core {
             .when(Condition::ModifiedAt(key.clone(), document.revision))
             .put(key, document.to_bytes());
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(true)
     }
 
@@ -257,8 +257,8 @@ impl Core {
             mut operation,
             revision,
         } = stored;
-        set_state(&mut document.body, state, active.began);
-        change(&mut operation, &mut document.body);
+        set_state(document.edit(), state, active.began);
+        change(&mut operation, document.edit());
         // What it was given is needed no more.
         let sealed = document.open(&self.sealing).map_err(failed)?;
         let kept =
@@ -280,7 +280,7 @@ impl Core {
             .put(key, document.to_bytes())
             .put(event_key, bytes);
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(true)
     }
 

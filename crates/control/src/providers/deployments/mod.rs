@@ -363,7 +363,7 @@ async fn all(context: Context) -> Result<Answer, ArmError> {
     }
     // The newest first.
     found.sort_by_key(|document| std::cmp::Reverse(document.changed));
-    let value: Vec<Value> = found.into_iter().map(|document| document.body).collect();
+    let value: Vec<Arc<Value>> = found.into_iter().map(|document| document.body).collect();
     Ok(Answer::ok(&json!({ "value": value })))
 }
 

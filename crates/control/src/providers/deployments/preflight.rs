@@ -238,7 +238,7 @@ impl Outlook {
         if target.whole != target.id && !is_alone {
             return true;
         }
-        let bodies = previous.map(|document| &document.body).into_iter();
+        let bodies = previous.map(|document| &*document.body).into_iter();
         let mut bodies = bodies.chain([body]);
         bodies.any(|body| {
             let uses = references::collect(&target.whole, body);

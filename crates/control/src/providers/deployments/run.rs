@@ -25,6 +25,7 @@ use crate::identity::Caller;
 use crate::operations::{Operation, Status};
 use crate::resources::document::Document;
 use crate::resources::records::DEPLOYMENTS;
+use crate::resources::settle::insist;
 use crate::resources::write::Call;
 
 /// How long one resource may take.
@@ -33,10 +34,6 @@ const RESOURCE_PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// How often a resource is written again that is busy with something else, and the pause before.
 const BUSY_MAX: usize = 60;
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often the end of a deployment is written again when the store fails, and the pause before.
-const ATTEMPTS_MAX: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a deployment goes no further.
 enum Stop {
@@ -110,7 +107,7 @@ impl Run {
 
     async fn carry_out(&self) -> Result<Map<String, Value>, Stop> {
         let began = self.active.began;
-        self.note(|document| set_state(&mut document.body, "Running", began))
+        self.note(|document| set_state(document.edit(), "Running", began))
             .await?;
         let mut is_lost = Vec::with_capacity(self.plan.resources.len());
         let mut failures = Vec::new();
@@ -159,9 +156,19 @@ impl Run {
             let mut notes = Notes::of(document);
             notes.put(shown);
             document.notes = notes.into_value();
-            set_state(&mut document.body, "Running", began);
+            set_state(document.edit(), "Running", began);
         })
         .await
+    }
+
+    /// A deployment may run for long: whoever was taken away meanwhile changes nothing more.
+    fn check_caller(&self) -> Result<(), Stop> {
+        let app_id = self.call.caller.app_id();
+        if self.core.identity.principal(app_id).is_some() {
+            return Ok(());
+        }
+        let message = format!("The client '{app_id}' that began the deployment has been revoked.");
+        Err(ArmError::front_door("AuthorizationFailed", message).into())
     }
 
     /// Deploys one resource. The error that it came to, in the words of the deployment.
@@ -170,6 +177,7 @@ impl Run {
         index: usize,
         planned: &PlannedResource,
     ) -> Result<Option<ArmError>, Stop> {
+        self.check_caller()?;
         let active = self.core.active(&self.active).await?;
         let (_, document) = active.ok_or(Stop::Canceled)?;
         if Notes::of(&document).has_deployed(&planned.id) {
@@ -347,15 +355,8 @@ const NESTED_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 impl Core {
     /// Writes the end of a deployment.
     async fn end_run(&self, active: &Active, ending: &Ending) {
-        for _ in 0..ATTEMPTS_MAX {
-            match self.conclude_deployment(active, ending).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::error!("the deployment {} cannot end: {}", active.id, error.message);
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+        let conclude = || self.conclude_deployment(active, ending);
+        insist(conclude, || format!("the deployment {}", active.id)).await;
         self.endings.end(active.operation.id);
     }
 

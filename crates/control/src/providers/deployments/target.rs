@@ -72,7 +72,7 @@ impl Target {
     /// The resource, or the item of it.
     pub(super) fn within(&self, whole: &Document) -> Option<Value> {
         match self.collection {
-            None => Some(whole.body.clone()),
+            None => Some(Value::clone(&whole.body)),
             Some(collection) => {
                 part(whole, collection, self.id.name().unwrap_or_default()).cloned()
             }

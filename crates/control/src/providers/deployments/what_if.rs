@@ -67,7 +67,7 @@ impl Core {
             return Ok(None);
         };
         let stored = self.document(&target.whole).await?;
-        let shown = stored.as_ref().map(|document| self.as_shown(document));
+        let shown = stored.as_ref().map(|document| self.shown(document));
         let before = shown.and_then(|whole| target.within(&whole));
         let before = before.map(|before| comparable(&before, looked));
         let after = match &looked.body {
@@ -94,13 +94,6 @@ impl Core {
         }))
     }
 
-    fn as_shown(&self, document: &Document) -> Document {
-        Document {
-            body: self.shown(document),
-            ..document.clone()
-        }
-    }
-
     /// The resource as a GET would show it afterwards; `None` where that cannot be told.
     async fn made_of(
         &self,
@@ -113,7 +106,7 @@ impl Core {
             Ok(prepared) => {
                 let id = stored.map_or(&target.whole, |stored| &stored.id);
                 let made = Document::new(id.clone(), prepared.body);
-                target.within(&self.as_shown(&made))
+                target.within(&self.shown(&made))
             }
             // What it relies on is not there yet. The template says what it says.
             Err(_) if stored.is_none() && outlook.touches(target, body, None) => {
@@ -148,7 +141,7 @@ impl Core {
                 false => None,
             };
             if let Some(document) = document {
-                let mut shown = self.shown(&document);
+                let mut shown = self.shown(&document).into_body();
                 without_own(&mut shown);
                 ignored.push(json!({
                     "resourceId": id,

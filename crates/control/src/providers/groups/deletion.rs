@@ -58,7 +58,7 @@ impl Core {
         let operation_key = operations::key_of(operation.id).map_err(failed)?;
         let condition = Condition::ModifiedAt(key.clone(), document.revision);
         document.operation = Some(operation.id);
-        document.body["properties"]["provisioningState"] = json!("Deleting");
+        document.edit()["properties"]["provisioningState"] = json!("Deleting");
         let (event_key, bytes) = event(operation, &document.id, ("Started", ""), None)
             .entry()
             .map_err(failed)?;
@@ -72,8 +72,8 @@ impl Core {
             self.endings.end(operation.id);
             not_committed(error)
         })?;
+        self.note(&document);
         self.edits.fetch_add(1, Ordering::AcqRel);
-        self.inventory.put(&document);
         Ok(())
     }
 
@@ -156,11 +156,11 @@ impl Core {
             self.inventory.remove(id);
             return Ok(());
         }
-        document.body["properties"]["provisioningState"] = json!("Succeeded");
+        document.edit()["properties"]["provisioningState"] = json!("Succeeded");
         document.operation = None;
         let transaction = transaction.put(key, document.to_bytes());
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.inventory.put(&document);
+        self.note(&document);
         Ok(())
     }
 }

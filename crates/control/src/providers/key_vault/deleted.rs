@@ -132,11 +132,11 @@ pub(super) async fn recover(core: &Arc<Core>, deleted: Deleted) -> Result<Docume
         back.push(one);
     }
     let revision = core.commit(transaction).await.map_err(not_committed)?;
-    core.edits.fetch_add(1, Ordering::AcqRel);
     for one in &mut back {
         one.revision = revision;
-        core.inventory.put(one);
+        core.note(one);
     }
+    core.edits.fetch_add(1, Ordering::AcqRel);
     back.into_iter()
         .next()
         .ok_or_else(|| failed("nothing was recovered"))
@@ -187,11 +187,11 @@ pub(super) async fn put_or_recover(context: Context) -> Result<Answer, ArmError>
             return Err(ArmError::front_door("DeletedVaultNotFound", message));
         };
         let vault = recover(&context.core, deleted).await?;
-        return Ok(Answer::ok(&context.core.shown(&vault)));
+        return Ok(Answer::ok(&context.core.shown(&vault).body));
     }
     let call = context.call(Doing::Put, format!("{VAULTS}/write"));
     let accepted = context.core.write(&call, &id, Edit::Whole(&body)).await?;
-    let shown = context.core.shown(&accepted.document);
+    let shown = context.core.shown(&accepted.document).body;
     Ok(Answer::json(crate::core::written(accepted.is_new), &shown))
 }
 

@@ -14,8 +14,9 @@ use crate::core::{Core, failed, written};
 use crate::front::answer::Answer;
 use crate::front::router::Route;
 use crate::identity::is_at_or_below;
+use crate::operations::Doing;
 use crate::resources::edit::member;
-use crate::resources::write::not_committed;
+use crate::resources::write::{not_committed, with_events};
 use crate::routes::{action, route};
 
 /// What the keys of assignments begin with; their GUID follows.
@@ -219,9 +220,20 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let core = &context.core;
     let _turn = core.writing.lock().await;
     let stored = all(core).await?;
-    let is_new = !stored
-        .iter()
-        .any(|one| one.get("name") == Some(&json!(name)));
+    let mut named = stored.iter();
+    let before = named.find(|one| one.get("name") == Some(&json!(name)));
+    let is_same =
+        |one: &Value, member: &str, value: &str| text(one, member).eq_ignore_ascii_case(value);
+    let moves =
+        |one: &Value| !is_same(one, "scope", &scope) || !is_same(one, "principalId", &principal);
+    // An owner of one scope must not take away what is assigned at another.
+    if before.is_some_and(moves) {
+        let message = "Tenant ID, application ID, principal ID, and scope are not allowed to be \
+                       updated.";
+        let code = "RoleAssignmentUpdateNotPermitted";
+        return Err(ArmError::front_door(code, message));
+    }
+    let is_new = before.is_none();
     if is_new && stored.len() >= ASSIGNMENTS_MAX {
         let message = format!("No more than {ASSIGNMENTS_MAX} role assignments can be made.");
         return Err(ArmError::front_door("RoleAssignmentLimitExceeded", message));
@@ -244,7 +256,8 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     });
     let bytes = assignment.to_string().into_bytes();
     let transaction = Transaction::default().put(key_of(&name)?, bytes);
-    core.commit(transaction).await.map_err(not_committed)?;
+    let sub_status = if is_new { "Created" } else { "OK" };
+    store(&context, transaction, (Doing::Put, "write"), sub_status).await?;
     Ok(Answer::json(written(is_new), &assignment))
 }
 
@@ -281,10 +294,24 @@ async fn delete(context: Context) -> Result<Answer, ArmError> {
         return Ok(Answer::empty(StatusCode::NO_CONTENT));
     };
     let transaction = Transaction::default().delete(key_of(name)?);
-    context
-        .core
-        .commit(transaction)
-        .await
-        .map_err(not_committed)?;
+    store(&context, transaction, (Doing::Delete, "delete"), "OK").await?;
     Ok(Answer::ok(&found))
+}
+
+/// Commits a change of the assignment of the path, with its events.
+async fn store(
+    context: &Context,
+    transaction: Transaction,
+    (doing, verb): (Doing, &str),
+    sub_status: &str,
+) -> Result<(), ArmError> {
+    let (core, id) = (&context.core, context.resource_id(0)?);
+    let call = context.call(doing, format!("{ASSIGNMENTS}/{verb}"));
+    let operation = core.begin(&call, &id, &Value::Null);
+    let happened = [("Started", ""), ("Succeeded", sub_status)];
+    let transaction = with_events(transaction, &operation, &id, &happened).map_err(failed)?;
+    core.commit(transaction)
+        .await
+        .map(drop)
+        .map_err(not_committed)
 }

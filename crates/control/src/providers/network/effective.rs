@@ -70,14 +70,14 @@ async fn place_of(core: &Core, id: &ResourceId) -> Result<(Document, Subnet), Ar
 
 async fn routes_of(core: &Core, id: &ResourceId) -> Result<Value, ArmError> {
     let (_, subnet) = place_of(core, id).await?;
-    let mut network = subnet.network.clone();
+    let mut network = Value::clone(&subnet.network);
     network["properties"]["subnets"] = json!([subnet.body]);
     let table = match reference_of(&subnet.body, "routeTable") {
         Some(id) => core.document(&id).await?,
         None => None,
     };
-    let bodies = [Some(network), table.map(|table| table.body)];
-    let policy = picture::compile(bodies.iter().flatten())?;
+    let bodies = [Some(Arc::new(network)), table.map(|table| table.body)];
+    let policy = picture::compile(bodies.iter().flatten().map(|body| &**body))?;
     let Some(own) = policy.subnets().first() else {
         return Err(unknown("its subnet cannot be read"));
     };

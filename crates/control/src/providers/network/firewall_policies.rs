@@ -205,17 +205,16 @@ impl Kind for FirewallPolicies {
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let id = document.id.to_string();
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        let id = shown.id.to_string();
         for (name, kind) in USERS {
             let kind = format!("Microsoft.Network/applicationGateways{kind}");
             let users = inventory.users_of_type(&id, &kind);
             if !users.is_empty() {
-                insert_before(&mut body["properties"], "", name, shape::references(users));
+                let bag = &mut shown.edit()["properties"];
+                insert_before(bag, "", name, shape::references(users));
             }
         }
-        body
     }
 
     fn refuse_delete(

@@ -46,8 +46,8 @@ pub(super) async fn check_gateway(
     let place = Place {
         subnet: &subnet.body,
         network: &subnet.network,
-        group: group.as_ref().map(|group| &group.body),
-        table: table.as_ref().map(|table| &table.body),
+        group: group.as_ref().map(|group| &*group.body),
+        table: table.as_ref().map(|table| &*table.body),
     };
     check(&place, &id.to_string())
 }
@@ -81,8 +81,8 @@ pub(super) async fn check_network(
         let place = Place {
             subnet,
             network,
-            group: group.as_ref().map(|group| &group.body),
-            table: table.as_ref().map(|table| &table.body),
+            group: group.as_ref().map(|group| &*group.body),
+            table: table.as_ref().map(|table| &*table.body),
         };
         for gateway in gateways {
             check(&place, &gateway)?;

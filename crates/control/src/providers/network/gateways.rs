@@ -22,6 +22,7 @@ use crate::clock;
 use crate::core::{Core, failed};
 use crate::operations::Doing;
 use crate::resources::document::Document;
+use crate::resources::edit::member;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 
@@ -79,21 +80,19 @@ impl Kind for Gateways {
         Box::pin(core.node().serves(&document.id, document.revision))
     }
 
-    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let has_run = document.text("/properties/operationalState") != Some("Stopped");
-        if !has_run && document.state() != Some("Succeeded") && !is_stopped(&document.notes) {
-            hide_given_addresses(&mut body);
+    fn present(&self, shown: &mut Document, _inventory: &Inventory) {
+        let has_run = shown.text("/properties/operationalState") != Some("Stopped");
+        if !has_run && shown.state() != Some("Succeeded") && !is_stopped(&shown.notes) {
+            hide_given_addresses(shown.edit());
         }
-        if document.state() == Some("Updating") {
-            hide_principals(&mut body);
+        if shown.state() == Some("Updating") && shown.body.get("identity").is_some() {
+            hide_principals(shown.edit());
         }
-        body
     }
 
-    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
         if api_version < NEWER_TLS_DEFAULT
-            && let Some(properties) = body.get_mut("properties")
+            && let Some(properties) = shown.edit().get_mut("properties")
         {
             leave_newer_out(properties);
         }
@@ -250,6 +249,11 @@ fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
     let members = body
         .as_object_mut()
         .ok_or_else(|| failed("a body is no object"))?;
+    // Recorded, with this status and in these words.
+    let is_empty = |bag: &Value| bag.as_object().is_some_and(Map::is_empty);
+    if member(put.body, "properties").is_none_or(is_empty) {
+        return Err(ArmError::new("InternalServerError", "An error occurred."));
+    }
     // A body needs neither of them, and what it says of them counts for nothing.
     members
         .retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));

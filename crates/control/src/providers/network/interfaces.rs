@@ -95,11 +95,12 @@ impl Kind for Interfaces {
     }
 
     /// Recorded under 2022-01-01 and 2022-11-01.
-    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
         if api_version >= ApiVersion::new(2022, 11, 1) {
             return;
         }
-        let properties = body.get_mut("properties").and_then(Value::as_object_mut);
+        let properties = shown.edit().get_mut("properties");
+        let properties = properties.and_then(Value::as_object_mut);
         if let Some(properties) = properties {
             for newer in ["disableTcpStateTracking", "auxiliarySku"] {
                 properties.shift_remove(newer);
@@ -122,9 +123,10 @@ impl Kind for Interfaces {
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        for configuration in items_mut(&mut body, "ipConfigurations") {
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        let machine = machine_of(shown, inventory);
+        let body = shown.edit();
+        for configuration in items_mut(body, "ipConfigurations") {
             let bag = configuration
                 .get_mut("properties")
                 .and_then(Value::as_object_mut);
@@ -140,7 +142,7 @@ impl Kind for Interfaces {
                 bag.shift_remove(POOLS);
             }
         }
-        if let Some(machine) = machine_of(document, inventory) {
+        if let Some(machine) = machine {
             let bag = &mut body["properties"];
             insert_before(bag, "hostedWorkloads", "primary", json!(true));
             insert_before(
@@ -150,7 +152,6 @@ impl Kind for Interfaces {
                 json!({ "id": machine }),
             );
         }
-        body
     }
 
     fn refuse_delete(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use gatewright_arm::{ArmError, ResourceId, read_network};
 use gatewright_compile::compile_network;
@@ -133,7 +134,7 @@ impl Core {
     /// Reads all that is stored of networks; costs time linear in that.
     pub(super) async fn picture(&self) -> Result<Picture, ArmError> {
         let networks = self.bodies_of(&[NETWORKS, GROUPS, TABLES]).await?;
-        let policy = compile(&networks)?;
+        let policy = compile(networks.iter().map(|body| &**body))?;
         let mut tenants = HashMap::new();
         for interface in self.bodies_of(&[INTERFACES]).await? {
             self.add_tenants(&interface, &policy, &mut tenants);
@@ -141,7 +142,7 @@ impl Core {
         Ok(Picture { policy, tenants })
     }
 
-    async fn bodies_of(&self, kinds: &[&str]) -> Result<Vec<Value>, ArmError> {
+    async fn bodies_of(&self, kinds: &[&str]) -> Result<Vec<Arc<Value>>, ArmError> {
         let mut bodies = Vec::new();
         for known in kinds.iter().flat_map(|kind| self.inventory.of_type(kind)) {
             let document = self.document(&known.id).await?;

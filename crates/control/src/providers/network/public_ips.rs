@@ -105,13 +105,11 @@ impl Kind for PublicIps {
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        if let Some(user) = inventory.users(&document.id.to_string()).first() {
-            let bag = &mut body["properties"];
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        if let Some(user) = inventory.users(&shown.id.to_string()).first() {
+            let bag = &mut shown.edit()["properties"];
             insert_before(bag, "ddosSettings", "ipConfiguration", json!({"id": user}));
         }
-        body
     }
 
     fn refuse_delete(

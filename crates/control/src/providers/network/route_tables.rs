@@ -1,5 +1,6 @@
 //! Route tables and their routes.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use gatewright_arm::{ArmError, ResourceId};
@@ -73,23 +74,18 @@ impl Kind for RouteTables {
         Box::pin(async move {
             let body = put.shaped(&TABLE)?;
             items(&body, "routes").try_for_each(check)?;
+            check_conflicts(&body)?;
             gateway_subnets::check_table(core, &body).await?;
             Ok(Prepared::of(body))
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let users = inventory.users(&document.id.to_string());
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        let users = inventory.users(&shown.id.to_string());
         if !users.is_empty() {
-            insert_before(
-                &mut body["properties"],
-                "",
-                "subnets",
-                shape::references(users),
-            );
+            let bag = &mut shown.edit()["properties"];
+            insert_before(bag, "", "subnets", shape::references(users));
         }
-        body
     }
 
     fn refuse_delete(
@@ -109,6 +105,24 @@ impl Kind for RouteTables {
 
 /// # Errors
 /// When the prefix is none, or the next hop and its address do not go together.
+/// Which of two would apply, nobody could say.
+fn check_conflicts(table: &Value) -> Result<(), ArmError> {
+    let mut known: HashMap<&str, &str> = HashMap::new();
+    for route in items(table, "routes") {
+        let prefix = route.pointer("/properties/addressPrefix");
+        let prefix = prefix.and_then(Value::as_str).unwrap_or_default();
+        if let Some(other) = known.insert(prefix, name_of(route)) {
+            let message = format!(
+                "Route: {} conflicts with Route: {other}. Routes cannot have the same \
+                 AddressPrefix.",
+                name_of(route)
+            );
+            return Err(ArmError::new("RouteConflict", message));
+        }
+    }
+    Ok(())
+}
+
 fn check(route: &Value) -> Result<(), ArmError> {
     let text = |name: &str| {
         route

@@ -50,12 +50,12 @@ impl Kind for SecurityGroups {
         ]
     }
 
-    fn leave_out(&self, body: &mut Value, api_version: ApiVersion) {
+    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
         if api_version >= LISTS_SINCE {
             return;
         }
         for collection in ["securityRules", "defaultSecurityRules"] {
-            for rule in items_mut(body, collection) {
+            for rule in items_mut(shown.edit(), collection) {
                 leave_empty_lists_out(rule);
             }
         }
@@ -76,15 +76,14 @@ impl Kind for SecurityGroups {
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let (interfaces, subnets) = users(document, inventory);
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        let (interfaces, subnets) = users(shown, inventory);
         for (name, users) in [("networkInterfaces", interfaces), ("subnets", subnets)] {
             if !users.is_empty() {
-                insert_before(&mut body["properties"], "", name, shape::references(users));
+                let bag = &mut shown.edit()["properties"];
+                insert_before(bag, "", name, shape::references(users));
             }
         }
-        body
     }
 
     fn refuse_delete(

@@ -1,6 +1,7 @@
 //! What a virtual network's ranges must be like, and which of their addresses are free.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_snapshot::network::{Prefix, PrefixError};
@@ -21,7 +22,7 @@ use crate::routes::{action, route};
 pub(super) struct Subnet {
     pub(super) id: ResourceId,
     pub(super) body: Value,
-    pub(super) network: Value,
+    pub(super) network: Arc<Value>,
 }
 
 impl Core {

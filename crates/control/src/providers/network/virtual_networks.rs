@@ -144,9 +144,8 @@ impl Kind for VirtualNetworks {
         })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        for subnet in items_mut(&mut body, "subnets") {
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        for subnet in items_mut(shown.edit(), "subnets") {
             let id = id_of(subnet).to_owned();
             let (gateways, others): (Vec<String>, Vec<String>) = inventory
                 .users(&id)
@@ -166,7 +165,6 @@ impl Kind for VirtualNetworks {
                 }
             }
         }
-        body
     }
 
     fn refuse_delete(

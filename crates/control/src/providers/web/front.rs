@@ -228,7 +228,7 @@ async fn answer(
         subnet: origin.subnet.as_deref(),
         header: &header,
     };
-    let body = site.as_ref().map(|site| &site.body);
+    let body = site.as_ref().map(|site| &*site.body);
     let path = request
         .uri()
         .path_and_query()

@@ -3,7 +3,7 @@
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Pending;
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{PLANS, SITES};
 use crate::core::Core;
@@ -93,11 +93,9 @@ impl Kind for Plans {
         Box::pin(async move { prepare(&put) })
     }
 
-    fn present(&self, document: &Document, inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let id = document.id.to_string();
-        body["properties"]["numberOfSites"] = json!(inventory.users_of_type(&id, SITES).len());
-        body
+    fn present(&self, shown: &mut Document, inventory: &Inventory) {
+        let sites = inventory.users_of_type(&shown.id.to_string(), SITES);
+        shown.edit()["properties"]["numberOfSites"] = json!(sites.len());
     }
 
     fn refuse_delete(

@@ -97,9 +97,9 @@ impl Kind for Sites {
     }
 
     /// Without what has routes of its own.
-    fn present(&self, document: &Document, _inventory: &Inventory) -> Value {
-        let mut body = document.body.clone();
-        let shown = [
+    fn present(&self, shown: &mut Document, _inventory: &Inventory) {
+        let body = shown.edit();
+        let config_members = [
             "numberOfWorkers",
             "acrUseManagedIdentityCreds",
             "alwaysOn",
@@ -111,10 +111,9 @@ impl Kind for Sites {
         if let Some(properties) = body["properties"].as_object_mut() {
             properties.shift_remove(BOUND);
             if let Some(Value::Object(config)) = properties.get_mut("siteConfig") {
-                config.retain(|name, _| shown.contains(&name.as_str()));
+                config.retain(|name, _| config_members.contains(&name.as_str()));
             }
         }
-        body
     }
 }
 

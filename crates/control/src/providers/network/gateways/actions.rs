@@ -14,7 +14,9 @@ use crate::front::answer::Answer;
 use crate::front::body;
 use crate::front::router::Route;
 use crate::operations::Doing;
-use crate::resources::edit::Edit;
+use crate::resources::document::Document;
+use crate::resources::edit::{Edit, member};
+use crate::resources::references;
 use crate::routes::{action, route, soon};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -74,12 +76,33 @@ async fn health(context: Context) -> Result<Answer, ArmError> {
 
 async fn health_on_demand(context: Context) -> Result<Answer, ArmError> {
     let id = context.resource_id(1)?;
-    context.document(&id).await?;
+    let document = context.document(&id).await?;
     let probe = body::json(&context.request.body)?;
+    check_pool(&document, &probe)?;
     let ask = move |core: Arc<Core>, id: ResourceId| -> Pending<'static, _> {
         Box::pin(async move { core.node().backend_health_on_demand(&id, &probe).await })
     };
     Ok(ask_later(&context, id, ask))
+}
+
+/// The pool that is asked about is one of the gateway's; what else is wrong with a probe, the
+/// operation tells.
+fn check_pool(gateway: &Document, probe: &Value) -> Result<(), ArmError> {
+    let pool = member(probe, "backendAddressPool").and_then(|pool| member(pool, "id")?.as_str());
+    let Some(pool) = pool else {
+        return Ok(());
+    };
+    match references::items(&gateway.body).contains(&pool.to_ascii_lowercase()) {
+        true => Ok(()),
+        false => Err(ArmError::new(
+            "InvalidResourceReference",
+            format!(
+                "Resource {pool} referenced by resource {} was not found. Name one of the \
+                 gateway's backendAddressPools.",
+                gateway.id
+            ),
+        )),
+    }
 }
 
 /// Answers at once where the result will be found, and goes to find it.

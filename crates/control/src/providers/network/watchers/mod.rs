@@ -82,18 +82,11 @@ impl Kind for Watchers {
         put: Put<'a>,
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
-            let previous = put.previous_body();
             let mut body = put.shaped(&WATCHER)?;
             let location = location_of(&body);
             if location.is_empty() {
                 let message = "The location property is required for this definition.";
                 return Err(ArmError::front_door("LocationRequired", message));
-            }
-            if let Some(before) = previous
-                .map(location_of)
-                .filter(|before| *before != location)
-            {
-                return Err(moved(put.id, &before, &location));
             }
             let other = watcher_in(&core.inventory, &location);
             if other.is_some_and(|other| other != *put.id) {
@@ -105,17 +98,6 @@ impl Kind for Watchers {
             Ok(Prepared::of(body))
         })
     }
-}
-
-fn moved(id: &ResourceId, before: &str, after: &str) -> ArmError {
-    let name = id.name().unwrap_or_default();
-    let message = format!(
-        "The resource '{name}' already exists in location '{before}' in resource group '{}'. A \
-         resource with the same name cannot be created in location '{after}'. Please select a new \
-         resource name.",
-        id.resource_group().unwrap_or_default()
-    );
-    ArmError::front_door("InvalidResourceLocation", message)
 }
 
 fn location_of(body: &Value) -> String {
