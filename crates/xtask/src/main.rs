@@ -8,9 +8,9 @@
     reason = "a command-line tool talks on its standard streams"
 )]
 
-mod azure_cli;
 mod bench;
 mod lint;
+mod python;
 mod steps;
 mod test;
 

@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use crate::steps::{Steps, Workspace, must_succeed};
-use crate::{azure_cli, bench, lint};
+use crate::{bench, lint, python};
 
 /// Tests of the data plane that are run with each of its drivers.
 const OF_DRIVERS: [&str; 7] = [
@@ -27,9 +27,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     };
     let mut steps = Steps::default();
     lint::steps(workspace, &mut steps);
-    // The tests with az are skipped without it.
+    // The tests that run them are skipped without.
     let azure_cli = steps.provide("azure-cli for the tests with az", || {
-        azure_cli::environment(workspace)
+        python::AZURE_CLI.provide(workspace)
+    });
+    let azure_sdk = steps.provide("azure-mgmt-network for the tests with the SDK", || {
+        python::AZURE_SDK.provide(workspace)
     });
     steps.run("tests", || {
         // `--all-targets` would leave the doc tests out, and run benches as tests.
@@ -37,7 +40,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
             workspace
                 .cargo(&["test", "--workspace"])
                 .args(locked(workspace))
-                .envs(azure_cli),
+                .envs(azure_cli)
+                .envs(azure_sdk),
         )
     });
     steps.run("tests with tokio's reactor", || {

@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::plane;
 use crate::support::{Process, binary, stderr, stdout, wait_until};
 
-/// The environment with az, or nothing where there is none.
+/// The environment that this variable names, or nothing where there is none.
 #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn environment() -> Option<PathBuf> {
-    let given = std::env::var_os("GATEWRIGHT_AZ_VENV").filter(|given| !given.is_empty());
+pub(crate) fn environment(variable: &str) -> Option<PathBuf> {
+    let given = std::env::var_os(variable).filter(|given| !given.is_empty());
     if given.is_none() {
-        eprintln!("skipped: GATEWRIGHT_AZ_VENV names no environment with az (cargo xtask test)");
+        eprintln!("skipped: {variable} names no environment of Python (cargo xtask test)");
     }
     given.map(PathBuf::from)
 }
@@ -32,7 +32,7 @@ impl Site {
     /// Starts a node with `more` arguments and logs az in, as `az-setup` does it for a user;
     /// nothing where there is no az.
     pub(crate) fn start(more: &[&str]) -> Option<Self> {
-        let environment = environment()?;
+        let environment = environment("GATEWRIGHT_AZ_VENV")?;
         let folder = tempfile::tempdir().unwrap();
         let offset = plane::port_offset();
         let data = folder.path().join("data");
@@ -44,10 +44,8 @@ impl Site {
             offset,
             _process: process,
         };
-        let program = PathBuf::from(binary().get_program());
-        let setup = format!("{} az-setup --data-dir data --shell", program.display());
-        std::fs::write(site.file("environment.sh"), "").unwrap();
-        let lines = site.text(&setup);
+        site.write("environment.sh", "");
+        let lines = site.gatewright("az-setup --shell");
         std::fs::write(site.file("environment.sh"), lines).unwrap();
         Some(site)
     }
@@ -83,6 +81,15 @@ impl Site {
         stdout(&output).trim_end().to_owned()
     }
 
+    /// What `gatewright` prints for these arguments, asked for this node.
+    pub(crate) fn gatewright(&self, arguments: &str) -> String {
+        let program = PathBuf::from(binary().get_program());
+        self.text(&format!(
+            "{} {arguments} --data-dir data",
+            program.display()
+        ))
+    }
+
     /// What `az` prints for these arguments, with which it succeeds.
     pub(crate) fn az(&self, arguments: &str) -> Value {
         self.json(&format!("az {arguments}"))
@@ -103,13 +110,24 @@ impl Site {
         self.fails(&format!("az {arguments}"))
     }
 
+    /// The same with this exit status: 2 for what az does not understand, 3 for what is not there.
+    pub(crate) fn exits(&self, status: i32, arguments: &str) -> String {
+        let (ended, said) = self.failed(&format!("az {arguments}"));
+        assert_eq!(ended, Some(status), "az {arguments}\n{said}");
+        said
+    }
+
     /// What a script that fails says on standard error.
     pub(crate) fn fails(&self, script: &str) -> String {
+        self.failed(script).1
+    }
+
+    fn failed(&self, script: &str) -> (Option<i32>, String) {
         let output = self.shell(script);
         let said = stderr(&output);
         assert!(!output.status.success(), "{script}: {}", stdout(&output));
         assert!(!said.contains("Traceback"), "{script}\n{said}");
-        said
+        (output.status.code(), said)
     }
 
     /// What the guide's step 1b shows: the health of every server of a gateway of `rg`.

@@ -25,6 +25,7 @@ use crate::front::answer::Answer;
 use crate::front::router::{Access, Route};
 use crate::operations::{Doing, Operation, POLL_PATIENCE, Status};
 use crate::providers::filter::split_terms;
+use crate::providers::network::ask_later;
 use crate::resources::document::Document;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::records::{DEPLOYMENTS, is_record};
@@ -198,19 +199,37 @@ struct Checked {
 
 /// Reads the request, plans it and judges everything that can be judged now.
 async fn check(context: &Context, id: &ResourceId, call: &Call) -> Result<Checked, Refusal> {
-    let core = &context.core;
-    let bytes = context.request.body.clone();
-    let origin = context.request.origin.clone();
-    let requested = Arc::new(aside(move || Requested::read(&bytes, &origin)).await?);
-    let plan = core.plan(Arc::clone(&requested), id).await?;
-    let outlook = core.outlook(call, &plan).await?;
-    core.judge_all(id.name().unwrap_or_default(), &outlook)
-        .await?;
+    let (requested, plan) = planned(context, id).await?;
+    let outlook = judged(context, id, call, &plan).await?;
     Ok(Checked {
         requested,
         plan,
         outlook,
     })
+}
+
+async fn planned(
+    context: &Context,
+    id: &ResourceId,
+) -> Result<(Arc<Requested>, Arc<Plan>), Refusal> {
+    let bytes = context.request.body.clone();
+    let origin = context.request.origin.clone();
+    let requested = Arc::new(aside(move || Requested::read(&bytes, &origin)).await?);
+    let plan = context.core.plan(Arc::clone(&requested), id).await?;
+    Ok((requested, plan))
+}
+
+async fn judged(
+    context: &Context,
+    id: &ResourceId,
+    call: &Call,
+    plan: &Arc<Plan>,
+) -> Result<preflight::Outlook, Refusal> {
+    let core = &context.core;
+    let outlook = core.outlook(call, plan).await?;
+    core.judge_all(id.name().unwrap_or_default(), &outlook)
+        .await?;
+    Ok(outlook)
 }
 
 async fn put(context: Context) -> Result<Answer, ArmError> {
@@ -232,18 +251,17 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
 
 async fn begin(context: &Context, id: ResourceId, call: &Call) -> Result<Answer, Refusal> {
     let core = &context.core;
-    let checked = check(context, &id, call).await?;
+    let (requested, plan) = planned(context, &id).await?;
+    let refusal = match judged(context, &id, call, &plan).await {
+        Err(refusal) if !reads_endings_only(context) => return Err(refusal),
+        judged => judged.err().map(Refusal::into_error),
+    };
+    let tags = requested.tags.as_ref();
     let begun = Begun {
-        body: record::body(
-            &id,
-            checked.requested.tags.as_ref(),
-            &checked.plan,
-            &call.correlation,
-            "Accepted",
-        ),
+        body: record::body(&id, tags, &plan, &call.correlation, "Accepted"),
         id,
         notes: Notes::default(),
-        source: Some(checked.requested.source().clone()),
+        source: Some(requested.source().clone()),
     };
     let (document, active, is_new) = core.begin_deployment(call, begun).await?;
     let answer = Answer::json(written(is_new), &document.body);
@@ -255,10 +273,20 @@ async fn begin(context: &Context, id: ResourceId, call: &Call) -> Result<Answer,
         core: Arc::clone(core),
         call: call.clone(),
         active,
-        plan: checked.plan,
+        plan,
     };
-    tokio::spawn(async move { drop(run.run().await) });
+    match refusal {
+        Some(error) => run.fail(error).await,
+        None => drop(tokio::spawn(async move { drop(run.run().await) })),
+    }
     Ok(answer)
+}
+
+/// Whether the command of az that asks shows a traceback where a deployment is refused (seen with
+/// 2.91, which reads that answer twice). It is told the same as the end of the deployment.
+fn reads_endings_only(context: &Context) -> bool {
+    let command = context.request.headers.get("commandname");
+    command.is_some_and(|name| name == "network application-gateway create")
 }
 
 /// Below the path of the request, in its casing.
@@ -276,6 +304,11 @@ async fn validate(context: Context) -> Result<Answer, ArmError> {
     let call = context.deployment_call("validate/action");
     let checked = match check(&context, &id, &call).await {
         Ok(checked) => checked,
+        Err(refusal) if reads_endings_only(&context) => {
+            let error = refusal.into_error();
+            let refuse = |_, _| -> Pending<'static, _> { Box::pin(async move { Err(error) }) };
+            return Ok(ask_later(&context, id, refuse));
+        }
         Err(refusal) => return refusal.answer(),
     };
     let tags = checked.requested.tags.as_ref();

@@ -100,6 +100,11 @@ impl Run {
         ending.map(drop)
     }
 
+    /// Ends the deployment with `error`, and nothing done.
+    pub(super) async fn fail(self, error: ArmError) {
+        self.core.end_run(&self.active, &Err(error)).await;
+    }
+
     async fn carry_out(&self) -> Result<Map<String, Value>, Stop> {
         let began = self.active.began;
         self.note(|document| set_state(document.edit(), "Running", began))

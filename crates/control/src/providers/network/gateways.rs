@@ -204,12 +204,23 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     neighbours::introduce_identities(core, &mut gateway).await?;
     let secrets = secrets(&gateway);
     public::describe(&mut gateway);
+    leave_idle_capacity_out(&mut gateway);
     Ok(Prepared {
         body: gatewright_arm::write(&gateway, &WriteOptions::default()),
         secrets,
         notes: Some(neighbours::noted(put, interfaces)),
         doomed,
     })
+}
+
+/// A gateway that scales by itself has no capacity, also when one was sent: az sends what it read.
+fn leave_idle_capacity_out(gateway: &mut ApplicationGateway) {
+    let properties = &mut gateway.properties;
+    if properties.autoscale_configuration.is_some()
+        && let Some(sku) = &mut properties.sku
+    {
+        sku.capacity = None;
+    }
 }
 
 /// Judges a gateway by itself.

@@ -1,0 +1,150 @@
+//! What can be asked besides: who is logged in, where, what there is, and what happened.
+
+use serde_json::json;
+
+use crate::site::Site;
+use crate::stage::{SUBSCRIPTION, has, id, names, site_with_gateway};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_resources_and_what_happened() {
+    let Some(site) = site_with_gateway(&[]) else {
+        return;
+    };
+    account(&site);
+    resources(&site);
+    activity(&site);
+    not_yet(&site);
+}
+
+fn account(site: &Site) {
+    let account = site.az("account show");
+    has(
+        &account,
+        &json!({
+            "id": SUBSCRIPTION.trim_start_matches("/subscriptions/"),
+            "environmentName": "Gatewright",
+            "state": "Enabled", "isDefault": true, "user": { "type": "servicePrincipal" },
+        }),
+    );
+    let list = site.az("account list");
+    assert_eq!(
+        (list.as_array().unwrap().len(), &list[0]["id"]),
+        (1, &account["id"])
+    );
+    let locations = site.az("account list-locations --query [].name");
+    let locations = locations.as_array().unwrap();
+    assert!(
+        ["local", "westeurope"]
+            .iter()
+            .all(|name| locations.contains(&json!(name)))
+    );
+    let registered = site.az("provider show -n Microsoft.Network --query registrationState");
+    assert_eq!(registered, "Registered");
+    site.az("provider register -n Microsoft.Network");
+}
+
+fn resources(site: &Site) {
+    let gateway = id("Microsoft.Network/applicationGateways/gw");
+    let shown = site.az(&format!("resource show --ids {gateway}"));
+    has(
+        &shown,
+        &json!({ "id": gateway, "name": "gw", "location": "local" }),
+    );
+    assert_eq!(shown["properties"]["operationalState"], "Running");
+    let by_name = "resource show -g rg -n gw --resource-type Microsoft.Network/applicationGateways";
+    assert_eq!(site.az(by_name), shown);
+    let all = site.az("resource list -g rg");
+    assert_eq!(names(&all), ["gw", "ip", "net"]);
+    let found = site.az("resource list --resource-type Microsoft.Network/applicationGateways");
+    has(
+        &found[0],
+        &json!({ "id": gateway, "provisioningState": "Succeeded" }),
+    );
+    assert_eq!(names(&found), ["gw"]);
+    let raw = site.az(&format!(
+        "rest --method get --url {gateway}?api-version=2024-05-01"
+    ));
+    assert_eq!(
+        raw["properties"]["resourceGuid"],
+        shown["properties"]["resourceGuid"]
+    );
+    let said = site.refused(&format!("rest --method get --url {gateway}?api-version=1"));
+    assert!(said.contains("InvalidApiVersionParameter"), "{said}");
+}
+
+fn activity(site: &Site) {
+    let gateway = id("Microsoft.Network/applicationGateways/gw");
+    let query = "--query '[].[operationName.value, status.value, resourceId]'";
+    let of_group = site.az(&format!(
+        "monitor activity-log list -g rg --offset 1h {query}"
+    ));
+    let of_group = of_group.as_array().unwrap();
+    let write = "Microsoft.Network/applicationGateways/write";
+    let done = json!([write, "Succeeded", gateway]);
+    assert!(of_group.contains(&done), "{of_group:#?}");
+    let network = id("Microsoft.Network/virtualNetworks/net");
+    let made = json!([
+        "Microsoft.Network/virtualNetworks/write",
+        "Succeeded",
+        network
+    ]);
+    assert!(of_group.contains(&made), "{of_group:#?}");
+    let of_gateway = site.az(&format!(
+        "monitor activity-log list --resource-id {gateway} {query}"
+    ));
+    let of_gateway = of_gateway.as_array().unwrap();
+    assert!(
+        of_gateway.contains(&done) && !of_gateway.contains(&made),
+        "{of_gateway:#?}"
+    );
+}
+
+/// Said plainly until it is there.
+fn not_yet(site: &Site) {
+    let gateway = id("Microsoft.Network/applicationGateways/gw");
+    let later = "(GW-E-not-here-yet) ";
+    let workspace = id("Microsoft.OperationalInsights/workspaces/work1");
+    let metrics = [
+        format!(
+            "metrics list --resource {gateway} --metrics CapacityUnits FailedRequests \
+             UnhealthyHostCount --aggregation Maximum Average --interval PT5M --offset 1h"
+        ),
+        format!(
+            "metrics list --resource {gateway} --metrics UnhealthyHostCount \
+             --aggregation Average -o table"
+        ),
+        "metrics list --resource gw -g rg --resource-type Microsoft.Network/applicationGateways \
+         --metric UnhealthyHostCount --filter \"BackendSettingsPool eq '*'\""
+            .to_owned(),
+        format!("metrics list-definitions --resource {gateway}"),
+    ];
+    let settings = [
+        format!("diagnostic-settings list --resource {gateway}"),
+        format!(
+            "diagnostic-settings create --resource {gateway} -n ds1 --workspace work1 -g rg \
+             --logs '[{{\"category\":\"ApplicationGatewayAccessLog\",\"enabled\":true}}]'"
+        ),
+    ];
+    let workspaces = [
+        "log-analytics workspace create -g rg -n work1".to_owned(),
+        format!("log-analytics workspace show --ids {workspace}"),
+        "log-analytics workspace list -g rg".to_owned(),
+    ];
+    for (what, commands) in [
+        ("Metrics", &metrics[..]),
+        ("Diagnostic settings", &settings[..]),
+        ("Log Analytics workspaces", &workspaces[..]),
+    ] {
+        for words in commands {
+            let said = site.refused(&format!("monitor {words}"));
+            let expected = format!("{later}{what} are not part of");
+            assert!(said.contains(&expected), "{said}");
+        }
+    }
+    let said = site.refused(
+        "rest --method post --url \
+         $GATEWRIGHT_ENDPOINT/v1/workspaces/00000000-0000-0000-0000-00000000004d/query \
+         --resource $GATEWRIGHT_ENDPOINT --body '{\"query\":\"AzureDiagnostics | take 1\"}'",
+    );
+    assert!(said.contains("Log queries are not part of"), "{said}");
+}
