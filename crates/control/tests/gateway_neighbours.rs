@@ -529,7 +529,10 @@ async fn what_a_gateway_cannot_be_asked_is_told_at_once() {
         assert_eq!(reply.body["error"]["message"], "An error occurred.");
     }
     site.api.create(&path, &gateway()).await;
-    let about = |pool: &str| json!({"backendAddressPool": {"id": format!("{path}/backendAddressPools/{pool}")}});
+    let about = |pool: &str| {
+        let id = format!("{path}/backendAddressPools/{pool}");
+        json!({"backendAddressPool": {"id": id}})
+    };
     let ask = format!("{path}/getBackendHealthOnDemand");
     let reply = site.api.post(&ask, Some(&about("nosuch"))).await;
     let message = reply.refused("InvalidResourceReference");

@@ -443,7 +443,10 @@ async fn effective_groups_are_the_subnets_and_the_interfaces() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_routes_with_one_prefix_conflict() {
     let site = Site::with_group().await;
-    let route = |name: &str, prefix: &str| json!({"name": name, "properties": {"addressPrefix": prefix, "nextHopType": "None"}});
+    let route = |name: &str, prefix: &str| {
+        let bag = json!({"addressPrefix": prefix, "nextHopType": "None"});
+        json!({"name": name, "properties": bag})
+    };
     let table = |second: &str| {
         json!({"location": LOCATION, "properties": {
             "routes": [route("default0", "10.0.0.0/16"), route("default1", second)],

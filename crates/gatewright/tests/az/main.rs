@@ -1,7 +1,8 @@
 //! The Azure CLI and the Azure SDK for Python, unmodified, against the real binary.
 //!
 //! `cargo xtask test` installs them into environments of their own, which it names in
-//! `GATEWRIGHT_AZ_VENV` and `GATEWRIGHT_SDK_VENV`. Without them these tests are skipped, and say so.
+//! `GATEWRIGHT_AZ_VENV` and `GATEWRIGHT_SDK_VENV`. Without them these tests are skipped, and say
+//! so.
 //!
 //! `tour` is the first minutes of a user, `guide` the repair of a gateway that answers 502, `sdk`
 //! the page about the SDK; the others are one story each about a family of az's commands.

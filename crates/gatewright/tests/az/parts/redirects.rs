@@ -113,7 +113,8 @@ fn redirect(site: &Site) {
         &made,
         &json!({
             "name": "redir1", "redirectType": "Permanent", "includePath": true,
-            "includeQueryString": true, "targetListener": { "id": of_gateway("httpListeners/other") },
+            "includeQueryString": true,
+            "targetListener": { "id": of_gateway("httpListeners/other") },
         }),
     );
     assert_eq!(names(&gw(site, "redirect-config list")), ["redir1"]);
