@@ -108,7 +108,8 @@ fn settings(site: &Site) {
     let made = gw(
         site,
         "http-settings create -n hs2 --port 443 --protocol Https \
-         --host-name-from-backend-pool true --probe probe1 --timeout 30 --cookie-based-affinity Disabled",
+         --host-name-from-backend-pool true --probe probe1 \
+         --timeout 30 --cookie-based-affinity Disabled",
     );
     has(
         &made,
