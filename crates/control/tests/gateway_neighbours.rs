@@ -547,3 +547,68 @@ async fn what_a_gateway_cannot_be_asked_is_told_at_once() {
         .await;
     reply.expect(StatusCode::ACCEPTED);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_offers_to_private_endpoints_what_it_is_told_to() {
+    let site = site().await;
+    let path = net("applicationGateways/ag1");
+    let list = async |collection: &str| {
+        let reply = site.api.get(&format!("{path}/{collection}")).await;
+        reply.expect(StatusCode::OK).body["value"].clone()
+    };
+    site.api.create(&path, &gateway()).await;
+    assert_eq!(list("privateLinkResources").await, json!([]));
+    let mut offering = gateway();
+    let bag = &mut offering["properties"];
+    bag["privateLinkConfigurations"] = json!([{"name": "link", "properties": {
+        "ipConfigurations": [{"name": "c", "properties": {
+            "primary": true, "subnet": {"id": subnet("backend")},
+        }}],
+    }}]);
+    bag["frontendIPConfigurations"][0]["properties"]["privateLinkConfiguration"] =
+        child("privateLinkConfigurations", "link");
+    site.api.create(&path, &offering).await;
+    let offered = list("privateLinkResources").await;
+    assert_eq!(offered[0]["name"], "public");
+    let expected = json!({
+        "groupId": "public", "requiredMembers": ["link"], "requiredZoneNames": [],
+    });
+    assert_eq!(offered[0]["properties"], expected);
+    assert_eq!(list("privateEndpointConnections").await, json!([]));
+    let one = format!("{path}/privateEndpointConnections/x");
+    site.api.get(&one).await.expect(StatusCode::NOT_FOUND);
+    site.api.delete(&one).await.expect(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_api_versions_have_what_they_had() {
+    let site = site().await;
+    let path = net("applicationGateways/ag1");
+    site.api.create(&path, &gateway()).await;
+    let of = async |path: &str, version: &str| {
+        let reply = site.api.get(&format!("{path}?api-version={version}")).await;
+        reply.expect(StatusCode::OK).body["properties"].clone()
+    };
+    for (version, is_there) in [("2021-03-01", false), ("2022-05-01", true)] {
+        let bag = of(&path, version).await;
+        for name in ["backendSettingsCollection", "listeners", "routingRules"] {
+            assert_eq!(bag.get(name).is_some(), is_there, "{version} {name}");
+        }
+        assert_eq!(bag["sku"].get("family").is_some(), is_there, "{version}");
+        let address = of(&net("publicIPAddresses/pip1"), version).await;
+        assert_eq!(address.get("ddosSettings").is_some(), is_there, "{version}");
+    }
+    let network = net("virtualNetworks/vnet1");
+    for (version, pools, policies) in [
+        ("2022-01-01", false, false),
+        ("2024-01-01", true, false),
+        ("2024-05-01", true, true),
+    ] {
+        let bag = of(&network, version).await;
+        let has = |bag: &Value| bag.get("ipamPoolPrefixAllocations").is_some();
+        assert_eq!(has(&bag["addressSpace"]), pools, "{version}");
+        assert_eq!(has(&bag["subnets"][0]["properties"]), pools, "{version}");
+        let policy = bag.get("privateEndpointVNetPolicies");
+        assert_eq!(policy.is_some(), policies, "{version}");
+    }
+}

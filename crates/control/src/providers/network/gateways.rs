@@ -2,6 +2,7 @@
 
 mod actions;
 mod neighbours;
+mod private_link;
 mod public;
 mod vault;
 
@@ -30,6 +31,10 @@ pub(crate) const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
 
 /// The first api-version whose gateways have the newer TLS policy by default.
 const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
+
+/// The first api-version whose gateways have listeners for TCP and TLS, and the family of the SKU.
+/// They are in answers under 2022-05-01, and in none under 2021-03-01 (recorded by the azure-cli).
+const TCP_SINCE: ApiVersion = ApiVersion::new(2021, 8, 1);
 
 /// The note on a gateway that was stopped.
 const STOPPED: &str = "stopped";
@@ -91,10 +96,15 @@ impl Kind for Gateways {
     }
 
     fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
-        if api_version < NEWER_TLS_DEFAULT
-            && let Some(properties) = shown.edit().get_mut("properties")
-        {
-            leave_newer_out(properties);
+        if api_version >= NEWER_TLS_DEFAULT {
+            return;
+        }
+        let Some(properties) = shown.edit().get_mut("properties") else {
+            return;
+        };
+        leave_newer_out(properties);
+        if api_version < TCP_SINCE {
+            leave_tcp_out(properties);
         }
     }
 
@@ -164,6 +174,21 @@ fn leave_newer_out(properties: &mut Value) {
         if let Some(own) = own.filter(|own| own.get("enableHttp3") == Some(&json!(false))) {
             own.shift_remove("enableHttp3");
         }
+    }
+}
+
+fn leave_tcp_out(properties: &mut Value) {
+    let Some(members) = properties.as_object_mut() else {
+        return;
+    };
+    for name in ["backendSettingsCollection", "listeners", "routingRules"] {
+        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        if members.get(name).is_some_and(is_empty) {
+            members.shift_remove(name);
+        }
+    }
+    if let Some(Value::Object(sku)) = members.get_mut("sku") {
+        sku.shift_remove("family");
     }
 }
 

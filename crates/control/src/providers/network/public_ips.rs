@@ -1,6 +1,6 @@
 //! Public IP addresses.
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
@@ -103,6 +103,15 @@ impl Kind for PublicIps {
                 ..Prepared::default()
             })
         })
+    }
+
+    /// Absent under 2021-03-01 (recorded by the azure-cli), there under 2022-11-01.
+    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
+        if api_version < ApiVersion::new(2022, 5, 1)
+            && let Some(Value::Object(members)) = shown.edit().get_mut("properties")
+        {
+            members.shift_remove("ddosSettings");
+        }
     }
 
     fn present(&self, shown: &mut Document, inventory: &Inventory) {

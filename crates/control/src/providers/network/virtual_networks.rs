@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
@@ -17,6 +17,10 @@ use crate::resources::shape::{
 };
 
 pub(super) const NETWORKS: &str = "Microsoft.Network/virtualNetworks";
+
+/// The first api-versions whose networks have pools of addresses, and policies for endpoints.
+const POOLS_SINCE: ApiVersion = ApiVersion::new(2024, 1, 1);
+const POLICIES_SINCE: ApiVersion = ApiVersion::new(2024, 5, 1);
 
 const POLICY: &[&str] = &[
     "Disabled",
@@ -144,6 +148,25 @@ impl Kind for VirtualNetworks {
         })
     }
 
+    /// Recorded: neither under 2022-01-01; pools of addresses under 2024-01-01, policies since
+    /// 2024-05-01.
+    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
+        if api_version >= POLICIES_SINCE {
+            return;
+        }
+        let Some(Value::Object(members)) = shown.edit().get_mut("properties") else {
+            return;
+        };
+        members.shift_remove("privateEndpointVNetPolicies");
+        if api_version >= POOLS_SINCE {
+            return;
+        }
+        leave_pools_out(members.get_mut("addressSpace").into_iter());
+        let subnets = members.get_mut("subnets").and_then(Value::as_array_mut);
+        let bags = subnets.into_iter().flatten();
+        leave_pools_out(bags.filter_map(|subnet| subnet.get_mut("properties")));
+    }
+
     fn present(&self, shown: &mut Document, inventory: &Inventory) {
         for subnet in items_mut(shown.edit(), "subnets") {
             let id = id_of(subnet).to_owned();
@@ -200,6 +223,12 @@ impl Kind for VirtualNetworks {
 pub(super) fn is_gateway_place(user: &str) -> bool {
     user.to_ascii_lowercase()
         .contains("/gatewayipconfigurations/")
+}
+
+fn leave_pools_out<'a>(bags: impl Iterator<Item = &'a mut Value>) {
+    for bag in bags.filter_map(Value::as_object_mut) {
+        bag.shift_remove("ipamPoolPrefixAllocations");
+    }
 }
 
 /// The items of a collection of a body.

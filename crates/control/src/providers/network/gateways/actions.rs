@@ -7,7 +7,7 @@ use gatewright_store::Pending;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use super::GATEWAYS;
+use super::{GATEWAYS, private_link};
 use crate::context::{Context, Handler, handler};
 use crate::core::Core;
 use crate::front::answer::Answer;
@@ -28,12 +28,14 @@ pub(crate) fn routes() -> Vec<Route> {
         let access = action(GATEWAYS, &format!("{word}/action"));
         route(Method::POST, pattern, access, handler)
     };
-    vec![
+    let mut routes = private_link::routes();
+    routes.extend([
         post("start", handler(|context| turn(context, Doing::Start))),
         post("stop", handler(|context| turn(context, Doing::Stop))),
         post("backendhealth", handler(health)),
         post("getBackendHealthOnDemand", handler(health_on_demand)),
-    ]
+    ]);
+    routes
 }
 
 async fn turn(context: Context, doing: Doing) -> Result<Answer, ArmError> {
