@@ -211,6 +211,26 @@ fn everything_new(priority: Option<u16>) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_environment_has_the_names_that_exported_gateways_hold() {
+    let site = Site::with_group().await;
+    let vault = "[concat('https://kv', environment().suffixes.keyvaultDns, '/secrets/web')]";
+    let mut whole = template(json!([]));
+    whole["outputs"] = json!({
+        "vault": {"type": "string", "value": vault},
+        "storage": {"type": "string", "value": "[environment().suffixes.storage]"},
+    });
+    let end = deploy(&site.api, "d", &request(whole)).await;
+    assert_eq!(end["status"], "Succeeded", "{end:#}");
+    let shown = site.api.get(&deployment("d")).await.body;
+    let outputs = &shown["properties"]["outputs"];
+    assert_eq!(
+        outputs["vault"]["value"],
+        "https://kv.vault.azure.net/secrets/web"
+    );
+    assert_eq!(outputs["storage"]["value"], "core.windows.net");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_with_everything_around_it() {
     let site = Site::with_group().await;
     let api = &site.api;

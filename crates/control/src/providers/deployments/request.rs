@@ -175,7 +175,17 @@ impl Requested {
                 "tenant": scope.tenant_id,
                 "identityProvider": "ADFS",
             },
-            "suffixes": {},
+            // The public cloud's: a template makes of them what exported gateways hold, and a local
+            // vault answers to those names.
+            "suffixes": {
+                "acrLoginServer": ".azurecr.io",
+                "azureDatalakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.net",
+                "azureDatalakeStoreFileSystem": "azuredatalakestore.net",
+                "azureFrontDoorEndpointSuffix": "azurefd.net",
+                "keyvaultDns": ".vault.azure.net",
+                "sqlServerHostname": ".database.windows.net",
+                "storage": "core.windows.net",
+            },
         });
         plan(&self.template, &self.parameters, &scope)
     }
