@@ -534,3 +534,48 @@ async fn groups_are_listed_by_their_tags() {
         .await;
     odd.refused("InvalidFilterInQueryString");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_read_and_changed_by_themselves() {
+    let site = Site::with_group().await;
+    let api = &site.api;
+    let table = net("routeTables/t");
+    let body = json!({"location": LOCATION, "tags": {"Team": "web", "cost": "1"}});
+    api.create(&table, &body).await;
+    for scope in [table.clone(), group(GROUP)] {
+        let path = format!("{scope}/providers/Microsoft.Resources/tags/default");
+        let tags = |tags: Value| json!({"properties": {"tags": tags}});
+        let put = api
+            .put(&path, &tags(json!({"Team": "web", "cost": "1"})))
+            .await;
+        assert_eq!(put.expect(StatusCode::OK).body["name"], "default");
+        let patch = async |operation: &str, changed: Value| {
+            let mut body = tags(changed);
+            body["operation"] = json!(operation);
+            let reply = api.patch(&path, &body).await.expect(StatusCode::OK);
+            reply.body["properties"]["tags"].clone()
+        };
+        let merged = patch("Merge", json!({"team": "db", "x": "y"})).await;
+        assert_eq!(merged, json!({"Team": "db", "cost": "1", "x": "y"}));
+        let left = patch("Delete", json!({"x": "other", "COST": "1"})).await;
+        assert_eq!(left, json!({"Team": "db", "x": "y"}));
+        assert_eq!(patch("Replace", json!({"a": "b"})).await, json!({"a": "b"}));
+        let shown = api.get(&path).await.expect(StatusCode::OK).body;
+        assert_eq!(shown["properties"]["tags"], json!({"a": "b"}));
+        assert_eq!(api.get(&scope).await.body["tags"], json!({"a": "b"}));
+        let odd = api.patch(&path, &tags(json!({}))).await;
+        odd.refused("InvalidTagPatchOperation");
+        let bad = api.put(&path, &tags(json!({"a<b": ""}))).await;
+        bad.refused("InvalidTagNameCharacters");
+        api.delete(&path).await.expect(StatusCode::OK);
+        let shown = api.get(&path).await.body;
+        assert_eq!(shown["properties"]["tags"], json!({}));
+    }
+    let mut body = body;
+    body["tags"] = json!({"a": "b".repeat(257)});
+    api.put(&table, &body)
+        .await
+        .refused("InvalidTagValueLength");
+    let nothing = net("routeTables/none/providers/Microsoft.Resources/tags/default");
+    api.get(&nothing).await.expect(StatusCode::NOT_FOUND);
+}

@@ -71,6 +71,7 @@ const PROVIDERS: &[Provider] = &[
         types: &[
             Type::tracked("resourceGroups", RESOURCES),
             Type::child("deployments", RESOURCES),
+            Type::child("tags", RESOURCES),
         ],
     },
     Provider {

@@ -19,6 +19,7 @@ use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::member;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::links::group_being_deleted;
+use crate::resources::tags;
 use crate::resources::write::Call;
 use crate::routes::{action, route, soon};
 
@@ -81,6 +82,7 @@ impl Kind for GroupKind {
 fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
     let name = put.id.resource_group().unwrap_or_default();
     check_name(name)?;
+    tags::check(member(put.body, "tags"))?;
     let location = member(put.body, "location").and_then(Value::as_str);
     let location = plain_location(location.unwrap_or_default());
     if location.is_empty() {

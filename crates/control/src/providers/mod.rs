@@ -11,6 +11,7 @@ mod key_vault;
 mod later;
 mod network;
 mod subscriptions;
+mod tags;
 pub(crate) mod web;
 
 use crate::front::router::Route;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(activity_log::routes());
     routes.extend(deployments::routes());
     routes.extend(authorization::routes());
+    routes.extend(tags::routes());
     routes.extend(network::routes());
     routes.extend(key_vault::routes());
     routes.extend(web::routes());

@@ -13,5 +13,6 @@ pub(crate) mod remove;
 pub(crate) mod settle;
 pub(crate) mod shape;
 pub(crate) mod stamp;
+pub(crate) mod tags;
 pub(crate) mod unchanged;
 pub(crate) mod write;

@@ -16,10 +16,11 @@ use crate::front::body;
 use crate::identity::Caller;
 use crate::operations::{self, Doing, Operation, Status, StoredOperation};
 use crate::resources::document::{self, Document};
-use crate::resources::edit::{Edit, not_found};
+use crate::resources::edit::{Edit, member, not_found};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::naming::{check_location, check_names, plain_place};
 use crate::resources::stamp::{new_etag, stamp};
+use crate::resources::tags;
 
 /// How often a write is judged anew because what it relies on changed meanwhile; the last time,
 /// nothing else is written.
@@ -165,6 +166,7 @@ impl Core {
         check_preconditions(call, id, previous)?;
         let body = edit.apply(id, previous.map(|document| &*document.body))?;
         body::check_size(&body)?;
+        tags::check(member(&body, "tags"))?;
         check_names(kind, id, &body, previous)?;
         check_location(kind, id, &body, previous)?;
         let put = Put {

@@ -12,6 +12,8 @@ async fn accounts_resources_and_what_happened() {
     };
     account(&site);
     resources(&site);
+    tags(&site);
+    private_links(&site);
     activity(&site);
     not_yet(&site);
 }
@@ -41,6 +43,31 @@ fn account(site: &Site) {
     let registered = site.az("provider show -n Microsoft.Network --query registrationState");
     assert_eq!(registered, "Registered");
     site.az("provider register -n Microsoft.Network");
+}
+
+fn tags(site: &Site) {
+    let gateway = id("Microsoft.Network/applicationGateways/gw");
+    let of = |words: &str| site.az(&format!("tag {words} --resource-id {gateway}"));
+    of("create --tags team=web cost=1");
+    let merged = of("update --operation Merge --tags cost=2 x=y");
+    let expected = json!({ "team": "web", "cost": "2", "x": "y" });
+    assert_eq!(merged["properties"]["tags"], expected);
+    assert_eq!(of("list")["properties"]["tags"], expected);
+    of("update --operation Replace --tags a=b");
+    let shown = site.az("network application-gateway show -g rg -n gw --query tags");
+    assert_eq!(shown, json!({ "a": "b" }));
+    site.az("group update -n rg --tags team=web");
+    site.az("group create -n other -l local");
+    let found = site.az("group list --tag team=web");
+    assert_eq!(names(&found), ["rg"]);
+    site.az("group delete -n other --yes");
+}
+
+fn private_links(site: &Site) {
+    let of = "-g rg -n gw --type Microsoft.Network/applicationGateways";
+    for what in ["private-link-resource", "private-endpoint-connection"] {
+        assert_eq!(site.az(&format!("network {what} list {of}")), json!([]));
+    }
 }
 
 fn resources(site: &Site) {
