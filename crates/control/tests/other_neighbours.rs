@@ -576,6 +576,11 @@ async fn tags_are_read_and_changed_by_themselves() {
     api.put(&table, &body)
         .await
         .refused("InvalidTagValueLength");
+    for scope in [table, group(GROUP)] {
+        let locks = format!("{scope}/providers/Microsoft.Authorization/locks");
+        let locks = api.get(&locks).await.expect(StatusCode::OK);
+        assert_eq!(locks.body, json!({"value": []}));
+    }
     let nothing = net("routeTables/none/providers/Microsoft.Resources/tags/default");
     api.get(&nothing).await.expect(StatusCode::NOT_FOUND);
 }

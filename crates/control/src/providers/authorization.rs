@@ -17,6 +17,7 @@ use crate::routes::route;
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
 const PERMISSIONS: &str = "Microsoft.Authorization/permissions";
+const LOCKS: &str = "Microsoft.Authorization/locks";
 
 /// What a role can be on.
 const SCOPES: [&str; 3] = [
@@ -39,12 +40,18 @@ pub(crate) fn routes() -> Vec<Route> {
         read(DEFINITIONS.to_owned(), DEFINITIONS, handler(definitions));
         let one = format!("{DEFINITIONS}/{{definition}}");
         read(one, DEFINITIONS, handler(definition));
+        read(LOCKS.to_owned(), LOCKS, handler(locks));
         // Everyone may know what they may.
         let pattern = format!("{scope}/providers/{PERMISSIONS}");
         let own = handler(permissions);
         routes.push(route(Method::GET, pattern, Access::Authenticated, own));
     }
     routes
+}
+
+/// Nothing is locked here; scripts ask before they delete.
+async fn locks(_: Context) -> Result<Answer, ArmError> {
+    Ok(Answer::ok(&json!({ "value": [] })))
 }
 
 /// What is before the last `/providers/` of the path.
