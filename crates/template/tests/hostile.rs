@@ -123,7 +123,7 @@ fn nesting_is_bounded_on_the_stack_of_a_thread() {
         });
         assert!(refused(&deep, json!({})).message.contains("deep"));
         let list = format!("[json('{}{}')]", "[".repeat(60), "]".repeat(60));
-        let deep = (0..100).fold(json!(list), |inner, _| json!([inner]));
+        let deep = (0..90).fold(json!(list), |inner, _| json!([inner]));
         assert!(
             refused(&with_variables(json!({"a": deep})), json!({}))
                 .message
@@ -149,7 +149,7 @@ fn user_functions_that_call_each_other_end() {
             message.contains(&format!("more than '{MAX_EVALUATION_DEPTH}' calls deep")),
             "{message}"
         );
-        let nested = |text: &str| (0..110).fold(json!(text), |inner, _| json!([inner]));
+        let nested = |text: &str| (0..85).fold(json!(text), |inner, _| json!([inner]));
         let deep_call = "[map(createArray(1), lambda('y', x.f()))]";
         let template = json!({
             "functions": [{"namespace": "x", "members": {
@@ -234,8 +234,10 @@ fn deep_and_large_texts_are_refused_by_the_reader() {
                 "{piece}"
             );
         }
-        let deepest = format!("{}{}", "[".repeat(127), "]".repeat(127));
+        let deepest = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert!(read_text(deepest.as_bytes()).is_ok());
+        let deeper = format!("[{deepest}]");
+        assert!(read_text(deeper.as_bytes()).is_err());
     });
 }
 
