@@ -2,16 +2,10 @@
 
 use std::borrow::Cow;
 
-use gatewright_arm::{Diagnostic, Severity};
+use gatewright_arm::{Diagnostic, Severity, shorten, shorten_id};
 
 /// Most diagnostics that one compilation keeps; more help nobody and cost memory.
 const FINDINGS_MAX: usize = 1000;
-
-/// Longest piece of a foreign value that a message quotes, in characters.
-const QUOTE_CHARS_MAX: usize = 80;
-
-/// The same of an id.
-const QUOTED_ID_CHARS_MAX: usize = 600;
 
 /// Collects diagnostics, and knows whether one is an error.
 #[derive(Debug, Default)]
@@ -91,28 +85,14 @@ impl Findings {
     }
 }
 
-/// At most 80 characters of a foreign text, control characters replaced, in quotes.
+/// A foreign text in quotes, as [`shorten`] has it.
 pub(crate) fn quote(text: &str) -> String {
-    quote_to(QUOTE_CHARS_MAX, text)
+    format!("'{}'", shorten(text))
 }
 
-/// As [`quote`], for ids: what is wrong with one stands at its end, as a rule.
+/// As [`quote`], for ids.
 pub(crate) fn quote_id(id: &str) -> String {
-    quote_to(QUOTED_ID_CHARS_MAX, id)
-}
-
-fn quote_to(most: usize, text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(most)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    let cut = if text.chars().nth(most).is_some() {
-        "…"
-    } else {
-        ""
-    };
-    format!("'{shown}{cut}'")
+    format!("'{}'", shorten_id(id))
 }
 
 #[cfg(test)]
@@ -140,6 +120,6 @@ mod tests {
     #[test]
     fn quotes_are_bounded_and_harmless() {
         assert_eq!(quote("a\r\nb"), "'a\u{fffd}\u{fffd}b'");
-        assert_eq!(quote(&"a".repeat(100)).chars().count(), QUOTE_CHARS_MAX + 3);
+        assert_eq!(quote(&"a".repeat(100)).chars().count(), 80 + 3);
     }
 }

@@ -8,7 +8,6 @@
 mod backend;
 mod checker;
 mod format;
-pub use format::name_fault;
 mod frontend;
 mod hosts;
 mod limits;
@@ -29,6 +28,8 @@ use std::str::FromStr;
 use crate::diagnostic::Diagnostic;
 use crate::model::ApplicationGateway;
 use checker::Checker;
+
+pub use format::name_fault;
 
 /// A version of the API: a date. Versions are ordered by it; `-preview` makes no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

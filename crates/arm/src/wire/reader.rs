@@ -121,12 +121,7 @@ impl Reader {
         };
         let parsed = parse(text.trim());
         if parsed.is_none() {
-            let message = format!(
-                "Value for resource type {CONTRACT}.{} is invalid, exception: \
-                 Requested value '{}' was not found.",
-                self.contract,
-                shorten(text)
-            );
+            let message = no_such_value(self.contract, text);
             let help = format!(
                 "'{}' takes one of: {}.",
                 self.dotted(at),
@@ -200,13 +195,24 @@ fn quote(value: &Value) -> String {
     }
 }
 
-/// At most [`MAX_QUOTE_CHARS`] characters of a foreign text, control characters replaced.
-pub(crate) fn shorten(text: &str) -> String {
+/// The sentence of the service's `InvalidJsonResourceType`. `contract`: its own name of the type of
+/// resources, such as `PublicIpAddress`.
+pub fn no_such_value(contract: &str, text: &str) -> String {
+    format!(
+        "Value for resource type {CONTRACT}.{contract} is invalid, exception: Requested value \
+         '{}' was not found.",
+        shorten(text)
+    )
+}
+
+/// At most 80 characters of a foreign text, control characters replaced.
+pub fn shorten(text: &str) -> String {
     shorten_to(MAX_QUOTE_CHARS, text)
 }
 
-/// As [`shorten`], for ids: what is wrong with one stands at its end, as a rule.
-pub(crate) fn shorten_id(id: &str) -> String {
+/// As [`shorten`], for ids, of which 600 are kept: what is wrong with one stands at its end, as a
+/// rule.
+pub fn shorten_id(id: &str) -> String {
     shorten_to(MAX_QUOTED_ID_CHARS, id)
 }
 

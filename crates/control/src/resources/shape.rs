@@ -6,7 +6,7 @@
 //! are kept as they came: nothing that a client sends is lost because this table is older than the
 //! client.
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ArmError, ResourceId, no_such_value};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -391,17 +391,11 @@ fn no_such_word(id: &ResourceId, text: &str) -> Option<ArmError> {
             std::iter::once(first).chain(letters).collect()
         }
     };
-    let message = format!(
-        "Value for resource type {CONTRACT}.{contract} is invalid, exception: Requested value \
-         '{text}' was not found."
-    );
+    let message = no_such_value(&contract, text);
     let detail = ArmError::new("InvalidJsonResourceType", message);
     let error = ArmError::new("InvalidRequestFormat", "Cannot parse the request.");
     Some(error.with_detail(detail))
 }
-
-/// The namespace of the names that the network's types have in such sentences.
-const CONTRACT: &str = "Microsoft.WindowsAzure.Networking.Nrp.Frontend.Contract.Csm.Public";
 
 fn integer((least, most): (i64, i64), sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
     let number = match sent {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ArmError, ResourceId, shorten_id};
 use gatewright_store::Pending;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
@@ -99,8 +99,9 @@ fn check_pool(gateway: &Document, probe: &Value) -> Result<(), ArmError> {
         false => Err(ArmError::new(
             "InvalidResourceReference",
             format!(
-                "Resource {pool} referenced by resource {} was not found. Name one of the \
-                 gateway's backendAddressPools.",
+                "Resource {} referenced by resource {} was not found. Name one of the gateway's \
+                 backendAddressPools.",
+                shorten_id(pool),
                 gateway.id
             ),
         )),
