@@ -20,6 +20,7 @@ use crate::resources::edit::{Edit, not_found};
 use crate::resources::kind::Kind;
 use crate::resources::records::is_record;
 use crate::resources::remove::{Removed, part};
+use crate::resources::tags::TagChange;
 use crate::resources::write::{Accepted, Call};
 
 const GROUP: &str = "/subscriptions/{subscription}/resourceGroups/{group}";
@@ -311,7 +312,7 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
     let kind = context.core.kind_of(&id)?;
     let edit = match kind.patches_properties() {
         true => Edit::Merge(&body),
-        false => Edit::Tags(&body),
+        false => Edit::Tags(TagChange::of_patch(&body)),
     };
     let accepted = context.core.write(&call, &id, edit).await?;
     if let Some(operation) = &accepted.operation {

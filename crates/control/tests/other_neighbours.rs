@@ -584,3 +584,26 @@ async fn tags_are_read_and_changed_by_themselves() {
     let nothing = net("routeTables/none/providers/Microsoft.Resources/tags/default");
     api.get(&nothing).await.expect(StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_tags_at_the_same_moment_all_stay() {
+    let site = Site::with_group().await;
+    let table = net("routeTables/t");
+    let body = json!({"location": LOCATION});
+    site.api.create(&table, &body).await;
+    for scope in [table, group(GROUP)] {
+        let path = format!("{scope}/providers/Microsoft.Resources/tags/default");
+        let merging = (0..8).map(|number| {
+            let (api, path) = (site.api.clone(), path.clone());
+            let tags = json!({format!("n{number}"): "x"});
+            let body = json!({"operation": "Merge", "properties": {"tags": tags}});
+            tokio::spawn(async move { api.patch(&path, &body).await.expect(StatusCode::OK) })
+        });
+        for merged in merging.collect::<Vec<_>>() {
+            merged.await.unwrap();
+        }
+        let shown = site.api.get(&path).await.body;
+        let tags = shown["properties"]["tags"].as_object().unwrap();
+        assert_eq!(tags.len(), 8, "{scope}: {tags:?}");
+    }
+}

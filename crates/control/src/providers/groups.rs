@@ -16,10 +16,10 @@ use crate::front::router::{Access, Route};
 use crate::operations::{Doing, POLL_PATIENCE, Status};
 use crate::providers::filter::{Filter, most};
 use crate::resources::document::{Document, plain_location};
-use crate::resources::edit::member;
+use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::links::group_being_deleted;
-use crate::resources::tags;
+use crate::resources::tags::{self, TagChange};
 use crate::resources::write::Call;
 use crate::routes::{action, route, soon};
 
@@ -164,19 +164,20 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let call = context.group_call(Doing::Put, "write");
     let id = context.group_id();
-    let (document, is_new) = context.core.put_group(&call, &id, &body).await?;
+    let (document, is_new) = context
+        .core
+        .put_group(&call, &id, Edit::Whole(&body))
+        .await?;
     Ok(Answer::json(written(is_new), &document.body))
 }
 
 async fn patch(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let id = context.group_id();
-    let mut group = context.document(&id).await?;
-    if let Some(tags) = member(&body, "tags") {
-        group.edit()["tags"] = tags.clone();
-    }
+    context.document(&id).await?;
     let call = context.group_call(Doing::Put, "write");
-    let (document, _) = context.core.put_group(&call, &id, &group.body).await?;
+    let edit = Edit::Tags(TagChange::of_patch(&body));
+    let (document, _) = context.core.put_group(&call, &id, edit).await?;
     Ok(Answer::ok(&document.body))
 }
 
@@ -238,7 +239,7 @@ impl Core {
         self: &Arc<Self>,
         call: &Call,
         id: &ResourceId,
-        body: &Value,
+        edit: Edit<'_>,
     ) -> Result<(Document, bool), ArmError> {
         let _turn = self.writing.lock().await;
         let previous = self.document(id).await?;
@@ -248,9 +249,10 @@ impl Core {
         {
             return Err(group_being_deleted(id.resource_group().unwrap_or_default()));
         }
+        let body = edit.apply(id, previous.as_ref().map(|before| &*before.body))?;
         let put = Put {
             id,
-            body,
+            body: &body,
             previous: previous.as_ref(),
             api_version: call.api_version,
         };

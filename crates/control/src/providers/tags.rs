@@ -1,8 +1,6 @@
 //! `Microsoft.Resources/tags`: the tags of a resource or a group, read and changed by themselves.
 
-use std::sync::Arc;
-
-use gatewright_arm::{ArmError, ResourceId};
+use gatewright_arm::{ArmError, shorten};
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -12,6 +10,7 @@ use crate::front::router::Route;
 use crate::operations::Doing;
 use crate::resources::document::Document;
 use crate::resources::edit::{Edit, member};
+use crate::resources::tags::TagChange;
 use crate::routes::{action, route};
 
 const TAGS: &str = "Microsoft.Resources/tags";
@@ -44,8 +43,8 @@ async fn get(context: Context) -> Result<Answer, ArmError> {
 }
 
 async fn put(context: Context) -> Result<Answer, ArmError> {
-    let given = given(&context)?;
-    set(context, |_| Ok(given)).await
+    let change = TagChange::Replace(Value::Object(given(&context)?));
+    set(context, change).await
 }
 
 async fn patch(context: Context) -> Result<Answer, ArmError> {
@@ -53,43 +52,24 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
     let operation = member(&body, "operation").and_then(Value::as_str);
     let operation = operation.unwrap_or_default().to_ascii_lowercase();
     let given = given(&context)?;
-    set(context, |mut tags| {
-        match operation.as_str() {
-            "replace" => tags = given,
-            "merge" => given.into_iter().for_each(|(name, value)| {
-                let known = known_name(&tags, &name);
-                tags.insert(known.unwrap_or(name), value);
-            }),
-            // A value that is given must be the tag's.
-            "delete" => given.into_iter().for_each(|(name, value)| {
-                let known = known_name(&tags, &name);
-                let is_meant = |own: &Value| value.is_null() || *own == value;
-                if let Some(known) = known.filter(|known| tags.get(known).is_some_and(is_meant)) {
-                    tags.shift_remove(&known);
-                }
-            }),
-            other => {
-                let message = format!(
-                    "The operation '{other}' of a change of tags is none of Merge, Replace and \
-                     Delete."
-                );
-                return Err(ArmError::front_door("InvalidTagPatchOperation", message));
-            }
+    let change = match operation.as_str() {
+        "replace" => TagChange::Replace(Value::Object(given)),
+        "merge" => TagChange::Merge(given),
+        "delete" => TagChange::Delete(given),
+        other => {
+            let message = format!(
+                "The operation '{}' of a change of tags is none of Merge, Replace and Delete.",
+                shorten(other)
+            );
+            return Err(ArmError::front_door("InvalidTagPatchOperation", message));
         }
-        Ok(tags)
-    })
-    .await
+    };
+    set(context, change).await
 }
 
 async fn delete(context: Context) -> Result<Answer, ArmError> {
-    set(context, |_| Ok(Map::new())).await?;
+    set(context, TagChange::Replace(json!({}))).await?;
     Ok(Answer::empty(StatusCode::OK))
-}
-
-/// Names are the same in any letter case; the one that is there stays as it was written.
-fn known_name(tags: &Map<String, Value>, name: &str) -> Option<String> {
-    let mut names = tags.keys();
-    names.find(|own| own.eq_ignore_ascii_case(name)).cloned()
 }
 
 /// The tags of the body.
@@ -103,33 +83,16 @@ fn given(context: &Context) -> Result<Map<String, Value>, ArmError> {
 }
 
 /// Changes the tags of the resource, or the group, of the path.
-async fn set(
-    context: Context,
-    change: impl FnOnce(Map<String, Value>) -> Result<Map<String, Value>, ArmError>,
-) -> Result<Answer, ArmError> {
-    let id = context.resource_id(SEGMENTS)?;
-    let before = context.document(&id).await?;
-    let tags = before.body.get("tags").and_then(Value::as_object);
-    let tags = change(tags.cloned().unwrap_or_default())?;
-    let after = write(&context, &id, before, json!({ "tags": tags })).await?;
-    Ok(Answer::ok(&shown(&after)))
-}
-
-async fn write(
-    context: &Context,
-    id: &ResourceId,
-    mut before: Document,
-    tags: Value,
-) -> Result<Document, ArmError> {
-    let core: &Arc<_> = &context.core;
+async fn set(context: Context, change: TagChange) -> Result<Answer, ArmError> {
+    let (core, id) = (&context.core, context.resource_id(SEGMENTS)?);
+    context.document(&id).await?;
     let call = context.call(Doing::Put, format!("{TAGS}/write"));
-    if id.name().is_some() {
-        let accepted = core.write(&call, id, Edit::Tags(&tags)).await?;
-        return Ok(accepted.document);
-    }
-    before.edit()["tags"] = tags["tags"].clone();
-    let (group, _) = core.put_group(&call, id, &before.body).await?;
-    Ok(group)
+    let edit = Edit::Tags(change);
+    let after = match id.name() {
+        Some(_) => core.write(&call, &id, edit).await?.document,
+        None => core.put_group(&call, &id, edit).await?.0,
+    };
+    Ok(Answer::ok(&shown(&after)))
 }
 
 fn shown(document: &Document) -> Value {

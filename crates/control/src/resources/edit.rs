@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use gatewright_arm::{ArmError, ResourceId};
 use serde_json::{Map, Value, json};
 
+use crate::resources::tags::TagChange;
+
 /// One write.
 #[derive(Clone, Debug)]
 pub(crate) enum Edit<'a> {
@@ -21,8 +23,8 @@ pub(crate) enum Edit<'a> {
         collection: &'static str,
         name: &'a str,
     },
-    /// PATCH of the tags.
-    Tags(&'a Value),
+    /// A change of the tags.
+    Tags(TagChange),
     /// PATCH of members of `properties`.
     Merge(&'a Value),
     /// Nothing: everything is judged anew, as it is stored.
@@ -63,11 +65,9 @@ impl Edit<'_> {
                 });
                 whole
             }
-            Self::Tags(body) => {
+            Self::Tags(change) => {
                 let mut whole = previous.cloned().ok_or_else(|| not_found(id))?;
-                if let Some(tags) = member(body, "tags") {
-                    whole["tags"] = tags.clone();
-                }
+                change.apply(&mut whole);
                 whole
             }
             Self::Merge(body) => {

@@ -140,7 +140,8 @@ async fn make(core: &Arc<Core>, location: &str, because: &Operation) -> Result<(
     let body = json!({ "location": location });
     let group = core.group_id(GROUP);
     if core.inventory.find(&group).is_none() {
-        core.put_group(&call(GROUPS), &group, &body).await?;
+        core.put_group(&call(GROUPS), &group, Edit::Whole(&body))
+            .await?;
     }
     let path = format!("{group}/providers/{WATCHERS}/NetworkWatcher_{location}");
     let id = ResourceId::parse(&path).map_err(failed)?;
