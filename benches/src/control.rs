@@ -89,7 +89,7 @@ pub fn run(
     // Servers that answer, as a gateway's do: the first probes of new ones are waited for.
     let cpus: Vec<usize> = (0..std::thread::available_parallelism()?.get()).collect();
     let backends = Stage::build(&folder.join("stage"))?.backends(&[&cpus])?;
-    let plane = client::Plane::start(folder, installed, backends.port)?;
+    let plane = client::Plane::start(folder, installed, &cpus, backends.port)?;
     let mut client = plane.door.client()?;
     documents::make_network(&mut client)?;
     let mut points = Vec::new();

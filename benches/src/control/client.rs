@@ -39,6 +39,7 @@ impl Plane {
     pub(super) fn start(
         folder: &Path,
         installed: &Installed,
+        cpus: &[usize],
         backend: u16,
     ) -> anyhow::Result<Self> {
         let data = folder.join("data");
@@ -62,8 +63,7 @@ impl Plane {
                 format!("{server}=127.0.0.1:{backend}").into(),
             ]);
         }
-        let cpus: Vec<usize> = (0..std::thread::available_parallelism()?.get()).collect();
-        let mut program = Program::start("gatewright", &cpus, &command, &log)?;
+        let mut program = Program::start("gatewright", cpus, &command, &log)?;
         let ready: Value = serde_json::from_str(&program.line(PATIENCE)?)?;
         let control = ready["control"]
             .as_str()

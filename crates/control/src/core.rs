@@ -1,6 +1,7 @@
 //! What every route shares, and the way of a request through the table.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::{
@@ -8,14 +9,13 @@ use gatewright_store::{
 };
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode, Uri};
-use std::sync::atomic::AtomicU64;
 use tokio::sync::Semaphore;
 
 use crate::asked::Asked;
 use crate::config::ControlConfig;
 use crate::context::{Context, Handler};
 use crate::front::answer::Answer;
-use crate::front::limits::Limits;
+use crate::front::limits::{LARGE_AT_A_TIME, Limits};
 use crate::front::request::Request;
 use crate::front::router::{Access, Captures, Found, Router};
 use crate::identity::{Caller, Identity};
@@ -244,11 +244,6 @@ impl Core {
 
 /// Entries that are read at a time.
 const PAGE: usize = 500;
-
-/// Requests with large bodies that are answered at a time, and from how many bytes on a body is
-/// one.
-const LARGE_AT_A_TIME: usize = 2;
-pub(crate) const LARGE_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a client is told when the store fails; the log has the rest.
 pub(crate) fn failed(error: impl std::fmt::Display) -> ArmError {

@@ -25,9 +25,9 @@ pub struct DesiredGateway {
     pub last_good: Option<Arc<ApplicationGateway>>,
     /// The write that made it so. A later step of the same write changes nothing of it.
     write: Option<Uuid>,
-    /// Whether that write has failed, or is going to.
+    /// Whether that write has failed.
     pub has_failed: bool,
-    /// Whether it must not be served at all.
+    /// Whether that write fails whatever the node does: it must not be served at all.
     pub is_doomed: bool,
 }
 
@@ -188,7 +188,7 @@ impl Desired {
         if let Some(known) = self.gateways.get_mut(id) {
             let is_known = known.write == glance.operation;
             if is_known {
-                known.has_failed = known.is_doomed || glance.state() == Some("Failed");
+                known.has_failed = glance.state() == Some("Failed");
             }
             return is_known;
         }
@@ -237,7 +237,6 @@ impl Desired {
     }
 
     fn put_gateway(&mut self, id: String, document: &Document) -> Result<Part, DesiredError> {
-        let is_doomed = document.doomed.is_some();
         let gateway = Arc::new(self.read(document)?);
         let last_good = self
             .gateways
@@ -247,8 +246,8 @@ impl Desired {
             gateway,
             last_good,
             write: document.operation,
-            has_failed: is_doomed || document.state() == Some("Failed"),
-            is_doomed,
+            has_failed: document.state() == Some("Failed"),
+            is_doomed: document.doomed.is_some(),
         };
         self.gateways.insert(id.clone(), known);
         Ok(Part::Gateway(id))

@@ -16,7 +16,7 @@ use crate::identity;
 use crate::operations::{Doing, Operation, POLL_PATIENCE, Status};
 use crate::providers;
 use crate::resources::document::Document;
-use crate::resources::edit::{Edit, not_found};
+use crate::resources::edit::{Edit, not_found, not_found_part};
 use crate::resources::kind::Kind;
 use crate::resources::records::is_record;
 use crate::resources::remove::{Removed, part};
@@ -417,11 +417,6 @@ async fn shown_part(
     part(&shown, collection, name)
         .cloned()
         .ok_or_else(|| not_found_part(id))
-}
-
-/// The provider's own word for an item that does not exist.
-fn not_found_part(id: &ResourceId) -> ArmError {
-    ArmError::new("NotFound", format!("Resource {id} not found."))
 }
 
 fn put_part(context: Context, collection: &'static str) -> PartAnswer {

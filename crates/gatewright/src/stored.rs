@@ -173,7 +173,8 @@ impl Stored {
         if self.hopeless.contains(id) {
             return None;
         }
-        let is_last_good_better = known.has_failed && known.last_good.is_some();
+        let is_bad = known.has_failed || known.is_doomed;
+        let is_last_good_better = is_bad && known.last_good.is_some();
         match self.failures.contains_key(id) || is_last_good_better {
             true => known.last_good.as_ref(),
             false => Some(&known.gateway).filter(|_| !known.is_doomed),

@@ -14,9 +14,10 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
-use crate::core::{Core, LARGE_BODY_BYTES};
+use crate::core::Core;
 use crate::front::answer::{Answer, Body};
 use crate::front::body;
+use crate::front::limits::LARGE_BODY_BYTES;
 use crate::front::request::{Request, RequestIds};
 use crate::identity::Caller;
 
@@ -98,10 +99,7 @@ async fn respond(
     let (mut request, admitted) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
-            // A client that waits to be told to go on is told that it need not.
-            if !waits {
-                discard(body).await;
-            }
+            discard(body, waits).await;
             return Err(error);
         }
     };
@@ -130,9 +128,7 @@ async fn collect(
     };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most {
-        if !waits {
-            discard(body).await;
-        }
+        discard(body, waits).await;
         return Err(too_large());
     }
     let collected = tokio::time::timeout(patience, Limited::new(body, most).collect());
@@ -153,8 +149,12 @@ async fn collect(
     Ok(collected.to_bytes())
 }
 
-/// Reads a little of what nobody will look at.
-async fn discard(mut body: Incoming) {
+/// Reads a little of what nobody will look at. A client that waits to be told to go on is told that
+/// it need not.
+async fn discard(mut body: Incoming, waits: bool) {
+    if waits {
+        return;
+    }
     let discarding = async {
         let mut left = REFUSED_BODY_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {

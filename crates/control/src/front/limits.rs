@@ -31,6 +31,11 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// that was exported with everything in it can come back.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Requests with large bodies that are answered at a time, and from how many bytes on a body is
+/// one.
+pub(crate) const LARGE_AT_A_TIME: usize = 2;
+pub(crate) const LARGE_BODY_BYTES: usize = 2 * 1024 * 1024;
+
 /// Largest body of a request that needs no token, in bytes: a form with credentials.
 const STRANGER_BODY_BYTES_MAX: usize = 64 * 1024;
 

@@ -5,6 +5,10 @@ use serde_json::Value;
 
 use crate::resources::inventory::Known;
 
+/// How many `$top` asks for at most.
+///
+/// # Errors
+/// When it is no number.
 pub(crate) fn most(top: Option<&str>) -> Result<usize, ArmError> {
     let Some(text) = top else {
         return Ok(usize::MAX);

@@ -19,6 +19,7 @@ use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::links::group_being_deleted;
+use crate::resources::naming::no_location;
 use crate::resources::tags::{self, TagChange};
 use crate::resources::write::Call;
 use crate::routes::{action, route, soon};
@@ -86,8 +87,7 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
     let location = member(put.body, "location").and_then(Value::as_str);
     let location = plain_location(location.unwrap_or_default());
     if location.is_empty() {
-        let message = "The location property is required for this definition.";
-        return Err(ArmError::front_door("LocationRequired", message));
+        return Err(no_location());
     }
     let before = put.kept("/location").and_then(Value::as_str);
     if let Some(before) = before.filter(|before| !before.eq_ignore_ascii_case(&location)) {

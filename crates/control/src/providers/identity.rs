@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::core::Core;
 use crate::resources::edit::member;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
+use crate::resources::naming::no_location;
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![Box::new(UserAssigned)]
@@ -41,8 +42,7 @@ fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty())
     else {
-        let message = "The location property is required for this definition.";
-        return Err(ArmError::front_door("LocationRequired", message));
+        return Err(no_location());
     };
     let tags = member(put.body, "tags").filter(|tags| !tags.is_null());
     let guid = |pointer: &str| {

@@ -156,6 +156,11 @@ pub(crate) fn not_found(id: &ResourceId) -> ArmError {
     ArmError::front_door("ResourceNotFound", message)
 }
 
+/// The provider's own word for an item, or what it keeps itself, that does not exist.
+pub(crate) fn not_found_part(id: &ResourceId) -> ArmError {
+    ArmError::new("NotFound", format!("Resource {id} not found."))
+}
+
 /// The names of an id, from the outermost resource to the innermost.
 fn names(id: &ResourceId) -> String {
     let parent = id.parent().filter(|parent| parent.name().is_some());

@@ -7,9 +7,6 @@ use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::member;
 use crate::resources::kind::Kind;
 
-/// What the types of the network begin with.
-const NETWORK: &str = "Microsoft.Network/";
-
 /// The names of a new resource of the network, and of those items of one that have routes of their
 /// own.
 pub(super) fn check_names(
@@ -18,7 +15,7 @@ pub(super) fn check_names(
     body: &Value,
     previous: Option<&Document>,
 ) -> Result<(), ArmError> {
-    if !kind.name().starts_with(NETWORK) {
+    if !is_of_network(kind) {
         return Ok(());
     }
     let own = id.name().filter(|_| previous.is_none());
@@ -33,7 +30,7 @@ pub(super) fn check_names(
 
 /// The network's answers have locations without blanks and capitals, whatever was sent.
 pub(super) fn plain_place(kind: &dyn Kind, body: &mut Value) {
-    if !kind.name().starts_with(NETWORK) {
+    if !is_of_network(kind) {
         return;
     }
     if let Some(Value::String(location)) = body.get_mut("location") {
@@ -51,9 +48,8 @@ pub(super) fn check_location(
     let before = previous.map_or("", Document::location);
     let after = member(body, "location").and_then(Value::as_str);
     let after = after.filter(|after| !after.is_empty()).unwrap_or(before);
-    if previous.is_none() && after.is_empty() && kind.name().starts_with(NETWORK) {
-        let message = "The location property is required for this definition.";
-        return Err(ArmError::front_door("LocationRequired", message));
+    if previous.is_none() && after.is_empty() && is_of_network(kind) {
+        return Err(no_location());
     }
     if before.is_empty() || plain_location(before) == plain_location(after) {
         return Ok(());
@@ -66,6 +62,16 @@ pub(super) fn check_location(
         id.resource_group().unwrap_or_default()
     );
     Err(ArmError::front_door("InvalidResourceLocation", message))
+}
+
+/// The front door's word for a resource that says not where it is to be.
+pub(crate) fn no_location() -> ArmError {
+    let message = "The location property is required for this definition.";
+    ArmError::front_door("LocationRequired", message)
+}
+
+fn is_of_network(kind: &dyn Kind) -> bool {
+    kind.name().starts_with("Microsoft.Network/")
 }
 
 fn items<'a>(body: &'a Value, collection: &str) -> impl Iterator<Item = &'a Value> {

@@ -1,8 +1,6 @@
 //! Documents that were read or written a short while ago, so that a large one is not parsed each
 //! time that somebody asks for it.
 
-use std::fmt;
-
 use gatewright_store::{Entry, Key, StoreError};
 use moka::sync::Cache;
 use serde_json::Value;
@@ -50,12 +48,6 @@ impl Recent {
     /// Takes note of a document as it was stored.
     pub(crate) fn put(&self, key: Key, document: &Document) {
         self.0.insert(key, document.clone());
-    }
-}
-
-impl fmt::Debug for Recent {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} recent documents", self.0.entry_count())
     }
 }
 

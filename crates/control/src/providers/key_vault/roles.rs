@@ -198,19 +198,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
             .to_owned()
     };
     let (role, principal) = (given("roleDefinitionId"), given("principalId"));
-    let role_id = role.rsplit('/').next().unwrap_or_default();
-    let Some(role) = ROLES
-        .iter()
-        .find(|known| known.id.eq_ignore_ascii_case(role_id))
-    else {
-        let names: Vec<&str> = ROLES.iter().map(|role| role.name).collect();
-        let message = format!(
-            "The specified role definition with ID '{role_id}' does not exist. The roles that can \
-             be assigned here are {}.",
-            names.join(", ")
-        );
-        return Err(ArmError::front_door("RoleDefinitionDoesNotExist", message));
-    };
+    let role = role_named(&role)?;
     if uuid::Uuid::parse_str(&principal).is_err() {
         let message = format!("The principal ID '{principal}' is not valid. It must be a GUID.");
         return Err(ArmError::front_door("InvalidPrincipalId", message));
@@ -222,16 +210,8 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let stored = all(core).await?;
     let mut named = stored.iter();
     let before = named.find(|one| one.get("name") == Some(&json!(name)));
-    let is_same =
-        |one: &Value, member: &str, value: &str| text(one, member).eq_ignore_ascii_case(value);
-    let moves =
-        |one: &Value| !is_same(one, "scope", &scope) || !is_same(one, "principalId", &principal);
-    // An owner of one scope must not take away what is assigned at another.
-    if before.is_some_and(moves) {
-        let message = "Tenant ID, application ID, principal ID, and scope are not allowed to be \
-                       updated.";
-        let code = "RoleAssignmentUpdateNotPermitted";
-        return Err(ArmError::front_door(code, message));
+    if let Some(before) = before {
+        check_unmoved(before, &scope, &principal)?;
     }
     let is_new = before.is_none();
     if is_new && stored.len() >= ASSIGNMENTS_MAX {
@@ -259,6 +239,33 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let sub_status = if is_new { "Created" } else { "OK" };
     store(&context, transaction, (Doing::Put, "write"), sub_status).await?;
     Ok(Answer::json(written(is_new), &assignment))
+}
+
+/// The role of a definition's id.
+fn role_named(definition: &str) -> Result<&'static Definition, ArmError> {
+    let id = definition.rsplit('/').next().unwrap_or_default();
+    let found = ROLES.iter().find(|known| known.id.eq_ignore_ascii_case(id));
+    found.ok_or_else(|| {
+        let names: Vec<&str> = ROLES.iter().map(|role| role.name).collect();
+        let message = format!(
+            "The specified role definition with ID '{id}' does not exist. The roles that can be \
+             assigned here are {}.",
+            names.join(", ")
+        );
+        ArmError::front_door("RoleDefinitionDoesNotExist", message)
+    })
+}
+
+/// An owner of one scope must not take away what is assigned at another, by its name.
+fn check_unmoved(before: &Value, scope: &str, principal: &str) -> Result<(), ArmError> {
+    let is_same = |member: &str, value: &str| text(before, member).eq_ignore_ascii_case(value);
+    if is_same("scope", scope) && is_same("principalId", principal) {
+        return Ok(());
+    }
+    let message = "Tenant ID, application ID, principal ID, and scope are not allowed to be \
+                   updated.";
+    let code = "RoleAssignmentUpdateNotPermitted";
+    Err(ArmError::front_door(code, message))
 }
 
 /// The assignment of this name at the scope.

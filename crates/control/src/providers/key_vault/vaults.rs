@@ -13,6 +13,7 @@ use crate::front::router::{Access, Route};
 use crate::operations::Doing;
 use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
+use crate::resources::naming::no_location;
 use crate::resources::shape::member as plain;
 use crate::resources::shape::{Form, Member, Shape, defaulted, dropped};
 use crate::routes::{action, route};
@@ -130,10 +131,7 @@ async fn prepare(core: &Core, put: Put<'_>) -> Result<Prepared, ArmError> {
     }
     let location = previous.and_then(|before| before.get("location"));
     if body.get("location").is_none() {
-        body["location"] = location.cloned().ok_or_else(|| {
-            let message = "The location property is required for this definition.";
-            ArmError::front_door("LocationRequired", message)
-        })?;
+        body["location"] = location.cloned().ok_or_else(no_location)?;
     }
     let properties = &mut body["properties"];
     properties["enableSoftDelete"] = json!(true);

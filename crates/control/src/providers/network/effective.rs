@@ -21,6 +21,7 @@ use crate::core::Core;
 use crate::front::answer::Answer;
 use crate::front::router;
 use crate::resources::document::Document;
+use crate::resources::edit::not_found_part;
 use crate::routes::{action, route};
 
 pub(super) fn routes() -> Vec<router::Route> {
@@ -58,7 +59,7 @@ async fn effective_groups(context: Context) -> Result<Answer, ArmError> {
 
 /// The interface, and the subnet of its primary IP configuration.
 async fn place_of(core: &Core, id: &ResourceId) -> Result<(Document, Subnet), ArmError> {
-    let missing = || ArmError::new("NotFound", format!("Resource {id} not found."));
+    let missing = || not_found_part(id);
     let interface = core.document(id).await?.ok_or_else(missing)?;
     let primary = items(&interface.body, "ipConfigurations").find(|one| is_primary(one));
     let subnet = primary

@@ -104,8 +104,7 @@ impl Kind for RouteTables {
 }
 
 /// # Errors
-/// When the prefix is none, or the next hop and its address do not go together.
-/// Which of two would apply, nobody could say.
+/// When two routes have one prefix: which of them applies, nobody could say.
 fn check_conflicts(table: &Value) -> Result<(), ArmError> {
     let mut known: HashMap<&str, &str> = HashMap::new();
     for route in items(table, "routes") {
@@ -123,6 +122,8 @@ fn check_conflicts(table: &Value) -> Result<(), ArmError> {
     Ok(())
 }
 
+/// # Errors
+/// When the prefix is none, or the next hop and its address do not go together.
 fn check(route: &Value) -> Result<(), ArmError> {
     let text = |name: &str| {
         route

@@ -10,6 +10,7 @@ use crate::context::{Context, Handler, handler};
 use crate::front::answer::Answer;
 use crate::front::router::Route;
 use crate::providers::network::virtual_networks::{items, name_of};
+use crate::resources::edit::not_found_part;
 use crate::routes::{action, route};
 
 const CONNECTIONS: &str = "privateEndpointConnections";
@@ -66,9 +67,7 @@ async fn connections(context: Context) -> Result<Answer, ArmError> {
 
 async fn no_connection(context: Context) -> Result<Answer, ArmError> {
     context.document(&context.resource_id(2)?).await?;
-    let id = context.resource_id(0)?;
-    let message = format!("Resource {id} not found.");
-    Err(ArmError::new("NotFound", message))
+    Err(not_found_part(&context.resource_id(0)?))
 }
 
 async fn delete(context: Context) -> Result<Answer, ArmError> {

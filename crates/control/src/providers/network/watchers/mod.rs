@@ -29,6 +29,7 @@ use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::Edit;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
+use crate::resources::naming::no_location;
 use crate::resources::shape::{Form, Shape, computed, member};
 use crate::resources::write::Call;
 use crate::routes::{action, route};
@@ -85,8 +86,7 @@ impl Kind for Watchers {
             let mut body = put.shaped(&WATCHER)?;
             let location = location_of(&body);
             if location.is_empty() {
-                let message = "The location property is required for this definition.";
-                return Err(ArmError::front_door("LocationRequired", message));
+                return Err(no_location());
             }
             let other = watcher_in(&core.inventory, &location);
             if other.is_some_and(|other| other != *put.id) {
