@@ -292,6 +292,10 @@ async fn what_is_not_done_is_refused() {
         "/subscriptions/{}/providers/Microsoft.Resources/deployments",
         DEFAULT_SUBSCRIPTION
     );
+    for list in [root.clone(), format!("{root}/")] {
+        let list = api.get(&list).await.expect(StatusCode::OK);
+        assert_eq!(list.body, json!({"value": []}));
+    }
     let reply = api.put(&format!("{root}/d"), &good()).await;
     reply.refused("InvalidDeploymentScope");
     let reply = api.post(&format!("{root}/d/validate"), Some(&good())).await;
