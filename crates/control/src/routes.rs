@@ -218,10 +218,14 @@ impl Context {
         self.request.query.get("api-version").unwrap_or_default()
     }
 
-    /// With the links by which a client follows an operation.
+    /// With what a client follows an operation by.
     pub(crate) fn follow(&self, answer: Answer, operation: &Operation) -> Answer {
+        self.follow_quietly(answer.with("azure-asyncnotification", "Enabled"), operation)
+    }
+
+    /// With the links by which a client follows an operation that nobody is notified of.
+    fn follow_quietly(&self, answer: Answer, operation: &Operation) -> Answer {
         let link = |word| self.operation_url(operation, word);
-        let answer = answer.with("azure-asyncnotification", "Enabled");
         let answer = match operation.doing {
             Doing::Ask => answer,
             _ => answer.with("azure-asyncoperation", link("operations")),
@@ -437,7 +441,14 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
         let accepted = context.core.write(&call, &parent, edit).await?;
         let shown = context.shown(&accepted.document);
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
-        Ok(answer_write(&context, &accepted, written(is_new), &item))
+        let answer = Answer::json(written(is_new), &item);
+        Ok(match &accepted.operation {
+            Some(operation) if context.core.kind_of(&parent)?.notifies_of(collection) => {
+                context.follow(answer, operation)
+            }
+            Some(operation) => context.follow_quietly(answer, operation),
+            None => answer,
+        })
     })
 }
 

@@ -222,6 +222,47 @@ async fn a_faulty_template_is_refused_with_its_place() {
     missing.expect(StatusCode::NOT_FOUND);
 }
 
+/// What is said of a resource that cannot be here, at the line of its brace.
+const MISPLACED: &str = "Deployment template validation failed: 'The template resource 'nsg7' at \
+                         line '12' and column '";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_cannot_be_here_is_refused_with_its_place() {
+    let site = Site::with_group().await;
+    let odd = |old: &str, new: &str| {
+        assert!(AS_SENT.contains(old));
+        AS_SENT.replace(old, new)
+    };
+    let alien = odd(
+        "Microsoft.Network/networkSecurityGroups",
+        "Microsoft.Storage/storageAccounts",
+    );
+    let undated = odd("2015-06-15", "newest");
+    for (text, code, reason) in [
+        (&alien, "InvalidResourceType", "'storageAccounts'"),
+        (&undated, "InvalidApiVersionParameter", "'newest'"),
+    ] {
+        for (method, path) in [
+            (Method::PUT, deployment("dep1")),
+            (Method::POST, format!("{}/validate", deployment("dep1"))),
+            (Method::POST, format!("{}/whatIf", deployment("dep1"))),
+        ] {
+            let reply = post_text(&site.api, method, &path, text).await;
+            let reply = reply.expect(StatusCode::BAD_REQUEST);
+            let message = reply.refused(code);
+            assert!(message.starts_with(MISPLACED), "{message}");
+            assert!(message.contains(reason), "{message}");
+            let info = &reply.body["error"]["additionalInfo"][0];
+            assert_eq!(info["type"], "TemplateViolation");
+            let info = &info["info"];
+            assert_eq!(info["path"], "properties.template.resources[0]", "{info}");
+            assert_eq!(info["lineNumber"], 12, "{info}");
+        }
+    }
+    let missing = site.api.get(&deployment("dep1")).await;
+    missing.expect(StatusCode::NOT_FOUND);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_done_is_refused() {
     let site = Site::with_group().await;
@@ -251,6 +292,10 @@ async fn what_is_not_done_is_refused() {
         "/subscriptions/{}/providers/Microsoft.Resources/deployments",
         DEFAULT_SUBSCRIPTION
     );
+    for list in [root.clone(), format!("{root}/")] {
+        let list = api.get(&list).await.expect(StatusCode::OK);
+        assert_eq!(list.body, json!({"value": []}));
+    }
     let reply = api.put(&format!("{root}/d"), &good()).await;
     reply.refused("InvalidDeploymentScope");
     let reply = api.post(&format!("{root}/d/validate"), Some(&good())).await;

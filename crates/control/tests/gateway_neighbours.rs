@@ -598,6 +598,27 @@ async fn older_api_versions_have_what_they_had() {
         let address = of(&net("publicIPAddresses/pip1"), version).await;
         assert_eq!(address.get("ddosSettings").is_some(), is_there, "{version}");
     }
+    // The answers to a PUT, the lists and the items are cut alike.
+    let old = "api-version=2021-03-01";
+    let put = site.api.put(&format!("{path}?{old}"), &gateway()).await;
+    let put = put.expect(StatusCode::OK);
+    assert_eq!(put.body["properties"].get("routingRules"), None);
+    site.api.outcome(&put).await;
+    let list = net(&format!("publicIPAddresses?{old}"));
+    let list = site.api.get(&list).await.expect(StatusCode::OK);
+    assert!(list.body["value"][0]["properties"].get("ipTags").is_some());
+    assert!(
+        list.body["value"][0]["properties"]
+            .get("ddosSettings")
+            .is_none()
+    );
+    let item = site.api.get(&format!("{}?{old}", subnet("backend"))).await;
+    let item = item.expect(StatusCode::OK);
+    assert!(
+        item.body["properties"]
+            .get("ipamPoolPrefixAllocations")
+            .is_none()
+    );
     let network = net("virtualNetworks/vnet1");
     for (version, pools, policies) in [
         ("2022-01-01", false, false),

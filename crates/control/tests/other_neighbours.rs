@@ -614,3 +614,43 @@ async fn changes_of_tags_at_the_same_moment_all_stay() {
         assert_eq!(tags.len(), 8, "{scope}: {tags:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_tells_how_full_it_is_and_an_interface_its_configurations() {
+    let site = Site::with_group().await;
+    let api = &site.api;
+    network(&site, &json!({})).await;
+    let nic = net("networkInterfaces/nic1");
+    let path = net("virtualNetworks/v/usages");
+    let usages = async || -> Vec<Value> {
+        let reply = api.get(&path).await.expect(StatusCode::OK);
+        let value = reply.body["value"].as_array().unwrap().clone();
+        assert!(value.iter().all(|one| one["unit"] == "Count"));
+        assert!(
+            value
+                .iter()
+                .all(|one| one["name"]["value"] == "SubnetSpace")
+        );
+        value
+    };
+    let before = usages().await;
+    assert_eq!(before[0]["id"], net("virtualNetworks/v/subnets/a"));
+    assert_eq!(
+        (&before[0]["currentValue"], &before[0]["limit"]),
+        (&json!(0.0), &json!(251.0))
+    );
+    api.create(&nic, &interface(&json!({}))).await;
+    assert_eq!(usages().await[0]["currentValue"], json!(1.0));
+    let missing = net("virtualNetworks/none/usages");
+    api.get(&missing).await.expect(StatusCode::NOT_FOUND);
+    let shown = api.get(&nic).await.body["properties"]["ipConfigurations"].clone();
+    let list = api.get(&format!("{nic}/ipConfigurations")).await;
+    assert_eq!(list.expect(StatusCode::OK).body["value"], shown);
+    let name = shown[0]["name"].as_str().unwrap();
+    let one = format!("{nic}/ipConfigurations/{name}");
+    assert_eq!(api.get(&one).await.expect(StatusCode::OK).body, shown[0]);
+    let none = format!("{nic}/ipConfigurations/none");
+    api.get(&none).await.expect(StatusCode::NOT_FOUND);
+    let reply = api.put(&one, &shown[0]).await;
+    reply.expect(StatusCode::METHOD_NOT_ALLOWED);
+}

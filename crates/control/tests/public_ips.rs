@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
+use gatewright_control::DEFAULT_SUBSCRIPTION;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::{GROUP, LOCATION, Obedient, Site, group, names, net};
@@ -186,4 +187,46 @@ async fn what_the_service_does_not_take() {
         let reply = site.api.put(&address("b"), &labelled).await;
         reply.refused("InvalidDomainNameLabel");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_tells_what_is_used_and_which_names_are_free() {
+    let site = site("192.0.2.0/30,2001:db8::/126").await;
+    let api = &site.api;
+    let at = |word: &str| {
+        let scope = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}/providers/Microsoft.Network");
+        format!("{scope}/locations/{LOCATION}/{word}")
+    };
+    let mut named = body();
+    named["properties"]["dnsSettings"] = json!({"domainNameLabel": "shop"});
+    api.create(&address("a"), &named).await;
+    let mut newer = body();
+    newer["properties"]["publicIPAddressVersion"] = json!("IPv6");
+    api.create(&address("six"), &newer).await;
+    let usages = api.get(&at("usages")).await.expect(StatusCode::OK).body;
+    let usages = usages["value"].as_array().unwrap();
+    assert_eq!(
+        usages[0],
+        json!({
+            "currentValue": 1, "id": at("usages/PublicIPAddresses"), "limit": 2,
+            "name": {"localizedValue": "Public IP Addresses", "value": "PublicIPAddresses"},
+            "unit": "Count", "isAdjustable": false,
+        })
+    );
+    assert_eq!(usages.len(), 1);
+    let check = async |label: &str| {
+        let path = at(&format!("CheckDnsNameAvailability?domainNameLabel={label}"));
+        api.get(&path).await
+    };
+    for (label, is_free) in [("shop", false), ("shops", true)] {
+        let reply = check(label).await.expect(StatusCode::OK);
+        assert_eq!(reply.body, json!({"available": is_free}));
+    }
+    for label in ["", "s", "Shop", "shop-"] {
+        check(label).await.refused("InvalidDomainNameLabel");
+    }
+    let services = api
+        .get(&at("virtualNetworkAvailableEndpointServices"))
+        .await;
+    assert_eq!(services.expect(StatusCode::OK).body, json!({"value": []}));
 }

@@ -393,6 +393,40 @@ async fn a_peering_is_connected_once_both_sides_say_so() {
     reply.refused("InvalidResourceReference");
 }
 
+/// As recorded by the azure-cli: both halves have one GUID, and nobody is notified.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_halves_of_a_peering_have_one_guid() {
+    let site = site().await;
+    let api = &site.api;
+    let other = net("virtualNetworks/vnet2");
+    api.create(&other, &network(&["10.1.0.0/16"], &[])).await;
+    let peering = |remote: &str| json!({"properties": {"remoteVirtualNetwork": {"id": remote}}});
+    let there = net(&format!("{VNET}/virtualNetworkPeerings/there"));
+    let back = format!("{other}/virtualNetworkPeerings/back");
+    for (path, remote) in [(&there, other.clone()), (&back, net(VNET))] {
+        for status in [StatusCode::CREATED, StatusCode::OK] {
+            let reply = api.put(path, &peering(&remote)).await.expect(status);
+            assert_eq!(reply.header("azure-asyncnotification"), None);
+            assert!(reply.header("azure-asyncoperation").is_some(), "{reply:#?}");
+            assert_eq!(api.outcome(&reply).await["status"], "Succeeded");
+        }
+    }
+    let guid = async |path: &str| -> u128 {
+        let guid = api.get(path).await.body["properties"]["resourceGuid"].clone();
+        u128::from_str_radix(&guid.as_str().unwrap().replace('-', ""), 16).unwrap()
+    };
+    let one = guid(&there).await;
+    assert_eq!(one, guid(&back).await);
+    assert_eq!(one, guid(&net(VNET)).await ^ guid(&other).await);
+    api.remove(&back).await;
+    api.remove(&other).await;
+    assert_eq!(guid(&there).await, one);
+    let subnet = json!({"properties": {"addressPrefix": "10.0.77.0/24"}});
+    let path = net(&format!("{VNET}/subnets/new"));
+    let reply = api.put(&path, &subnet).await;
+    assert_eq!(reply.header("azure-asyncnotification"), Some("Enabled"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_with_an_etag_changes_nothing_that_has_another() {
     let site = site().await;

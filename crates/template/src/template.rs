@@ -10,6 +10,7 @@ use crate::error::{TemplateError, quoted};
 use crate::evaluate::{Halt, Stop};
 use crate::frame::{Frame, UserFunction};
 use crate::functions::digest64;
+use crate::parameters::Type;
 use crate::scope::Scope;
 use crate::{parameters, variables};
 
@@ -172,13 +173,14 @@ pub(crate) fn frame(
     budget: &Budget,
 ) -> Result<Frame, TemplateError> {
     let text = template.text();
-    // A nested template in a loop is looked at again and again.
-    let charged = budget.charge(text.len());
+    // A nested template in a loop is looked at again and again: its text, and the copy that
+    // `deployment()` answers with.
+    let charged = budget.charge(2 * text.len());
     charged.map_err(|reason| template.document().invalid(&Path::default(), &reason))?;
     let mut deployment = json!({
         "name": scope.deployment_name,
         "properties": {
-            "template": {},
+            "template": without_secrets(template.document().value()),
             "templateHash": digest64(&text).to_string(),
             "mode": "Incremental",
             "provisioningState": "Accepted",
@@ -187,17 +189,34 @@ pub(crate) fn frame(
     if let Some(location) = &scope.location {
         deployment["location"] = location.as_str().into();
     }
-    for name in ["$schema", "contentVersion"] {
-        if let Some((_, value)) = template.section(name) {
-            deployment["properties"]["template"][name] = value.clone();
-        }
-    }
     let mut frame = Frame::new(scope, deployment);
     functions(template, &mut frame)?;
     parameters::settle(template, given, &mut frame, budget)?;
     variables::settle(template, &mut frame, budget)?;
     Ok(frame)
 }
+
+/// A template as it was given, but for the defaults of secure parameters, here and in the templates
+/// inside of it: what a template says of itself may be in an answer.
+fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::Array(values) => values.iter().map(without_secrets).collect(),
+        Value::Object(members) => {
+            let kind = given(value, "type").and_then(|(_, kind)| Type::parse(kind.as_str()?));
+            let is_secure = kind.is_some_and(Type::is_secure);
+            let is_secret = |name: &str| SECRETS.iter().any(|one| name.eq_ignore_ascii_case(one));
+            let shown = members
+                .iter()
+                .filter(|(name, _)| !is_secure || !is_secret(name));
+            let shown = shown.map(|(name, inner)| (name.clone(), without_secrets(inner)));
+            Value::Object(shown.collect())
+        }
+        plain => plain.clone(),
+    }
+}
+
+/// Members of a secure parameter that may hold values of it.
+const SECRETS: &[&str] = &["allowedValues", "defaultValue"];
 
 /// `functions: [{namespace, members: {name: {parameters: […], output: {type, value}}}}]`
 fn functions(template: &Template, frame: &mut Frame) -> Result<(), TemplateError> {

@@ -777,6 +777,44 @@ fn nested(name: &str, scope: &str, template: Value, more: Value) -> Value {
 }
 
 #[test]
+fn a_deployment_knows_its_template() {
+    let inner = json!({
+        "parameters": {"q": {"type": "secureObject", "defaultValue": {"a": "hidden"}}},
+        "resources": [],
+    });
+    let template = json!({
+        "$schema": "s", "contentVersion": "1.2.3.4",
+        "metadata": {"author": "me"},
+        "parameters": {
+            "p": {"type": "string", "defaultValue": "[deployment().name]"},
+            "s": {"type": "securestring", "defaultValue": "hidden", "ALLOWEDVALUES": ["hidden"]},
+        },
+        "resources": [
+            resource("one", json!({"properties": {
+                "version": "[deployment().properties.template.contentVersion]",
+                "first": "[deployment().properties.template.resources[0].name]",
+            }})),
+            nested("two", "inner", inner, json!({})),
+        ],
+        "outputs": {"all": {
+            "type": "object", "value": "[deployment().properties.template]",
+        }},
+    });
+    let plan = planned(&template, json!({"s": "hidden"})).unwrap();
+    let body = plan.resources[0].body(&Echo::default()).unwrap();
+    assert_eq!(
+        body["properties"],
+        json!({"version": "1.2.3.4", "first": "one"})
+    );
+    let outputs = plan.outputs(&Echo::default()).unwrap();
+    let mut expected = template;
+    expected["parameters"]["s"] = json!({"type": "securestring"});
+    expected["resources"][1]["properties"]["template"]["parameters"]["q"] =
+        json!({"type": "secureObject"});
+    assert_eq!(Value::from(outputs)["all"]["value"], expected);
+}
+
+#[test]
 fn nested_deployments_see_their_own_values_or_those_around() {
     let inner = json!({
         "parameters": {"p": {"type": "string"}},

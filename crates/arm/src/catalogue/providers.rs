@@ -63,6 +63,9 @@ const PROVIDERS: &[Provider] = &[
             Type::child("locations", NETWORK),
             Type::child("locations/operations", NETWORK),
             Type::child("locations/operationResults", NETWORK),
+            Type::child("locations/usages", NETWORK),
+            Type::child("locations/CheckDnsNameAvailability", NETWORK),
+            Type::child("locations/virtualNetworkAvailableEndpointServices", NETWORK),
         ],
     },
     Provider {

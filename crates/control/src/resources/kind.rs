@@ -135,6 +135,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
         &[]
     }
 
+    /// Whether answers to a PUT of such an item say that its end is notified of.
+    fn notifies_of(&self, _collection: &str) -> bool {
+        true
+    }
+
     /// Judges a PUT, and makes of it what is to be stored.
     fn prepare<'a>(
         &'a self,

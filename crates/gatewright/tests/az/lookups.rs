@@ -14,6 +14,7 @@ async fn accounts_resources_and_what_happened() {
     resources(&site);
     tags(&site);
     private_links(&site);
+    in_passing(&site);
     activity(&site);
     not_yet(&site);
 }
@@ -68,6 +69,22 @@ fn private_links(site: &Site) {
     for what in ["private-link-resource", "private-endpoint-connection"] {
         assert_eq!(site.az(&format!("network {what} list {of}")), json!([]));
     }
+}
+
+/// What scripts ask before they begin.
+fn in_passing(site: &Site) {
+    for nothing in [
+        "lock list",
+        "lock list -g rg",
+        "deployment sub list",
+        "network vnet list-endpoint-services -l local",
+    ] {
+        assert_eq!(site.az(nothing), json!([]), "{nothing}");
+    }
+    let usages = site.az("network list-usages -l local");
+    assert_eq!(usages[0]["name"]["value"], "PublicIPAddresses");
+    // az shows numbers of usages as texts.
+    assert_eq!(usages[0]["currentValue"], "1", "{usages:#?}");
 }
 
 fn resources(site: &Site) {

@@ -268,6 +268,9 @@ async fn routes_and_interfaces_and_addresses() {
     );
     let configuration = &made["NewNIC"]["ipConfigurations"][0];
     assert_eq!(configuration["privateIPAddress"], "10.0.1.4");
+    let configurations = site.az("network nic ip-config list -g rg --nic-name card");
+    let one = site.az("network nic ip-config show -g rg --nic-name card -n ipconfig1");
+    assert_eq!(configurations, json!([one]));
     let routes = site.az("network nic show-effective-route-table -g rg -n card");
     let routes = routes["value"].as_array().unwrap();
     let active = |from: &str| {

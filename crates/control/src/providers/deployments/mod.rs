@@ -102,15 +102,20 @@ pub(crate) fn routes() -> Vec<Route> {
     routes
 }
 
-/// Deployments to anything but a group: each path says that there are none.
+/// Deployments to the subscription: there are none, and each path to one says why.
 fn elsewhere() -> Vec<Route> {
     let list = format!("/subscriptions/{{subscription}}/providers/{DEPLOYMENTS}");
     let mut routes = Vec::new();
+    routes.push(route(
+        Method::GET,
+        list.clone(),
+        Access::Authenticated,
+        handler(none),
+    ));
     for (below, methods) in [
-        ("", &[Method::GET][..]),
         (
             "/{name}",
-            &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
+            &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE][..],
         ),
         ("/{name}/{word}", &[Method::GET, Method::POST]),
         ("/{name}/{word}/{operation}", &[Method::GET]),
@@ -473,6 +478,10 @@ async fn no_group_export(_: Context) -> Result<Answer, ArmError> {
     let message = "This control plane makes no template of a resource group; 'az deployment group \
                    export' answers with that of a deployment.";
     Err(ArmError::front_door("ExportTemplateNotSupported", message))
+}
+
+async fn none(_: Context) -> Result<Answer, ArmError> {
+    Ok(Answer::ok(&json!({ "value": [] })))
 }
 
 async fn no_such_scope(_: Context) -> Result<Answer, ArmError> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
-use gatewright_template::PlannedResource;
+use gatewright_template::{PlannedResource, TemplateError};
 use serde_json::Value;
 
+use super::request::Refusal;
 use crate::core::Core;
 use crate::operations::Doing;
 use crate::resources::document::Document;
@@ -28,20 +29,19 @@ impl Target {
     /// What is written for a planned resource, and by whom.
     ///
     /// # Errors
-    /// When there is no such type here, the version is none, or the caller may not.
-    pub(super) fn of(
-        core: &Core,
-        planned: &PlannedResource,
-        call: &Call,
-    ) -> Result<Self, ArmError> {
+    /// With its place in the template, when there is no such type here or the version is none; when
+    /// the caller may not.
+    pub(super) fn of(core: &Core, planned: &PlannedResource, call: &Call) -> Result<Self, Refusal> {
         let id = ResourceId::parse(&planned.id).map_err(|error| {
-            let message = format!("The resource '{}' has no valid id: {error}.", planned.id);
-            ArmError::front_door("InvalidTemplate", message)
+            let reason = format!("The resource '{}' has no valid id: {error}", planned.id);
+            misplaced(planned, "InvalidTemplate", &reason)
         })?;
-        let (whole, collection) = place(core, &id)?;
+        let (whole, collection) =
+            place(core, &id).map_err(|error| misplaced(planned, TYPE, &error.message))?;
         let action = format!("{}/write", id.resource_type());
         call.caller.require(&action, &id.to_string())?;
-        let api_version = version(&planned.api_version)?;
+        let api_version =
+            version(&planned.api_version).map_err(|reason| misplaced(planned, VERSION, &reason))?;
         let call = Call {
             api_version,
             action,
@@ -102,15 +102,40 @@ impl Target {
     }
 }
 
-fn version(text: &str) -> Result<ApiVersion, ArmError> {
+/// Codes of what only shows when a resource of a template is looked for in this control plane.
+const TYPE: &str = "InvalidResourceType";
+const VERSION: &str = "InvalidApiVersionParameter";
+
+/// A fault of a planned resource, told as the faults of templates are: with its name and its place.
+fn misplaced(planned: &PlannedResource, code: &'static str, reason: &str) -> TemplateError {
+    let (line, column) = (planned.line, planned.column);
+    let name: String = planned.name.chars().take(NAME_CHARACTERS_MAX).collect();
+    let reason = reason.trim_end_matches('.');
+    TemplateError {
+        code,
+        message: format!(
+            "Deployment template validation failed: 'The template resource '{name}' at line \
+             '{line}' and column '{column}' is not valid: {reason}. Please see \
+             https://aka.ms/arm-syntax-resources for usage details.'."
+        ),
+        line,
+        column,
+        path: planned.path.clone(),
+    }
+}
+
+/// Longest name, or version, of a resource that a message repeats, in characters.
+const NAME_CHARACTERS_MAX: usize = 120;
+const VERSION_CHARACTERS_MAX: usize = 64;
+
+fn version(text: &str) -> Result<ApiVersion, String> {
     text.parse().map_err(|_| {
-        let shown: String = text.chars().take(64).collect();
-        let message = format!(
+        let shown: String = text.chars().take(VERSION_CHARACTERS_MAX).collect();
+        format!(
             "The api-version '{shown}' is invalid. The supported versions are dates such as '{}', \
-             with '-preview' or without.",
+             with '-preview' or without",
             ApiVersion::NEWEST
-        );
-        ArmError::front_door("InvalidApiVersionParameter", message)
+        )
     })
 }
 

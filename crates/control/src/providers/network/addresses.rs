@@ -22,6 +22,13 @@ pub(super) fn is_reserved(range: &Prefix, address: IpAddr) -> bool {
     offset < RESERVED_FIRST || address == range.last()
 }
 
+/// How many addresses of a range the service gives away.
+pub(super) fn capacity(range: &Prefix) -> f64 {
+    let all = number(range.last()).saturating_sub(number(range.first()));
+    // The last one counts in `all`, and is kept.
+    all.saturating_sub(RESERVED_FIRST) as f64
+}
+
 /// The free addresses of a range, the lowest first.
 pub(super) fn free(
     range: &Prefix,

@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::providers::compute::MACHINES;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
-use crate::resources::kind::{Kind, Prepared, Put};
+use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
     Form, Member, Shape, computed, defaulted, guid, insert_before, member, server,
 };
@@ -92,6 +92,13 @@ pub(crate) struct Interfaces;
 impl Kind for Interfaces {
     fn name(&self) -> &'static str {
         INTERFACES
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        &[Part {
+            collection: "ipConfigurations",
+            is_writable: false,
+        }]
     }
 
     /// Recorded under 2022-01-01 and 2022-11-01.

@@ -7,6 +7,7 @@ mod firewall_policies;
 mod gateway_subnets;
 mod gateways;
 mod interfaces;
+mod locations;
 mod own_codes;
 mod peerings;
 mod picture;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = catalogue::routes();
     routes.extend(effective::routes());
     routes.extend(gateways::routes());
+    routes.extend(locations::routes());
     routes.extend(subnets::routes());
     routes.extend(watchers::routes());
     routes

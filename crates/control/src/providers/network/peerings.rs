@@ -3,12 +3,13 @@
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_snapshot::network::Prefix;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::virtual_networks::{id_of, items, items_mut, reference_of, space_of};
 use crate::core::Core;
 use crate::resources::shape::insert_before;
 
-const PEERINGS: &str = "virtualNetworkPeerings";
+pub(super) const PEERINGS: &str = "virtualNetworkPeerings";
 
 /// Puts into the peerings of a network what the other sides say.
 ///
@@ -21,6 +22,7 @@ pub(super) async fn fill(
     previous: Option<&Value>,
 ) -> Result<(), ArmError> {
     let own_space = space_of(body);
+    let own_guid = guid_of(body);
     for peering in items_mut(body, PEERINGS) {
         let Some(remote) = reference_of(peering, "remoteVirtualNetwork") else {
             continue;
@@ -49,6 +51,12 @@ pub(super) async fn fill(
         let space = other.as_ref().map(|other| space_of(&other.body));
         let space = space.or_else(|| old("remoteAddressSpace").cloned());
         let bag = &mut peering["properties"];
+        if let Some(guid) = other
+            .as_ref()
+            .and_then(|other| joined(own_guid?, &other.body))
+        {
+            bag["resourceGuid"] = json!(guid.to_string());
+        }
         bag["peeringState"] = json!(state);
         bag["peeringSyncLevel"] = json!(sync);
         for member in ["remoteAddressSpace", "remoteVirtualNetworkAddressSpace"] {
@@ -58,6 +66,18 @@ pub(super) async fn fill(
         }
     }
     Ok(())
+}
+
+/// The GUID of both halves of a peering: as recorded, that of the one network with the bits of the
+/// other's turned (exclusive or).
+fn joined(own: Uuid, other: &Value) -> Option<Uuid> {
+    let other = guid_of(other)?;
+    Some(Uuid::from_u128(own.as_u128() ^ other.as_u128()))
+}
+
+fn guid_of(network: &Value) -> Option<Uuid> {
+    let guid = network.pointer("/properties/resourceGuid")?.as_str()?;
+    guid.parse().ok()
 }
 
 fn before<'a>(previous: Option<&'a Value>, peering: &Value) -> Option<&'a Value> {

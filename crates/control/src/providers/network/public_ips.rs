@@ -203,23 +203,44 @@ async fn name(core: &Core, body: &mut Value) -> Result<(), ArmError> {
         .get("location")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let fqdn = format!("{label}.{location}.{DOMAIN}");
+    let fqdn = fqdn(&label, location);
+    if is_taken(core, &fqdn, id_of(body)).await? {
+        let message = format!("DNS record {fqdn} is already used by another public IP.");
+        return Err(ArmError::new("DnsRecordInUse", message));
+    }
+    let settings = &mut body["properties"]["dnsSettings"];
+    insert_before(settings, "reverseFqdn", "fqdn", json!(fqdn));
+    Ok(())
+}
+
+fn fqdn(label: &str, location: &str) -> String {
+    format!("{label}.{location}.{DOMAIN}")
+}
+
+/// Whether another address than that of the id `own` has the name.
+async fn is_taken(core: &Core, fqdn: &str, own: &str) -> Result<bool, ArmError> {
     for known in core.inventory.of_type(ADDRESSES) {
-        if known.id.to_string().eq_ignore_ascii_case(id_of(body)) {
+        if known.id.to_string().eq_ignore_ascii_case(own) {
             continue;
         }
         let other = core.document(&known.id).await?;
         let taken = other
             .as_ref()
             .and_then(|other| other.text("/properties/dnsSettings/fqdn"));
-        if taken == Some(fqdn.as_str()) {
-            let message = format!("DNS record {fqdn} is already used by another public IP.");
-            return Err(ArmError::new("DnsRecordInUse", message));
+        if taken == Some(fqdn) {
+            return Ok(true);
         }
     }
-    let settings = &mut body["properties"]["dnsSettings"];
-    insert_before(settings, "reverseFqdn", "fqdn", json!(fqdn));
-    Ok(())
+    Ok(false)
+}
+
+/// Whether a new address in this location may have this label.
+///
+/// # Errors
+/// When nothing can have it.
+pub(super) async fn is_free(core: &Core, label: &str, location: &str) -> Result<bool, ArmError> {
+    check_label(label)?;
+    Ok(!is_taken(core, &fqdn(label, location), "").await?)
 }
 
 fn check_label(label: &str) -> Result<(), ArmError> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::addresses;
 use super::own_codes;
 use super::virtual_networks::{NETWORKS, id_of, items, items_mut, name_of};
-use crate::context::{Context, handler};
+use crate::context::{Context, Handler, handler};
 use crate::core::Core;
 use crate::front::answer::Answer;
 use crate::front::router::Route;
@@ -287,12 +287,44 @@ pub(super) fn in_use(subnet: &Value, inventory: &Inventory) -> Option<ArmError> 
 const OFFERED: usize = 5;
 
 pub(super) fn routes() -> Vec<Route> {
-    let pattern = format!(
-        "/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{NETWORKS}/{{name}}/\
-         CheckIPAddressAvailability"
+    let network = format!(
+        "/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{NETWORKS}/{{name}}"
     );
-    let access = action(NETWORKS, "checkIpAddressAvailability/read");
-    vec![route(Method::GET, pattern, access, handler(check_address))]
+    let at = |word: &str, verb: &str, handler: Handler| {
+        let access = action(NETWORKS, verb);
+        route(Method::GET, format!("{network}/{word}"), access, handler)
+    };
+    vec![
+        at(
+            "CheckIPAddressAvailability",
+            "checkIpAddressAvailability/read",
+            handler(check_address),
+        ),
+        at("usages", "usages/read", handler(usages)),
+    ]
+}
+
+/// How many addresses of each subnet are given away, of how many that can be: 251 of a /24, as the
+/// service's documentation shows it. Of a subnet with both families, those of IPv4.
+async fn usages(context: Context) -> Result<Answer, ArmError> {
+    let network = context.document(&context.resource_id(1)?).await?;
+    let usage = |subnet: &Value| {
+        let ranges = ranges(subnet);
+        let is_ipv4 = ranges.iter().any(Prefix::is_ipv4);
+        let own = ranges.iter().filter(|range| range.is_ipv4() == is_ipv4);
+        let limit: f64 = own.map(addresses::capacity).sum();
+        let held = context.core.inventory.held(id_of(subnet), None);
+        let used = held.keys().filter(|address| address.is_ipv4() == is_ipv4);
+        json!({
+            "currentValue": used.count() as f64,
+            "id": id_of(subnet),
+            "limit": limit,
+            "name": { "localizedValue": "Subnet size and usage", "value": "SubnetSpace" },
+            "unit": "Count",
+        })
+    };
+    let value: Vec<Value> = items(&network.body, "subnets").map(usage).collect();
+    Ok(Answer::ok(&json!({ "value": value })))
 }
 
 async fn check_address(context: Context) -> Result<Answer, ArmError> {

@@ -127,10 +127,15 @@ impl Kind for VirtualNetworks {
                 is_writable: true,
             },
             Part {
-                collection: "virtualNetworkPeerings",
+                collection: peerings::PEERINGS,
                 is_writable: true,
             },
         ]
+    }
+
+    /// Recorded by the azure-cli: answers to a PUT of a peering have no `Azure-AsyncNotification`.
+    fn notifies_of(&self, collection: &str) -> bool {
+        collection != peerings::PEERINGS
     }
 
     fn prepare<'a>(
