@@ -248,12 +248,13 @@ async fn what_is_no_backup_is_not_restored() {
     let tampered = [
         "UPDATE entry SET modified = 9 WHERE key = 'a'",
         "UPDATE entry SET value = x'39' WHERE key = 'a'",
+        "UPDATE entry SET unpacked = 2 WHERE key = 'a'",
         "DELETE FROM entry WHERE key = 'b'",
         "DELETE FROM change WHERE revision = 2",
         "DELETE FROM step WHERE revision = 2",
         "UPDATE step SET bytes = 1 WHERE revision = 2",
-        "INSERT INTO change VALUES (9, 'z', NULL, NULL)",
-        "INSERT INTO entry VALUES ('', 1, 1, x'')",
+        "INSERT INTO change VALUES (9, 'z', NULL, NULL, NULL)",
+        "INSERT INTO entry VALUES ('', 1, 1, x'', NULL)",
         "UPDATE state SET revision = 9223372036854775000",
         "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
     ];

@@ -28,7 +28,7 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         let store = Embedded::open(directory.path()).unwrap();
         for n in 0..40 {
-            let value = n.to_string().repeat(500);
+            let value = n.to_string().repeat(800);
             store
                 .commit(put(&format!("k{n:02}"), &value))
                 .await
@@ -190,6 +190,9 @@ async fn a_tampered_entry_is_unreadable_and_the_others_are_not() {
         "UPDATE entry SET modified = -1 WHERE key = 'k07'",
         "UPDATE entry SET created = modified + 1 WHERE key = 'k07'",
         "UPDATE entry SET value = zeroblob(30000000) WHERE key = 'k07'",
+        "UPDATE entry SET unpacked = 4 WHERE key = 'k07'",
+        "UPDATE entry SET unpacked = -1 WHERE key = 'k07'",
+        "UPDATE entry SET unpacked = 9000000000000000000 WHERE key = 'k07'",
     ];
     for sql in tampered {
         let place = Place::new().await;
@@ -242,6 +245,7 @@ async fn a_tampered_change_log_ends_a_watch() {
         "UPDATE change SET value = NULL WHERE revision = 8",
         "UPDATE change SET created = 9 WHERE revision = 8",
         "UPDATE change SET created = -9 WHERE revision = 8",
+        "UPDATE change SET unpacked = 9 WHERE revision = 8",
     ];
     for sql in tampered {
         let place = Place::new().await;

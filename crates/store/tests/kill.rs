@@ -3,6 +3,8 @@
 //!
 //! This test starts itself as the process that writes: see [`child`].
 
+mod noise;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,6 +13,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use gatewright_store::{Embedded, Entry, Key, Options, Revision, Store, Transaction};
+
+use noise::noise;
 
 /// Processes that are killed; on a slow machine, as many as can be in [`TIME`].
 const ROUNDS: u32 = 300;
@@ -39,10 +43,15 @@ const OPTIONS: Options = Options {
     checkpoint_pages: 30,
 };
 
-/// What the transaction `n` of a task does to its pair `n % PAIRS`: a value for both, or none.
+/// What the transaction `n` of a task does to its pair `n % PAIRS`: a value for both, or none. Some
+/// can be packed.
 fn value(n: u64) -> Option<String> {
     let length = usize::try_from(n % 13 * 200).unwrap();
-    (n % 11 != 5).then(|| format!("{n} {}", "x".repeat(length)))
+    let text = match n % 2 {
+        0 => "x".repeat(length),
+        _ => noise(n, length),
+    };
+    (n % 11 != 5).then(|| format!("{n} {text}"))
 }
 
 fn names(task: usize, n: u64) -> [Key; 2] {

@@ -5,6 +5,8 @@
 //! kept away: a disk that keeps what it was told to keep never loses a part of the log that is
 //! already in the database, so such a pair of files would be no likeness of anything.
 
+mod noise;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatewright_store::{Change, Embedded, Key, Options, Revision, Step, Store, Transaction};
 use tokio::task::JoinSet;
+
+use noise::noise;
 
 const OPTIONS: Options = Options {
     log_steps: 1_000_000,
@@ -49,7 +53,12 @@ struct Copy {
 
 async fn write(store: Arc<Embedded>, task: u64, acknowledged: Arc<AtomicU64>) {
     for n in 0..150_u64 {
-        let value = format!("{n} {}", "x".repeat(usize::try_from(n % 7 * 300).unwrap()));
+        let length = usize::try_from(n % 7 * 300).unwrap();
+        let text = match n % 2 {
+            0 => "x".repeat(length),
+            _ => noise(n, length),
+        };
+        let value = format!("{n} {text}");
         let keys = ["a", "b"].map(|half| Key::new(format!("{half}/{task}/{}", n % 3)).unwrap());
         let transaction = keys.into_iter().fold(Transaction::default(), |all, key| {
             all.put(key, value.clone())

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::change_log;
+use super::change_log::{self, Put, Written};
+use super::packing::pack;
 use super::schema::State;
-use crate::model::{Change, Condition, Entry, Key, Operation, Revision, Transaction};
+use crate::model::{Condition, Key, Operation, Revision, Transaction};
 use crate::traits::{CommitError, StoreError};
 
 /// Checks the conditions in order, carries out the operations, and adds the step to the change
@@ -60,30 +61,28 @@ fn modified(connection: &Connection, key: &Key) -> Result<Option<Revision>, Stor
     Ok(found.optional()?.map(Revision))
 }
 
-fn carry_out(
+fn carry_out<'a>(
     connection: &Connection,
     revision: Revision,
-    operation: &Operation,
-) -> Result<Option<Change>, StoreError> {
+    operation: &'a Operation,
+) -> Result<Option<Written<'a>>, StoreError> {
     match operation {
         Operation::Put(key, value) => {
-            let put = "INSERT INTO entry (key, created, modified, value) VALUES (?1, ?2, ?2, ?3)
-                       ON CONFLICT (key) DO UPDATE SET modified = ?2, value = ?3
+            let put = "INSERT INTO entry (key, created, modified, value, unpacked)
+                       VALUES (?1, ?2, ?2, ?3, ?4)
+                       ON CONFLICT (key) DO UPDATE SET modified = ?2, value = ?3, unpacked = ?4
                        RETURNING created";
             let mut statement = connection.prepare_cached(put)?;
-            let row = (key.as_str(), revision.0, value.as_ref());
-            let created = statement.query_row(row, |row| row.get(0))?;
-            Ok(Some(Change::Put(Entry {
-                key: key.clone(),
-                value: value.clone(),
-                created: Revision(created),
-                modified: revision,
-            })))
+            let value = pack(value);
+            let row = (key.as_str(), revision.0, &*value.bytes, value.unpacked);
+            let created = Revision(statement.query_row(row, |row| row.get(0))?);
+            let put = Some(Put { value, created });
+            Ok(Some(Written { key, put }))
         }
         Operation::Delete(key) => {
             let delete = "DELETE FROM entry WHERE key = ?1";
             let deleted = connection.prepare_cached(delete)?.execute([key.as_str()])?;
-            Ok((deleted > 0).then(|| Change::Deleted(key.clone())))
+            Ok((deleted > 0).then_some(Written { key, put: None }))
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn audit(connection: &Connection) -> Result<Contents, StoreError> {
 }
 
 fn entries(connection: &Connection, state: &State) -> Result<u64, StoreError> {
-    let query = "SELECT key, created, modified, value FROM entry";
+    let query = "SELECT key, created, modified, value, unpacked FROM entry";
     let mut statement = connection.prepare(query)?;
     let mut found = statement.query(())?;
     let mut count = 0;
@@ -54,7 +54,7 @@ fn logged(
     revision: u64,
     key: &Key,
 ) -> Result<Option<bytes::Bytes>, StoreError> {
-    let query = "SELECT value FROM change WHERE revision = ?1 AND key = ?2";
+    let query = "SELECT value, unpacked FROM change WHERE revision = ?1 AND key = ?2";
     let mut statement = connection.prepare_cached(query)?;
     let found = statement.query_row((revision, key.as_str()), |row| Ok(rows::value(row, 0, key)));
     Ok(found.optional()?.transpose()?.flatten())

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use rusqlite::Connection;
 
+use super::packing::Packed;
 use super::rows;
 use super::schema::State;
 use crate::model::{Change, Entry, Key, Revision, Step};
@@ -24,22 +25,38 @@ const STEPS_MAX: usize = 256;
 /// Values of one reading, in bytes; a single step may have more.
 const READING_BYTES: usize = 4 * 1024 * 1024;
 
+/// What a transaction did to one key.
+pub(super) struct Written<'a> {
+    pub(super) key: &'a Key,
+    /// What was put there; none where it was deleted.
+    pub(super) put: Option<Put<'a>>,
+}
+
+pub(super) struct Put<'a> {
+    pub(super) value: Packed<'a>,
+    /// The step that made the entry.
+    pub(super) created: Revision,
+}
+
 /// Adds a step; says what it weighs, in bytes.
 pub(super) fn append(
     connection: &Connection,
     revision: Revision,
-    changes: &[Change],
+    changes: &[Written<'_>],
 ) -> Result<u64, StoreError> {
-    let insert = "INSERT INTO change (revision, key, created, value) VALUES (?1, ?2, ?3, ?4)";
+    let insert = "INSERT INTO change (revision, key, created, value, unpacked)
+                  VALUES (?1, ?2, ?3, ?4, ?5)";
     let mut statement = connection.prepare_cached(insert)?;
     let mut weight = STEP_BYTES;
     for change in changes {
-        let (created, value) = match change {
-            Change::Put(entry) => (Some(entry.created.0), Some(entry.value.as_ref())),
-            Change::Deleted(_) => (None, None),
-        };
-        let key = change.key().as_str();
-        statement.execute((revision.0, key, created, value))?;
+        let key = change.key.as_str();
+        let put = change.put.as_ref();
+        let (created, value) = (
+            put.map(|put| put.created.0),
+            put.map(|put| &*put.value.bytes),
+        );
+        let unpacked = put.and_then(|put| put.value.unpacked);
+        statement.execute((revision.0, key, created, value, unpacked))?;
         let bytes = key.len().saturating_add(value.map_or(0, <[u8]>::len));
         weight = weight.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
@@ -175,7 +192,7 @@ impl Scan {
 }
 
 fn change(connection: &Connection, revision: u64, key: Key) -> Result<Change, StoreError> {
-    let query = "SELECT created, value FROM change WHERE revision = ?1 AND key = ?2";
+    let query = "SELECT created, value, unpacked FROM change WHERE revision = ?1 AND key = ?2";
     let mut statement = connection.prepare_cached(query)?;
     let mut rows = statement.query((revision, key.as_str()))?;
     let Some(row) = rows.next()? else {

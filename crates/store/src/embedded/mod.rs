@@ -11,6 +11,7 @@ mod change_log;
 mod directory;
 mod error;
 mod meta;
+mod packing;
 mod reader;
 mod restore;
 mod rows;

@@ -88,7 +88,7 @@ fn snapshot<T, E: From<StoreError>>(
 }
 
 pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Entry>, StoreError> {
-    let query = "SELECT key, created, modified, value FROM entry WHERE key = ?1";
+    let query = "SELECT key, created, modified, value, unpacked FROM entry WHERE key = ?1";
     let mut statement = connection.prepare_cached(query)?;
     let found = statement.query_row([key.as_str()], |row| Ok(rows::entry(row)));
     found.optional()?.transpose()
@@ -122,7 +122,8 @@ pub(super) fn list(
         _ => (prefix, ">="),
     };
     let query = format!(
-        "SELECT key, created, modified, value FROM entry WHERE key {comparison} ?1 ORDER BY key"
+        "SELECT key, created, modified, value, unpacked FROM entry
+         WHERE key {comparison} ?1 ORDER BY key"
     );
     let mut statement = connection.prepare_cached(&query)?;
     let mut found = statement.query([from])?;

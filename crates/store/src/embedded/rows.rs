@@ -4,10 +4,11 @@ use bytes::Bytes;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use super::packing;
 use crate::model::{Entry, Key, Revision, VALUE_BYTES_MAX};
 use crate::traits::StoreError;
 
-/// A row of `key, created, modified, value`.
+/// A row of `key, created, modified, value, unpacked`.
 pub(super) fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     let key = key(row, 0)?;
     let value = value(row, 3, &key)?.ok_or_else(|| unreadable(&key, "it has no value"))?;
@@ -29,14 +30,20 @@ pub(super) fn key(row: &Row<'_>, column: usize) -> Result<Key, StoreError> {
     Key::new(text).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
-/// A value, or none where the row tells of a deletion.
+/// A value, of the columns `value, unpacked`, or none where the row tells of a deletion.
 pub(super) fn value(row: &Row<'_>, column: usize, key: &Key) -> Result<Option<Bytes>, StoreError> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        ValueRef::Blob(bytes) if bytes.len() <= VALUE_BYTES_MAX => {
-            Ok(Some(Bytes::copy_from_slice(bytes)))
+    let unpacked: Option<usize> = row.get(column + 1)?;
+    match (row.get_ref(column)?, unpacked) {
+        (ValueRef::Null, None) => Ok(None),
+        (ValueRef::Null, Some(_)) => Err(unreadable(key, "its value is missing")),
+        (ValueRef::Blob(bytes), _) if bytes.len() > VALUE_BYTES_MAX => {
+            Err(unreadable(key, "its value is too large"))
         }
-        ValueRef::Blob(_) => Err(unreadable(key, "its value is too large")),
+        (ValueRef::Blob(bytes), None) => Ok(Some(Bytes::copy_from_slice(bytes))),
+        (ValueRef::Blob(bytes), Some(unpacked)) => {
+            let value = packing::unpack(bytes, unpacked).map_err(|what| unreadable(key, &what))?;
+            Ok(Some(value.into()))
+        }
         _ => Err(unreadable(key, "its value is not made of bytes")),
     }
 }

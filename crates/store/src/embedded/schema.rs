@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x4757_7374;
 
 /// The step at place `n` leads from version `n` to version `n + 1`. A step that was released is
 /// never changed: databases out there were made by it.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE state (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         revision INTEGER NOT NULL,
@@ -40,7 +41,13 @@ const STEPS: [&str; 1] = ["
         value BLOB,
         PRIMARY KEY (revision, key)
     ) STRICT;
-"];
+",
+    // The length of a value that lies there packed: see `packing`.
+    "
+    ALTER TABLE entry ADD COLUMN unpacked INTEGER;
+    ALTER TABLE change ADD COLUMN unpacked INTEGER;
+",
+];
 
 /// Asks SQLite whether every page of a file holds together, and indexes are those of their tables.
 pub(super) const EVERY_PAGE: &str = "PRAGMA integrity_check(1)";

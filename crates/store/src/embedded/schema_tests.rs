@@ -52,6 +52,9 @@ fn a_database_of_the_first_version_is_brought_to_the_present_one() {
     let connection = open(&directory).unwrap();
     let contents = super::super::audit::audit(&connection).unwrap();
     assert_eq!((contents.revision.0, contents.entries), (7, 2));
+    let key = crate::model::Key::new("a").unwrap();
+    let entry = super::super::reader::get(&connection, &key).unwrap();
+    assert_eq!(&*entry.unwrap().value, b"1");
     drop(connection);
     assert_eq!(
         version(&directory.database()),
