@@ -19,6 +19,9 @@ use crate::engines::Installed;
 use crate::process::Program;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at an operation; a client that asks without a pause takes a core from what it
+/// waits for.
+const POLL_EVERY: Duration = Duration::from_millis(1);
 const API_VERSION: &str = "2025-07-01";
 
 /// A gateway program with a control plane on a new folder.
@@ -164,8 +167,8 @@ impl Client {
     }
 
     /// The path of the operation, where one goes on.
-    pub(super) fn put(&mut self, path: &str, body: &Value) -> anyhow::Result<Option<String>> {
-        let answer = self.call("PUT", &versioned(path), body.to_string().as_bytes())?;
+    pub(super) fn put(&mut self, path: &str, body: &str) -> anyhow::Result<Option<String>> {
+        let answer = self.call("PUT", &versioned(path), body.as_bytes())?;
         let is_fine = matches!(answer.status, 200 | 201);
         ensure!(is_fine, "PUT {path}: {} {}", answer.status, answer.body());
         Ok(answer.operation)
@@ -181,7 +184,7 @@ impl Client {
             let body = answer.body();
             match body["status"].as_str() {
                 Some("Succeeded") => return Ok(()),
-                Some("InProgress") => {}
+                Some("InProgress") => std::thread::sleep(POLL_EVERY),
                 _ => bail!("{path}: {} {body}", answer.status),
             }
         }

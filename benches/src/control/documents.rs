@@ -32,12 +32,15 @@ pub(super) fn small_name(number: usize) -> String {
 /// A group, and a network whose subnet has room for all gateways, and which the servers are in.
 pub(super) fn make_network(client: &mut Client) -> anyhow::Result<()> {
     let group = format!("{SUBSCRIPTION}/resourceGroups/bench");
-    client.put(&group, &json!({"location": "local"}))?;
+    client.put(&group, &json!({"location": "local"}).to_string())?;
     let network = json!({"location": "local", "properties": {
         "addressSpace": {"addressPrefixes": ["10.0.0.0/8"]},
         "subnets": [{"name": "gateway", "properties": {"addressPrefix": "10.0.0.0/16"}}],
     }});
-    let operation = client.put(&format!("{NETWORK}/virtualNetworks/bench"), &network)?;
+    let operation = client.put(
+        &format!("{NETWORK}/virtualNetworks/bench"),
+        &network.to_string(),
+    )?;
     client.finish(&operation)
 }
 
