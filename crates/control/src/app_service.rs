@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gatewright_store::{SealingKey, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -15,6 +14,7 @@ use crate::core::Core;
 use crate::keys::{APP_SERVICE_AUTHORITY, authority};
 use crate::pki::Presented;
 use crate::providers::web::front;
+use crate::storage::Storage;
 
 /// The address at which every web app answers, in HTTP and in HTTPS. It listens from the beginning
 /// and serves with the control plane.
@@ -32,11 +32,7 @@ impl AppService {
     ///
     /// # Errors
     /// When it cannot listen there, or the store cannot be read or written.
-    pub async fn bind(
-        wanted: SocketAddr,
-        store: &dyn Store,
-        sealing: &SealingKey,
-    ) -> Result<Self, StartError> {
+    pub async fn bind(wanted: SocketAddr, storage: &Storage) -> Result<Self, StartError> {
         let bind = |error| StartError::Bind(wanted, error);
         if !wanted.ip().is_loopback() {
             let why = "the web apps are for this machine; give a loopback address";
@@ -45,7 +41,8 @@ impl AppService {
         let listener = TcpListener::bind(wanted).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let names = front::names();
-        let authority = authority(store, sealing, (APP_SERVICE_AUTHORITY, &names)).await?;
+        let of_apps = (APP_SERVICE_AUTHORITY, &*names);
+        let authority = authority(storage.store(), &storage.sealing, of_apps).await?;
         Ok(Self {
             listener,
             address,

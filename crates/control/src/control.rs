@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_arm::ResourceId;
-use gatewright_store::{CommitError, SealingKey, Store, StoreError, Transaction};
+use gatewright_store::{CommitError, StoreError, Transaction};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -27,6 +27,7 @@ use crate::operations::{self, Doing, Operation, Status};
 use crate::pki::{self, Presented};
 use crate::providers::resume_deployment;
 use crate::resources::document::{self, Document};
+use crate::storage::Storage;
 
 /// Longest name of a principal that is taken, in characters.
 const NAME_CHARACTERS_MAX: usize = 120;
@@ -63,11 +64,10 @@ impl Control {
     pub async fn start(
         config: ControlConfig,
         app_service: Option<AppService>,
-        store: Arc<dyn Store>,
-        sealing: Arc<SealingKey>,
+        storage: Storage,
         node: Arc<dyn Node>,
     ) -> Result<Self, StartError> {
-        Self::start_within(Limits::default(), config, app_service, store, sealing, node).await
+        Self::start_within(Limits::default(), config, app_service, storage, node).await
     }
 
     /// As [`Control::start`], within other bounds than those it serves with.
@@ -79,8 +79,7 @@ impl Control {
         limits: Limits,
         config: ControlConfig,
         app_service: Option<AppService>,
-        store: Arc<dyn Store>,
-        sealing: Arc<SealingKey>,
+        storage: Storage,
         node: Arc<dyn Node>,
     ) -> Result<Self, StartError> {
         let bind = |error| StartError::Bind(config.listen, error);
@@ -88,18 +87,18 @@ impl Control {
         let address = listener.local_addr().map_err(bind)?;
         let names = pki::names(&config.names);
         let authorities = pki::authorities(&names, address.port());
-        let authority = authority(&*store, &sealing, (AUTHORITY, &names)).await?;
+        let (store, sealing) = (storage.store(), &*storage.sealing);
+        let authority = authority(store, sealing, (AUTHORITY, &names)).await?;
         tell_authority(&config.ca_file, &authority.certificate)
             .map_err(|error| StartError::CaFile(config.ca_file.display().to_string(), error))?;
         let presented = Presented::new(authority, names, clock::now()).map_err(StartError::Keys)?;
-        let tokens = token_key(&*store, &sealing, &config.tenant, &authorities).await?;
+        let tokens = token_key(store, sealing, &config.tenant, &authorities).await?;
         let identity = Identity::new(tokens, Vec::new());
         let core = Arc::new(Core::new(
             config,
             limits,
             authorities,
-            store,
-            sealing,
+            storage,
             identity,
             node,
         ));

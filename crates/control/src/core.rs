@@ -25,6 +25,7 @@ use crate::resources::document::{self, Document};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::Kind;
 use crate::resources::recent::Recent;
+use crate::storage::Storage;
 
 /// The control plane.
 pub(crate) struct Core {
@@ -57,8 +58,7 @@ impl Core {
         config: ControlConfig,
         limits: Limits,
         authorities: Vec<String>,
-        store: Arc<dyn Store>,
-        sealing: Arc<SealingKey>,
+        storage: Storage,
         identity: Identity,
         node: Arc<dyn Node>,
     ) -> Self {
@@ -67,10 +67,10 @@ impl Core {
         Self {
             config,
             limits,
-            store,
-            sealing,
+            store: storage.store,
+            sealing: storage.sealing,
             inventory: Inventory::default(),
-            recent: Recent::default(),
+            recent: storage.recent,
             identity,
             endings: Endings::default(),
             asked: Asked::default(),
@@ -216,10 +216,11 @@ impl Core {
 
     /// Takes note of a resource as it was stored.
     pub(crate) fn note(&self, document: &Document) {
-        self.inventory.put(document);
+        // The node hears of the step at the same moment, and looks here first.
         if let Ok(key) = document::key_of(&document.id) {
             self.recent.put(key, document);
         }
+        self.inventory.put(document);
     }
 
     /// Every entry whose key begins with `prefix`.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gatewright_arm::ApplicationGateway;
-use gatewright_store::{Change, Entry, Key, Revision, SealingKey, Step, Store, StoreError};
+use gatewright_store::{Change, Entry, Key, Revision, Step, StoreError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::providers::typed_gateway;
+use crate::providers::desired_gateway;
 use crate::providers::web::{SITES, host_names};
-use crate::resources::document::{self, Document, Glance};
+use crate::resources::document::{self, Document, Glance, Judged};
+use crate::storage::Storage;
 
 /// Why what is stored cannot be read.
 pub type DesiredError = StoreError;
@@ -19,10 +19,9 @@ pub type DesiredError = StoreError;
 /// A gateway that is to be served.
 #[derive(Clone, Debug)]
 pub struct DesiredGateway {
-    /// With its secrets.
-    pub gateway: Arc<ApplicationGateway>,
+    pub wanted: Judged,
     /// What to serve while that cannot be.
-    pub last_good: Option<Arc<ApplicationGateway>>,
+    pub last_good: Option<Judged>,
     /// The write that made it so. A later step of the same write changes nothing of it.
     write: Option<Uuid>,
     /// Whether that write has failed.
@@ -33,7 +32,7 @@ pub struct DesiredGateway {
 
 /// Everything that is to be served, at one revision.
 pub struct Desired {
-    sealing: Arc<SealingKey>,
+    storage: Storage,
     revision: Revision,
     /// By id in lower case.
     gateways: BTreeMap<String, DesiredGateway>,
@@ -82,9 +81,10 @@ impl Desired {
     ///
     /// # Errors
     /// When the store cannot be read, or what lies there is none of ours.
-    pub async fn load(store: &dyn Store, sealing: Arc<SealingKey>) -> Result<Self, DesiredError> {
+    pub async fn load(storage: &Storage) -> Result<Self, DesiredError> {
+        let store = storage.store();
         let mut desired = Self {
-            sealing,
+            storage: storage.clone(),
             revision: Revision::default(),
             gateways: BTreeMap::new(),
             network: BTreeMap::new(),
@@ -158,11 +158,18 @@ impl Desired {
         let id = format!("/{id}");
         match (prefix, change) {
             (document::PREFIX, Change::Put(entry)) => {
-                let glance = Glance::read(entry)?;
-                if self.is_known(&id, &glance) {
-                    return Ok(Part::Other);
+                if let Some(document) = self.storage.recent.of(entry) {
+                    let is_known = self.is_known(&id, document.operation, document.state());
+                    return match is_known {
+                        true => Ok(Part::Other),
+                        false => self.put(id, &document),
+                    };
                 }
-                self.put(id, &Document::read(entry)?)
+                let glance = Glance::read(entry)?;
+                match self.is_known(&id, glance.operation, glance.state()) {
+                    true => Ok(Part::Other),
+                    false => self.put(id, &Document::read(entry)?),
+                }
             }
             (document::PREFIX, Change::Deleted(_)) => Ok(self.forget(id)),
             (document::LAST_GOOD_PREFIX, change) => {
@@ -181,30 +188,30 @@ impl Desired {
 
     /// Whether what is to be served of a resource is known: a later step of the same write changes
     /// its state alone. Takes note of the state.
-    fn is_known(&mut self, id: &str, glance: &Glance) -> bool {
-        if glance.operation.is_none() {
+    fn is_known(&mut self, id: &str, write: Option<Uuid>, state: Option<&str>) -> bool {
+        if write.is_none() {
             return false;
         }
         if let Some(known) = self.gateways.get_mut(id) {
-            let is_known = known.write == glance.operation;
+            let is_known = known.write == write;
             if is_known {
-                known.has_failed = glance.state() == Some("Failed");
+                known.has_failed = state == Some("Failed");
             }
             return is_known;
         }
         let network = self.network.get(id);
-        network.is_some_and(|known| known.write == glance.operation)
+        network.is_some_and(|known| known.write == write)
     }
 
     /// What was served until now, as a rule: it is not read again then.
-    fn last_good(&self, id: &str, entry: &Entry) -> Result<Arc<ApplicationGateway>, DesiredError> {
+    fn last_good(&self, id: &str, entry: &Entry) -> Result<Judged, DesiredError> {
         let glance = Glance::read(entry)?;
         let known = self.gateways.get(id);
         let known =
             known.filter(|known| glance.operation.is_some() && known.write == glance.operation);
         match known {
-            Some(known) => Ok(Arc::clone(&known.gateway)),
-            None => Ok(Arc::new(self.read(&Document::read(entry)?)?)),
+            Some(known) => Ok(known.wanted.clone()),
+            None => self.read(&Document::read(entry)?),
         }
     }
 
@@ -237,13 +244,13 @@ impl Desired {
     }
 
     fn put_gateway(&mut self, id: String, document: &Document) -> Result<Part, DesiredError> {
-        let gateway = Arc::new(self.read(document)?);
+        let wanted = self.read(document)?;
         let last_good = self
             .gateways
             .get(&id)
             .and_then(|known| known.last_good.clone());
         let known = DesiredGateway {
-            gateway,
+            wanted,
             last_good,
             write: document.operation,
             has_failed: document.state() == Some("Failed"),
@@ -267,9 +274,8 @@ impl Desired {
         }
     }
 
-    fn read(&self, document: &Document) -> Result<ApplicationGateway, DesiredError> {
-        let secrets = document.open(&self.sealing)?;
-        typed_gateway(document, &secrets).map_err(|why| {
+    fn read(&self, document: &Document) -> Result<Judged, DesiredError> {
+        desired_gateway(document, &self.storage.sealing).map_err(|why| {
             StoreError::Unreadable(format!("the gateway {} cannot be read: {why}", document.id))
         })
     }

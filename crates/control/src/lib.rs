@@ -30,6 +30,7 @@ mod providers;
 mod public_addresses;
 mod resources;
 mod routes;
+mod storage;
 
 pub use app_service::AppService;
 pub use config::{ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT};
@@ -39,5 +40,7 @@ pub use front::limits::Limits;
 pub use identity::{Assignment, NewPrincipal, Principal, Role};
 pub use node::{ATTEMPT_CONNECTIONS, Attempt, AttemptRequest, Attempted, LetsThrough, Node, Tried};
 pub use public_addresses::{PublicAddresses, PublicAddressesError};
+pub use resources::document::Judged;
 #[doc(hidden)]
 pub use routes::{ListedRoute, listed_routes};
+pub use storage::Storage;

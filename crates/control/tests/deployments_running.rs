@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_arm::{ArmError, ResourceId};
-use gatewright_control::{Attempt, Attempted, Control, LetsThrough, Node};
-use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, Store};
+use gatewright_control::{Attempt, Attempted, Control, LetsThrough, Node, Storage};
+use gatewright_store::{Embedded, KeySources, Options, Pending, Revision};
 use gatewright_testkit::certificates::{Authority, Leaf};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -269,10 +269,8 @@ async fn start_at(directory: &Path, node: Arc<dyn Node>) -> Control {
     let config = config(directory);
     let opened = Embedded::open_sealed(directory, Options::default(), &KeySources::default());
     let (store, key) = opened.unwrap();
-    let store: Arc<dyn Store> = Arc::new(store);
-    Control::start(config, None, store, Arc::new(key), node)
-        .await
-        .unwrap()
+    let storage = Storage::new(Arc::new(store), Arc::new(key));
+    Control::start(config, None, storage, node).await.unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

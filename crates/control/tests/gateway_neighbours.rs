@@ -2,11 +2,8 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use gatewright_arm::Item;
 use gatewright_arm::model::BackendAddressPool;
-use gatewright_control::Desired;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::{LOCATION, Site, names, net};
@@ -386,10 +383,9 @@ async fn a_gateways_way_to_the_internet_is_its_own() {
 
 /// The addresses in the pools of the gateway as the node is to serve it.
 async fn served(site: &Site) -> Vec<Vec<String>> {
-    let desired = Desired::load(&*site.store, Arc::clone(&site.sealing)).await;
-    let desired = desired.unwrap();
+    let desired = site.desired().await;
     let gateway = desired.gateways().values().next().unwrap();
-    let pools = &gateway.gateway.properties.backend_address_pools;
+    let pools = &gateway.wanted.gateway.properties.backend_address_pools;
     let of_pool = |pool: &Item<BackendAddressPool>| {
         let servers = pool.properties.backend_addresses.iter();
         servers

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatewright_control::{Control, DEFAULT_TENANT, Desired};
+use gatewright_control::{Control, DEFAULT_TENANT, Desired, Storage};
 use gatewright_store::{Embedded, Key, KeySources, Options, SealingKey, Store, Transaction};
 use gatewright_testkit::certificates::{Authority, Identity, Leaf};
 use reqwest::StatusCode;
@@ -58,7 +58,8 @@ impl World {
         put_identity(&*store).await;
         let config = config(directory.path());
         let (ca_file, node) = (config.ca_file.clone(), Arc::new(Obedient));
-        let started = Control::start(config, None, Arc::clone(&store), Arc::clone(&sealing), node);
+        let storage = Storage::new(Arc::clone(&store), Arc::clone(&sealing));
+        let started = Control::start(config, None, storage, node);
         let mut control = started.await.unwrap();
         let bootstrap = control.take_bootstrap().unwrap();
         let ca = std::fs::read(ca_file).unwrap();
@@ -128,8 +129,8 @@ impl World {
     }
 
     async fn desired(&self) -> Desired {
-        let desired = Desired::load(&*self.store, Arc::clone(&self.sealing));
-        desired.await.unwrap()
+        let storage = Storage::new(Arc::clone(&self.store), Arc::clone(&self.sealing));
+        Desired::load(&storage).await.unwrap()
     }
 
     /// The leaf that is to be served; of what is served instead, where `last_good`.
@@ -141,9 +142,9 @@ impl World {
                 .last_good
                 .as_ref()
                 .expect("something is served instead"),
-            false => &known.gateway,
+            false => &known.wanted,
         };
-        let data = gateway.properties.ssl_certificates[0]
+        let data = gateway.gateway.properties.ssl_certificates[0]
             .properties
             .data
             .as_ref();
@@ -400,7 +401,7 @@ async fn roles_let_an_identity_read_where_they_decide() {
     let served = world.desired().await;
     let known = &served.gateways()[&gateway_id().to_ascii_lowercase()];
     assert!(known.is_doomed && known.has_failed);
-    let good = known.last_good.as_ref().unwrap().etag.as_deref();
+    let good = known.last_good.as_ref().unwrap().gateway.etag.as_deref();
     assert_eq!(good, etag.as_str());
     let events = world.store.list("activity/", None, 10_000).await.unwrap();
     let read = |entry: &gatewright_store::Entry| -> Value {
@@ -489,10 +490,10 @@ async fn pem_and_roots_are_fetched_and_public_halves_are_shown() {
     let shown = &reply.body["properties"];
     let trusted = &shown["trustedRootCertificates"][0]["properties"];
     assert!(trusted.get("data").is_none(), "{trusted}");
-    let desired = Desired::load(&*world.store, Arc::clone(&world.sealing))
-        .await
-        .unwrap();
-    let gateway = &desired.gateways()[&gateway_id().to_ascii_lowercase()].gateway;
+    let desired = world.desired().await;
+    let gateway = &desired.gateways()[&gateway_id().to_ascii_lowercase()]
+        .wanted
+        .gateway;
     let data = gateway.properties.trusted_root_certificates[0]
         .properties
         .data

@@ -2,9 +2,7 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use gatewright_control::{Desired, Role};
+use gatewright_control::Role;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Api, GROUP, LOCATION, Reply, Site, group, net};
@@ -172,8 +170,7 @@ async fn the_front_knows_a_site_by_its_host_name() {
     visit(&site, "http", "www.contoso.test")
         .await
         .expect(StatusCode::OK);
-    let desired = Desired::load(&*site.store, Arc::clone(&site.sealing)).await;
-    let desired = desired.unwrap();
+    let desired = site.desired().await;
     let names: Vec<&str> = desired.app_names().collect();
     assert_eq!(names, ["app1.azurewebsites.net", "www.contoso.test"]);
     site.api.create(&web("sites/app2"), &app("")).await;

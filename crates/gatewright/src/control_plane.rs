@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatewright_control::{
-    AppService, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT,
+    AppService, Control, ControlConfig, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Storage,
 };
-use gatewright_store::{Embedded, KeySources, Options, SealingKey, Store};
+use gatewright_store::{Embedded, KeySources, Options, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -68,7 +68,7 @@ pub(crate) struct Operators {
 pub(crate) struct ControlPlane {
     settings: ControlSettings,
     store: Arc<Embedded>,
-    sealing: Arc<SealingKey>,
+    storage: Storage,
     apps: AppService,
     served: Served,
 }
@@ -87,21 +87,22 @@ impl ControlPlane {
             KeySources::from_environment().map_err(|error| Sentence::new(error.to_string()))?;
         let opened = Embedded::open_sealed(&settings.data_dir, Options::default(), &sources);
         let (store, sealing) = opened.map_err(|error| Sentence::new(error.to_string()))?;
-        let (store, sealing) = (Arc::new(store), Arc::new(sealing));
+        let store = Arc::new(store);
         let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-        let apps = AppService::bind(APP_SERVICE, &*store, &sealing).await;
+        let storage = Storage::new(shared, Arc::new(sealing));
+        let apps = AppService::bind(APP_SERVICE, &storage).await;
         let apps = apps.map_err(|error| Sentence::new(error.to_string()))?;
         gatewright_dataplane::trust_as_well_known(apps.authority()).map_err(|why| {
             Sentence::new(format!(
                 "the authority of App Service is not trusted: {why}"
             ))
         })?;
-        let stored = Stored::open(shared, Arc::clone(&sealing), apps.address()).await?;
+        let stored = Stored::open(storage.clone(), apps.address()).await?;
         let served = node.follow(stored);
         Ok(Some(Self {
             settings,
             store,
-            sealing,
+            storage,
             apps,
             served,
         }))
@@ -126,9 +127,7 @@ impl ControlPlane {
         };
         let ca_file = config.ca_file.clone();
         let served = Arc::new(self.served);
-        let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
-        let (apps, sealing) = (Some(self.apps), Arc::clone(&self.sealing));
-        let started = Control::start(config, apps, store, sealing, served).await;
+        let started = Control::start(config, Some(self.apps), self.storage, served).await;
         let mut control = started.map_err(|error| cannot_start(&error, self.settings.listen))?;
         let address = control.address();
         if let Some(made) = control.take_bootstrap() {

@@ -12,6 +12,7 @@ use gatewright_arm::{
     NetworkResources, ReadError, ReadReport, read_network, validate,
 };
 use gatewright_compile::{Options, compile_validated};
+use gatewright_control::Judged;
 use gatewright_snapshot::Snapshot;
 
 use crate::findings::{Finding, Level, has_errors};
@@ -176,32 +177,45 @@ impl Document {
         if has_errors(&self.findings) {
             return;
         }
-        let context = Context::default();
-        let validated = self
-            .gateways
-            .iter()
-            .flat_map(|gateway| validate(gateway, &context));
-        self.add(
-            validated
-                .filter(|finding| !is_about_data(finding))
-                .collect(),
-        );
-        if has_errors(&self.findings) {
-            return;
-        }
-        match compile_validated(&self.gateways, options) {
-            Ok(compiled) => {
-                self.snapshot = Some(compiled.snapshot);
-                self.add(compiled.diagnostics);
-            }
-            Err(diagnostics) => self.add(diagnostics),
-        }
+        let (found, snapshot) = compiled(&self.gateways, validated(&self.gateways), options);
+        self.snapshot = snapshot;
+        self.add(found);
     }
 
     fn add(&mut self, diagnostics: Vec<Diagnostic>) {
         let convert = |diagnostic| Finding::from_diagnostic(&self.file, diagnostic);
         let findings: Vec<_> = diagnostics.into_iter().map(convert).collect();
         self.findings.extend(findings);
+    }
+}
+
+/// What validation finds in gateways that are about to be served.
+fn validated(gateways: &[ApplicationGateway]) -> Vec<Diagnostic> {
+    let context = Context::default();
+    let found = gateways
+        .iter()
+        .flat_map(|gateway| validate(gateway, &context));
+    found.filter(|finding| !is_about_data(finding)).collect()
+}
+
+/// Gateways in which validation found this; nothing after an error.
+fn compiled(
+    gateways: &[ApplicationGateway],
+    mut found: Vec<Diagnostic>,
+    options: &Options,
+) -> (Vec<Diagnostic>, Option<Snapshot>) {
+    if found.iter().any(Diagnostic::is_error) {
+        return (found, None);
+    }
+    match compile_validated(gateways, options) {
+        Ok(compiled) => {
+            found.extend(compiled.diagnostics);
+            (found, Some(compiled.snapshot))
+        }
+        Err(diagnostics) => {
+            found.extend(diagnostics);
+            (found, None)
+        }
     }
 }
 
@@ -245,16 +259,16 @@ impl Parts {
     /// Those of `gateways`, each compiled where that was not done before; others are forgotten.
     pub(crate) fn take(
         &mut self,
-        gateways: &[(String, Arc<ApplicationGateway>)],
+        gateways: &[(String, Judged)],
         options: &Options,
     ) -> Vec<Arc<Part>> {
         let mut known = std::mem::take(&mut self.0);
         let taken: Vec<Arc<Part>> = gateways
             .iter()
-            .map(|(id, gateway)| {
+            .map(|(id, judged)| {
                 let before = known.remove(id);
-                let before = before.filter(|part| Arc::ptr_eq(&part.gateway, gateway));
-                let part = before.unwrap_or_else(|| Arc::new(Part::compile(id, gateway, options)));
+                let before = before.filter(|part| Arc::ptr_eq(&part.gateway, &judged.gateway));
+                let part = before.unwrap_or_else(|| Arc::new(Part::compile(id, judged, options)));
                 self.0.insert(id.clone(), Arc::clone(&part));
                 part
             })
@@ -269,19 +283,19 @@ impl Parts {
 }
 
 impl Part {
-    fn compile(id: &str, gateway: &Arc<ApplicationGateway>, options: &Options) -> Self {
-        let mut document = Document {
-            file: id.to_owned(),
-            gateways: vec![ApplicationGateway::clone(gateway)],
-            network: None,
-            findings: Vec::new(),
-            snapshot: None,
+    /// One that was validated when it was written is not validated again.
+    fn compile(id: &str, judged: &Judged, options: &Options) -> Self {
+        let gateways = std::slice::from_ref(&*judged.gateway);
+        let found = match &judged.findings {
+            Some(findings) => findings.to_vec(),
+            None => validated(gateways),
         };
-        document.check(options);
+        let (found, snapshot) = compiled(gateways, found, options);
+        let convert = |diagnostic| Finding::from_diagnostic(id, diagnostic);
         Self {
-            gateway: Arc::clone(gateway),
-            findings: document.findings,
-            snapshot: document.snapshot,
+            gateway: Arc::clone(&judged.gateway),
+            findings: found.into_iter().map(convert).collect(),
+            snapshot,
         }
     }
 }

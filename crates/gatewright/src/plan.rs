@@ -96,7 +96,7 @@ pub(crate) fn plan(
     if settings.dev_certs {
         let of_files = documents.iter().map(|one| one.gateways.as_slice());
         let stored = chosen.gateways.iter();
-        let stored = stored.map(|(_, gateway)| std::slice::from_ref(&**gateway));
+        let stored = stored.map(|(_, judged)| std::slice::from_ref(&*judged.gateway));
         let keyless: Vec<_> = of_files
             .chain(stored)
             .flat_map(|gateways| gatewright_compile::keyless_certificates(gateways, &options))

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_arm::{ApplicationGateway, ArmError, NetworkReadError, ResourceId, read_network};
-use gatewright_control::{Attempt, Attempted, Desired, DesiredError, DesiredGateway, LetsThrough};
+use gatewright_control::{
+    Attempt, Attempted, Desired, DesiredError, DesiredGateway, Judged, LetsThrough, Storage,
+};
 use gatewright_dataplane::{ApplyError, Mapping};
-use gatewright_store::{Pending, Revision, SealingKey, Step, Store, Watch, WatchError};
+use gatewright_store::{Pending, Revision, Step, Watch, WatchError};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -38,8 +40,7 @@ pub(crate) struct Taken {
 
 /// Where what is stored comes in, and what came of it goes out.
 pub(crate) struct Stored {
-    store: Arc<dyn Store>,
-    sealing: Arc<SealingKey>,
+    storage: Storage,
     desired: Desired,
     steps: Box<dyn Watch>,
     /// Where the names of web apps lead.
@@ -55,7 +56,7 @@ pub(crate) struct Stored {
 #[derive(Debug, Default)]
 pub(crate) struct Chosen {
     /// With the id that findings name in place of a file.
-    pub(crate) gateways: Vec<(String, Arc<ApplicationGateway>)>,
+    pub(crate) gateways: Vec<(String, Judged)>,
     pub(crate) network: NetworkFolder,
     /// Where frontends listen, by the gateway's id and the frontend's name, both in lower case.
     pub(crate) addresses: HashMap<(String, String), IpAddr>,
@@ -68,15 +69,10 @@ impl Stored {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn open(
-        store: Arc<dyn Store>,
-        sealing: Arc<SealingKey>,
-        apps: SocketAddr,
-    ) -> Result<Self, Sentence> {
-        let (desired, steps) = read(&store, &sealing).await?;
+    pub(crate) async fn open(storage: Storage, apps: SocketAddr) -> Result<Self, Sentence> {
+        let (desired, steps) = read(&storage).await?;
         Ok(Self {
-            store,
-            sealing,
+            storage,
             desired,
             steps,
             apps,
@@ -118,7 +114,7 @@ impl Stored {
         let step = match step {
             Ok(step) => step,
             Err(WatchError::Compacted { .. }) => {
-                (self.desired, self.steps) = read(&self.store, &self.sealing).await?;
+                (self.desired, self.steps) = read(&self.storage).await?;
                 return Ok(true);
             }
             Err(error) => return Err(unreadable(&error)),
@@ -145,11 +141,11 @@ impl Stored {
             ..Chosen::default()
         };
         for (id, known) in self.desired.gateways() {
-            let Some(gateway) = self.choose_one(id, known) else {
+            let Some(judged) = self.choose_one(id, known) else {
                 continue;
             };
-            self.place(id, gateway, &mut chosen.addresses);
-            chosen.gateways.push((id.clone(), Arc::clone(gateway)));
+            self.place(id, &judged.gateway, &mut chosen.addresses);
+            chosen.gateways.push((id.clone(), judged.clone()));
         }
         for (id, body) in self.desired.network() {
             match read_network(body) {
@@ -165,11 +161,7 @@ impl Stored {
         chosen
     }
 
-    fn choose_one<'a>(
-        &self,
-        id: &str,
-        known: &'a DesiredGateway,
-    ) -> Option<&'a Arc<ApplicationGateway>> {
+    fn choose_one<'a>(&self, id: &str, known: &'a DesiredGateway) -> Option<&'a Judged> {
         if self.hopeless.contains(id) {
             return None;
         }
@@ -177,7 +169,7 @@ impl Stored {
         let is_last_good_better = is_bad && known.last_good.is_some();
         match self.failures.contains_key(id) || is_last_good_better {
             true => known.last_good.as_ref(),
-            false => Some(&known.gateway).filter(|_| !known.is_doomed),
+            false => Some(&known.wanted).filter(|_| !known.is_doomed),
         }
     }
 
@@ -262,19 +254,19 @@ impl Stored {
     pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.failures.iter().map(|(id, error)| {
             let known = self.desired.gateways().get(id);
-            let name = known.map_or("", |known| known.gateway.name.as_str());
+            let name = known.map_or("", |known| known.wanted.gateway.name.as_str());
             (id.as_str(), name, error.message.as_str())
         })
     }
 }
 
-async fn read(
-    store: &Arc<dyn Store>,
-    sealing: &Arc<SealingKey>,
-) -> Result<(Desired, Box<dyn Watch>), Sentence> {
-    let desired = Desired::load(&**store, Arc::clone(sealing)).await;
+async fn read(storage: &Storage) -> Result<(Desired, Box<dyn Watch>), Sentence> {
+    let desired = Desired::load(storage).await;
     let desired = desired.map_err(|error: DesiredError| unreadable(&error))?;
-    let steps = store.watch(Desired::PREFIX, desired.revision()).await;
+    let steps = storage
+        .store()
+        .watch(Desired::PREFIX, desired.revision())
+        .await;
     Ok((desired, steps.map_err(|error| unreadable(&error))?))
 }
 

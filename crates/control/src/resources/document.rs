@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use gatewright_arm::ResourceId;
+use gatewright_arm::{ApplicationGateway, Diagnostic, ResourceId};
 use gatewright_store::{Entry, Key, Revision, SealError, SealingKey, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,8 +41,19 @@ pub(crate) struct Document {
     /// Why the operation that wrote it fails whatever the node does: the error object. It is not to
     /// be served then.
     pub(crate) doomed: Option<Value>,
+    /// What its kind made of the body to judge it; none for one that was read from the store.
+    pub(crate) judged: Option<Judged>,
     /// The step that wrote it; 0 for one that is not stored yet.
     pub(crate) revision: Revision,
+}
+
+/// A gateway, with its secrets, and what is known of its validity.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub gateway: Arc<ApplicationGateway>,
+    /// What validation found when it was written, warnings alone; none where it was not validated
+    /// since it was read from the store.
+    pub findings: Option<Arc<[Diagnostic]>>,
 }
 
 /// How it lies in the store.
@@ -111,6 +122,7 @@ impl Document {
             sealed: None,
             notes: Value::Null,
             doomed: None,
+            judged: None,
             revision: Revision::default(),
         }
     }
@@ -132,10 +144,12 @@ impl Document {
             notes: stored.notes.unwrap_or_default(),
             doomed: stored.doomed,
             body: Arc::new(stored.body),
+            judged: None,
             revision: entry.modified,
         })
     }
 
+    /// How it is to lie in the store.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let stored = Stored {
             id: self.id.to_string(),

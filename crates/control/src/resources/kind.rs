@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::core::Core;
 use crate::operations::{Doing, Operation};
-use crate::resources::document::Document;
+use crate::resources::document::{Document, Judged};
 use crate::resources::inventory::Inventory;
 use crate::resources::shape::{self, Shape};
 
@@ -58,6 +58,8 @@ pub(crate) struct Prepared {
     pub(crate) secrets: Value,
     /// What is to be remembered and never shown; `None` for what was before.
     pub(crate) notes: Option<Value>,
+    /// What was made of the body to judge it, for those who are to serve it.
+    pub(crate) judged: Option<Judged>,
     /// Why the operation is going to fail although the resource is stored, as with a vault that
     /// denies a certificate.
     pub(crate) doomed: Option<ArmError>,

@@ -14,7 +14,9 @@ const BYTES_MAX: u64 = 64 * 1024 * 1024;
 const VALUE_BYTES: usize = 32;
 const MEMBER_BYTES: usize = 96;
 
-/// By key. What is stored decides: what is known under another revision is of no use.
+/// By key. What is stored decides: what is known under another revision is of no use. Clones are of
+/// the same.
+#[derive(Clone)]
 pub(crate) struct Recent(Cache<Key, Document>);
 
 impl Default for Recent {
@@ -33,6 +35,12 @@ impl Recent {
     /// What is known under the key. It is good while the store's entry has its revision.
     pub(crate) fn find(&self, key: &Key) -> Option<Document> {
         self.0.get(key)
+    }
+
+    /// The document of an entry, where it is known.
+    pub(crate) fn of(&self, entry: &Entry) -> Option<Document> {
+        let known = self.find(&entry.key)?;
+        (known.revision == entry.modified).then_some(known)
     }
 
     /// The document of an entry, which is known from now on.

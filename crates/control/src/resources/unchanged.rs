@@ -44,13 +44,14 @@ impl Core {
         self: &Arc<Self>,
         call: &Call,
         id: &ResourceId,
-        body: Value,
+        prepared: Prepared,
         previous: Document,
     ) -> Result<Accepted, ArmError> {
         let mut operation = self.begin(call, id, &previous.body);
         operation.end(None);
         let mut document = Document {
-            body: Arc::new(body),
+            body: Arc::new(prepared.body),
+            judged: prepared.judged,
             changed: clock::now(),
             ..previous.clone()
         };

@@ -130,7 +130,7 @@ impl Core {
                 Some(previous)
                     if self.changes_tags_at_most(kind, edit, &prepared, &previous)? =>
                 {
-                    self.store_tags(call, id, prepared.body, previous).await?
+                    self.store_tags(call, id, prepared, previous).await?
                 }
                 previous => self.store(call, kind, id, prepared, previous).await?,
             };
@@ -266,6 +266,7 @@ impl Core {
         let before = previous.as_ref().map(|before| before.notes.clone());
         document.notes = prepared.notes.or(before).unwrap_or_default();
         document.doomed = doomed.as_ref().map(operations::error_object);
+        document.judged = prepared.judged;
         kind.note(call.doing, &mut document.notes);
         kind.begin(document.edit(), call.doing);
         document

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
     Attempt, Attempted, Control, ControlConfig, LetsThrough, Limits, NewPrincipal, Node, Role,
+    Storage,
 };
 use gatewright_store::{
     Embedded, Entry, Key, KeySources, OpenError, Options, Pending, Revision, SealingKey, Store,
@@ -76,10 +77,9 @@ impl House {
             .enable_all()
             .build()
             .unwrap();
-        let (limits, given, key) = (self.limits, Arc::clone(&store), Arc::clone(&sealing));
-        let starting = runtime.spawn(Control::start_within(
-            limits, config, None, given, key, node,
-        ));
+        let storage = Storage::new(Arc::clone(&store), Arc::clone(&sealing));
+        let starting = Control::start_within(self.limits, config, None, storage, node);
+        let starting = runtime.spawn(starting);
         let mut control = starting.await.unwrap().unwrap();
         if let Some(owner) = control.take_bootstrap() {
             self.owner = Some(owner);

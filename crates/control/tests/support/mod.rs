@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_control::{
     AppService, Attempt, AttemptRequest, Attempted, Control, ControlConfig, DEFAULT_SUBSCRIPTION,
-    DEFAULT_TENANT, LetsThrough, NewPrincipal, Node, PublicAddresses, Tried,
+    DEFAULT_TENANT, Desired, LetsThrough, NewPrincipal, Node, PublicAddresses, Storage, Tried,
 };
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision, SealingKey, Store};
 use reqwest::{Certificate, Client, Method, StatusCode};
@@ -142,6 +142,8 @@ pub(crate) struct Site {
     pub(crate) api: Api,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sealing: Arc<SealingKey>,
+    /// As the control plane has it, with what it knows of the store.
+    pub(crate) storage: Storage,
     /// Where web apps answer, and who vouches for them.
     pub(crate) apps_at: SocketAddr,
     pub(crate) apps_authority: String,
@@ -179,10 +181,10 @@ impl Site {
         let store: Arc<dyn Store> = Arc::new(store);
         let sealing = Arc::new(key);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let apps = AppService::bind(any, &*store, &sealing).await.unwrap();
+        let storage = Storage::new(Arc::clone(&store), Arc::clone(&sealing));
+        let apps = AppService::bind(any, &storage).await.unwrap();
         let (apps_at, apps_authority) = (apps.address(), apps.authority().to_owned());
-        let given = (Arc::clone(&store), Arc::clone(&sealing));
-        let started = Control::start(config, Some(apps), given.0, given.1, node).await;
+        let started = Control::start(config, Some(apps), storage.clone(), node).await;
         let mut control = started.unwrap();
         let bootstrap = control
             .take_bootstrap()
@@ -195,10 +197,19 @@ impl Site {
             api,
             store,
             sealing,
+            storage,
             apps_at,
             apps_authority,
             directory,
         }
+    }
+}
+
+impl Site {
+    /// What is to be served, as it lies in the store.
+    pub(crate) async fn desired(&self) -> Desired {
+        let storage = Storage::new(Arc::clone(&self.store), Arc::clone(&self.sealing));
+        Desired::load(&storage).await.unwrap()
     }
 }
 

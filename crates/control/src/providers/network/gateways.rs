@@ -7,14 +7,15 @@ mod public;
 mod vault;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gatewright_arm::model::{OperationalState, ProvisioningState, Secret, SslPolicyName};
 use gatewright_arm::{
-    ApiVersion, ApplicationGateway, ArmError, Context as Validation, ReadError, ReadOptions,
-    WriteOptions, read_gateways_with, validate,
+    ApiVersion, ApplicationGateway, ArmError, Context as Validation, Diagnostic, ReadError,
+    ReadOptions, WriteOptions, read_gateways_with, validate,
 };
 use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
-use gatewright_store::Pending;
+use gatewright_store::{Pending, SealingKey};
 use serde_json::{Map, Value, json};
 
 pub(crate) use actions::{ask_later, routes};
@@ -22,7 +23,7 @@ pub(crate) use actions::{ask_later, routes};
 use crate::clock;
 use crate::core::{Core, failed};
 use crate::operations::Doing;
-use crate::resources::document::Document;
+use crate::resources::document::{Document, Judged};
 use crate::resources::edit::member;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
@@ -71,10 +72,11 @@ impl Kind for Gateways {
             .previous
             .map(|document| stored(core, document))
             .transpose()?;
+        let previous = previous.as_deref();
         let mut gateway = read(put)?;
-        own(&mut gateway, put, previous.as_ref());
-        keep_secrets(&mut gateway, previous.as_ref());
-        check(&gateway, put, previous.as_ref())
+        own(&mut gateway, put, previous);
+        keep_secrets(&mut gateway, previous);
+        check(&gateway, put, previous).map(drop)
     }
 
     fn settle<'a>(
@@ -201,14 +203,15 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         .previous
         .map(|document| stored(core, document))
         .transpose()?;
+    let previous = previous.as_deref();
     let mut gateway = read(put)?;
-    own(&mut gateway, put, previous.as_ref());
+    own(&mut gateway, put, previous);
     drop_sent(&mut gateway);
-    keep_secrets(&mut gateway, previous.as_ref());
+    keep_secrets(&mut gateway, previous);
     let id = put.own_id();
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
-    check(&gateway, put, previous.as_ref())?;
-    neighbours::give_addresses(core, id, &mut gateway, previous.as_ref()).await?;
+    let warnings = check(&gateway, put, previous)?;
+    neighbours::give_addresses(core, id, &mut gateway, previous).await?;
     let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
         now: clock::unix_now(),
@@ -230,12 +233,29 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let secrets = secrets(&gateway);
     public::describe(&mut gateway);
     leave_idle_capacity_out(&mut gateway);
+    let body = gatewright_arm::write(&gateway, &WriteOptions::default());
+    let notes = neighbours::noted(put, interfaces);
+    ask_for(&mut gateway, is_stopped(&notes));
     Ok(Prepared {
-        body: gatewright_arm::write(&gateway, &WriteOptions::default()),
+        body,
         secrets,
-        notes: Some(neighbours::noted(put, interfaces)),
+        notes: Some(notes),
+        judged: Some(Judged {
+            gateway: Arc::new(gateway),
+            findings: Some(warnings.into()),
+        }),
         doomed,
     })
+}
+
+/// Has a gateway say the states that the node is to bring about.
+fn ask_for(gateway: &mut ApplicationGateway, is_stopped: bool) {
+    let state = match is_stopped {
+        true => OperationalState::Stopped,
+        false => OperationalState::Running,
+    };
+    gateway.properties.operational_state = Some(state);
+    gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
 }
 
 /// A gateway that scales by itself has no capacity, also when one was sent: az sends what it read.
@@ -248,12 +268,12 @@ fn leave_idle_capacity_out(gateway: &mut ApplicationGateway) {
     }
 }
 
-/// Judges a gateway by itself.
+/// Judges a gateway by itself; answers the warnings.
 fn check(
     gateway: &ApplicationGateway,
     put: &Put<'_>,
     previous: Option<&ApplicationGateway>,
-) -> Result<(), ArmError> {
+) -> Result<Vec<Diagnostic>, ArmError> {
     let context = Validation {
         api_version: Some(put.api_version),
         previous,
@@ -264,7 +284,7 @@ fn check(
     let findings = validate(gateway, &context);
     match findings.iter().find(|finding| finding.is_error()) {
         Some(error) => Err(ArmError::from_finding(error)),
-        None => Ok(()),
+        None => Ok(findings),
     }
 }
 
@@ -323,8 +343,9 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
         // Follows from the tier, whatever a client read elsewhere.
         sku.family = None;
     }
-    properties.operational_state = before
-        .and_then(|before| before.operational_state)
+    let state = put.kept("/properties/operationalState");
+    properties.operational_state = state
+        .and_then(|state| OperationalState::from_text(state.as_str()?))
         .or(Some(OperationalState::Stopped));
     properties.resource_guid = before
         .and_then(|before| before.resource_guid.clone())
@@ -420,10 +441,13 @@ fn sealed_root(name: &str) -> String {
     format!("trustedRootCertificates/{}", name.to_ascii_lowercase())
 }
 
-/// A stored gateway with its secrets.
-fn stored(core: &Core, document: &Document) -> Result<ApplicationGateway, ArmError> {
+/// A stored gateway with its secrets. Its states are not to be looked at.
+fn stored(core: &Core, document: &Document) -> Result<Arc<ApplicationGateway>, ArmError> {
+    if let Some(judged) = &document.judged {
+        return Ok(Arc::clone(&judged.gateway));
+    }
     let sealed = document.open(&core.sealing).map_err(failed)?;
-    typed(document, &sealed).map_err(failed)
+    typed(document, &sealed).map(Arc::new).map_err(failed)
 }
 
 /// A stored gateway with these secrets.
@@ -456,14 +480,28 @@ pub(crate) fn typed(document: &Document, secrets: &Value) -> Result<ApplicationG
 }
 
 /// A stored gateway as it is to be served: what its state says is the node's to bring about.
-pub(crate) fn desired(document: &Document, secrets: &Value) -> Result<ApplicationGateway, String> {
-    let mut gateway = typed(document, secrets)?;
-    let state = match is_stopped(&document.notes) {
-        true => OperationalState::Stopped,
-        false => OperationalState::Running,
+pub(crate) fn desired(document: &Document, sealing: &SealingKey) -> Result<Judged, String> {
+    let mut judged = match &document.judged {
+        Some(judged) => judged.clone(),
+        None => {
+            let secrets = document.open(sealing).map_err(|error| error.to_string())?;
+            Judged {
+                gateway: Arc::new(typed(document, &secrets)?),
+                findings: None,
+            }
+        }
     };
-    gateway.properties.operational_state = Some(state);
-    gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
-    neighbours::serve_interfaces(&mut gateway, &document.notes);
-    Ok(gateway)
+    let is_stopped = is_stopped(&document.notes);
+    let is_asked_for = |gateway: &ApplicationGateway| {
+        let properties = &gateway.properties;
+        properties.provisioning_state == Some(ProvisioningState::Succeeded)
+            && (properties.operational_state == Some(OperationalState::Stopped)) == is_stopped
+    };
+    if !is_asked_for(&judged.gateway) {
+        ask_for(Arc::make_mut(&mut judged.gateway), is_stopped);
+    }
+    if neighbours::has_interfaces(&judged.gateway, &document.notes) {
+        neighbours::serve_interfaces(Arc::make_mut(&mut judged.gateway), &document.notes);
+    }
+    Ok(judged)
 }

@@ -72,6 +72,17 @@ pub(super) fn noted(put: &Put<'_>, addresses: Value) -> Value {
     notes
 }
 
+/// Whether interfaces are, or were, in its pools.
+pub(super) fn has_interfaces(gateway: &ApplicationGateway, notes: &Value) -> bool {
+    let noted = notes.get(INTERFACE_ADDRESSES).and_then(Value::as_object);
+    noted.is_some_and(|addresses| !addresses.is_empty())
+        || gateway
+            .properties
+            .backend_address_pools
+            .iter()
+            .any(|pool| !pool.properties.backend_ip_configurations.is_empty())
+}
+
 /// Makes servers of the interfaces in the pools of a gateway that is to be served.
 pub(super) fn serve_interfaces(gateway: &mut ApplicationGateway, notes: &Value) {
     for pool in &mut gateway.properties.backend_address_pools {

@@ -1,0 +1,173 @@
+//! What the node is told of a change while it is made, beside what lies in the store afterwards.
+
+mod support;
+
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gatewright_arm::{ApplicationGateway, ArmError, ResourceId, WriteOptions};
+use gatewright_control::{Attempt, Attempted, Desired, Judged, LetsThrough, Node};
+use gatewright_store::{Pending, Revision, Watch};
+use gatewright_testkit::certificates::{Authority, Leaf};
+use serde_json::{Value, json};
+use support::{GROUP, LOCATION, Obedient, Site, gateway, group, net};
+use tokio::sync::Mutex;
+
+const GATEWAY: &str = "applicationGateways/ag1";
+
+/// A node that takes each step when it is asked to serve it, as the real one does.
+#[derive(Default)]
+struct Following(OnceLock<Mutex<(Desired, Box<dyn Watch>)>>);
+
+impl Following {
+    async fn follow(&self, site: &Site) {
+        let desired = Desired::load(&site.storage).await.unwrap();
+        let steps = site.store.watch(Desired::PREFIX, desired.revision()).await;
+        let following = Mutex::new((desired, steps.unwrap()));
+        assert!(self.0.set(following).is_ok());
+    }
+
+    async fn take(&self, revision: Revision) {
+        let mut following = self.0.get().unwrap().lock().await;
+        let (desired, steps) = &mut *following;
+        while desired.revision() < revision {
+            desired.step(&steps.next().await.unwrap()).unwrap();
+        }
+    }
+
+    async fn wanted(&self) -> Judged {
+        let following = self.0.get().unwrap().lock().await;
+        of(&following.0)
+    }
+}
+
+fn of(desired: &Desired) -> Judged {
+    let id = net(GATEWAY).to_ascii_lowercase();
+    desired.gateways()[&id].wanted.clone()
+}
+
+impl Node for Following {
+    fn took(&self, _: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn serves<'a>(
+        &'a self,
+        _: &'a ResourceId,
+        revision: Revision,
+    ) -> Pending<'a, Result<(), ArmError>> {
+        Box::pin(async move {
+            self.take(revision).await;
+            Ok(())
+        })
+    }
+
+    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
+        Obedient.backend_health(id)
+    }
+
+    fn backend_health_on_demand<'a>(
+        &'a self,
+        _: &'a ResourceId,
+        probe: &'a Value,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Box::pin(async { Ok(probe.clone()) })
+    }
+
+    fn attempt<'a>(&'a self, _: &'a Attempt, _: LetsThrough<'a>) -> Pending<'a, Attempted> {
+        Box::pin(async { Attempted::Nameless("nothing is tried".to_owned()) })
+    }
+}
+
+/// All that is served of a gateway, as text; each write has an etag of its own.
+fn text(gateway: &ApplicationGateway) -> String {
+    let options = WriteOptions {
+        secrets: true,
+        ..WriteOptions::default()
+    };
+    let mut written = gatewright_arm::write(gateway, &options);
+    drop_etags(&mut written);
+    format!("{written:#}")
+}
+
+fn drop_etags(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(drop_etags),
+        Value::Object(members) => {
+            members.remove("etag");
+            members.values_mut().for_each(drop_etags);
+        }
+        _ => {}
+    }
+}
+
+async fn network(site: &Site) {
+    let body = json!({"location": LOCATION, "properties": {
+        "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "subnets": [
+            {"name": "gateways", "properties": {"addressPrefix": "10.0.0.0/24"}},
+            {"name": "backend", "properties": {"addressPrefix": "10.0.1.0/24"}},
+        ],
+    }});
+    site.api.create(&net("virtualNetworks/net1"), &body).await;
+    let address = json!({"location": LOCATION, "sku": {"name": "Standard"}});
+    let path = net("publicIPAddresses/pip1");
+    site.api.create(&path, &address).await;
+}
+
+fn interface() -> Value {
+    let pool = net(&format!("{GATEWAY}/backendAddressPools/pool"));
+    json!({"location": LOCATION, "properties": {"ipConfigurations": [{
+        "name": "ipconfig1",
+        "properties": {
+            "subnet": {"id": net("virtualNetworks/net1/subnets/backend")},
+            "applicationGatewayBackendAddressPools": [{"id": pool}],
+        },
+    }]}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_is_told_what_is_stored() {
+    let node = Arc::new(Following::default());
+    let site = Site::with(|_| {}, Arc::clone(&node) as Arc<dyn Node>).await;
+    let api = &site.api;
+    api.create(&group(GROUP), &json!({"location": LOCATION}))
+        .await;
+    network(&site).await;
+    node.follow(&site).await;
+    let same = async |what: &str| {
+        let (told, stored) = (node.wanted().await, of(&site.desired().await));
+        assert_eq!(text(&told.gateway), text(&stored.gateway), "{what}");
+        // One was judged when it was written, and not read again.
+        assert!(
+            told.findings.is_some() && stored.findings.is_none(),
+            "{what}"
+        );
+    };
+    let identity = Authority::new("ca").issue(Leaf::named("www.shop.test"));
+    let mut body = gateway("ag1");
+    body["properties"]["sslCertificates"] = json!([{"name": "site", "properties": {
+        "data": STANDARD.encode(identity.pfx("secret")),
+        "password": "secret",
+    }}]);
+    api.create(&net(GATEWAY), &body).await;
+    same("made").await;
+    assert!(text(&node.wanted().await.gateway).contains("\"password\": \"secret\""));
+
+    let mut read = api.get(&net(GATEWAY)).await.body;
+    read["properties"]["requestRoutingRules"][0]["properties"]["priority"] = json!(7);
+    api.create(&net(GATEWAY), &read).await;
+    same("written without its secret").await;
+
+    api.create(&net("networkInterfaces/nic1"), &interface())
+        .await;
+    same("an interface joined a pool").await;
+    assert!(text(&node.wanted().await.gateway).contains("10.0.1.4"));
+
+    for action in ["stop", "start"] {
+        let reply = api.post(&format!("{}/{action}", net(GATEWAY)), None).await;
+        assert_eq!(api.outcome(&reply).await["status"], "Succeeded");
+        same(action).await;
+    }
+}
