@@ -9,6 +9,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use crate::id_parts::plain_child;
+use crate::ids::ResourceId;
 use crate::links::{self, Link, Target};
 use crate::model::ApplicationGateway;
 
@@ -42,24 +44,22 @@ const HOLDERS: &[&str] = &[
     "trustedRootCertificates",
 ];
 
-/// The ids of the users of each target, by its lower-case id and the name of the back-reference.
-type Uses = HashMap<(String, &'static str), Vec<String>>;
+/// The users of each target: by its lower-case id, the name of each back-reference and their ids.
+type Uses = HashMap<String, Vec<(&'static str, Vec<String>)>>;
 
 /// Adds the back-references to the written properties of `gateway`, whose id is `own_id`.
 pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway, own_id: &str) {
     let uses = collect(gateway, own_id);
     let items = out.values_mut().filter_map(Value::as_array_mut).flatten();
     for item in items {
-        let id = item
-            .get("id")
-            .and_then(Value::as_str)
-            .map(str::to_ascii_lowercase);
+        let id = item.get("id").and_then(Value::as_str);
+        let uses = id.and_then(|id| uses.get(&id.to_ascii_lowercase()));
         let bag = item.get_mut("properties").and_then(Value::as_object_mut);
-        let (Some(id), Some(bag)) = (id, bag) else {
+        let (Some(uses), Some(bag)) = (uses, bag) else {
             continue;
         };
         for (name, _) in BACK_REFERENCES {
-            let Some(users) = uses.get(&(id.clone(), *name)) else {
+            let Some((_, users)) = uses.iter().find(|(used, _)| used == name) else {
                 continue;
             };
             let list = users
@@ -73,16 +73,30 @@ pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway,
 
 fn collect(gateway: &ApplicationGateway, own_id: &str) -> Uses {
     let mut uses = Uses::new();
+    let is_own_good = ResourceId::parse(own_id).is_ok();
     for link in links::collect(gateway) {
         let Some(name) = back_reference(&link) else {
             continue;
         };
-        let Some(target) = link.reference.resource_id() else {
+        let id = &link.reference.id;
+        let target = match is_own_good && plain_child(id, own_id).is_some() {
+            true => Some(id.to_ascii_lowercase()),
+            false => ResourceId::parse(id)
+                .ok()
+                .map(|id| id.to_string().to_ascii_lowercase()),
+        };
+        let Some(target) = target else {
             continue;
         };
-        let users = uses
-            .entry((target.to_string().to_ascii_lowercase(), name))
-            .or_default();
+        let of_target = uses.entry(target).or_default();
+        let position = of_target.iter().position(|(known, _)| *known == name);
+        let position = position.unwrap_or_else(|| {
+            of_target.push((name, Vec::new()));
+            of_target.len() - 1
+        });
+        let Some((_, users)) = of_target.get_mut(position) else {
+            continue;
+        };
         let owner = link.owner.id(own_id);
         if users.last() != Some(&owner) {
             users.push(owner);

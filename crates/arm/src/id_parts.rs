@@ -23,12 +23,11 @@ impl<'a> IdParts<&'a str> {
         if !text.starts_with('/') {
             return Err(ResourceIdError::NoLeadingSlash);
         }
-        let bad = |c: char| c.is_control() || matches!(c, '?' | '#' | '<' | '>' | '%' | '\\' | '"');
-        let is_bad = match text.is_ascii() {
-            true => text.bytes().any(|byte| bad(char::from(byte))),
-            false => text.chars().any(bad),
+        let has_bad = match text.is_ascii() {
+            true => text.bytes().any(|byte| is_bad(char::from(byte))),
+            false => text.contains(is_bad),
         };
-        if is_bad {
+        if has_bad {
             return Err(ResourceIdError::BadCharacter);
         }
         let mut segments = text
@@ -113,6 +112,26 @@ impl<S: AsRef<str>> IdParts<S> {
     }
 }
 
+/// The collection and the name of an item of the gateway whose id is `gateway`, in canonical form,
+/// where the item's id is written in the same way, letter case aside. `None` says nothing: the id
+/// may be written in another way. Nearly every reference of a large gateway is answered here.
+pub(crate) fn plain_child<'a>(text: &'a str, gateway: &str) -> Option<(&'a str, &'a str)> {
+    let (beginning, rest) = text.split_at_checked(gateway.len())?;
+    let (kind, name) = rest.strip_prefix('/')?.split_once('/')?;
+    let is_plain = text.len() <= MAX_ID_BYTES
+        && beginning.eq_ignore_ascii_case(gateway)
+        && !kind.is_empty()
+        && !name.is_empty()
+        && !name.contains('/')
+        && !rest.contains(is_bad);
+    is_plain.then_some((kind, name))
+}
+
+/// Whether no id has this character.
+fn is_bad(c: char) -> bool {
+    c.is_control() || matches!(c, '?' | '#' | '<' | '>' | '%' | '\\' | '"')
+}
+
 /// Whether two lists of words are the same in any letter case.
 pub(crate) fn same_words<'a, 'b>(
     mut a: impl Iterator<Item = &'a str>,
@@ -135,4 +154,52 @@ fn take<'a>(segments: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>, w
 
 fn next<'a>(segments: &mut impl Iterator<Item = &'a str>) -> Result<&'a str, ResourceIdError> {
     segments.next().ok_or(ResourceIdError::Incomplete)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GATEWAY: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/\
+                           applicationGateways/gw";
+
+    #[test]
+    fn plain_ids_of_items_are_told_at_sight() {
+        for text in [
+            format!("{GATEWAY}/probes/p"),
+            format!("{}/probes/p", GATEWAY.to_ascii_uppercase()),
+        ] {
+            assert_eq!(plain_child(&text, GATEWAY), Some(("probes", "p")), "{text}");
+        }
+        for rest in [
+            "",
+            "/",
+            "/probes",
+            "/probes/",
+            "2/probes/p",
+            "/probes/p/",
+            "/a/b/c/d",
+        ] {
+            assert_eq!(
+                plain_child(&format!("{GATEWAY}{rest}"), GATEWAY),
+                None,
+                "{rest}"
+            );
+        }
+    }
+
+    proptest! {
+        /// What is told at sight is what reading the id says.
+        #[test]
+        fn at_sight_says_what_reading_says(rest in "(/?[a-z?#é<]{0,3}){0,5}") {
+            let gateway = ResourceId::parse(GATEWAY).unwrap();
+            let text = format!("{GATEWAY}{rest}");
+            if let Some((kind, name)) = plain_child(&text, GATEWAY) {
+                let read = IdParts::parse(&text).unwrap();
+                prop_assert_eq!(read.child_of(Some(&gateway), kind), Some(name));
+            }
+        }
+    }
 }

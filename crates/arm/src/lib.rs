@@ -43,8 +43,8 @@ pub use errors::ArmError;
 pub use ids::{MAX_ID_BYTES, ResourceId, ResourceIdError};
 pub use model::{ApplicationGateway, Item, Reference};
 pub use read::{
-    MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadOptions, ReadReport, read_gateways,
-    read_gateways_text, read_gateways_with, read_on_demand_probe,
+    MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadReport, read_gateways,
+    read_gateways_text, read_on_demand_probe, read_put,
 };
 pub use read_network::{
     MAX_NETWORK_RESOURCES, NetworkReadError, NetworkReport, NetworkResources, OtherResource,

@@ -65,13 +65,6 @@ fn first_error(findings: &[Diagnostic]) -> String {
     }
 }
 
-/// How a document is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Whether an unknown member is an error, as it is for the service, or a warning.
-    pub refuse_unknown_members: bool,
-}
-
 /// Reads the gateways of a document: one gateway, an array, or `{"value": […]}`, each in the REST
 /// shape, in the shape that `az … -o json` prints, in PowerShell's, or in a mixture.
 ///
@@ -82,20 +75,29 @@ pub struct ReadOptions {
 /// [`ReadError::NotAGateway`] for another kind of document, [`ReadError::Invalid`] for values of
 /// the wrong type. Never panics, whatever the document.
 pub fn read_gateways(document: &Value) -> Result<ReadReport, ReadError> {
-    read_gateways_with(document, ReadOptions::default())
-}
-
-/// As [`read_gateways`], with options.
-///
-/// # Errors
-/// As [`read_gateways`].
-pub fn read_gateways_with(document: &Value, options: ReadOptions) -> Result<ReadReport, ReadError> {
-    let mut reader = Reader::new(options.refuse_unknown_members);
+    let mut reader = Reader::new(false);
     let mut gateways = Vec::new();
     for (at, value) in candidates(document)? {
         reader.set_root(&at);
-        gateways.push(read_gateway(value, &at, &mut reader)?);
+        gateways.push(read_gateway(value, &at, None, &mut reader)?);
     }
+    report(gateways, reader)
+}
+
+/// Reads the body of a PUT, as leniently as the service; an unknown member is an error. The name is
+/// that of the path: the body needs no name, id, type and etag, and what it says of them counts for
+/// nothing.
+///
+/// # Errors
+/// As [`read_gateways`].
+pub fn read_put(body: &Value, name: &str) -> Result<ReadReport, ReadError> {
+    let mut reader = Reader::new(true);
+    reader.set_root("");
+    let gateway = read_gateway(body, "", Some(name), &mut reader)?;
+    report(vec![gateway], reader)
+}
+
+fn report(gateways: Vec<ApplicationGateway>, reader: Reader) -> Result<ReadReport, ReadError> {
     let findings = reader.into_findings();
     if findings.iter().any(|d| d.severity == Severity::Error) {
         return Err(ReadError::Invalid(findings));
@@ -231,15 +233,20 @@ fn refuse_template(map: &Map<String, Value>) -> Result<(), ReadError> {
     )))
 }
 
+/// `path_name` is the name in the path of a PUT.
 fn read_gateway(
     value: &Value,
     at: &str,
+    path_name: Option<&str>,
     reader: &mut Reader,
 ) -> Result<ApplicationGateway, ReadError> {
     let Some(map) = value.as_object() else {
         return Err(not_a_gateway(&format!("'{at}' is not an object")));
     };
     let mut members = Members::of_resource(map, at, reader);
+    if path_name.is_some() {
+        members.discard(&["id", "name", "type", "etag"]);
+    }
     let kind: Option<String> = members.outer("type", reader);
     if let Some(kind) = &kind
         && !kind.eq_ignore_ascii_case(GATEWAY_TYPE)
@@ -247,7 +254,8 @@ fn read_gateway(
         let message = format!("the resource has the type '{}'", shorten(kind));
         return Err(not_a_gateway(&message));
     }
-    let name: Option<String> = members.outer("name", reader);
+    let said: Option<String> = members.outer("name", reader);
+    let name = path_name.map(str::to_owned).or(said);
     let id: Option<String> = members.outer("id", reader);
     let etag = members.outer("etag", reader);
     let location = members.outer("location", reader);
@@ -259,7 +267,7 @@ fn read_gateway(
     let zones = members.outer("zones", reader);
     let identity = members.outer("identity", reader);
     let properties = Properties::read_members(&mut members, reader);
-    if !members.has_any(Properties::MEMBERS) && kind.is_none() {
+    if !members.has_any(Properties::MEMBERS) && kind.is_none() && path_name.is_none() {
         return Err(not_a_gateway(
             "the document has none of a gateway's properties",
         ));

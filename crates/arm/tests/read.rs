@@ -4,8 +4,8 @@ mod common;
 
 use common::{gateway, sample};
 use gatewright_arm::{
-    Context, Diagnostic, MAX_DOCUMENT_BYTES, ReadError, ReadOptions, Shape, WriteOptions, model,
-    read_gateways, read_gateways_text, read_gateways_with, validate, write,
+    Context, Diagnostic, MAX_DOCUMENT_BYTES, ReadError, Shape, WriteOptions, model, read_gateways,
+    read_gateways_text, read_put, validate, write,
 };
 use serde_json::{Map, Value, json};
 
@@ -151,13 +151,38 @@ fn an_unknown_member_is_a_warning_with_its_place_and_a_hint() {
     let mut texts: Vec<String> = found.iter().map(ToString::to_string).collect();
     texts.sort();
     assert_eq!(texts, expected);
-    let strict = ReadOptions {
-        refuse_unknown_members: true,
-    };
     assert!(matches!(
-        read_gateways_with(&document, strict),
+        read_put(&document, "gw"),
         Err(ReadError::Invalid(_))
     ));
+}
+
+#[test]
+fn a_put_has_the_name_of_its_path() {
+    let mut document = sample("contoso-put.json");
+    let read = |document: &Value| {
+        let report = read_put(document, "of-the-path").expect("a gateway");
+        report.gateways.into_iter().next().expect("one gateway")
+    };
+    for (name, said) in [
+        ("id", json!("/subscriptions/s/other")),
+        ("Name", json!("other")),
+        ("type", json!("Microsoft.Network/virtualNetworks")),
+        ("etag", json!(7)),
+        ("iD", json!({"no": "text"})),
+    ] {
+        document[name] = said;
+        let gateway = read(&document);
+        assert_eq!(gateway.name, "of-the-path", "{name}");
+        assert_eq!((gateway.id, gateway.etag), (None, None), "{name}");
+    }
+    // It is this gateway, and no list of others.
+    document["value"] = json!([{"name": "other", "properties": {"sku": {}}}]);
+    assert!(matches!(
+        read_put(&document, "gw"),
+        Err(ReadError::Invalid(_))
+    ));
+    assert!(read_put(&json!([]), "gw").is_err());
 }
 
 #[test]
@@ -384,11 +409,8 @@ fn a_flood_of_unknown_members_is_read_in_passing() {
         .expect("an object")
         .extend(members);
     assert_eq!(warnings(&document).len(), 1000);
-    let strict = ReadOptions {
-        refuse_unknown_members: true,
-    };
     assert!(matches!(
-        read_gateways_with(&document, strict),
+        read_put(&document, "gw"),
         Err(ReadError::Invalid(_))
     ));
 }

@@ -216,11 +216,21 @@ impl Core {
 
     /// Takes note of a resource as it was stored.
     pub(crate) fn note(&self, document: &Document) {
-        // The node hears of the step at the same moment, and looks here first.
+        self.keep(document);
+        self.inventory.put(document);
+    }
+
+    /// As [`Core::note`], where an operation's end has changed states alone since the step `before`.
+    pub(crate) fn note_end(&self, document: &Document, before: Revision) {
+        self.keep(document);
+        self.inventory.put_end(document, before);
+    }
+
+    /// The node hears of a step at the same moment, and looks here first.
+    fn keep(&self, document: &Document) {
         if let Ok(key) = document::key_of(&document.id) {
             self.recent.put(key, document);
         }
-        self.inventory.put(document);
     }
 
     /// Every entry whose key begins with `prefix`.

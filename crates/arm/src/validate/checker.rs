@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::{ApiVersion, Context};
 use crate::any_case::AnyCase;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::id_parts::{IdParts, same_words};
+use crate::id_parts::{IdParts, plain_child, same_words};
 use crate::ids::ResourceId;
 use crate::links::{self, Link, Target};
 use crate::model::{
-    ApplicationGateway, ChildResource, GatewayChild, Item, Properties, Reference, SkuTier,
+    ApplicationGateway, ChildResource, GATEWAY_TYPE, GatewayChild, Item, Properties, Reference,
+    SkuTier,
 };
 
 /// The most findings that one validation keeps.
@@ -37,7 +38,7 @@ pub(crate) struct Checker<'a> {
     pub(crate) tier: Option<SkuTier>,
     pub(crate) links: Vec<CheckedLink<'a>>,
     id: String,
-    resource_id: Option<ResourceId>,
+    own: OwnId,
     /// Position of each item.
     index: HashMap<ItemKey<'a>, usize>,
     findings: Vec<Diagnostic>,
@@ -52,18 +53,16 @@ impl<'a> Checker<'a> {
                 index.entry((collection, AnyCase(name))).or_insert(i);
             }
         }
-        let resource_id = gateway.resource_id();
+        let own = OwnId::of(gateway);
         let links = links::collect(gateway).into_iter();
         Self {
             gateway,
             properties: &gateway.properties,
             context,
             tier: gateway.tier(),
-            links: links
-                .map(|link| checked(link, resource_id.as_ref()))
-                .collect(),
+            links: links.map(|link| checked(link, &own)).collect(),
             id: gateway.id_text(),
-            resource_id,
+            own,
             index,
             findings: Vec::new(),
             has_error: false,
@@ -167,9 +166,7 @@ impl<'a> Checker<'a> {
         reference: &'r Reference,
         collection: &str,
     ) -> Option<AnyCase<'r>> {
-        let id = IdParts::parse(&reference.id).ok()?;
-        id.child_of(self.resource_id.as_ref(), collection)
-            .map(AnyCase)
+        self.own.name_of(&reference.id, collection).map(AnyCase)
     }
 
     /// The items that something refers to.
@@ -203,14 +200,53 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn checked<'a>(link: Link<'a>, gateway: Option<&ResourceId>) -> CheckedLink<'a> {
-    let id = IdParts::parse(&link.reference.id).ok();
+/// The id of the gateway that is checked, where it has a good one.
+struct OwnId {
+    id: Option<ResourceId>,
+    /// In canonical form, where it is a gateway's.
+    text: Option<String>,
+}
+
+impl OwnId {
+    fn of(gateway: &ApplicationGateway) -> Self {
+        let id = gateway.resource_id();
+        let is_gateway = |id: &&ResourceId| id.resource_type().eq_ignore_ascii_case(GATEWAY_TYPE);
+        let text = id.as_ref().filter(is_gateway).map(ResourceId::to_string);
+        Self { id, text }
+    }
+
+    /// The collection and the name of an item of this gateway; see [`plain_child`].
+    fn plain_child<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str)> {
+        plain_child(text, self.text.as_deref()?)
+    }
+
+    /// The name of the item of `collection` that has this id, existing or not.
+    fn name_of<'a>(&self, text: &'a str, collection: &str) -> Option<&'a str> {
+        if let Some((kind, name)) = self.plain_child(text) {
+            return kind.eq_ignore_ascii_case(collection).then_some(name);
+        }
+        let id = IdParts::parse(text).ok()?;
+        id.child_of(self.id.as_ref(), collection)
+    }
+}
+
+fn checked<'a>(link: Link<'a>, own: &OwnId) -> CheckedLink<'a> {
+    let text = &link.reference.id;
+    if let (Target::Child(collection), Some((kind, name))) = (link.target, own.plain_child(text)) {
+        let is_well_formed = kind.eq_ignore_ascii_case(collection);
+        return CheckedLink {
+            link,
+            is_well_formed,
+            own: is_well_formed.then_some((collection, AnyCase(name))),
+        };
+    }
+    let id = IdParts::parse(text).ok();
     let is_well_formed = id
         .as_ref()
         .is_some_and(|id| same_words(id.type_words(), link.target.type_words()));
     let own = match link.target {
         Target::Child(collection) => id
-            .and_then(|id| id.child_of(gateway, collection))
+            .and_then(|id| id.child_of(own.id.as_ref(), collection))
             .map(|name| (collection, AnyCase(name))),
         Target::Outside(_) => None,
     };

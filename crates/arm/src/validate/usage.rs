@@ -139,7 +139,7 @@ fn empty_pool<T>(
 
 /// Listeners whose every request goes to a listener that comes before them.
 fn hidden_listeners(c: &mut Checker<'_>) {
-    let mut by_socket: HashMap<(AnyCase<'_>, i32), Vec<&Item<HttpListener>>> = HashMap::new();
+    let mut by_socket: HashMap<(AnyCase<'_>, i32), Vec<Hosts<'_>>> = HashMap::new();
     for rule in in_order(c).into_iter().take(MAX_COMPARED) {
         let listener = c.resolve::<HttpListener>(rule.properties.http_listener.as_ref());
         let Some(listener) = listener else { continue };
@@ -150,9 +150,16 @@ fn hidden_listeners(c: &mut Checker<'_>) {
             p.frontend_port.as_ref(),
         );
         let Some(socket) = socket else { continue };
+        let names = names_of(p);
+        if are_broken(&names) {
+            continue;
+        }
+        let own = Hosts { listener, names };
         let earlier = by_socket.entry(socket).or_default();
-        let hiding = earlier.iter().find(|other| hides(&other.properties, p));
-        if let Some(other) = hiding {
+        if let Some(Hosts {
+            listener: other, ..
+        }) = earlier.iter().find(|one| one.hides(&own))
+        {
             let message = format!(
                 "Listener '{}' gets no request: '{}', whose rule comes first, takes every host of \
                  it on the same address and port.",
@@ -162,7 +169,34 @@ fn hidden_listeners(c: &mut Checker<'_>) {
             let finding = (codes::W_HIDDEN_LISTENER, message);
             c.hint(Severity::Warning, finding, listener.pointer(), help);
         }
-        earlier.push(listener);
+        earlier.push(own);
+    }
+}
+
+/// A listener, and the hosts that it answers to; none for any host.
+struct Hosts<'a> {
+    listener: &'a Item<HttpListener>,
+    names: Vec<&'a str>,
+}
+
+/// Whether there is an error of their own to tell.
+fn are_broken(names: &[&str]) -> bool {
+    names.len() > hosts::MAX_HOST_NAMES || names.iter().any(|n| hosts::fault(n, true).is_some())
+}
+
+impl Hosts<'_> {
+    /// Whether every request of `later` goes to this one, which comes before it.
+    fn hides(&self, later: &Self) -> bool {
+        // Two listeners for any host on one socket are an error of their own.
+        if later.names.is_empty() || self.names.is_empty() {
+            return !later.names.is_empty();
+        }
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        let covers = |narrow: &str| {
+            let mut wide = self.names.iter();
+            wide.any(|wide| hosts::covers(wide, narrow) && !same(wide, narrow))
+        };
+        later.names.iter().all(|narrow| covers(narrow))
     }
 }
 
@@ -178,23 +212,4 @@ fn in_order<'a>(c: &Checker<'a>) -> Vec<&'a Item<RequestRoutingRule>> {
     }
     rules.sort_by_key(|rule| rule.properties.priority);
     rules
-}
-
-fn hides(earlier: &HttpListener, later: &HttpListener) -> bool {
-    let (wide, narrow) = (names_of(earlier), names_of(later));
-    let broken = |names: &[&str]| {
-        names.len() > hosts::MAX_HOST_NAMES || names.iter().any(|n| hosts::fault(n, true).is_some())
-    };
-    if broken(&wide) || broken(&narrow) {
-        return false;
-    }
-    if wide.is_empty() {
-        // Two listeners for any host on one socket are an error of their own.
-        return !narrow.is_empty();
-    }
-    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-    !narrow.is_empty()
-        && narrow
-            .iter()
-            .all(|n| wide.iter().any(|w| hosts::covers(w, n) && !same(w, n)))
 }

@@ -150,6 +150,16 @@ impl<'v> Members<'v> {
         }
     }
 
+    /// Takes members away that stand beside `properties`, whatever they hold.
+    pub(crate) fn discard(&mut self, names: &[&str]) {
+        let is_named = |entry: &Entry<'_>| {
+            let mut names = names.iter();
+            names.any(|name| name.eq_ignore_ascii_case(entry.name))
+        };
+        self.entries
+            .retain(|entry| entry.in_bag || !is_named(entry));
+    }
+
     /// The pointer of the object itself.
     pub(crate) fn pointer(&self) -> &str {
         &self.pointer

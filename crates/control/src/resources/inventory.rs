@@ -62,6 +62,19 @@ impl Inventory {
         tables.known.insert(key, known);
     }
 
+    /// Takes note of a resource in which an operation's end has changed states alone since the step
+    /// `before`: it refers to what it referred to.
+    pub(crate) fn put_end(&self, document: &Document, before: Revision) {
+        let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match tables.known.get_mut(&lower(&document.id)) {
+            Some(known) if known.revision == before => known.outline(document),
+            _ => {
+                drop(tables);
+                self.put(document);
+            }
+        }
+    }
+
     pub(crate) fn remove(&self, id: &ResourceId) {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
         tables.forget(&lower(id));
@@ -173,6 +186,28 @@ impl Tables {
 impl Known {
     fn of(document: &Document) -> Self {
         let Document { id, body, .. } = document;
+        let empty = Value::Null;
+        // What a record mentions, it does not use.
+        let (body, notes) = match is_record(&id.resource_type()) {
+            true => (&empty, &empty),
+            false => (&**body, &document.notes),
+        };
+        let mut known = Self {
+            uses: references::collect(id, body),
+            holds: references::holds(id, body, notes),
+            items: references::items(body),
+            id: id.clone(),
+            summary: Map::new(),
+            state: String::new(),
+            revision: document.revision,
+        };
+        known.outline(document);
+        known
+    }
+
+    /// What is not computed from the depth of its body.
+    fn outline(&mut self, document: &Document) {
+        let Document { id, body, .. } = document;
         let mut summary = Map::new();
         summary.insert("id".to_owned(), json!(id.to_string()));
         summary.insert("name".to_owned(), json!(id.name().unwrap_or_default()));
@@ -189,23 +224,10 @@ impl Known {
         for (name, time) in times {
             summary.insert(name.to_owned(), json!(clock::precise(time)));
         }
-        let state = document.state().unwrap_or("Succeeded").to_owned();
-        summary.insert("provisioningState".to_owned(), json!(state));
-        let empty = Value::Null;
-        // What a record mentions, it does not use.
-        let (body, notes) = match is_record(&id.resource_type()) {
-            true => (&empty, &empty),
-            false => (&**body, &document.notes),
-        };
-        Self {
-            uses: references::collect(id, body),
-            holds: references::holds(id, body, notes),
-            items: references::items(body),
-            id: id.clone(),
-            summary,
-            state,
-            revision: document.revision,
-        }
+        self.state = document.state().unwrap_or("Succeeded").to_owned();
+        summary.insert("provisioningState".to_owned(), json!(self.state));
+        self.summary = summary;
+        self.revision = document.revision;
     }
 }
 
@@ -253,6 +275,32 @@ mod tests {
         inventory.put(&document("applicationGateways/a", 4, Some(subnet)));
         inventory.remove(&gateway.id);
         assert!(inventory.users(&target).is_empty());
+    }
+
+    #[test]
+    fn an_end_changes_the_state_alone() {
+        let inventory = Inventory::default();
+        let mut gateway = document(
+            "applicationGateways/a",
+            2,
+            Some("virtualNetworks/v/subnets/n"),
+        );
+        inventory.put(&gateway);
+        let users = || {
+            inventory
+                .users(&format!("{NET}/virtualNetworks/v/subnets/n"))
+                .len()
+        };
+        gateway.edit()["properties"]["provisioningState"] = json!("Failed");
+        gateway.revision = Revision(3);
+        inventory.put_end(&gateway, Revision(2));
+        let known = inventory.find(&gateway.id).unwrap();
+        assert_eq!((known.state.as_str(), users()), ("Failed", 1));
+        assert_eq!(known.summary["provisioningState"], "Failed");
+        // What is known is older than the step before: all of it is looked at.
+        let later = document("applicationGateways/a", 9, None);
+        inventory.put_end(&later, Revision(8));
+        assert_eq!(users(), 0);
     }
 
     #[test]

@@ -23,7 +23,10 @@ impl Default for Recent {
     fn default() -> Self {
         let weigh = |key: &Key, document: &Document| {
             let sealed = document.sealed.as_ref().map_or(0, Vec::len);
-            let bytes = key.as_str().len() + sealed + size(&document.body) + size(&document.notes);
+            // What was made of a body takes about as much again.
+            let times = 1 + usize::from(document.judged.is_some());
+            let body = times * size(&document.body);
+            let bytes = key.as_str().len() + sealed + body + size(&document.notes);
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder().weigher(weigh).max_capacity(BYTES_MAX);

@@ -117,8 +117,9 @@ impl Core {
             transaction = transaction.delete(last_good);
         }
         transaction = transaction.put(key, document.to_bytes());
+        let before = document.revision;
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
-        self.note(&document);
+        self.note_end(&document, before);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use gatewright_arm::model::{OperationalState, ProvisioningState, Secret, SslPolicyName};
 use gatewright_arm::{
     ApiVersion, ApplicationGateway, ArmError, Context as Validation, Diagnostic, ReadError,
-    ReadOptions, WriteOptions, read_gateways_with, validate,
+    WriteOptions, read_gateways, read_put, validate,
 };
 use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
 use gatewright_store::{Pending, SealingKey};
@@ -290,24 +290,13 @@ fn check(
 
 /// The body of a PUT, as leniently as the service reads it; an unknown member is an error.
 fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
-    let mut body = put.body.clone();
-    let members = body
-        .as_object_mut()
-        .ok_or_else(|| failed("a body is no object"))?;
     // Recorded, with this status and in these words.
     let is_empty = |bag: &Value| bag.as_object().is_some_and(Map::is_empty);
     if member(put.body, "properties").is_none_or(is_empty) {
         return Err(ArmError::new("InternalServerError", "An error occurred."));
     }
-    // A body needs neither of them, and what it says of them counts for nothing.
-    members
-        .retain(|name, _| !["id", "name", "type", "etag"].contains(&&*name.to_ascii_lowercase()));
-    members.insert("name".to_owned(), json!(put.id.name().unwrap_or_default()));
-    members.insert("type".to_owned(), json!(GATEWAYS));
-    let options = ReadOptions {
-        refuse_unknown_members: true,
-    };
-    let report = read_gateways_with(&body, options).map_err(|error| match error {
+    let report = read_put(put.body, put.id.name().unwrap_or_default());
+    let report = report.map_err(|error| match error {
         ReadError::Invalid(findings) => match findings.iter().find(|finding| finding.is_error()) {
             Some(first) => ArmError::from_finding(first),
             None => unreadable("it holds no gateway"),
@@ -452,7 +441,7 @@ fn stored(core: &Core, document: &Document) -> Result<Arc<ApplicationGateway>, A
 
 /// A stored gateway with these secrets.
 pub(crate) fn typed(document: &Document, secrets: &Value) -> Result<ApplicationGateway, String> {
-    let report = read_gateways_with(&document.body, ReadOptions::default());
+    let report = read_gateways(&document.body);
     let report = report.map_err(|error| error.to_string())?;
     let mut gateways = report.gateways.into_iter();
     let mut gateway = gateways.next().ok_or("a stored gateway is none")?;
