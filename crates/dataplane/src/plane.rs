@@ -213,10 +213,11 @@ impl Dataplane {
         plane
             .warm_up(&live, &|gateway| serving.contains(&gateway))
             .await;
+        let kept: HashSet<&SocketKey> = wanted.iter().collect();
         let close: Vec<SocketKey> = sockets
             .open
             .keys()
-            .filter(|key| !wanted.contains(key))
+            .filter(|key| !kept.contains(key))
             .cloned()
             .collect();
         for (key, listeners) in &opened {
@@ -224,7 +225,7 @@ impl Dataplane {
             sockets.open.insert(key.clone(), address.unwrap_or(key.2));
         }
         plane.swap(live, opened, &close).await;
-        sockets.open.retain(|key, _| wanted.contains(key));
+        sockets.open.retain(|key, _| kept.contains(key));
         let bound = |key: &SocketKey| Bound {
             endpoint: key.0.clone(),
             scheme: key.1,

@@ -1,7 +1,7 @@
 //! Health events: what changed, as lines of JSON, and as insights, the notices of a server or a
 //! gateway that is not well until they are cleared. Both can be posted to a URL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,6 +119,8 @@ enum GatewayEvent {
 pub(crate) struct Events {
     changes: mpsc::Sender<HealthChange>,
     gateways: mpsc::UnboundedSender<GatewayEvent>,
+    /// Why gateways are in a failed state, by key: what was told already is not told again.
+    failing: Arc<Mutex<BTreeMap<String, String>>>,
     pub(crate) insights: Arc<Insights>,
 }
 
@@ -142,6 +144,7 @@ impl Events {
         Ok(Self {
             changes,
             gateways,
+            failing: Arc::default(),
             insights,
         })
     }
@@ -153,6 +156,10 @@ impl Events {
     /// A change of this gateway was refused: what it was before is served on, or nothing.
     /// `key` tells it from others of its name.
     pub(crate) fn gateway_failed(&self, key: &str, gateway: &str, error: &str) {
+        let known = self.failing().insert(key.to_owned(), error.to_owned());
+        if known.is_some_and(|known| known == error) {
+            return;
+        }
         let event = GatewayEvent::Failed {
             key: key.to_owned(),
             gateway: gateway.to_owned(),
@@ -162,9 +169,20 @@ impl Events {
         let _ = self.gateways.send(event);
     }
 
-    pub(crate) fn gateway_succeeded(&self, key: &str) {
-        let key = key.to_owned();
-        let _ = self.gateways.send(GatewayEvent::Succeeded { key });
+    /// Every gateway is served as it is wanted, or gone, but for those with these keys.
+    pub(crate) fn all_succeeded_but(&self, failed: &BTreeSet<&str>) {
+        self.failing().retain(|key, _| {
+            let is_failing = failed.contains(key.as_str());
+            if !is_failing {
+                let key = key.clone();
+                let _ = self.gateways.send(GatewayEvent::Succeeded { key });
+            }
+            is_failing
+        });
+    }
+
+    fn failing(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -408,6 +426,37 @@ mod tests {
         );
         let states = (&event["from"], &event["to"]);
         assert_eq!(states, (&json!("Healthy"), &json!("Unhealthy")));
+    }
+
+    /// A change of one gateway says nothing anew of another that is in a failed state.
+    #[test]
+    fn what_was_told_of_a_gateway_is_not_told_again() {
+        let (changes, _) = mpsc::channel(1);
+        let (gateways, mut told) = mpsc::unbounded_channel();
+        let events = Events {
+            changes,
+            gateways,
+            failing: Arc::default(),
+            insights: Arc::default(),
+        };
+        let mut next = || match told.try_recv().ok()? {
+            GatewayEvent::Failed { key, error, .. } => Some(format!("{key} failed: {error}")),
+            GatewayEvent::Succeeded { key } => Some(format!("{key} succeeded")),
+        };
+        events.all_succeeded_but(&BTreeSet::new());
+        assert_eq!(next(), None);
+        for _ in 0..2 {
+            events.all_succeeded_but(&BTreeSet::from(["/a"]));
+            events.gateway_failed("/a", "a", "taken");
+        }
+        assert_eq!(
+            (next(), next()),
+            (Some("/a failed: taken".to_owned()), None)
+        );
+        events.gateway_failed("/a", "a", "denied");
+        assert_eq!(next(), Some("/a failed: denied".to_owned()));
+        events.all_succeeded_but(&BTreeSet::from(["/b"]));
+        assert_eq!((next(), next()), (Some("/a succeeded".to_owned()), None));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use gatewright_arm::{Diagnostic, Severity};
 use serde::Serialize;
 
 /// How bad a [`Finding`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     Error,
@@ -26,7 +26,7 @@ impl Level {
 }
 
 /// One thing that was found, with its file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Finding {
     pub(crate) file: String,
     pub(crate) severity: Level,

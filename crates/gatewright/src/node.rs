@@ -3,6 +3,7 @@
 //! A configuration is read, validated and compiled before anything changes, and swapped in whole.
 //! One that is refused at any step changes nothing.
 
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -204,7 +205,10 @@ impl Node {
 
     /// Insights and the log tell of the stored gateways that are not served as they are stored.
     fn tell_failures(&self) {
-        for (id, name, why) in self.stored.iter().flat_map(Stored::failures) {
+        let failures = || self.stored.iter().flat_map(Stored::failures);
+        let failed = failures().map(|(id, ..)| id).collect();
+        self.events.all_succeeded_but(&failed);
+        for (id, name, why) in failures() {
             tracing::error!("{id} is not served as it is stored: {why}");
             self.events.gateway_failed(id, name, why);
         }
@@ -238,12 +242,7 @@ impl Node {
             Err(error) => return Err(NotApplied::Apply(error, findings)),
         };
         self.pages.want(&error_pages(&snapshot));
-        // Those that are gone are not in a failed state any more either.
-        let before = self.board.gateways();
         let revision = self.board.took(snapshot, bound.clone());
-        for (key, _) in before.iter().chain(&self.board.gateways()) {
-            self.events.gateway_succeeded(key);
-        }
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
         }
@@ -314,8 +313,8 @@ impl Node {
 
     /// A change of the control plane's: it tells whoever made it what came of it.
     async fn take_stored(&mut self) {
-        let known = self.served_findings.clone();
-        let is_new = |finding: &&Finding| !known.contains(finding);
+        let known: HashSet<Finding> = self.served_findings.iter().cloned().collect();
+        let is_new = |finding: &&Finding| !known.contains(*finding);
         match self.apply_at_once().await {
             Ok(applied) => {
                 applied
@@ -331,8 +330,8 @@ impl Node {
 
     async fn reload(&mut self, reason: &str, reply: Option<ReloadReply>) {
         // What is served with a warning was told when it began.
-        let known = self.served_findings.clone();
-        let is_new = |finding: &&Finding| !known.contains(finding);
+        let known: HashSet<Finding> = self.served_findings.iter().cloned().collect();
+        let is_new = |finding: &&Finding| !known.contains(*finding);
         let result = self.apply().await;
         match &result {
             Ok(applied) => {
@@ -445,9 +444,10 @@ async fn stored_change(stored: &mut Option<Stored>) -> Result<(), Sentence> {
 
 /// With the ids of gateways as their documents write them; the data plane has them in lower case.
 fn as_in_document(mut bound: Vec<Bound>, snapshot: &Snapshot) -> Vec<Bound> {
+    let ids = snapshot.gateways.iter().map(|one| &one.resource_id);
+    let ids: HashMap<String, &String> = ids.map(|id| (id.to_ascii_lowercase(), id)).collect();
     for Bound { endpoint, .. } in &mut bound {
-        let mut ids = snapshot.gateways.iter().map(|one| &one.resource_id);
-        if let Some(id) = ids.find(|id| id.eq_ignore_ascii_case(&endpoint.gateway)) {
+        if let Some(id) = ids.get(&endpoint.gateway) {
             endpoint.gateway.clone_from(id);
         }
     }
