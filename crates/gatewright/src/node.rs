@@ -68,8 +68,6 @@ pub(crate) struct Node {
     /// The stored gateways, as they were compiled.
     parts: Parts,
     dev_certificates: DevCertificates,
-    /// What was found in the configuration that is served.
-    served_findings: Vec<Finding>,
     /// The files that were last read, those that were not there included.
     watched: Vec<PathBuf>,
     /// Their state then.
@@ -135,7 +133,6 @@ impl Node {
             stored: None,
             parts: Parts::default(),
             dev_certificates: DevCertificates::default(),
-            served_findings: Vec::new(),
             watched: Vec::new(),
             seen: Signatures::default(),
             reloads,
@@ -242,11 +239,10 @@ impl Node {
             Err(error) => return Err(NotApplied::Apply(error, findings)),
         };
         self.pages.want(&error_pages(&snapshot));
-        let revision = self.board.took(snapshot, bound.clone());
+        let revision = self.board.took(snapshot, bound.clone(), findings.clone());
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
         }
-        self.served_findings.clone_from(&findings);
         Ok(Applied {
             revision,
             findings,
@@ -313,7 +309,7 @@ impl Node {
 
     /// A change of the control plane's: it tells whoever made it what came of it.
     async fn take_stored(&mut self) {
-        let known: HashSet<Finding> = self.served_findings.iter().cloned().collect();
+        let known: HashSet<Finding> = self.board.findings().into_iter().collect();
         let is_new = |finding: &&Finding| !known.contains(*finding);
         match self.apply_at_once().await {
             Ok(applied) => {
@@ -330,7 +326,7 @@ impl Node {
 
     async fn reload(&mut self, reason: &str, reply: Option<ReloadReply>) {
         // What is served with a warning was told when it began.
-        let known: HashSet<Finding> = self.served_findings.iter().cloned().collect();
+        let known: HashSet<Finding> = self.board.findings().into_iter().collect();
         let is_new = |finding: &&Finding| !known.contains(*finding);
         let result = self.apply().await;
         match &result {

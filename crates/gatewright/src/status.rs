@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backend_health::{BackendHealth, key_of};
 use crate::events::{Events, Insights};
+use crate::findings::Finding;
 use crate::times::{now, unix_micros};
 
 /// What a node is doing.
@@ -52,6 +53,8 @@ struct State {
     since: Option<String>,
     snapshot: Arc<Snapshot>,
     endpoints: Vec<Bound>,
+    /// What was found in it: warnings and notes.
+    findings: Vec<Finding>,
     last_reload: Option<Reload>,
 }
 
@@ -79,7 +82,12 @@ impl Board {
     }
 
     /// Notes that `snapshot` is served now, and returns its revision.
-    pub(crate) fn took(&self, snapshot: Arc<Snapshot>, endpoints: Vec<Bound>) -> u64 {
+    pub(crate) fn took(
+        &self,
+        snapshot: Arc<Snapshot>,
+        endpoints: Vec<Bound>,
+        findings: Vec<Finding>,
+    ) -> u64 {
         let at = now();
         let mut state = self.state();
         if state.status == Status::Starting {
@@ -94,7 +102,13 @@ impl Board {
         state.since = Some(at);
         state.snapshot = snapshot;
         state.endpoints = endpoints;
+        state.findings = findings;
         state.revision
+    }
+
+    /// What was found in the configuration that is served.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.state().findings.clone()
     }
 
     /// Notes that a reload was refused, and returns the revision that is served on.
@@ -176,6 +190,7 @@ impl Board {
             "endpoints": state.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
             "upstreams": upstreams,
             "insights": self.insights.list(),
+            "findings": state.findings,
             "last_reload": last_reload,
             "connections": self.dataplane.connections(),
             "requests": requests(self.access_log.totals()),

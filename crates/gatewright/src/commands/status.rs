@@ -11,6 +11,9 @@ use crate::sentence::Sentence;
 
 const OK: u16 = 200;
 
+/// Warnings that people are shown; the JSON has all.
+const WARNINGS_MAX: usize = 20;
+
 pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Sentence> {
     let answer = client::ask(arguments.admin, Question::Get("/status"))?;
     if answer.status != OK {
@@ -80,6 +83,7 @@ fn render(report: &Value) -> Vec<String> {
         lines.push(format!("pool {pool} with setting {setting}: {servers}"));
     }
     lines.extend(list(&report["insights"]).map(insight));
+    lines.extend(warnings(&report["findings"]));
     lines.push(reload(&report["last_reload"]));
     lines.push(requests(report));
     lines.push(handshakes(&report["failed_handshakes"]));
@@ -111,6 +115,22 @@ fn insight(insight: &Value) -> String {
         text(&insight["CurrentTime"]),
         text(&insight["ErrorDetails"]),
     )
+}
+
+/// What is served otherwise than it is written, and what is odd.
+fn warnings(findings: &Value) -> Vec<String> {
+    let all: Vec<&Value> = list(findings)
+        .filter(|finding| finding["severity"] == "warning")
+        .collect();
+    let shown = all.iter().take(WARNINGS_MAX).map(|finding| {
+        let (code, message) = (text(&finding["code"]), text(&finding["message"]));
+        format!("warning {code}: {message} ({})", text(&finding["file"]))
+    });
+    let mut lines: Vec<String> = shown.collect();
+    if let Some(more) = all.len().checked_sub(WARNINGS_MAX + 1) {
+        lines.push(format!("{} more warnings: -o json lists all", more + 1));
+    }
+    lines
 }
 
 fn reload(last: &Value) -> String {
@@ -201,6 +221,10 @@ mod tests {
                     "ErrorDetails": "gw.json: bad",
                 },
             ],
+            "findings": [
+                { "severity": "note", "code": "N", "message": "No matter.", "file": "gw.json" },
+                { "severity": "warning", "code": "W", "message": "Odd.", "file": "gw.json" },
+            ],
             "last_reload": { "ok": false, "error": "gw.json: bad", "at": "2026-01-01T00:00:01Z" },
             "connections": 3,
             "requests": {
@@ -221,11 +245,25 @@ mod tests {
             "pool empty with setting s: no server",
             "server 10.0.0.5 of gateway gw is Unhealthy since 2026-01-01T00:00:02Z: It is slow.",
             "gateway gw is Failed since 2026-01-01T00:00:01Z: gw.json: bad",
+            "warning W: Odd. (gw.json)",
             "last reload: 2026-01-01T00:00:01Z, refused: gw.json: bad",
             "requests: 5; 4 2xx, 1 5xx; 1 connect-refused; 3 connections open",
             "failed TLS handshakes: 3; 2 handshake-alert, 1 handshake-closed",
             "access log: 4 lines written, 1 lost, 0 dropped; cannot be written: disk full",
         ];
         assert_eq!(render(&report), expected);
+    }
+
+    #[test]
+    fn many_warnings_are_counted() {
+        let one = json!({ "severity": "warning", "code": "W", "message": "Odd.", "file": "a" });
+        for (count, lines, last) in [
+            (20, 20, "warning W: Odd. (a)"),
+            (23, 21, "3 more warnings: -o json lists all"),
+        ] {
+            let told = warnings(&Value::Array(vec![one.clone(); count]));
+            assert_eq!(told.len(), lines);
+            assert_eq!(told.last().unwrap(), last);
+        }
     }
 }

@@ -90,6 +90,15 @@ impl Site {
         ))
     }
 
+    /// What `gatewright status` prints.
+    pub(crate) fn status(&self) -> String {
+        let file = std::fs::read(self.file("data/node.json")).unwrap();
+        let node: Value = serde_json::from_slice(&file).unwrap();
+        let program = PathBuf::from(binary().get_program());
+        let admin = node["admin"].as_str().unwrap();
+        self.text(&format!("{} status --admin {admin}", program.display()))
+    }
+
     /// What `az` prints for these arguments, with which it succeeds.
     pub(crate) fn az(&self, arguments: &str) -> Value {
         self.json(&format!("az {arguments}"))

@@ -43,6 +43,11 @@ async fn redirects_and_rewrites() {
     let said = gw_refused(&site, "rule update -n rule2 --priority 100");
     assert!(said.contains("riority"), "{said}");
     serves(&site, 80, "new.contoso.test", "/", "one").await;
+    let told = site.status();
+    assert!(
+        told.contains("warning GW-W-unsupported-rewrite: "),
+        "{told}"
+    );
     let turned = gw(
         &site,
         "rule update -n rule1 --set redirectConfiguration.id=\
