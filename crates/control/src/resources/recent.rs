@@ -116,6 +116,10 @@ mod tests {
             (known.revision, known.text("/text")),
             (Revision(2), Some("second"))
         );
+        assert!(recent.of(&entry("second", 2)).is_some());
+        for other in [1, 3] {
+            assert!(recent.of(&entry("other", other)).is_none());
+        }
     }
 
     #[test]
