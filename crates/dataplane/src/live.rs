@@ -5,12 +5,12 @@
 
 mod targets;
 
-use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use gatewright_snapshot::{
     Action, EndpointIndex, EndpointKey, GatewayIndex, ListenerIndex, Member, RouteIndex, Snapshot,
     Upstream, UpstreamIndex,

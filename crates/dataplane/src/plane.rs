@@ -449,7 +449,9 @@ impl Plane {
         }
         self.prober.watch(live.watched());
         self.without_name.tell(&live, self.nameless(&live.snapshot));
-        self.live.store(live);
+        let before = self.live.swap(live);
+        // A large one takes a while to go, and nobody is to wait for that.
+        tokio::task::spawn_blocking(move || drop(before));
     }
 }
 

@@ -81,13 +81,13 @@ impl Board {
         &self.dataplane
     }
 
-    /// Notes that `snapshot` is served now, and returns its revision.
+    /// Notes that `snapshot` is served now, and returns its revision, and what was served before.
     pub(crate) fn took(
         &self,
         snapshot: Arc<Snapshot>,
         endpoints: Vec<Bound>,
         findings: Vec<Finding>,
-    ) -> u64 {
+    ) -> (u64, Arc<Snapshot>) {
         let at = now();
         let mut state = self.state();
         if state.status == Status::Starting {
@@ -100,10 +100,10 @@ impl Board {
         }
         state.revision += 1;
         state.since = Some(at);
-        state.snapshot = snapshot;
+        let before = std::mem::replace(&mut state.snapshot, snapshot);
         state.endpoints = endpoints;
         state.findings = findings;
-        state.revision
+        (state.revision, before)
     }
 
     /// What was found in the configuration that is served.

@@ -38,6 +38,12 @@ fn find<T: ChildResource, I: Copy>(map: &HashMap<String, I>, reference: &str) ->
     if let Some(literal) = template_key(reference) {
         return map.get(&literal).copied();
     }
+    // Nearly every id is written as the resource itself writes it, letter case aside.
+    let plain = reference.starts_with('/');
+    let found = plain.then(|| map.get(&reference.to_ascii_lowercase()));
+    if let Some(found) = found.flatten() {
+        return Some(*found);
+    }
     let id = ResourceId::parse(reference).ok()?;
     let by_id = map.get(&id_key(&id));
     // A resource without an id, as in a template or in the body of a PUT, is known by its name.

@@ -1,9 +1,9 @@
 //! What is probed of a configuration that is being built.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use gatewright_snapshot::{BackendVerification, Member, Probe, Snapshot, Upstream};
 
 use super::{Server, Surroundings, UpstreamIdentity};

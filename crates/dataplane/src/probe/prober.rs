@@ -1,13 +1,13 @@
 //! The thread that probes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
+use foldhash::{HashMap, HashSet};
 use gatewright_telemetry::{HealthChange, ProbeRecord};
 use tokio::sync::{Notify, mpsc, oneshot};
 

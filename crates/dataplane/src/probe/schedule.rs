@@ -1,8 +1,10 @@
 //! When each target is probed: at its interval, spread over time, and never all at once.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
 
 /// Probes that may begin in one tick however few targets there are.
 const BEGIN_PER_TICK_MIN: usize = 64;
@@ -139,7 +141,7 @@ mod tests {
         let start = Instant::now();
         let mut schedule = Schedule::default();
         schedule.set((0..targets).map(|target| (target, pace)), start);
-        let mut begun: HashMap<u64, Vec<u32>> = HashMap::new();
+        let mut begun: HashMap<u64, Vec<u32>> = HashMap::default();
         for tick in 0..ticks {
             let now = start + TICK * tick;
             for target in schedule.begin(now, TICK, usize::MAX) {
