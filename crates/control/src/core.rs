@@ -276,10 +276,7 @@ pub(crate) struct Admitted {
 }
 
 fn nothing_here(request: &Request) -> ArmError {
-    let path = format!("/{}", request.segments.join("/"));
-    let kind = ResourceId::parse(&path).map(|id| id.resource_type());
-    let words = kind.unwrap_or_default();
-    match words.split_once('/') {
+    match resource_type(&request.segments) {
         Some((namespace, kind)) => ArmError::front_door(
             "InvalidResourceType",
             format!(
@@ -293,6 +290,15 @@ fn nothing_here(request: &Request) -> ArmError {
             "There is nothing at this path of the control plane.",
         ),
     }
+}
+
+/// The namespace and the type that a path leads to: of a resource, or of all of them.
+fn resource_type(segments: &[String]) -> Option<(&str, String)> {
+    let is_word = |one: &String| one.eq_ignore_ascii_case("providers");
+    let at = segments.iter().rposition(is_word)?;
+    let (namespace, path) = segments.get(at + 1..)?.split_first()?;
+    let kinds: Vec<&str> = path.iter().step_by(2).map(String::as_str).collect();
+    (!kinds.is_empty()).then(|| (namespace.as_str(), kinds.join("/")))
 }
 
 fn other_methods(request: &Request, methods: &[Method]) -> ArmError {

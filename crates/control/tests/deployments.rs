@@ -194,6 +194,18 @@ async fn every_step_is_an_operation_and_an_event() {
     );
 }
 
+/// The message of a refusal, which a what-if answers as its result: of an error az makes a traceback.
+fn fault<'a>(reply: &'a Reply, code: &str) -> &'a str {
+    if !reply.request.contains("/whatIf?") {
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{reply:?}");
+        return reply.refused(code);
+    }
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    assert_eq!(reply.body["status"], "Failed", "{reply:?}");
+    assert_eq!(reply.body["error"]["code"], code, "{reply:?}");
+    reply.body["error"]["message"].as_str().unwrap()
+}
+
 /// What is said of the missing parameter.
 const MISSING: &str = "Deployment template validation failed: 'The value for the template \
                        parameter 'name' at line '7' and column '";
@@ -208,7 +220,7 @@ async fn a_faulty_template_is_refused_with_its_place() {
         (Method::POST, format!("{}/whatIf", deployment("dep1"))),
     ] {
         let reply = post_text(&site.api, method, &path, &text).await;
-        let message = reply.refused("InvalidTemplate");
+        let message = fault(&reply, "InvalidTemplate");
         assert!(message.starts_with(MISSING), "{message}");
         let info = &reply.body["error"]["additionalInfo"][0];
         assert_eq!(info["type"], "TemplateViolation");
@@ -248,8 +260,7 @@ async fn a_resource_that_cannot_be_here_is_refused_with_its_place() {
             (Method::POST, format!("{}/whatIf", deployment("dep1"))),
         ] {
             let reply = post_text(&site.api, method, &path, text).await;
-            let reply = reply.expect(StatusCode::BAD_REQUEST);
-            let message = reply.refused(code);
+            let message = fault(&reply, code);
             assert!(message.starts_with(MISPLACED), "{message}");
             assert!(message.contains(reason), "{message}");
             let info = &reply.body["error"]["additionalInfo"][0];
@@ -288,6 +299,15 @@ async fn what_is_not_done_is_refused() {
         .put(&deployment("d"), &request(template(json!([alien]))))
         .await;
     reply.refused("InvalidResourceType");
+    // Asked for itself, or for all of its kind, it is named too.
+    for path in ["storageAccounts", "storageAccounts/sa1/blobServices"] {
+        let subscription = format!("/subscriptions/{DEFAULT_SUBSCRIPTION}");
+        let path = format!("{subscription}/providers/Microsoft.Storage/{path}");
+        let reply = api.get(&path).await;
+        let message = reply.refused("InvalidResourceType");
+        assert!(message.contains("'storageAccounts"), "{message}");
+        assert!(message.contains("'Microsoft.Storage'"), "{message}");
+    }
     let root = format!(
         "/subscriptions/{}/providers/Microsoft.Resources/deployments",
         DEFAULT_SUBSCRIPTION

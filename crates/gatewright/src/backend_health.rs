@@ -1,11 +1,11 @@
 //! The backend-health report: built by the node, read by `health`, in the service's form and in
 //! ours, which says more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use gatewright_dataplane::{ServerState, UpstreamState};
-use gatewright_snapshot::Snapshot;
+use gatewright_snapshot::{Gateway, Snapshot};
 use gatewright_telemetry::{CertificateNote, Fill, Health, HealthMessage, ProbeRecord, ProbeStage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -23,6 +23,9 @@ pub(crate) struct PoolHealth {
     pub(crate) gateway: String,
     /// Empty where the document has none.
     pub(crate) gateway_id: String,
+    /// Whether the gateway was stopped.
+    #[serde(default)]
+    pub(crate) is_stopped: bool,
     pub(crate) pool: String,
     pub(crate) settings: Vec<SettingHealth>,
 }
@@ -85,6 +88,7 @@ impl BackendHealth {
             PoolHealth {
                 gateway: gateway.name.clone(),
                 gateway_id: gateway.resource_id.clone(),
+                is_stopped: gateway.stopped,
                 pool: pool.name.clone(),
                 settings: by_pool.remove(&key).unwrap_or_default(),
             }
@@ -94,12 +98,13 @@ impl BackendHealth {
         }
     }
 
-    /// The report on one pool under one setting, of a gateway with this id.
-    pub(crate) fn of_upstream(upstream: &UpstreamState, gateway_id: &str, now: u64) -> Self {
+    /// The report on one pool under one setting, of this gateway.
+    pub(crate) fn of_upstream(upstream: &UpstreamState, gateway: &Gateway, now: u64) -> Self {
         Self {
             pools: vec![PoolHealth {
                 gateway: upstream.gateway.clone(),
-                gateway_id: gateway_id.to_owned(),
+                gateway_id: gateway.resource_id.clone(),
+                is_stopped: gateway.stopped,
                 pool: upstream.pool.clone(),
                 settings: vec![setting_health(upstream, now)],
             }],
@@ -127,6 +132,21 @@ impl BackendHealth {
     pub(crate) fn servers(&self) -> impl Iterator<Item = &ServerHealth> {
         let settings = self.pools.iter().flat_map(|pool| &pool.settings);
         settings.flat_map(|setting| &setting.servers)
+    }
+
+    /// The pools without a server, each with a setting under which a rule leads there.
+    pub(crate) fn empty_pools(&self) -> impl Iterator<Item = (&PoolHealth, &str)> {
+        self.pools.iter().flat_map(|pool| {
+            let settings = pool.settings.iter();
+            let empty = settings.filter(|setting| setting.servers.is_empty());
+            empty.map(move |setting| (pool, setting.setting.as_str()))
+        })
+    }
+
+    /// The names of gateways that were stopped.
+    pub(crate) fn stopped_gateways(&self) -> BTreeSet<&str> {
+        let stopped = self.pools.iter().filter(|pool| pool.is_stopped);
+        stopped.map(|pool| pool.gateway.as_str()).collect()
     }
 
     /// The report on one gateway alone.

@@ -37,24 +37,12 @@ pub(crate) enum Question<'a> {
 /// # Errors
 /// When no node answers there, or not as one would.
 pub(crate) fn ask(admin: Option<AdminAddress>, question: Question<'_>) -> Result<Answer, Sentence> {
-    ask_with_key(admin, question, None)
-}
-
-/// As [`ask`], as somebody who has the key of the node's data folder.
-///
-/// # Errors
-/// As [`ask`].
-pub(crate) fn ask_with_key(
-    admin: Option<AdminAddress>,
-    question: Question<'_>,
-    key: Option<&str>,
-) -> Result<Answer, Sentence> {
     let AdminAddress::At(address) = admin.unwrap_or(AdminAddress::DEFAULT) else {
         return Err(Sentence::new(
             "the admin address is `none`, where nobody can be asked",
         ));
     };
-    let bytes = exchange(address, question, key).map_err(|error| {
+    let bytes = exchange(address, question, None).map_err(|error| {
         Sentence::new(format!(
             "no node answers at {address} ({error}); start one with `gatewright serve`, or name \
              its admin address with --admin or GATEWRIGHT_ADMIN"
@@ -66,6 +54,20 @@ pub(crate) fn ask_with_key(
              with --admin or GATEWRIGHT_ADMIN"
         ))
     })
+}
+
+/// Asks the node at `address` as somebody who has the key of its data folder.
+///
+/// # Errors
+/// When no node answers there: why, without a way out.
+pub(crate) fn ask_with_key(
+    address: SocketAddr,
+    question: Question<'_>,
+    key: &str,
+) -> Result<Answer, String> {
+    let bytes = exchange(address, question, Some(key));
+    let bytes = bytes.map_err(|error| format!("{address}: {error}"))?;
+    parse(&bytes).ok_or_else(|| format!("what answers at {address} is another program"))
 }
 
 fn exchange(address: SocketAddr, question: Question<'_>, key: Option<&str>) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 //! it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::client::{self, Question};
 use crate::node::Node;
 use crate::output;
 use crate::sentence::Sentence;
-use crate::settings::{AdminAddress, ControlSettings};
+use crate::settings::ControlSettings;
 use crate::stored::{Served, Stored};
 
 /// The file in the data folder that tells where its node is.
@@ -187,8 +187,13 @@ impl NodeFile {
                 "the node has no admin address; start it without --admin none",
             ));
         };
-        let admin = Some(AdminAddress::At(admin));
-        let answer = client::ask_with_key(admin, question, Some(&self.admin_key))?;
+        let answer = client::ask_with_key(admin, question, &self.admin_key);
+        let answer = answer.map_err(|why| {
+            Sentence::new(format!(
+                "the node that was last started in this data folder does not answer: {why}; start \
+                 it with `gatewright serve --data-dir`"
+            ))
+        })?;
         if answer.status == OK {
             return Ok(answer.body);
         }
@@ -202,6 +207,12 @@ impl NodeFile {
     /// When there is none that can be read, with the way out.
     pub(crate) fn read(folder: &Path) -> Result<Self, Sentence> {
         let path = folder.join(NODE_FILE);
+        let forbidden = |error: &std::io::Error| {
+            Sentence::new(format!(
+                "{} cannot be read ({error}); run this as the user whose node it is",
+                path.display()
+            ))
+        };
         let cannot = |why: String| {
             Sentence::new(format!(
                 "no node has told where it is in {} ({why}); start one with `gatewright serve \
@@ -210,13 +221,17 @@ impl NodeFile {
                 folder.display()
             ))
         };
-        let size = fs::metadata(&path)
-            .map_err(|error| cannot(error.to_string()))?
-            .len();
+        let size = match fs::metadata(&path) {
+            Ok(found) => found.len(),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(forbidden(&error));
+            }
+            Err(error) => return Err(cannot(error.to_string())),
+        };
         if size > NODE_FILE_BYTES_MAX {
             return Err(cannot("the file is too large".to_owned()));
         }
-        let text = fs::read(&path).map_err(|error| cannot(error.to_string()))?;
+        let text = fs::read(&path).map_err(|error| forbidden(&error))?;
         serde_json::from_slice(&text).map_err(|error| cannot(error.to_string()))
     }
 

@@ -166,11 +166,7 @@ impl Board {
             servers,
             unretrievable: None,
         };
-        Ok(BackendHealth::of_upstream(
-            &state,
-            &row.resource_id,
-            unix_micros(),
-        ))
+        Ok(BackendHealth::of_upstream(&state, row, unix_micros()))
     }
 
     /// Everything, as `GET /status` answers it.

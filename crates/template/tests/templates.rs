@@ -904,6 +904,13 @@ fn nested_deployments_are_checked_with_the_plan() {
             .message
             .contains("Linked templates are not supported here")
     );
+    let mut complete = nested("n", "inner", json!({"resources": []}), json!({}));
+    complete["properties"]["mode"] = json!("complete");
+    assert!(
+        around(complete)
+            .message
+            .contains("'Complete' is not supported")
+    );
     let none = nested("n", "inner", json!(null), json!({}));
     assert!(around(none).message.contains("must have a 'template'"));
     let empty = || json!({"resources": []});

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,8 +33,32 @@ struct Login {
     password: String,
 }
 
+/// How long a node that was just started may take until it tells where it is.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After this it is told that it is waited.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(100);
+
 pub(crate) fn run(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
-    let node = NodeFile::read(&arguments.node.data_dir)?;
+    let set_up = set_up(arguments);
+    if set_up.is_err() && arguments.shell {
+        // `eval` hides that this failed: what is typed next must not reach another cloud, in which
+        // its user is logged in.
+        let folder = folder_of(arguments);
+        let folder = fs::canonicalize(&folder).unwrap_or(folder);
+        output::line(format_args!(
+            "export AZURE_CONFIG_DIR={}",
+            quoted(&folder.display().to_string())
+        ));
+    }
+    set_up
+}
+
+fn set_up(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
+    let node = wait_for_node(&arguments.node.data_dir)?;
     let folder = config_folder(arguments)?;
     let login = login(&node, &folder)?;
     let environment = environment(&node, &folder, &login);
@@ -58,10 +84,37 @@ pub(crate) fn run(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The node of a data folder, which may be about to start: `gatewright serve … &` comes before.
+fn wait_for_node(data_dir: &Path) -> Result<NodeFile, Sentence> {
+    let began = Instant::now();
+    let mut is_told = false;
+    loop {
+        let node = NodeFile::read(data_dir).and_then(|node| {
+            node.ask(Question::Get("/principals"))?;
+            Ok(node)
+        });
+        match node {
+            Err(_) if began.elapsed() < PATIENCE => {
+                if began.elapsed() > TOLD_AFTER && !is_told {
+                    let place = data_dir.display();
+                    output::remark(format_args!("waiting for a node to start in {place} …"));
+                    is_told = true;
+                }
+                thread::sleep(PAUSE);
+            }
+            known => return known,
+        }
+    }
+}
+
+fn folder_of(arguments: &AzSetupArguments) -> PathBuf {
+    let given = arguments.config_dir.clone();
+    given.unwrap_or_else(|| arguments.node.data_dir.join("az"))
+}
+
 /// The folder, which nobody else may read.
 fn config_folder(arguments: &AzSetupArguments) -> Result<PathBuf, Sentence> {
-    let given = arguments.config_dir.clone();
-    let folder = given.unwrap_or_else(|| arguments.node.data_dir.join("az"));
+    let folder = folder_of(arguments);
     let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -169,7 +169,10 @@ fn without_spans(report: &BackendHealth) -> BackendHealth {
 }
 
 fn exit_code(report: &BackendHealth) -> ExitCode {
-    match report.servers().all(|server| server.health == HEALTHY) {
+    let is_well = report.servers().all(|server| server.health == HEALTHY)
+        && report.empty_pools().next().is_none()
+        && report.stopped_gateways().is_empty();
+    match is_well {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
@@ -202,6 +205,7 @@ fn table(report: &BackendHealth) -> Vec<String> {
     }
     lines.push(String::new());
     lines.push(summary(report));
+    lines.extend(reasons(report));
     lines
 }
 
@@ -304,8 +308,25 @@ fn summary(report: &BackendHealth) -> String {
         (0, _) => "no rule leads to a server".to_owned(),
         (1, 0) => "the only server is healthy".to_owned(),
         (all, 0) => format!("all {all} servers are healthy"),
+        (all, 1) => format!("1 of {all} servers is not healthy"),
         (all, bad) => format!("{bad} of {all} servers are not healthy"),
     }
+}
+
+/// Why requests are answered with 502 whatever the servers do.
+fn reasons(report: &BackendHealth) -> Vec<String> {
+    let empty = report.empty_pools().map(|(pool, setting)| {
+        format!(
+            "pool {} has no server, and a rule leads to it with setting {setting}: its requests \
+             are answered with 502",
+            pool.pool
+        )
+    });
+    let stopped = report.stopped_gateways();
+    let stopped = stopped
+        .into_iter()
+        .map(|name| format!("gateway {name} is stopped: every request is answered with 502"));
+    empty.chain(stopped).collect()
 }
 
 #[cfg(test)]
@@ -337,6 +358,7 @@ mod tests {
         let pool = |pool: &str, settings| PoolHealth {
             gateway: "gw".to_owned(),
             gateway_id: String::new(),
+            is_stopped: false,
             pool: pool.to_owned(),
             settings,
         };
@@ -366,7 +388,9 @@ mod tests {
             "empty   http     (the pool is empty)            -          -     -",
             "unused  -        (no rule leads here)           -          -     -",
             "",
-            "1 of 2 servers are not healthy",
+            "1 of 2 servers is not healthy",
+            "pool empty has no server, and a rule leads to it with setting http: its requests are \
+             answered with 502",
         ];
         assert_eq!(table(&report()), expected);
     }
@@ -376,6 +400,17 @@ mod tests {
         let mut report = report();
         assert_eq!(exit_code(&report), ExitCode::FAILURE);
         report.pools[0].settings[0].servers.truncate(1);
+        assert_eq!(exit_code(&report), ExitCode::FAILURE, "a pool is empty");
+        report.pools.remove(1);
         assert_eq!(exit_code(&report), ExitCode::SUCCESS);
+        report.pools[0].is_stopped = true;
+        assert_eq!(
+            exit_code(&report),
+            ExitCode::FAILURE,
+            "the gateway is stopped"
+        );
+        let told = table(&report).pop();
+        let expected = "gateway gw is stopped: every request is answered with 502";
+        assert_eq!(told.as_deref(), Some(expected));
     }
 }

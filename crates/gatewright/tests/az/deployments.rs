@@ -87,6 +87,9 @@ async fn templates() {
         said.contains("InvalidTemplate") && said.contains("'nam'"),
         "{said}"
     );
+    let said = site.fails("az deployment group what-if -g rg --template-file bad.json -p name=n");
+    assert!(said.contains("'nam'"), "{said}");
+    assert!(!said.contains("Traceback"), "{said}");
     site.write(
         "wide.json",
         TEMPLATE.replace("10.20.0.0/16", "10.20.0.0/99"),

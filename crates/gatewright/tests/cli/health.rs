@@ -177,7 +177,7 @@ async fn the_table_says_what_was_seen_and_what_mends_it() {
     assert_eq!(lines[5], mapped);
     assert!(lines[6].starts_with("    to do: Probe a path"), "{text}");
     let last: Vec<&str> = lines.iter().rev().take(2).copied().collect();
-    assert_eq!(last, ["1 of 2 servers are not healthy", ""]);
+    assert_eq!(last, ["1 of 2 servers is not healthy", ""]);
     assert!(text.contains("(no rule leads here)"), "{text}");
 }
 
@@ -240,7 +240,7 @@ async fn watch_tells_every_change_once() {
             return line;
         }
     };
-    assert_eq!(summary(), "1 of 2 servers are not healthy");
+    assert_eq!(summary(), "1 of 2 servers is not healthy");
     // Nothing changes meanwhile but the spans, and nothing is to be told.
     thread::sleep(TWO_LOOKS);
     assert_eq!(watch.waiting_line(), None);

@@ -53,8 +53,7 @@ pub enum RestoreError {
     #[error("the backup {} cannot be restored: {reason}", file.display())]
     Backup { file: PathBuf, reason: String },
     #[error(
-        "the data directory {} has a database already; say that it shall be replaced, and it is \
-         kept aside",
+        "the data directory {} has a database already; restore with --replace: it is kept aside",
         directory.display()
     )]
     Occupied { directory: PathBuf },

@@ -274,8 +274,8 @@ messages! {
         cause: "The server sends its own certificate alone, and the authority that signed it is \
             not known here.",
         remedy: "Have the server send its certificate followed by the intermediate ones (nginx: \
-            concatenate them into the ssl_certificate file); upload one that is signed with its \
-            own key as the root that it is.",
+            concatenate them into the ssl_certificate file). Where there are none, because a root \
+            of your own signed it, upload that root to the gateway and name it in the setting.",
     }
     LeafMissing {
         code: "leaf-missing",

@@ -66,6 +66,15 @@ impl PlannedResource {
                 return Err(refused(&path.name(key), &what));
             }
         }
+        if let Some((key, mode)) = given(properties, "mode")
+            && mode
+                .as_str()
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("Complete"))
+        {
+            let what = "The mode 'Complete' is not supported here: it deletes what the template \
+                        does not name. Use 'Incremental'";
+            return Err(refused(&path.name(key), what));
+        }
         let Some((key, _)) = given(properties, "template") else {
             return Err(refused(
                 &path,

@@ -9,12 +9,14 @@ use gatewright_template::Plan;
 use serde_json::{Map, Value, json};
 
 use super::preflight::{Looked, Outlook};
+use super::request::Refusal;
 use super::target::Target;
 use super::{Checked, check};
 use crate::context::Context;
 use crate::core::Core;
 use crate::front::answer::Answer;
 use crate::identity::Caller;
+use crate::operations;
 use crate::resources::document::Document;
 use crate::resources::edit::is_named;
 use crate::resources::records::is_record;
@@ -32,7 +34,7 @@ pub(super) async fn answer(context: Context) -> Result<Answer, ArmError> {
     let call = context.deployment_call("whatIf/action");
     let checked = match check(&context, &id, &call).await {
         Ok(checked) => checked,
-        Err(refusal) => return refusal.answer(),
+        Err(refusal) => return failed(refusal),
     };
     let Checked {
         requested,
@@ -58,6 +60,17 @@ pub(super) async fn answer(context: Context) -> Result<Answer, ArmError> {
         "status": "Succeeded",
         "properties": {"correlationId": call.correlation, "changes": changes},
     })))
+}
+
+/// What is wrong with a template is a result: the service answers at once and judges later, and of
+/// a request that is refused az shows a traceback.
+fn failed(refusal: Refusal) -> Result<Answer, ArmError> {
+    let error = match refusal {
+        Refusal::Template(error) => error.to_json(),
+        Refusal::Arm(error) if error.status() == 400 => operations::error_object(&error),
+        Refusal::Arm(error) => return Err(error),
+    };
+    Ok(Answer::ok(&json!({"status": "Failed", "error": error})))
 }
 
 impl Core {
