@@ -220,7 +220,8 @@ impl Core {
         self.inventory.put(document);
     }
 
-    /// As [`Core::note`], where an operation's end has changed states alone since the step `before`.
+    /// As [`Core::note`], where an operation's end has changed states alone since the step
+    /// `before`.
     pub(crate) fn note_end(&self, document: &Document, before: Revision) {
         self.keep(document);
         self.inventory.put_end(document, before);

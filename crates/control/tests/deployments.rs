@@ -194,7 +194,8 @@ async fn every_step_is_an_operation_and_an_event() {
     );
 }
 
-/// The message of a refusal, which a what-if answers as its result: of an error az makes a traceback.
+/// The message of a refusal, which a what-if answers as its result: of an error az makes a
+/// traceback.
 fn fault<'a>(reply: &'a Reply, code: &str) -> &'a str {
     if !reply.request.contains("/whatIf?") {
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{reply:?}");

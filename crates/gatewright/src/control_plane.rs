@@ -191,7 +191,7 @@ impl NodeFile {
         let answer = answer.map_err(|why| {
             Sentence::new(format!(
                 "the node that was last started in this data folder does not answer: {why}; start \
-                 it with `gatewright serve --data-dir`"
+                 it again with `gatewright serve --data-dir DIR`"
             ))
         })?;
         if answer.status == OK {

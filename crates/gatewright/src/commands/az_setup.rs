@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
         // `eval` hides that this failed: what is typed next must not reach another cloud, in which
         // its user is logged in.
         let folder = folder_of(arguments);
-        let folder = fs::canonicalize(&folder).unwrap_or(folder);
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         output::line(format_args!(
             "export AZURE_CONFIG_DIR={}",
             quoted(&folder.display().to_string())

@@ -307,6 +307,7 @@ fn summary(report: &BackendHealth) -> String {
     match (all, bad) {
         (0, _) => "no rule leads to a server".to_owned(),
         (1, 0) => "the only server is healthy".to_owned(),
+        (1, _) => "the only server is not healthy".to_owned(),
         (all, 0) => format!("all {all} servers are healthy"),
         (all, 1) => format!("1 of {all} servers is not healthy"),
         (all, bad) => format!("{bad} of {all} servers are not healthy"),

@@ -100,7 +100,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back(parts in prop::collection::vec(".{0,40}", 0..8), times in 1..200_usize) {
+        fn every_value_comes_back(
+            parts in prop::collection::vec(".{0,40}", 0..8),
+            times in 1..200_usize,
+        ) {
             let value = parts.concat().repeat(times);
             prop_assert_eq!(there_and_back(value.as_bytes()), value.as_bytes());
         }
