@@ -165,9 +165,28 @@ async fn the_node_is_told_what_is_stored() {
     same("an interface joined a pool").await;
     assert!(text(&node.wanted().await.gateway).contains("10.0.1.4"));
 
-    for action in ["stop", "start"] {
+    let state = async || -> Value {
+        api.get(&net(GATEWAY)).await.body["properties"]["operationalState"].clone()
+    };
+    for (action, expected) in [
+        ("stop", "Stopped"),
+        ("start", "Running"),
+        ("stop", "Stopped"),
+    ] {
         let reply = api.post(&format!("{}/{action}", net(GATEWAY)), None).await;
         assert_eq!(api.outcome(&reply).await["status"], "Succeeded");
         same(action).await;
+        assert_eq!(state().await, expected);
     }
+    // Other resources, and tags, do not start it; any PUT does, also of what is there.
+    api.create(&net("networkInterfaces/nic2"), &interface())
+        .await;
+    same("another interface joined").await;
+    let tags = api.patch(&net(GATEWAY), &json!({"tags": {"a": "b"}})).await;
+    assert_eq!(api.outcome(&tags).await["status"], "Succeeded");
+    assert_eq!(state().await, "Stopped");
+    let read = api.get(&net(GATEWAY)).await.body;
+    api.create(&net(GATEWAY), &read).await;
+    same("a PUT of a stopped gateway").await;
+    assert_eq!(state().await, "Running");
 }

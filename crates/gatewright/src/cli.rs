@@ -66,7 +66,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "GATEWRIGHT_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where the control plane listens, with HTTPS [default: 127.0.0.1:9443]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = listening_address)]
     pub(crate) control: Option<SocketAddr>,
     /// A name or address of the control plane for clients, besides localhost; may be repeated
     #[arg(long, value_name = "NAME")]
@@ -362,4 +362,9 @@ pub(crate) struct DemoArguments {
     /// [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS|none")]
     pub(crate) admin: Option<AdminAddress>,
+}
+
+fn listening_address(text: &str) -> Result<SocketAddr, String> {
+    let example = "give an IP address and a port, such as 127.0.0.1:9443";
+    text.parse().map_err(|_| example.to_owned())
 }

@@ -73,7 +73,13 @@ impl Finding {
     pub(crate) fn log(&self) {
         let (place, code, message) = (self.place(), &self.code, &self.message);
         let help = self.help.as_deref().unwrap_or_default();
-        let gap = if help.is_empty() { "" } else { " " };
+        let is_sentence = message.ends_with(['.', '!', '?']);
+        let gap = match (help.is_empty(), is_sentence) {
+            (true, _) => "",
+            (false, true) => " ",
+            // A message may end with the address of a page.
+            (false, false) => " : ",
+        };
         match self.severity {
             Level::Error => tracing::error!("{place}: {code}: {message}{gap}{help}"),
             Level::Warning => tracing::warn!("{place}: {code}: {message}{gap}{help}"),

@@ -255,6 +255,7 @@ impl Core {
             body: &body,
             previous: previous.as_ref(),
             api_version: call.api_version,
+            replaces: true,
         };
         let prepared = prepare(&put)?;
         let accepted = self.store(call, &GroupKind, id, prepared, previous).await?;

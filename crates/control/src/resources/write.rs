@@ -174,6 +174,7 @@ impl Core {
             body: &body,
             previous,
             api_version: call.api_version,
+            replaces: matches!(edit, Edit::Whole(_)),
         };
         let mut prepared = kind.prepare(self, put).await?;
         plain_place(kind, &mut prepared.body);

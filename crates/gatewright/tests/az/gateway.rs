@@ -116,6 +116,11 @@ async fn stopped_and_started() {
     site.az("network application-gateway start -g rg -n gw");
     assert_eq!(site.az(state), json!(["Running", "Succeeded"]));
     assert_eq!(site.ask(80, "/", "a.test").await, (200, "one".to_owned()));
+    // Any update starts it too.
+    site.az("network application-gateway stop -g rg -n gw");
+    site.az("network application-gateway update -g rg -n gw");
+    assert_eq!(site.az(state), json!(["Running", "Succeeded"]));
+    assert_eq!(site.ask(80, "/", "a.test").await, (200, "one".to_owned()));
 
     let update = |words: &str| {
         site.az(&format!(

@@ -219,6 +219,7 @@ impl Core {
             body,
             previous: previous.as_ref(),
             api_version: target.call.api_version,
+            replaces: true,
         };
         self.kind_of(&target.whole)?.judge_alone(self, &put)
     }

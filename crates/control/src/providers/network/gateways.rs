@@ -234,7 +234,11 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     public::describe(&mut gateway);
     leave_idle_capacity_out(&mut gateway);
     let body = gatewright_arm::write(&gateway, &WriteOptions::default());
-    let notes = neighbours::noted(put, interfaces);
+    let mut notes = neighbours::noted(put, interfaces);
+    if put.replaces && is_stopped(&notes) {
+        // Any PUT on a stopped gateway starts it (Azure FAQ).
+        notes[STOPPED] = json!(false);
+    }
     ask_for(&mut gateway, is_stopped(&notes));
     Ok(Prepared {
         body,
