@@ -69,8 +69,8 @@ fn row(scope: &mut Scope<'_>) -> Gateway {
                 "The gateway {} is stopped: every request is answered with 502.",
                 quote(&gateway.name)
             ),
-            "Start it (`az network application-gateway start`), or set operationalState to Running in \
-             its file.",
+            "Start it (`az network application-gateway start`), or set operationalState to \
+             Running in its file.",
         );
     }
     let switches = properties.global_configuration.as_ref();

@@ -21,8 +21,8 @@ pub(crate) struct Put<'a> {
     /// What is stored.
     pub(crate) previous: Option<&'a Document>,
     pub(crate) api_version: ApiVersion,
-    /// Whether a client's PUT replaces the whole: not a part, nor the tags, nor what is written anew
-    /// because of another resource, or to be started or stopped.
+    /// Whether a client's PUT replaces the whole: not a part, nor the tags, nor what is written
+    /// anew because of another resource, or to be started or stopped.
     pub(crate) replaces: bool,
 }
 
