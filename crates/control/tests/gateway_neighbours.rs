@@ -6,7 +6,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::BackendAddressPool;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{LOCATION, Site, names, net};
+use support::{LOCATION, Site, merge_tags_at_once, names, net};
 
 const GATEWAY: &str = "applicationGateways/ag1";
 
@@ -574,6 +574,42 @@ async fn a_gateway_offers_to_private_endpoints_what_it_is_told_to() {
     let one = format!("{path}/privateEndpointConnections/x");
     site.api.get(&one).await.expect(StatusCode::NOT_FOUND);
     site.api.delete(&one).await.expect(StatusCode::NO_CONTENT);
+}
+
+/// Tags alone are stored at once, and count as a change of the gateway all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_a_gateways_tags_at_the_same_moment_all_stay() {
+    let site = site().await;
+    let path = net(GATEWAY);
+    site.api.create(&path, &gateway()).await;
+    assert_eq!(merge_tags_at_once(&site.api, &path).await, 8);
+}
+
+/// Rules had no priorities then, and none is asked for to stop it, to tag it, or to join its pools.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_of_an_older_api_version_can_be_stopped_and_tagged() {
+    let site = site().await;
+    let api = &site.api;
+    let path = net(GATEWAY);
+    let mut body = gateway();
+    let rule = &mut body["properties"]["requestRoutingRules"][0]["properties"];
+    rule.as_object_mut().unwrap().remove("priority");
+    let old = format!("{path}?api-version=2020-05-01");
+    let made = api.put(&old, &body).await.expect(StatusCode::CREATED);
+    assert_eq!(api.outcome(&made).await["status"], "Succeeded");
+    api.create(
+        &net("networkInterfaces/nic1"),
+        &interface("backend", &["pool"]),
+    )
+    .await;
+    assert_eq!(served(&site).await[0], ["10.0.1.4"]);
+    let tagged = api.patch(&path, &json!({"tags": {"a": "b"}})).await;
+    assert_eq!(api.outcome(&tagged).await["status"], "Succeeded");
+    let stop = api.post(&format!("{path}/stop"), None).await;
+    assert_eq!(api.outcome(&stop).await["status"], "Succeeded");
+    let shown = api.get(&path).await.body;
+    assert_eq!(shown["properties"]["operationalState"], "Stopped");
+    api.put(&path, &shown).await.expect(StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test(flavor = "multi_thread")]

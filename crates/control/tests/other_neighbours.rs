@@ -4,7 +4,7 @@ mod support;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{API_VERSION, GROUP, LOCATION, Reply, Site, group, names, net};
+use support::{API_VERSION, GROUP, LOCATION, Reply, Site, group, merge_tags_at_once, names, net};
 
 const POLICY: &str = "ApplicationGatewayWebApplicationFirewallPolicies/waf1";
 
@@ -592,26 +592,7 @@ async fn changes_of_tags_at_the_same_moment_all_stay() {
     let body = json!({"location": LOCATION});
     site.api.create(&table, &body).await;
     for scope in [table, group(GROUP)] {
-        let path = format!("{scope}/providers/Microsoft.Resources/tags/default");
-        let merging = (0..8).map(|number| {
-            let (api, path) = (site.api.clone(), path.clone());
-            let tags = json!({format!("n{number}"): "x"});
-            let body = json!({"operation": "Merge", "properties": {"tags": tags}});
-            tokio::spawn(async move {
-                let mut reply = api.patch(&path, &body).await;
-                // Somebody else's turn came first, as the service says it; clients ask again.
-                while reply.status == StatusCode::TOO_MANY_REQUESTS {
-                    reply = api.patch(&path, &body).await;
-                }
-                reply.expect(StatusCode::OK)
-            })
-        });
-        for merged in merging.collect::<Vec<_>>() {
-            merged.await.unwrap();
-        }
-        let shown = site.api.get(&path).await.body;
-        let tags = shown["properties"]["tags"].as_object().unwrap();
-        assert_eq!(tags.len(), 8, "{scope}: {tags:?}");
+        assert_eq!(merge_tags_at_once(&site.api, &scope).await, 8, "{scope}");
     }
 }
 

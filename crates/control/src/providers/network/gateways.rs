@@ -279,7 +279,9 @@ fn check(
     previous: Option<&ApplicationGateway>,
 ) -> Result<Vec<Diagnostic>, ArmError> {
     let context = Validation {
-        api_version: Some(put.api_version),
+        // What is not replaced runs already: rules that came after it was made are no reason not
+        // to stop it.
+        api_version: put.replaces.then_some(put.api_version),
         previous,
         // What is served is for the compilation to say: a deprecated policy is a warning here.
         refuse_old_tls: false,
@@ -387,7 +389,9 @@ fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationG
             continue;
         };
         let (new, old) = (&mut item.properties, &before.properties);
-        if new.data.is_none() && new.key_vault_secret_id == old.key_vault_secret_id {
+        let is_same_source =
+            vault::given(&new.key_vault_secret_id) == vault::given(&old.key_vault_secret_id);
+        if new.data.is_none() && is_same_source {
             new.data.clone_from(&old.data);
             new.password.clone_from(&old.password);
             new.public_cert_data.clone_from(&old.public_cert_data);
