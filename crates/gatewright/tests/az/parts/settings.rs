@@ -4,7 +4,7 @@ use gatewright_testkit::backend::Manners;
 use gatewright_testkit::client::RawClient;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::site::Site;
@@ -171,6 +171,8 @@ async fn a_server_that_leaves_ends_what_it_began() {
     let leaving = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let staying = named("staying").await;
     let map = format!("10.0.1.4:8080={}", leaving.local_addr().unwrap());
+    // From the beginning: probes that nobody answers while az works would take it out of rotation.
+    let asked = tokio::spawn(answer_probes(leaving));
     let other = format!("10.0.1.5:8080={}", staying.address());
     let Some(site) = Site::start(&["--map", &map, "--map", &other]) else {
         return;
@@ -190,17 +192,7 @@ async fn a_server_that_leaves_ends_what_it_began() {
             .unwrap();
         client.read_response().await.unwrap()
     });
-    let mut asked = loop {
-        let (mut stream, _) = timeout(PATIENCE, leaving.accept()).await.unwrap().unwrap();
-        let mut head = [0; 4096];
-        let length = stream.read(&mut head).await.unwrap();
-        if head[..length].starts_with(b"GET /slow ") {
-            break stream;
-        }
-        // The others are probes.
-        let well = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        stream.write_all(well).await.unwrap();
-    };
+    let mut asked = timeout(PATIENCE, asked).await.unwrap().unwrap();
     gw(
         &site,
         "address-pool update -n appGatewayBackendPool --servers 10.0.1.5",
@@ -210,4 +202,18 @@ async fn a_server_that_leaves_ends_what_it_began() {
     asked.write_all(last).await.unwrap();
     let answer = waiting.await.unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (200, "leaving"));
+}
+
+/// Answers probes until a request for `/slow` comes; its connection.
+async fn answer_probes(server: TcpListener) -> TcpStream {
+    loop {
+        let (mut stream, _) = server.accept().await.unwrap();
+        let mut head = [0; 4096];
+        let length = stream.read(&mut head).await.unwrap();
+        if head[..length].starts_with(b"GET /slow ") {
+            return stream;
+        }
+        let well = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(well).await.unwrap();
+    }
 }
