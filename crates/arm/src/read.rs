@@ -81,7 +81,8 @@ pub fn read_gateways(document: &Value) -> Result<ReadReport, ReadError> {
         reader.set_root(&at);
         gateways.push(read_gateway(value, &at, None, &mut reader)?);
     }
-    report(gateways, reader)
+    let warnings = warnings(reader)?;
+    Ok(ReadReport { gateways, warnings })
 }
 
 /// Reads the body of a PUT, as leniently as the service; an unknown member is an error. The name is
@@ -90,22 +91,21 @@ pub fn read_gateways(document: &Value) -> Result<ReadReport, ReadError> {
 ///
 /// # Errors
 /// As [`read_gateways`].
-pub fn read_put(body: &Value, name: &str) -> Result<ReadReport, ReadError> {
+pub fn read_put(body: &Value, name: &str) -> Result<ApplicationGateway, ReadError> {
     let mut reader = Reader::new(true);
     reader.set_root("");
     let gateway = read_gateway(body, "", Some(name), &mut reader)?;
-    report(vec![gateway], reader)
+    warnings(reader)?;
+    Ok(gateway)
 }
 
-fn report(gateways: Vec<ApplicationGateway>, reader: Reader) -> Result<ReadReport, ReadError> {
+/// What was found while reading, where none of it is an error.
+fn warnings(reader: Reader) -> Result<Vec<Diagnostic>, ReadError> {
     let findings = reader.into_findings();
-    if findings.iter().any(|d| d.severity == Severity::Error) {
-        return Err(ReadError::Invalid(findings));
+    match findings.iter().any(|d| d.severity == Severity::Error) {
+        true => Err(ReadError::Invalid(findings)),
+        false => Ok(findings),
     }
-    Ok(ReadReport {
-        gateways,
-        warnings: findings,
-    })
 }
 
 /// Reads the body of `getBackendHealthOnDemand`, as leniently as a gateway; an unknown member is an

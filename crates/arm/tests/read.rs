@@ -160,10 +160,7 @@ fn an_unknown_member_is_a_warning_with_its_place_and_a_hint() {
 #[test]
 fn a_put_has_the_name_of_its_path() {
     let mut document = sample("contoso-put.json");
-    let read = |document: &Value| {
-        let report = read_put(document, "of-the-path").expect("a gateway");
-        report.gateways.into_iter().next().expect("one gateway")
-    };
+    let read = |document: &Value| read_put(document, "of-the-path").expect("a gateway");
     for (name, said) in [
         ("id", json!("/subscriptions/s/other")),
         ("Name", json!("other")),

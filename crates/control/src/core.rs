@@ -1,7 +1,7 @@
 //! What every route shares, and the way of a request through the table.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::{
@@ -25,6 +25,7 @@ use crate::resources::document::{self, Document};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::Kind;
 use crate::resources::recent::Recent;
+use crate::resources::records::is_record;
 use crate::storage::Storage;
 
 /// The control plane.
@@ -43,7 +44,7 @@ pub(crate) struct Core {
     /// other takes away meanwhile. One process has the store, so that this is enough.
     pub(crate) writing: tokio::sync::Mutex<()>,
     /// How many writes of clients there were: whether what a write was judged by may have changed.
-    pub(crate) edits: AtomicU64,
+    edits: AtomicU64,
     /// Turns for requests with large bodies, which take many times as much memory while they are
     /// judged.
     pub(crate) large: Semaphore,
@@ -214,10 +215,26 @@ impl Core {
         entry.as_ref().map(read).transpose()
     }
 
-    /// Takes note of a resource as it was stored.
+    /// Takes note of a resource as it was stored. Writes that were judged before are judged anew,
+    /// unless it is a record: nothing relies on one.
     pub(crate) fn note(&self, document: &Document) {
         self.keep(document);
         self.inventory.put(document);
+        if !is_record(&document.id.resource_type()) {
+            self.edits.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes note of a resource that is gone at once; writes that were judged before are judged
+    /// anew.
+    pub(crate) fn forget(&self, id: &ResourceId) {
+        self.inventory.remove(id);
+        self.edits.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What tells, once it is another one, that a write was noted meanwhile.
+    pub(crate) fn edits(&self) -> u64 {
+        self.edits.load(Ordering::Acquire)
     }
 
     /// As [`Core::note`], where an operation's end has changed states alone since the step

@@ -291,7 +291,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
         true => context.core.kind_of(&id)?.status_of_new(),
         false => StatusCode::OK,
     };
-    Ok(answer_write(&context, &accepted, status, &shown))
+    Ok(answer_write(&context, &accepted, status, &shown, true))
 }
 
 fn answer_write(
@@ -299,10 +299,12 @@ fn answer_write(
     accepted: &Accepted,
     status: StatusCode,
     shown: &Value,
+    is_notified: bool,
 ) -> Answer {
     let answer = Answer::json(status, shown);
     match &accepted.operation {
-        Some(operation) => context.follow(answer, operation),
+        Some(operation) if is_notified => context.follow(answer, operation),
+        Some(operation) => context.follow_quietly(answer, operation),
         None => answer,
     }
 }
@@ -441,14 +443,15 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
         let accepted = context.core.write(&call, &parent, edit).await?;
         let shown = context.shown(&accepted.document);
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
-        let answer = Answer::json(written(is_new), &item);
-        Ok(match &accepted.operation {
-            Some(operation) if context.core.kind_of(&parent)?.notifies_of(collection) => {
-                context.follow(answer, operation)
-            }
-            Some(operation) => context.follow_quietly(answer, operation),
-            None => answer,
-        })
+        let is_notified = context.core.kind_of(&parent)?.notifies_of(collection);
+        let status = written(is_new);
+        Ok(answer_write(
+            &context,
+            &accepted,
+            status,
+            &item,
+            is_notified,
+        ))
     })
 }
 

@@ -48,8 +48,8 @@ fn of(desired: &Desired) -> Judged {
 }
 
 impl Node for Following {
-    fn took(&self, _: Revision) -> Pending<'_, Result<(), ArmError>> {
-        Box::pin(async { Ok(()) })
+    fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Obedient.took(revision)
     }
 
     fn serves<'a>(
@@ -69,14 +69,18 @@ impl Node for Following {
 
     fn backend_health_on_demand<'a>(
         &'a self,
-        _: &'a ResourceId,
+        id: &'a ResourceId,
         probe: &'a Value,
     ) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async { Ok(probe.clone()) })
+        Obedient.backend_health_on_demand(id, probe)
     }
 
-    fn attempt<'a>(&'a self, _: &'a Attempt, _: LetsThrough<'a>) -> Pending<'a, Attempted> {
-        Box::pin(async { Attempted::Nameless("nothing is tried".to_owned()) })
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Obedient.attempt(attempt, lets_through)
     }
 }
 

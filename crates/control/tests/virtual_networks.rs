@@ -356,15 +356,25 @@ async fn a_full_subnet_gives_nothing() {
     assert_eq!(refused, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_peering_is_connected_once_both_sides_say_so() {
+/// With a second network; its id, and those of the peerings to it and back.
+async fn two_networks() -> (Site, String, String, String) {
     let site = site().await;
-    let api = &site.api;
     let other = net("virtualNetworks/vnet2");
-    api.create(&other, &network(&["10.1.0.0/16"], &[])).await;
-    let peering = |remote: &str| json!({"properties": {"remoteVirtualNetwork": {"id": remote}}});
+    let body = network(&["10.1.0.0/16"], &[]);
+    site.api.create(&other, &body).await;
     let there = net(&format!("{VNET}/virtualNetworkPeerings/there"));
     let back = format!("{other}/virtualNetworkPeerings/back");
+    (site, other, there, back)
+}
+
+fn peering(remote: &str) -> Value {
+    json!({"properties": {"remoteVirtualNetwork": {"id": remote}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peering_is_connected_once_both_sides_say_so() {
+    let (site, other, there, back) = two_networks().await;
+    let api = &site.api;
     let made = api.create(&there, &peering(&other)).await;
     assert_eq!(made["properties"]["peeringState"], "Initiated");
     assert_eq!(
@@ -396,13 +406,8 @@ async fn a_peering_is_connected_once_both_sides_say_so() {
 /// As recorded by the azure-cli: both halves have one GUID, and nobody is notified.
 #[tokio::test(flavor = "multi_thread")]
 async fn both_halves_of_a_peering_have_one_guid() {
-    let site = site().await;
+    let (site, other, there, back) = two_networks().await;
     let api = &site.api;
-    let other = net("virtualNetworks/vnet2");
-    api.create(&other, &network(&["10.1.0.0/16"], &[])).await;
-    let peering = |remote: &str| json!({"properties": {"remoteVirtualNetwork": {"id": remote}}});
-    let there = net(&format!("{VNET}/virtualNetworkPeerings/there"));
-    let back = format!("{other}/virtualNetworkPeerings/back");
     for (path, remote) in [(&there, other.clone()), (&back, net(VNET))] {
         for status in [StatusCode::CREATED, StatusCode::OK] {
             let reply = api.put(path, &peering(&remote)).await.expect(status);

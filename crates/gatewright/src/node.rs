@@ -239,9 +239,7 @@ impl Node {
             Err(error) => return Err(NotApplied::Apply(error, findings)),
         };
         self.pages.want(&error_pages(&snapshot));
-        let (revision, before) = self.board.took(snapshot, bound.clone(), findings.clone());
-        // A large one takes a while to go, and nobody is to wait for that.
-        tokio::task::spawn_blocking(move || drop(before));
+        let revision = self.board.took(snapshot, bound.clone(), findings.clone());
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
         }

@@ -81,13 +81,13 @@ impl Board {
         &self.dataplane
     }
 
-    /// Notes that `snapshot` is served now, and returns its revision, and what was served before.
+    /// Notes that `snapshot` is served now, and returns its revision.
     pub(crate) fn took(
         &self,
         snapshot: Arc<Snapshot>,
         endpoints: Vec<Bound>,
         findings: Vec<Finding>,
-    ) -> (u64, Arc<Snapshot>) {
+    ) -> u64 {
         let at = now();
         let mut state = self.state();
         if state.status == Status::Starting {
@@ -103,7 +103,9 @@ impl Board {
         let before = std::mem::replace(&mut state.snapshot, snapshot);
         state.endpoints = endpoints;
         state.findings = findings;
-        (state.revision, before)
+        // A large one takes a while to go, and nobody is to wait for that.
+        tokio::task::spawn_blocking(move || drop(before));
+        state.revision
     }
 
     /// What was found in the configuration that is served.

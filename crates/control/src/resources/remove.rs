@@ -1,7 +1,6 @@
 //! Deletes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::{Condition, Transaction};
@@ -62,7 +61,6 @@ impl Core {
                 .await
                 .map(|operation| Removed::Going(Box::new(operation))),
         };
-        self.edits.fetch_add(1, Ordering::AcqRel);
         drop(turn);
         if removed.is_ok() {
             self.touch(call, &touched).await;
@@ -116,7 +114,7 @@ impl Core {
         let transaction = with_events(transaction, operation, &document.id, &happened);
         let transaction = transaction.map_err(failed)?;
         self.commit(transaction).await.map_err(not_committed)?;
-        going.iter().for_each(|one| self.inventory.remove(&one.id));
+        going.iter().for_each(|one| self.forget(&one.id));
         Ok(())
     }
 

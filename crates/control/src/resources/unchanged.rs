@@ -1,7 +1,6 @@
 //! Writes that change nothing of what is served.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Transaction;
@@ -64,7 +63,6 @@ impl Core {
         transaction = with_events(transaction, &operation, id, &happened).map_err(failed)?;
         document.revision = self.commit(transaction).await.map_err(not_committed)?;
         self.note(&document);
-        self.edits.fetch_add(1, Ordering::AcqRel);
         Ok(Accepted {
             document,
             is_new: false,

@@ -1,7 +1,6 @@
 //! Writes: judged, stored with their operation and their event, answered, and settled later.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
@@ -110,7 +109,7 @@ impl Core {
                 true => Some(self.writing.lock().await),
                 false => None,
             };
-            let edits = self.edits.load(Ordering::Acquire);
+            let edits = self.edits();
             let previous = self.document(id).await?;
             let prepared = self
                 .prepare(call, kind, id, edit, previous.as_ref())
@@ -119,7 +118,7 @@ impl Core {
                 Some(turn) => turn,
                 None => self.writing.lock().await,
             };
-            if !is_last && self.edits.load(Ordering::Acquire) != edits {
+            if !is_last && self.edits() != edits {
                 continue;
             }
             // Another write's end may have come between: it changes states, not what was judged.
@@ -299,7 +298,6 @@ impl Core {
             not_committed(error)
         })?;
         self.note(&document);
-        self.edits.fetch_add(1, Ordering::AcqRel);
         if is_at_once {
             self.endings.end(operation.id);
             kind.stored(self, &document);

@@ -27,6 +27,9 @@ const CLOUD: &str = "Gatewright";
 /// The principal that az logs in as, in the configuration folder.
 const LOGIN_FILE: &str = "gatewright-login.json";
 
+/// Where az keeps all that it knows.
+const CONFIG_DIR: &str = "AZURE_CONFIG_DIR";
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Login {
     app_id: String,
@@ -49,18 +52,15 @@ pub(crate) fn run(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
         // its user is logged in.
         let folder = folder_of(arguments);
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        output::line(format_args!(
-            "export AZURE_CONFIG_DIR={}",
-            quoted(&folder.display().to_string())
-        ));
+        export(CONFIG_DIR, &folder.display().to_string());
     }
     set_up
 }
 
 fn set_up(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
-    let node = wait_for_node(&arguments.node.data_dir)?;
+    let (node, principals) = wait_for_node(&arguments.node.data_dir)?;
     let folder = config_folder(arguments)?;
-    let login = login(&node, &folder)?;
+    let login = login(&node, &principals, &folder)?;
     let environment = environment(&node, &folder, &login);
     match az_is_there() {
         true => set_up_az(&node, &folder, &login, &environment)?,
@@ -79,19 +79,24 @@ fn set_up(arguments: &AzSetupArguments) -> Result<ExitCode, Sentence> {
         ));
     }
     for (name, value) in &environment {
-        output::line(format_args!("export {name}={}", quoted(value)));
+        export(name, value);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The node of a data folder, which may be about to start: `gatewright serve … &` comes before.
-fn wait_for_node(data_dir: &Path) -> Result<NodeFile, Sentence> {
+fn export(name: &str, value: &str) {
+    output::line(format_args!("export {name}={}", quoted(value)));
+}
+
+/// The node of a data folder, which may be about to start (`gatewright serve … &` comes before),
+/// and its principals.
+fn wait_for_node(data_dir: &Path) -> Result<(NodeFile, Value), Sentence> {
     let began = Instant::now();
     let mut is_told = false;
     loop {
         let node = NodeFile::read(data_dir).and_then(|node| {
-            node.ask(Question::Get("/principals"))?;
-            Ok(node)
+            let principals = node.ask(Question::Get("/principals"))?;
+            Ok((node, principals))
         });
         match node {
             Err(_) if began.elapsed() < PATIENCE => {
@@ -124,11 +129,10 @@ fn config_folder(arguments: &AzSetupArguments) -> Result<PathBuf, Sentence> {
 }
 
 /// The principal of the last time, if it is still one; a new one else.
-fn login(node: &NodeFile, folder: &Path) -> Result<Login, Sentence> {
+fn login(node: &NodeFile, principals: &Value, folder: &Path) -> Result<Login, Sentence> {
     let path = folder.join(LOGIN_FILE);
     let known = fs::read(&path).ok();
     let known = known.and_then(|text| serde_json::from_slice::<Login>(&text).ok());
-    let principals = node.ask(Question::Get("/principals"))?;
     let mut principals = principals.as_array().into_iter().flatten();
     if let Some(known) = known
         && principals.any(|one| one["appId"] == known.app_id.as_str())
@@ -166,7 +170,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn environment(node: &NodeFile, folder: &Path, login: &Login) -> Vec<(&'static str, String)> {
     let endpoint = endpoint(node);
     vec![
-        ("AZURE_CONFIG_DIR", folder.display().to_string()),
+        (CONFIG_DIR, folder.display().to_string()),
         ("REQUESTS_CA_BUNDLE", node.ca_file.display().to_string()),
         ("AZURE_CORE_COLLECT_TELEMETRY", "no".to_owned()),
         ("AZURE_CORE_SURVEY_MESSAGE", "no".to_owned()),

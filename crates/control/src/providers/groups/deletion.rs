@@ -1,7 +1,6 @@
 //! The deletion of a group with everything in it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gatewright_arm::{ArmError, ResourceId};
@@ -73,7 +72,6 @@ impl Core {
             not_committed(error)
         })?;
         self.note(&document);
-        self.edits.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 

@@ -2,7 +2,6 @@
 //! beside the resources until it is recovered or purged, or its time is over.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::Transaction;
@@ -136,7 +135,6 @@ pub(super) async fn recover(core: &Arc<Core>, deleted: Deleted) -> Result<Docume
         one.revision = revision;
         core.note(one);
     }
-    core.edits.fetch_add(1, Ordering::AcqRel);
     back.into_iter()
         .next()
         .ok_or_else(|| failed("nothing was recovered"))

@@ -301,19 +301,13 @@ fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
     if member(put.body, "properties").is_none_or(is_empty) {
         return Err(ArmError::new("InternalServerError", "An error occurred."));
     }
-    let report = read_put(put.body, put.id.name().unwrap_or_default());
-    let report = report.map_err(|error| match error {
+    read_put(put.body, put.id.name().unwrap_or_default()).map_err(|error| match error {
         ReadError::Invalid(findings) => match findings.iter().find(|finding| finding.is_error()) {
             Some(first) => ArmError::from_finding(first),
             None => unreadable("it holds no gateway"),
         },
         other => unreadable(&other.to_string()),
-    })?;
-    report
-        .gateways
-        .into_iter()
-        .next()
-        .ok_or_else(|| unreadable("it holds no gateway"))
+    })
 }
 
 fn unreadable(why: &str) -> ArmError {
