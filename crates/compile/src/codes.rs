@@ -102,6 +102,10 @@ own_codes! {
         "an error page does not end in .htm or .html";
     W_ERROR_PAGE_URL = "GW-W-error-page-url":
         "an error page is no URL, and is not shown";
+    W_FAILED = "GW-W-failed":
+        "the gateway is in a failed state and does not run: every request is answered with 502";
+    W_LISTENER_WITHOUT_KEY = "GW-W-listener-without-key":
+        "a listener of a gateway that does not run has no private key, and is left out";
     W_NETWORK_MISSING = "GW-W-network-missing":
         "a reference leads to a network resource that no document has";
     W_NETWORK_TWICE = "GW-W-network-twice":

@@ -13,7 +13,7 @@ use crate::codes;
 use crate::error_pages;
 use crate::findings::quote;
 use crate::gateway::key_of;
-use crate::listener_certificates::ListenerCertificates;
+use crate::listener_certificates::{self, ListenerCertificates};
 use crate::redirects::{listener_port, reached_port};
 use crate::routing::Router;
 use crate::scope::{Scope, Served, Tables};
@@ -76,6 +76,9 @@ impl<'a> Endpoints<'a> {
     /// Adds the listener's row and routes. After an error nothing is added: there will be no
     /// snapshot then.
     fn add(&mut self, scope: &mut Scope<'a>, tables: &Tables<'a>, served: &Served<'a>, order: u32) {
+        if listener_certificates::is_left_out(scope, tables, served) {
+            return;
+        }
         let Some(group) = self.group(scope, tables, served) else {
             return;
         };

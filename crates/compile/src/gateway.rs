@@ -1,8 +1,8 @@
 //! One gateway: its row, and the order of the steps.
 
 use gatewright_arm::ApplicationGateway;
-use gatewright_arm::model::{OperationalState, ProvisioningState};
-use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Snapshot};
+use gatewright_arm::model::{OperationalState, Properties, ProvisioningState};
+use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Idle, Snapshot};
 
 use crate::codes;
 use crate::findings::{Findings, quote};
@@ -58,28 +58,54 @@ pub(crate) fn compile(
 fn row(scope: &mut Scope<'_>) -> Gateway {
     let gateway = scope.gateway;
     let properties = &gateway.properties;
-    // While it is first provisioned, a gateway shows Stopped too, with the state Updating.
-    let stopped = properties.operational_state == Some(OperationalState::Stopped)
-        && properties.provisioning_state == Some(ProvisioningState::Succeeded);
-    if stopped {
-        scope.findings.warning(
-            codes::W_STOPPED,
-            gateway.source.pointer_to("operationalState"),
-            format!(
-                "The gateway {} is stopped: every request is answered with 502.",
-                quote(&gateway.name)
-            ),
-            "Start it (`az network application-gateway start`), or set operationalState to \
-             Running in its file.",
-        );
+    let idle = idle(properties);
+    if let Some(idle) = idle {
+        warn_of_idleness(scope, idle);
     }
     let switches = properties.global_configuration.as_ref();
     Gateway {
         name: gateway.name.clone(),
         resource_id: gateway.id.clone().unwrap_or_default(),
         generation: scope.generation,
-        stopped,
+        idle,
         hide_server_header: switches
             .is_some_and(|one| one.disable_default_server_header_in_response == Some(true)),
     }
+}
+
+/// While it is first provisioned, a gateway shows Stopped too, with the state Updating. One that is
+/// in a failed state and runs serves what was good before.
+fn idle(properties: &Properties) -> Option<Idle> {
+    if properties.operational_state != Some(OperationalState::Stopped) {
+        return None;
+    }
+    match properties.provisioning_state {
+        Some(ProvisioningState::Succeeded) => Some(Idle::Stopped),
+        Some(ProvisioningState::Failed) => Some(Idle::Failed),
+        _ => None,
+    }
+}
+
+fn warn_of_idleness(scope: &mut Scope<'_>, idle: Idle) {
+    let gateway = scope.gateway;
+    let name = quote(&gateway.name);
+    let (code, message, help) = match idle {
+        Idle::Stopped => (
+            codes::W_STOPPED,
+            format!("The gateway {name} is stopped: every request is answered with 502."),
+            "Start it (`az network application-gateway start`), or set operationalState to \
+             Running in its file.",
+        ),
+        Idle::Failed => (
+            codes::W_FAILED,
+            format!(
+                "The gateway {name} is in a failed state and does not run: every request is \
+                 answered with 502."
+            ),
+            "The error of its last operation says why; an update that succeeds brings it up. To \
+             serve what is written here in any case, set operationalState to Running in its file.",
+        ),
+    };
+    let pointer = gateway.source.pointer_to("operationalState");
+    scope.findings.warning(code, pointer, message, help);
 }

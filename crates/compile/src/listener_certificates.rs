@@ -197,6 +197,31 @@ impl ListenerCertificates {
     }
 }
 
+/// Whether a listener has no place in a gateway that answers 502 to everything: without a private
+/// key there is no handshake in which to answer. Says so in a warning.
+pub(crate) fn is_left_out(scope: &mut Scope<'_>, tables: &Tables<'_>, served: &Served<'_>) -> bool {
+    let Some(item) = presented(tables, served.listener).filter(|_| scope.is_idle()) else {
+        return false;
+    };
+    let id = CertificateId::new(&key_of(scope.gateway), &item.name);
+    let has_key = origin(scope.gateway, scope.options, item).is_some()
+        || scope.options.development_certificates.contains_key(&id);
+    if has_key {
+        return false;
+    }
+    let (listener, certificate) = (quote(&served.listener.name), quote(&item.name));
+    scope.findings.warning(
+        codes::W_LISTENER_WITHOUT_KEY,
+        served.listener.pointer_to("sslCertificate"),
+        format!(
+            "The private key of the certificate {certificate} is not there, and the gateway does \
+             not run: the listener {listener} is left out, so that clients are refused."
+        ),
+        "It is needed as soon as the gateway runs.",
+    );
+    true
+}
+
 fn first_use(
     scope: &mut Scope<'_>,
     item: &Item<SslCertificate>,

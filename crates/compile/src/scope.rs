@@ -28,6 +28,12 @@ impl Scope<'_> {
         self.generation == Generation::V1
     }
 
+    /// Whether the gateway answers 502 to every request.
+    pub(crate) fn is_idle(&self) -> bool {
+        let own = self.snapshot.gateways.get(self.index.position());
+        own.is_some_and(|gateway| gateway.idle.is_some())
+    }
+
     /// Validation lets no such reference through; should one come, it is an error and no panic.
     pub(crate) fn unresolved(&mut self, reference: &Reference) {
         self.findings.error(

@@ -290,9 +290,7 @@ impl Core {
                 tokio::spawn(resume_deployment(Arc::clone(self), document, operation));
             }
             (Doing::Put | Doing::Start | Doing::Stop | Doing::Delete, Some(document)) => {
-                let is_own = document.operation == Some(operation.id);
-                let doomed = document.doomed.as_ref().filter(|_| is_own);
-                let doomed = doomed.map(operations::read_error);
+                let doomed = document.doomed(&operation);
                 tokio::spawn(Arc::clone(self).settle(document, operation, doomed));
             }
             // It is gone, as it was to be.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use gatewright_arm::ArmError;
 use gatewright_store::{Change, Entry, Key, Revision, Step, StoreError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::providers::desired_gateway;
+use crate::operations;
+use crate::providers::serving::{self, Asked};
 use crate::providers::web::{SITES, host_names};
 use crate::resources::document::{self, Document, Glance, Judged};
 use crate::storage::Storage;
@@ -19,15 +21,51 @@ pub type DesiredError = StoreError;
 /// A gateway that is to be served.
 #[derive(Clone, Debug)]
 pub struct DesiredGateway {
+    /// What is asked for. It says that it does not run where that has failed and there is nothing
+    /// else to serve.
     pub wanted: Judged,
     /// What to serve while that cannot be.
     pub last_good: Option<Judged>,
-    /// The write that made it so. A later step of the same write changes nothing of it.
+    /// The write that made it so. A later step of the same write changes no more of it than what is
+    /// said of it.
     write: Option<Uuid>,
-    /// Whether that write has failed.
-    pub has_failed: bool,
-    /// Whether that write fails whatever the node does: it must not be served at all.
-    pub is_doomed: bool,
+    said: Said,
+}
+
+/// What a document says of a gateway besides its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    /// Running or stopped.
+    asked: Asked,
+    /// Why the write failed, or is going to whatever the node does.
+    failure: Option<ArmError>,
+}
+
+impl Said {
+    fn of(notes: &Value, failure: Option<&Value>) -> Self {
+        Self {
+            asked: Asked::of(notes),
+            failure: failure.map(operations::read_error),
+        }
+    }
+}
+
+impl DesiredGateway {
+    /// Why what is asked for is not to be served.
+    pub fn failure(&self) -> Option<&ArmError> {
+        self.said.failure.as_ref()
+    }
+
+    /// Has the configurations say what is said.
+    fn agree(&mut self) {
+        let asked = self.said.asked;
+        let is_idle = self.said.failure.is_some() && self.last_good.is_none();
+        let wanted = if is_idle { Asked::Failed } else { asked };
+        serving::ask_for(&mut self.wanted, wanted);
+        if let Some(good) = &mut self.last_good {
+            serving::ask_for(good, asked);
+        }
+    }
 }
 
 /// Everything that is to be served, at one revision.
@@ -159,16 +197,17 @@ impl Desired {
         match (prefix, change) {
             (document::PREFIX, Change::Put(entry)) => {
                 if let Some(document) = self.storage.recent.of(entry) {
-                    let is_known = self.is_known(&id, document.operation, document.state());
-                    return match is_known {
-                        true => Ok(Part::Other),
-                        false => self.put(id, &document),
+                    let said = Said::of(&document.notes, document.failure.as_ref());
+                    return match self.known(&id, document.operation, said) {
+                        Some(part) => Ok(part),
+                        None => self.put(id, &document),
                     };
                 }
                 let glance = Glance::read(entry)?;
-                match self.is_known(&id, glance.operation, glance.state()) {
-                    true => Ok(Part::Other),
-                    false => self.put(id, &Document::read(entry)?),
+                let said = Said::of(&glance.notes, glance.failure.as_ref());
+                match self.known(&id, glance.operation, said) {
+                    Some(part) => Ok(part),
+                    None => self.put(id, &Document::read(entry)?),
                 }
             }
             (document::PREFIX, Change::Deleted(_)) => Ok(self.forget(id)),
@@ -179,6 +218,7 @@ impl Desired {
                 };
                 if let Some(known) = self.gateways.get_mut(&id) {
                     known.last_good = last_good;
+                    known.agree();
                 }
                 Ok(Part::Other)
             }
@@ -186,21 +226,23 @@ impl Desired {
         }
     }
 
-    /// Whether what is to be served of a resource is known: a later step of the same write changes
-    /// its state alone. Takes note of the state.
-    fn is_known(&mut self, id: &str, write: Option<Uuid>, state: Option<&str>) -> bool {
-        if write.is_none() {
-            return false;
-        }
+    /// What a step changes of a resource whose write is known: of a gateway, what is said of it; of
+    /// others nothing. `None` for one whose write is not.
+    fn known(&mut self, id: &str, write: Option<Uuid>, said: Said) -> Option<Part> {
+        let write = Some(write?);
         if let Some(known) = self.gateways.get_mut(id) {
-            let is_known = known.write == write;
-            if is_known {
-                known.has_failed = state == Some("Failed");
+            if known.write != write {
+                return None;
             }
-            return is_known;
+            if known.said == said {
+                return Some(Part::Other);
+            }
+            known.said = said;
+            known.agree();
+            return Some(Part::Gateway(id.to_owned()));
         }
-        let network = self.network.get(id);
-        network.is_some_and(|known| known.write == write)
+        let network = self.network.get(id)?;
+        (network.write == write).then_some(Part::Other)
     }
 
     /// What was served until now, as a rule: it is not read again then.
@@ -249,13 +291,13 @@ impl Desired {
             .gateways
             .get(&id)
             .and_then(|known| known.last_good.clone());
-        let known = DesiredGateway {
+        let mut known = DesiredGateway {
             wanted,
             last_good,
             write: document.operation,
-            has_failed: document.state() == Some("Failed"),
-            is_doomed: document.doomed.is_some(),
+            said: Said::of(&document.notes, document.failure.as_ref()),
         };
+        known.agree();
         self.gateways.insert(id.clone(), known);
         Ok(Part::Gateway(id))
     }
@@ -275,7 +317,7 @@ impl Desired {
     }
 
     fn read(&self, document: &Document) -> Result<Judged, DesiredError> {
-        desired_gateway(document, &self.storage.sealing).map_err(|why| {
+        serving::desired(document, &self.storage.sealing).map_err(|why| {
             StoreError::Unreadable(format!("the gateway {} cannot be read: {why}", document.id))
         })
     }

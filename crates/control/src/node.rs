@@ -16,6 +16,15 @@ pub trait Node: Send + Sync + 'static {
     /// Why it could not take it.
     fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>>;
 
+    /// As [`Node::took`], and answers whether it could make anything of that state: it serves what
+    /// was before where it could not. By default it always can.
+    ///
+    /// # Errors
+    /// Why it could not.
+    fn took_all(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
+        self.took(revision)
+    }
+
     /// Waits until the node has taken the state of `revision`, or a later one, and answers whether
     /// it serves that gateway as it is stored.
     ///

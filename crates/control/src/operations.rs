@@ -32,6 +32,13 @@ pub(crate) enum Doing {
     Ask,
 }
 
+impl Doing {
+    /// Whether what is stored is to be served from now on: a stop and a delete ask for less.
+    pub(crate) fn configures(self) -> bool {
+        matches!(self, Self::Put | Self::Start)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     InProgress,

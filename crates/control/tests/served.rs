@@ -49,7 +49,12 @@ fn of(desired: &Desired) -> Judged {
 
 impl Node for Following {
     fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
-        Obedient.took(revision)
+        Box::pin(async move {
+            if self.0.get().is_some() {
+                self.take(revision).await;
+            }
+            Ok(())
+        })
     }
 
     fn serves<'a>(
@@ -57,10 +62,7 @@ impl Node for Following {
         _: &'a ResourceId,
         revision: Revision,
     ) -> Pending<'a, Result<(), ArmError>> {
-        Box::pin(async move {
-            self.take(revision).await;
-            Ok(())
-        })
+        self.took(revision)
     }
 
     fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_snapshot::{
-    Action, BackendSetting, ErrorPage, Member, Redirect, RedirectTarget, Scheme,
+    Action, BackendSetting, ErrorPage, Idle, Member, Redirect, RedirectTarget, Scheme,
 };
 use gatewright_telemetry::{Failure, HttpVersion};
 use gatewright_testkit::backend::{Backend, Manners};
@@ -88,7 +88,7 @@ async fn the_version_of_a_refused_request_is_its_own() {
 async fn a_stopped_gateway_answers_the_same_to_hosts_that_it_does_not_know() {
     let backend = Backend::start(Manners::Named).await.unwrap();
     let mut setup = tenants();
-    setup.snapshot.gateways[0].stopped = true;
+    setup.snapshot.gateways[0].idle = Some(Idle::Stopped);
     let mut gateway = TestGateway::start(&[&backend], setup).await;
     for host in ["a.test", "c.test"] {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");

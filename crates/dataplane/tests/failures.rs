@@ -5,7 +5,9 @@ mod support;
 use std::time::Duration;
 
 use gatewright_dataplane::NameServers;
-use gatewright_snapshot::{Action, BackendProtocol, BackendSetting, Generation, Member, Scheme};
+use gatewright_snapshot::{
+    Action, BackendProtocol, BackendSetting, Generation, Idle, Member, Scheme,
+};
 use gatewright_telemetry::{ErrorInfo as Info, Failure};
 use gatewright_testkit::backend::{Backend, Manners};
 use gatewright_testkit::client::Response;
@@ -456,15 +458,20 @@ async fn without_a_server_there_is_a_502() {
 }
 
 #[tokio::test]
-async fn a_stopped_gateway_answers_502() {
-    let backend = Backend::start(Manners::Echo).await.unwrap();
-    let mut setup = Setup::basic(1);
-    setup.snapshot.gateways[0].stopped = true;
-    let mut gateway = TestGateway::start(&[&backend], setup).await;
-    check_page(&gateway.ask(GET).await, 502, "Bad Gateway", "stopped");
-    let failure = gateway.next_record().await.failure.unwrap();
-    assert_eq!(failure, Failure::GatewayStopped);
-    assert_eq!(backend.connections(), 0);
+async fn an_idle_gateway_answers_502() {
+    for (idle, word, expected) in [
+        (Idle::Stopped, "stopped", Failure::GatewayStopped),
+        (Idle::Failed, "failed", Failure::GatewayFailed),
+    ] {
+        let backend = Backend::start(Manners::Echo).await.unwrap();
+        let mut setup = Setup::basic(1);
+        setup.snapshot.gateways[0].idle = Some(idle);
+        let mut gateway = TestGateway::start(&[&backend], setup).await;
+        check_page(&gateway.ask(GET).await, 502, "Bad Gateway", word);
+        let failure = gateway.next_record().await.failure.unwrap();
+        assert_eq!(failure, expected);
+        assert_eq!(backend.connections(), 0);
+    }
 }
 
 #[tokio::test]

@@ -23,9 +23,9 @@ pub(crate) struct PoolHealth {
     pub(crate) gateway: String,
     /// Empty where the document has none.
     pub(crate) gateway_id: String,
-    /// Whether the gateway was stopped.
+    /// Why the gateway answers 502 to every request: `stopped`, `failed`.
     #[serde(default)]
-    pub(crate) is_stopped: bool,
+    pub(crate) idle: Option<String>,
     pub(crate) pool: String,
     pub(crate) settings: Vec<SettingHealth>,
 }
@@ -71,6 +71,10 @@ pub(crate) struct ServerHealth {
     pub(crate) probe: Option<Value>,
 }
 
+fn idle(gateway: &Gateway) -> Option<String> {
+    gateway.idle.map(|idle| idle.as_str().to_owned())
+}
+
 impl BackendHealth {
     /// The report at `now`, in microseconds since the Unix epoch.
     pub(crate) fn new(snapshot: &Snapshot, upstreams: &[UpstreamState], now: u64) -> Self {
@@ -88,7 +92,7 @@ impl BackendHealth {
             PoolHealth {
                 gateway: gateway.name.clone(),
                 gateway_id: gateway.resource_id.clone(),
-                is_stopped: gateway.stopped,
+                idle: idle(gateway),
                 pool: pool.name.clone(),
                 settings: by_pool.remove(&key).unwrap_or_default(),
             }
@@ -104,7 +108,7 @@ impl BackendHealth {
             pools: vec![PoolHealth {
                 gateway: upstream.gateway.clone(),
                 gateway_id: gateway.resource_id.clone(),
-                is_stopped: gateway.stopped,
+                idle: idle(gateway),
                 pool: upstream.pool.clone(),
                 settings: vec![setting_health(upstream, now)],
             }],
@@ -143,10 +147,11 @@ impl BackendHealth {
         })
     }
 
-    /// The names of gateways that were stopped.
-    pub(crate) fn stopped_gateways(&self) -> BTreeSet<&str> {
-        let stopped = self.pools.iter().filter(|pool| pool.is_stopped);
-        stopped.map(|pool| pool.gateway.as_str()).collect()
+    /// The names of gateways that answer 502 to every request, with why: `stopped`, `failed`.
+    pub(crate) fn idle_gateways(&self) -> BTreeSet<(&str, &str)> {
+        let pools = self.pools.iter();
+        let idle = pools.filter_map(|pool| Some((pool.gateway.as_str(), pool.idle.as_deref()?)));
+        idle.collect()
     }
 
     /// The report on one gateway alone.
@@ -385,7 +390,7 @@ mod tests {
                 name: "gw".to_owned(),
                 resource_id: ID.to_owned(),
                 generation: Generation::V2,
-                stopped: false,
+                idle: None,
                 hide_server_header: false,
             }],
             pools: vec![pool("web"), pool("unused")],

@@ -161,7 +161,7 @@ mod tests {
             name: "contoso".into(),
             resource_id: String::new(),
             generation: Generation::V2,
-            stopped: false,
+            idle: None,
             hide_server_header: false,
         };
         let endpoints = endpoints.iter().map(|(frontend, port)| Endpoint {

@@ -154,11 +154,11 @@ impl Events {
     }
 
     /// A change of this gateway was refused: what it was before is served on, or nothing.
-    /// `key` tells it from others of its name.
-    pub(crate) fn gateway_failed(&self, key: &str, gateway: &str, error: &str) {
+    /// `key` tells it from others of its name. Whether that is news.
+    pub(crate) fn gateway_failed(&self, key: &str, gateway: &str, error: &str) -> bool {
         let known = self.failing().insert(key.to_owned(), error.to_owned());
         if known.is_some_and(|known| known == error) {
-            return;
+            return false;
         }
         let event = GatewayEvent::Failed {
             key: key.to_owned(),
@@ -167,6 +167,7 @@ impl Events {
         };
         // There is nobody to tell any more when the runtime ends.
         let _ = self.gateways.send(event);
+        true
     }
 
     /// Every gateway is served as it is wanted, or gone, but for those with these keys.

@@ -179,7 +179,9 @@ impl Node {
             let chosen = self.stored.as_ref().map(Stored::choose).unwrap_or_default();
             let refused = match self.try_apply(&chosen).await {
                 Ok(applied) => {
-                    self.stored.iter().for_each(Stored::publish);
+                    if let Some(stored) = &mut self.stored {
+                        stored.publish(None);
+                    }
                     self.tell_failures();
                     return Ok(applied);
                 }
@@ -193,7 +195,7 @@ impl Node {
             if !is_blamed {
                 let refused = self.refuse(refused);
                 if let Some(stored) = &mut self.stored {
-                    stored.publish_refusal(&refused.why);
+                    stored.publish(Some(&refused.why));
                 }
                 return Err(refused);
             }
@@ -206,8 +208,9 @@ impl Node {
         let failed = failures().map(|(id, ..)| id).collect();
         self.events.all_succeeded_but(&failed);
         for (id, name, why) in failures() {
-            tracing::error!("{id} is not served as it is stored: {why}");
-            self.events.gateway_failed(id, name, why);
+            if self.events.gateway_failed(id, name, &why) {
+                tracing::error!("{id} is not served as it is stored: {why}");
+            }
         }
     }
 

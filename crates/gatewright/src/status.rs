@@ -7,7 +7,7 @@ use gatewright_arm::model::OnDemandProbe;
 use gatewright_arm::{Diagnostic, Severity, read_on_demand_probe};
 use gatewright_compile::{OnDemand, compile_on_demand};
 use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
-use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Snapshot};
+use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Idle, Snapshot};
 use gatewright_telemetry::{AccessLog, HandshakeTotals, RequestTotals};
 use serde_json::{Map, Value, json};
 
@@ -241,7 +241,7 @@ fn gateways(snapshot: &Snapshot) -> Vec<Value> {
             "name": gateway.name,
             "resource_id": gateway.resource_id,
             "generation": generation(gateway.generation),
-            "stopped": gateway.stopped,
+            "state": gateway.idle.map_or("running", Idle::as_str),
         })
     });
     gateways.collect()

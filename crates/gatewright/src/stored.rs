@@ -36,6 +36,8 @@ pub(crate) struct Taken {
     pub(crate) revision: Revision,
     /// Why gateways are not served as they are stored, by id in lower case.
     failures: Arc<HashMap<String, ArmError>>,
+    /// Why nothing of it could be taken, so that what was before is served on.
+    refusal: Option<ArmError>,
 }
 
 /// Where what is stored comes in, and what came of it goes out.
@@ -49,6 +51,8 @@ pub(crate) struct Stored {
     failures: BTreeMap<String, ArmError>,
     /// Those of them whose last good configuration cannot be served either.
     hopeless: BTreeSet<String>,
+    /// Why nothing of the last change could be taken.
+    refusal: Option<ArmError>,
     taken: watch::Sender<Taken>,
 }
 
@@ -78,6 +82,7 @@ impl Stored {
             apps,
             failures: BTreeMap::new(),
             hopeless: BTreeSet::new(),
+            refusal: None,
             taken: watch::Sender::default(),
         })
     }
@@ -105,7 +110,7 @@ impl Stored {
             if is_new {
                 return Ok(());
             }
-            self.publish();
+            self.publish_again();
         }
     }
 
@@ -165,11 +170,11 @@ impl Stored {
         if self.hopeless.contains(id) {
             return None;
         }
-        let is_bad = known.has_failed || known.is_doomed;
-        let is_last_good_better = is_bad && known.last_good.is_some();
-        match self.failures.contains_key(id) || is_last_good_better {
-            true => known.last_good.as_ref(),
-            false => Some(&known.wanted).filter(|_| !known.is_doomed),
+        let cannot_be_served = self.failures.contains_key(id);
+        let is_bad = cannot_be_served || known.failure().is_some();
+        match known.last_good.as_ref().filter(|_| is_bad) {
+            Some(good) => Some(good),
+            None => Some(&known.wanted).filter(|_| !cannot_be_served),
         }
     }
 
@@ -230,34 +235,41 @@ impl Stored {
         true
     }
 
-    /// What is stored is served, but for what failed.
-    pub(crate) fn publish(&self) {
+    /// What is stored is served, but for what failed; or, where `refused` says why, nothing new of
+    /// it.
+    pub(crate) fn publish(&mut self, refused: Option<&str>) {
+        self.refusal = refused.map(|why| ArmError::new("ConfigurationNotServed", why));
+        self.publish_again();
+    }
+
+    /// What changed has no part in what is served.
+    fn publish_again(&self) {
         let failures = self.failures.clone().into_iter().collect();
         self.taken.send_replace(Taken {
             revision: self.desired.revision(),
             failures: Arc::new(failures),
+            refusal: self.refusal.clone(),
         });
     }
 
-    /// Nothing of what is stored could be taken.
-    pub(crate) fn publish_refusal(&mut self, why: &str) {
-        let error = ArmError::new("ConfigurationNotServed", why);
-        for id in self.desired.gateways().keys() {
-            self.failures
-                .entry(id.clone())
-                .or_insert_with(|| error.clone());
-        }
-        self.publish();
-    }
-
     /// The gateways that are not served as they are stored: id, name, why.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.failures.iter().map(|(id, error)| {
-            let known = self.desired.gateways().get(id);
-            let name = known.map_or("", |known| known.wanted.gateway.name.as_str());
-            (id.as_str(), name, error.message.as_str())
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &str, String)> {
+        self.desired.gateways().iter().filter_map(|(id, known)| {
+            let error = known.failure().or_else(|| self.failures.get(id))?;
+            let name = known.wanted.gateway.name.as_str();
+            Some((id.as_str(), name, in_full(error)))
         })
     }
+}
+
+/// An error's message, with those of its details.
+fn in_full(error: &ArmError) -> String {
+    let mut text = error.message.clone();
+    for detail in error.details.iter().flatten() {
+        text.push(' ');
+        text.push_str(&in_full(detail));
+    }
+    text
 }
 
 async fn read(storage: &Storage) -> Result<(Desired, Box<dyn Watch>), Sentence> {
@@ -321,6 +333,10 @@ impl gatewright_control::Node for Served {
         Box::pin(async move { self.wait(revision).await.map(drop) })
     }
 
+    fn took_all(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Box::pin(async move { self.wait(revision).await?.refusal.map_or(Ok(()), Err) })
+    }
+
     fn serves<'a>(
         &'a self,
         gateway: &'a ResourceId,
@@ -329,7 +345,8 @@ impl gatewright_control::Node for Served {
         Box::pin(async move {
             let taken = self.wait(revision).await?;
             let id = gateway.to_string().to_ascii_lowercase();
-            if let Some(failure) = taken.failures.get(&id) {
+            let failure = taken.failures.get(&id).or(taken.refusal.as_ref());
+            if let Some(failure) = failure {
                 return Err(failure.clone());
             }
             self.board.dataplane().first_probes(Some(&id)).await;

@@ -27,8 +27,8 @@ pub use index::{
 };
 pub use model::{
     Action, BackendProtocol, BackendSetting, BackendTrust, BackendVerification, Endpoint,
-    EndpointKey, ErrorPage, Gateway, Generation, HostOverride, Listener, Member, PathMap, Pool,
-    Redirect, RedirectTarget, Route, Routing, Scheme, Snapshot, Upstream,
+    EndpointKey, ErrorPage, Gateway, Generation, HostOverride, Idle, Listener, Member, PathMap,
+    Pool, Redirect, RedirectTarget, Route, Routing, Scheme, Snapshot, Upstream,
 };
 pub use path::{PathTable, PathTableBuilder, decoded_prefix_length};
 pub use probe::{Probe, ProbeHost};

@@ -40,14 +40,33 @@ pub enum Generation {
     V2,
 }
 
+/// Why a gateway answers 502 to every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Idle {
+    /// It was stopped.
+    Stopped,
+    /// Its last change failed, and there is no configuration that was good before.
+    Failed,
+}
+
+impl Idle {
+    /// The state in a word: `stopped`, `failed`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     pub name: String,
     /// The ARM resource id, in the document's casing; empty where the document has none.
     pub resource_id: String,
     pub generation: Generation,
-    /// A stopped gateway answers 502 to every request.
-    pub stopped: bool,
+    /// Why it answers 502 to every request; `None` where it serves.
+    pub idle: Option<Idle>,
     /// `disableDefaultServerHeaderInResponse`: leave the gateway's `Server` header out.
     pub hide_server_header: bool,
 }

@@ -191,6 +191,8 @@ failures! {
         "the request's Host belongs to no listener";
     GatewayStopped: Gateway, Select, UpstreamNoLive, 502, "gateway-stopped",
         "the gateway is stopped";
+    GatewayFailed: Gateway, Select, UpstreamNoLive, 502, "gateway-failed",
+        "the gateway's last change failed, and it has no earlier configuration to serve";
     PoolEmpty: Gateway, Select, UpstreamNoLive, 502, "pool-empty",
         "the backend pool has no member";
     /// By the verdict of the probes.

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use gatewright_compile::{Options, compile};
-use gatewright_snapshot::Scheme;
+use gatewright_snapshot::{Idle, Scheme};
 use serde_json::json;
 
 #[test]
@@ -145,16 +145,22 @@ fn a_gateway_is_stopped_only_when_it_was_stopped() {
     let state = |operational: &str, provisioning: &str| {
         compiled(json!({"operationalState": operational, "provisioningState": provisioning}))
     };
-    let stopped = state("Stopped", "Succeeded");
-    assert!(stopped.snapshot.gateways[0].stopped);
-    assert!(
-        stopped
-            .diagnostics
-            .iter()
-            .any(|one| one.code == "GW-W-stopped")
-    );
-    for (operational, provisioning) in [("Stopped", "Updating"), ("Running", "Succeeded")] {
-        assert!(!state(operational, provisioning).snapshot.gateways[0].stopped);
+    for (provisioning, idle, code) in [
+        ("Succeeded", Idle::Stopped, "GW-W-stopped"),
+        ("Failed", Idle::Failed, "GW-W-failed"),
+    ] {
+        let compiled = state("Stopped", provisioning);
+        assert_eq!(compiled.snapshot.gateways[0].idle, Some(idle));
+        assert!(compiled.diagnostics.iter().any(|one| one.code == code));
+    }
+    for (operational, provisioning) in [
+        ("Stopped", "Updating"),
+        ("Running", "Succeeded"),
+        ("Running", "Failed"),
+        ("Starting", "Failed"),
+    ] {
+        let gateway = &state(operational, provisioning).snapshot.gateways[0];
+        assert_eq!(gateway.idle, None, "{operational}, {provisioning}");
     }
 }
 

@@ -254,6 +254,7 @@ impl Core {
             id,
             body: &body,
             previous: previous.as_ref(),
+            last_good: None,
             api_version: call.api_version,
             replaces: true,
         };

@@ -44,4 +44,4 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 pub(crate) use deployments::resume as resume_deployment;
-pub(crate) use network::desired_gateway;
+pub(crate) use network::serving;

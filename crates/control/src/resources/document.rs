@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use gatewright_arm::{ApplicationGateway, Diagnostic, ResourceId};
+use gatewright_arm::{ApplicationGateway, ArmError, Diagnostic, ResourceId};
 use gatewright_store::{Entry, Key, Revision, SealError, SealingKey, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock;
+use crate::operations::{self, Operation};
 
 /// What the keys of resources begin with; the id, in lower case, follows.
 pub(crate) const PREFIX: &str = "resource";
@@ -38,9 +39,9 @@ pub(crate) struct Document {
     pub(crate) sealed: Option<Vec<u8>>,
     /// What its kind remembers of it and never shows.
     pub(crate) notes: Value,
-    /// Why the operation that wrote it fails whatever the node does: the error object. It is not to
-    /// be served then.
-    pub(crate) doomed: Option<Value>,
+    /// Why the last write of what is to be served failed, or is going to whatever the node does: the
+    /// error object. What it asks for is not to be served. A stop changes nothing of that.
+    pub(crate) failure: Option<Value>,
     /// What its kind made of the body to judge it; none for one that was read from the store.
     pub(crate) judged: Option<Judged>,
     /// The step that wrote it; 0 for one that is not stored yet.
@@ -69,7 +70,7 @@ struct Stored<V> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     notes: Option<V>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    doomed: Option<V>,
+    failure: Option<V>,
     body: V,
 }
 
@@ -79,29 +80,14 @@ pub(crate) struct Glance {
     #[serde(default)]
     pub(crate) operation: Option<Uuid>,
     #[serde(default)]
-    body: GlanceBody,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct GlanceBody {
+    pub(crate) notes: Value,
     #[serde(default)]
-    properties: GlanceProperties,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GlanceProperties {
-    #[serde(default)]
-    provisioning_state: Option<String>,
+    pub(crate) failure: Option<Value>,
 }
 
 impl Glance {
     pub(crate) fn read(entry: &Entry) -> Result<Self, StoreError> {
         serde_json::from_slice(&entry.value).map_err(|error| no_resource(entry, &error.to_string()))
-    }
-
-    pub(crate) fn state(&self) -> Option<&str> {
-        self.body.properties.provisioning_state.as_deref()
     }
 }
 
@@ -121,7 +107,7 @@ impl Document {
             operation: None,
             sealed: None,
             notes: Value::Null,
-            doomed: None,
+            failure: None,
             judged: None,
             revision: Revision::default(),
         }
@@ -142,7 +128,7 @@ impl Document {
                 .transpose()
                 .map_err(|_| unreadable("what is sealed in it is no base64"))?,
             notes: stored.notes.unwrap_or_default(),
-            doomed: stored.doomed,
+            failure: stored.failure,
             body: Arc::new(stored.body),
             judged: None,
             revision: entry.modified,
@@ -158,7 +144,7 @@ impl Document {
             operation: self.operation,
             sealed: self.sealed.as_ref().map(|sealed| BASE64.encode(sealed)),
             notes: Some(&self.notes).filter(|notes| !notes.is_null()),
-            doomed: self.doomed.as_ref(),
+            failure: self.failure.as_ref(),
             body: &*self.body,
         };
         serde_json::to_vec(&stored).unwrap_or_default()
@@ -203,6 +189,13 @@ impl Document {
             .open(&context(&self.id), sealed)
             .map_err(|error| cannot(error.to_string()))?;
         serde_json::from_slice(&plain).map_err(|error| cannot(error.to_string()))
+    }
+
+    /// Why the operation that wrote it fails whatever the node does.
+    pub(crate) fn doomed(&self, operation: &Operation) -> Option<ArmError> {
+        let asks_for_it = self.operation == Some(operation.id) && operation.doing.configures();
+        let failure = self.failure.as_ref().filter(|_| asks_for_it);
+        failure.map(operations::read_error)
     }
 
     /// A text of its body, by JSON pointer.

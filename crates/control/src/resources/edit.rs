@@ -29,6 +29,8 @@ pub(crate) enum Edit<'a> {
     Merge(&'a Value),
     /// Nothing: everything is judged anew, as it is stored.
     Again,
+    /// Nothing, and nothing is judged.
+    Nothing,
 }
 
 impl Edit<'_> {
@@ -75,7 +77,7 @@ impl Edit<'_> {
                 merge(&mut whole, body);
                 whole
             }
-            Self::Again => previous.cloned().ok_or_else(|| not_found(id))?,
+            Self::Again | Self::Nothing => previous.cloned().ok_or_else(|| not_found(id))?,
         };
         Ok(Cow::Owned(whole))
     }

@@ -20,6 +20,8 @@ pub(crate) struct Put<'a> {
     pub(crate) body: &'a Value,
     /// What is stored.
     pub(crate) previous: Option<&'a Document>,
+    /// What was good before, where that is not, of kinds that keep it.
+    pub(crate) last_good: Option<&'a Document>,
     pub(crate) api_version: ApiVersion,
     /// Whether a client's PUT replaces the whole: not a part, nor the tags, nor what is written
     /// anew because of another resource, or to be started or stopped.
@@ -94,6 +96,17 @@ pub(crate) struct Part {
     pub(crate) collection: &'static str,
     /// Whether clients may write them.
     pub(crate) is_writable: bool,
+}
+
+/// How a resource is after an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As it was asked for.
+    Good,
+    /// Not as it was asked for; what was good before goes on.
+    LastGood,
+    /// Not as it was asked for, and nothing was good before.
+    NothingGood,
 }
 
 /// A type of resources.
@@ -177,12 +190,13 @@ pub(crate) trait Kind: Send + Sync + 'static {
         None
     }
 
-    /// What must be so before an operation that wrote `document` has succeeded; by default, that
+    /// What must be so before the operation that wrote `document` has succeeded; by default, that
     /// the node serves what is stored.
     fn settle<'a>(
         &'a self,
         core: &'a Core,
         document: &'a Document,
+        _doing: Doing,
     ) -> Pending<'a, Result<(), ArmError>> {
         Box::pin(core.node().took(document.revision))
     }
@@ -210,6 +224,9 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// What an operation changes of what is remembered of a resource and never shown.
     fn note(&self, _doing: Doing, _notes: &mut Value) {}
 
+    /// Undoes that for an operation that failed; `body` is what it made of the body at its begin.
+    fn take_back(&self, _doing: Doing, _body: &Value, _notes: &mut Value) {}
+
     /// Resources that hold something of this one, so that they must be written anew when it changes
     /// from `before` to `after`; `None` is a resource that does not exist.
     fn touches(&self, _before: Option<&Value>, _after: Option<&Value>) -> Vec<ResourceId> {
@@ -219,6 +236,6 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// What an operation makes of the body when it begins, besides the state.
     fn begin(&self, _body: &mut Value, _doing: Doing) {}
 
-    /// What an operation that succeeded makes of the body, besides the state.
-    fn succeed(&self, _body: &mut Value, _notes: &Value) {}
+    /// What the end of an operation makes of the body, besides the state.
+    fn end(&self, _body: &mut Value, _notes: &Value, _ending: Ending) {}
 }

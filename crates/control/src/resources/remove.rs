@@ -140,7 +140,6 @@ impl Core {
         let key = document::key_of(&document.id).map_err(failed)?;
         let condition = Condition::ModifiedAt(key.clone(), document.revision);
         document.operation = Some(operation.id);
-        document.doomed = None;
         stamp(document.edit(), &new_etag(), "Deleting");
         let operation_key = operations::key_of(operation.id).map_err(failed)?;
         let transaction = Transaction::default()

@@ -9,6 +9,7 @@ use gatewright_store::{Condition, Transaction};
 use crate::core::{Core, failed};
 use crate::operations::{self, Doing, Operation, Status};
 use crate::resources::document::{self, Document};
+use crate::resources::kind::Ending;
 use crate::resources::stamp::{new_etag, stamp};
 use crate::resources::write::{event, not_committed};
 
@@ -54,7 +55,10 @@ impl Core {
             Doing::Delete if document.state() == Some("Deleting") => {
                 self.node().took(document.revision).await
             }
-            _ => self.kind_of(&document.id)?.settle(self, document).await,
+            _ => {
+                let kind = self.kind_of(&document.id)?;
+                kind.settle(self, document, operation.doing).await
+            }
         }
     }
 
@@ -102,18 +106,38 @@ impl Core {
         let key = document::key_of(&document.id).map_err(failed)?;
         let condition = Condition::ModifiedAt(key.clone(), document.revision);
         let mut transaction = transaction.when(condition);
-        let is_good = ended.status == Status::Succeeded;
+        let has_succeeded = ended.status == Status::Succeeded;
         let last_good = document::last_good_key_of(&document.id).map_err(failed)?;
-        if is_good && document.state() == Some("Deleting") {
+        if has_succeeded && document.state() == Some("Deleting") {
             transaction = transaction.delete(key).delete(last_good);
             self.commit(transaction).await.map_err(not_committed)?;
             self.inventory.remove(&document.id);
             return Ok(());
         }
-        stamp(document.edit(), &new_etag(), ended.status.text());
-        if is_good {
-            let kind = self.kind_of(&document.id)?;
-            kind.succeed(Arc::make_mut(&mut document.body), &document.notes);
+        let kind = self.kind_of(&document.id)?;
+        if !has_succeeded {
+            kind.take_back(ended.doing, &document.body, &mut document.notes);
+            if ended.doing.configures() {
+                document.failure.clone_from(&ended.error);
+            }
+        }
+        let ending = match has_succeeded && document.failure.is_none() {
+            true => Ending::Good,
+            false => match self.store.modified(&last_good).await.map_err(failed)? {
+                Some(_) => Ending::LastGood,
+                None => Ending::NothingGood,
+            },
+        };
+        let state = match ending {
+            Ending::Good => "Succeeded",
+            Ending::LastGood | Ending::NothingGood => "Failed",
+        };
+        stamp(document.edit(), &new_etag(), state);
+        // What could not be deleted is what it was.
+        if ended.doing != Doing::Delete {
+            kind.end(Arc::make_mut(&mut document.body), &document.notes, ending);
+        }
+        if ending == Ending::Good {
             transaction = transaction.delete(last_good);
         }
         transaction = transaction.put(key, document.to_bytes());

@@ -68,7 +68,9 @@ impl Core {
         let result = self.try_write(call, id, &edit).await;
         match &result {
             // What is written because of another write goes no further.
-            Ok((_, touched)) if !matches!(edit, Edit::Again) => self.touch(call, touched).await,
+            Ok((_, touched)) if !matches!(edit, Edit::Again | Edit::Nothing) => {
+                self.touch(call, touched).await;
+            }
             Ok(_) => {}
             Err(error) => self.note_refusal(call, id, error).await,
         }
@@ -163,15 +165,20 @@ impl Core {
     ) -> Result<Prepared, ArmError> {
         self.check_group(id)?;
         check_preconditions(call, id, previous)?;
+        if let (Edit::Nothing, Some(previous)) = (edit, previous) {
+            return self.as_it_is(previous);
+        }
         let body = edit.apply(id, previous.map(|document| &*document.body))?;
         body::check_size(&body)?;
         tags::check(member(&body, "tags"))?;
         check_names(kind, id, &body, previous)?;
         check_location(kind, id, &body, previous)?;
+        let last_good = self.last_good(kind, previous).await?;
         let put = Put {
             id,
             body: &body,
             previous,
+            last_good: last_good.as_ref(),
             api_version: call.api_version,
             replaces: matches!(edit, Edit::Whole(_)),
         };
@@ -181,8 +188,39 @@ impl Core {
         Ok(prepared)
     }
 
-    /// A PUT of a gateway takes the place of a write before it; other writes, and each after a
-    /// delete, wait for it.
+    /// What is stored, to be stored again.
+    fn as_it_is(&self, document: &Document) -> Result<Prepared, ArmError> {
+        Ok(Prepared {
+            body: (*document.body).clone(),
+            secrets: document.open(&self.sealing).map_err(failed)?,
+            notes: None,
+            judged: document.judged.clone(),
+            doomed: document.failure.as_ref().map(operations::read_error),
+        })
+    }
+
+    /// What was good before, where the resource is not as it was asked for.
+    pub(crate) async fn last_good(
+        &self,
+        kind: &dyn Kind,
+        previous: Option<&Document>,
+    ) -> Result<Option<Document>, ArmError> {
+        let is_kept =
+            |previous: &&Document| kind.keeps_last_good() && previous.state() != Some("Succeeded");
+        let Some(previous) = previous.filter(is_kept) else {
+            return Ok(None);
+        };
+        let key = document::last_good_key_of(&previous.id).map_err(failed)?;
+        let entry = self.store.get(&key).await.map_err(failed)?;
+        entry
+            .as_ref()
+            .map(Document::read)
+            .transpose()
+            .map_err(failed)
+    }
+
+    /// A PUT of a gateway takes the place of a PUT before it; other writes wait for that, and each
+    /// waits for other operations.
     pub(crate) async fn wait_for_predecessor(
         &self,
         call: &Call,
@@ -195,10 +233,9 @@ impl Core {
         let Some(running) = self.running(&document).await? else {
             return Ok(());
         };
-        // A PUT takes no delete back.
-        let is_superseded = kind.supersedes()
-            && call.doing == Doing::Put
-            && running.operation.doing != Doing::Delete;
+        // A PUT takes no delete back, nor does it decide whether the gateway runs.
+        let is_superseded =
+            kind.supersedes() && call.doing == Doing::Put && running.operation.doing == Doing::Put;
         if is_superseded {
             return Ok(());
         }
@@ -265,7 +302,7 @@ impl Core {
         }
         let before = previous.as_ref().map(|before| before.notes.clone());
         document.notes = prepared.notes.or(before).unwrap_or_default();
-        document.doomed = doomed.as_ref().map(operations::error_object);
+        document.failure = doomed.as_ref().map(operations::error_object);
         document.judged = prepared.judged;
         kind.note(call.doing, &mut document.notes);
         kind.begin(document.edit(), call.doing);
@@ -280,8 +317,9 @@ impl Core {
         if kind.keeps_last_good() {
             transaction = keep_last_good(transaction, id, previous.as_ref()).map_err(failed)?;
         }
+        let mut superseded = None;
         if !is_at_once {
-            transaction = self
+            (transaction, superseded) = self
                 .supersede(transaction, previous.as_ref(), &operation)
                 .await?;
             let key = operations::key_of(operation.id).map_err(failed)?;
@@ -298,6 +336,7 @@ impl Core {
             not_committed(error)
         })?;
         self.note(&document);
+        superseded.into_iter().for_each(|id| self.endings.end(id));
         if is_at_once {
             self.endings.end(operation.id);
             kind.stored(self, &document);
@@ -307,6 +346,7 @@ impl Core {
                 operation: None,
             });
         }
+        let doomed = document.doomed(&operation);
         let settling = (document.clone(), operation.clone());
         tokio::spawn(Arc::clone(self).settle(settling.0, settling.1, doomed));
         Ok(Accepted {
@@ -350,22 +390,23 @@ impl Core {
             .put(key, document.to_bytes()))
     }
 
-    /// Cancels the operation that still runs on the resource.
+    /// Cancels the operation that still runs on the resource; tells which, to end it once that is
+    /// stored.
     async fn supersede(
         &self,
         transaction: Transaction,
         previous: Option<&Document>,
         by: &Operation,
-    ) -> Result<Transaction, ArmError> {
+    ) -> Result<(Transaction, Option<Uuid>), ArmError> {
         let Some(previous) = previous else {
-            return Ok(transaction);
+            return Ok((transaction, None));
         };
         let Some(StoredOperation {
             mut operation,
             revision,
         }) = self.running(previous).await?
         else {
-            return Ok(transaction);
+            return Ok((transaction, None));
         };
         let detail = ArmError::new(
             "CanceledAndSupersededDueToAnotherOperation",
@@ -382,10 +423,10 @@ impl Core {
         operation.error = Some(operations::error_object(&error));
         operation.ended = Some(clock::precise(clock::now()));
         let key = operations::key_of(operation.id).map_err(failed)?;
-        self.endings.end(operation.id);
-        Ok(transaction
+        let transaction = transaction
             .when(Condition::ModifiedAt(key.clone(), revision))
-            .put(key, operation.to_bytes()))
+            .put(key, operation.to_bytes());
+        Ok((transaction, Some(operation.id)))
     }
 
     /// A write that was refused is an event too.

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use gatewright_snapshot::{
-    Action, EndpointIndex, Gateway, Generation, HostOverride, RequestKey, Scratch, Selected,
+    Action, EndpointIndex, Gateway, Generation, HostOverride, Idle, RequestKey, Scratch, Selected,
     UpstreamIndex,
 };
 use gatewright_telemetry::{Failure, HttpVersion};
@@ -82,8 +82,10 @@ pub(super) fn decide(
     if let Some(selected) = &selected {
         recording.route(live.labels(selected.route), selected.listener);
     }
-    if gateway(live, endpoint).stopped {
-        return refuse(Failure::GatewayStopped);
+    match gateway(live, endpoint).idle {
+        Some(Idle::Stopped) => return refuse(Failure::GatewayStopped),
+        Some(Idle::Failed) => return refuse(Failure::GatewayFailed),
+        None => {}
     }
     let Some(selected) = selected else {
         return refuse(Failure::NoListener);

@@ -64,6 +64,7 @@ pub(super) fn of_failure(failure: Failure, tls: Option<&Error>) -> HealthMessage
         | F::ClientStalled
         | F::NoListener
         | F::GatewayStopped
+        | F::GatewayFailed
         | F::PoolEmpty
         | F::NoHealthyServer
         | F::ServerDrained

@@ -35,7 +35,7 @@ impl Default for Setup {
             name: "gw".into(),
             resource_id: "/subscriptions/s/gw".into(),
             generation: Generation::V2,
-            stopped: false,
+            idle: None,
             hide_server_header: false,
         };
         let snapshot = Snapshot {

@@ -171,7 +171,7 @@ fn without_spans(report: &BackendHealth) -> BackendHealth {
 fn exit_code(report: &BackendHealth) -> ExitCode {
     let is_well = report.servers().all(|server| server.health == HEALTHY)
         && report.empty_pools().next().is_none()
-        && report.stopped_gateways().is_empty();
+        && report.idle_gateways().is_empty();
     match is_well {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -323,11 +323,14 @@ fn reasons(report: &BackendHealth) -> Vec<String> {
             pool.pool
         )
     });
-    let stopped = report.stopped_gateways();
-    let stopped = stopped
-        .into_iter()
-        .map(|name| format!("gateway {name} is stopped: every request is answered with 502"));
-    empty.chain(stopped).collect()
+    let idle = report.idle_gateways().into_iter().map(|(name, state)| {
+        let why = match state {
+            "failed" => "is in a failed state, with no earlier configuration to serve",
+            _ => "is stopped",
+        };
+        format!("gateway {name} {why}: every request is answered with 502")
+    });
+    empty.chain(idle).collect()
 }
 
 #[cfg(test)]
@@ -359,7 +362,7 @@ mod tests {
         let pool = |pool: &str, settings| PoolHealth {
             gateway: "gw".to_owned(),
             gateway_id: String::new(),
-            is_stopped: false,
+            idle: None,
             pool: pool.to_owned(),
             settings,
         };
@@ -404,7 +407,7 @@ mod tests {
         assert_eq!(exit_code(&report), ExitCode::FAILURE, "a pool is empty");
         report.pools.remove(1);
         assert_eq!(exit_code(&report), ExitCode::SUCCESS);
-        report.pools[0].is_stopped = true;
+        report.pools[0].idle = Some("stopped".to_owned());
         assert_eq!(
             exit_code(&report),
             ExitCode::FAILURE,
@@ -413,5 +416,12 @@ mod tests {
         let told = table(&report).pop();
         let expected = "gateway gw is stopped: every request is answered with 502";
         assert_eq!(told.as_deref(), Some(expected));
+        report.pools[0].idle = Some("failed".to_owned());
+        assert_eq!(exit_code(&report), ExitCode::FAILURE);
+        let told = table(&report).pop().unwrap();
+        assert!(
+            told.starts_with("gateway gw is in a failed state"),
+            "{told}"
+        );
     }
 }

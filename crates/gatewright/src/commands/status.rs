@@ -52,14 +52,13 @@ fn render(report: &Value) -> Vec<String> {
         text(&report["version"]),
     )];
     for gateway in list(&report["gateways"]) {
-        let stopped = if gateway["stopped"] == true {
-            ", stopped"
-        } else {
-            ""
+        let state = match text(&gateway["state"]).as_str() {
+            "running" | "-" => String::new(),
+            state => format!(", {state}"),
         };
         let generation = text(&gateway["generation"]);
         lines.push(format!(
-            "gateway {} ({generation}{stopped})",
+            "gateway {} ({generation}{state})",
             text(&gateway["name"])
         ));
     }
@@ -197,7 +196,7 @@ mod tests {
     fn the_report_is_told_in_lines() {
         let report = json!({
             "status": "serving", "version": "0.1.0", "revision": 2, "since": "2026-01-01T00:00:00Z",
-            "gateways": [{ "name": "gw", "generation": "v2", "stopped": true }],
+            "gateways": [{ "name": "gw", "generation": "v2", "state": "stopped" }],
             "endpoints": [{
                 "scheme": "http", "address": "0.0.0.0:8080", "frontend": "public", "port": 80,
             }],

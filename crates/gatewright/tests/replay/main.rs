@@ -11,6 +11,8 @@ mod node;
 mod plane;
 mod recording;
 mod replay;
+#[path = "../control/rest.rs"]
+mod rest;
 #[allow(dead_code, reason = "what starts the binary is used, and that alone")]
 #[path = "../cli/support.rs"]
 mod support;

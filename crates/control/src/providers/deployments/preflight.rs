@@ -214,14 +214,17 @@ impl Core {
         if target.whole != target.id {
             return Ok(());
         }
+        let kind = self.kind_of(&target.whole)?;
+        let last_good = self.last_good(kind, previous.as_ref()).await?;
         let put = Put {
             id: &target.id,
             body,
             previous: previous.as_ref(),
+            last_good: last_good.as_ref(),
             api_version: target.call.api_version,
             replaces: true,
         };
-        self.kind_of(&target.whole)?.judge_alone(self, &put)
+        kind.judge_alone(self, &put)
     }
 }
 

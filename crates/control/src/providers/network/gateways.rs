@@ -4,6 +4,7 @@ mod actions;
 mod neighbours;
 mod private_link;
 mod public;
+pub(crate) mod serving;
 mod vault;
 
 use std::collections::HashMap;
@@ -15,10 +16,11 @@ use gatewright_arm::{
     WriteOptions, read_gateways, read_put, validate,
 };
 use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
-use gatewright_store::{Pending, SealingKey};
+use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
 pub(crate) use actions::{ask_later, routes};
+use serving::{Asked, STOPPED, ask_for, is_stopped};
 
 use crate::clock;
 use crate::core::{Core, failed};
@@ -26,7 +28,7 @@ use crate::operations::Doing;
 use crate::resources::document::{Document, Judged};
 use crate::resources::edit::member;
 use crate::resources::inventory::Inventory;
-use crate::resources::kind::{Kind, Prepared, Put};
+use crate::resources::kind::{Ending, Kind, Prepared, Put};
 
 pub(crate) const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
 
@@ -37,8 +39,8 @@ const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
 /// They are in answers under 2022-05-01, and in none under 2021-03-01 (recorded by the azure-cli).
 const TCP_SINCE: ApiVersion = ApiVersion::new(2021, 8, 1);
 
-/// The note on a gateway that was stopped.
-const STOPPED: &str = "stopped";
+/// The operational state of one that is being stopped.
+const STOPPING: &str = "Stopping";
 
 pub(crate) struct Gateways;
 
@@ -68,14 +70,11 @@ impl Kind for Gateways {
     }
 
     fn judge_alone(&self, core: &Core, put: &Put<'_>) -> Result<(), ArmError> {
-        let previous = put
-            .previous
-            .map(|document| stored(core, document))
-            .transpose()?;
-        let previous = previous.as_deref();
+        let before = Before::read(core, put)?;
+        let previous = before.previous.as_deref();
         let mut gateway = read(put)?;
         own(&mut gateway, put, previous);
-        keep_secrets(&mut gateway, previous);
+        before.keep_secrets(&mut gateway);
         check(&gateway, put, previous).map(drop)
     }
 
@@ -83,8 +82,14 @@ impl Kind for Gateways {
         &'a self,
         core: &'a Core,
         document: &'a Document,
+        doing: Doing,
     ) -> Pending<'a, Result<(), ArmError>> {
-        Box::pin(core.node().serves(&document.id, document.revision))
+        let (node, revision) = (core.node(), document.revision);
+        match doing {
+            // Whatever was wrong with it: what is served instead is stopped too.
+            Doing::Stop => Box::pin(node.took_all(revision)),
+            _ => Box::pin(node.serves(&document.id, revision)),
+        }
     }
 
     fn present(&self, shown: &mut Document, _inventory: &Inventory) {
@@ -118,20 +123,25 @@ impl Kind for Gateways {
         }
     }
 
-    fn begin(&self, body: &mut Value, doing: Doing) {
-        let state = match doing {
-            Doing::Start => "Starting",
-            Doing::Stop => "Stopping",
-            _ => return,
-        };
-        body["properties"]["operationalState"] = json!(state);
+    fn take_back(&self, doing: Doing, body: &Value, notes: &mut Value) {
+        if doing == Doing::Stop && body["properties"]["operationalState"] == STOPPING {
+            notes[STOPPED] = json!(false);
+        }
     }
 
-    fn succeed(&self, body: &mut Value, notes: &Value) {
-        let state = if is_stopped(notes) {
-            "Stopped"
-        } else {
-            "Running"
+    fn begin(&self, body: &mut Value, doing: Doing) {
+        let shown = &mut body["properties"]["operationalState"];
+        match doing {
+            Doing::Start => *shown = json!("Starting"),
+            Doing::Stop if *shown != "Stopped" => *shown = json!(STOPPING),
+            _ => {}
+        }
+    }
+
+    fn end(&self, body: &mut Value, notes: &Value, ending: Ending) {
+        let state = match is_stopped(notes) || ending == Ending::NothingGood {
+            true => "Stopped",
+            false => "Running",
         };
         body["properties"]["operationalState"] = json!(state);
     }
@@ -194,20 +204,13 @@ fn leave_tcp_out(properties: &mut Value) {
     }
 }
 
-fn is_stopped(notes: &Value) -> bool {
-    notes.get(STOPPED) == Some(&Value::Bool(true))
-}
-
 async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
-    let previous = put
-        .previous
-        .map(|document| stored(core, document))
-        .transpose()?;
-    let previous = previous.as_deref();
+    let before = Before::read(core, put)?;
+    let previous = before.previous.as_deref();
     let mut gateway = read(put)?;
     own(&mut gateway, put, previous);
     drop_sent(&mut gateway);
-    keep_secrets(&mut gateway, previous);
+    before.keep_secrets(&mut gateway);
     let id = put.own_id();
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     let warnings = check(&gateway, put, previous)?;
@@ -239,27 +242,18 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         // Any PUT on a stopped gateway starts it (Azure FAQ).
         notes[STOPPED] = json!(false);
     }
-    ask_for(&mut gateway, is_stopped(&notes));
+    let mut judged = Judged {
+        gateway: Arc::new(gateway),
+        findings: Some(warnings.into()),
+    };
+    ask_for(&mut judged, Asked::of(&notes));
     Ok(Prepared {
         body,
         secrets,
         notes: Some(notes),
-        judged: Some(Judged {
-            gateway: Arc::new(gateway),
-            findings: Some(warnings.into()),
-        }),
+        judged: Some(judged),
         doomed,
     })
-}
-
-/// Has a gateway say the states that the node is to bring about.
-fn ask_for(gateway: &mut ApplicationGateway, is_stopped: bool) {
-    let state = match is_stopped {
-        true => OperationalState::Stopped,
-        false => OperationalState::Running,
-    };
-    gateway.properties.operational_state = Some(state);
-    gateway.properties.provisioning_state = Some(ProvisioningState::Succeeded);
 }
 
 /// A gateway that scales by itself has no capacity, also when one was sent: az sends what it read.
@@ -372,11 +366,35 @@ fn drop_sent(gateway: &mut ApplicationGateway) {
     }
 }
 
-/// Certificates that come without their data keep what was stored under their name.
-fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationGateway>) {
-    let Some(previous) = previous else {
-        return;
-    };
+/// What a gateway was before a write.
+struct Before {
+    previous: Option<Arc<ApplicationGateway>>,
+    /// What was good, where what is stored is not.
+    last_good: Option<Arc<ApplicationGateway>>,
+}
+
+impl Before {
+    fn read(core: &Core, put: &Put<'_>) -> Result<Self, ArmError> {
+        let read = |document: Option<&Document>| {
+            document.map(|document| stored(core, document)).transpose()
+        };
+        Ok(Self {
+            previous: read(put.previous)?,
+            last_good: read(put.last_good)?,
+        })
+    }
+
+    /// Certificates that come without their data keep what was stored under their name: also what a
+    /// change that failed has put something else in the place of.
+    fn keep_secrets(&self, gateway: &mut ApplicationGateway) {
+        let before = [&self.previous, &self.last_good];
+        for previous in before.into_iter().flatten() {
+            keep_secrets(gateway, previous);
+        }
+    }
+}
+
+fn keep_secrets(gateway: &mut ApplicationGateway, previous: &ApplicationGateway) {
     for item in &mut gateway.properties.ssl_certificates {
         let mut stored = previous.properties.ssl_certificates.iter();
         let Some(before) = stored.find(|before| before.is_named(&item.name)) else {
@@ -395,7 +413,7 @@ fn keep_secrets(gateway: &mut ApplicationGateway, previous: Option<&ApplicationG
         let mut stored = previous.properties.trusted_root_certificates.iter();
         let before = stored.find(|before| before.is_named(&item.name));
         let is_fetched = vault::given(&item.properties.key_vault_secret_id).is_some();
-        if let Some(before) = before.filter(|_| is_fetched) {
+        if let Some(before) = before.filter(|_| is_fetched && item.properties.data.is_none()) {
             item.properties.data.clone_from(&before.properties.data);
         }
     }
@@ -468,31 +486,4 @@ pub(crate) fn typed(document: &Document, secrets: &Value) -> Result<ApplicationG
         }
     }
     Ok(gateway)
-}
-
-/// A stored gateway as it is to be served: what its state says is the node's to bring about.
-pub(crate) fn desired(document: &Document, sealing: &SealingKey) -> Result<Judged, String> {
-    let mut judged = match &document.judged {
-        Some(judged) => judged.clone(),
-        None => {
-            let secrets = document.open(sealing).map_err(|error| error.to_string())?;
-            Judged {
-                gateway: Arc::new(typed(document, &secrets)?),
-                findings: None,
-            }
-        }
-    };
-    let is_stopped = is_stopped(&document.notes);
-    let is_asked_for = |gateway: &ApplicationGateway| {
-        let properties = &gateway.properties;
-        properties.provisioning_state == Some(ProvisioningState::Succeeded)
-            && (properties.operational_state == Some(OperationalState::Stopped)) == is_stopped
-    };
-    if !is_asked_for(&judged.gateway) {
-        ask_for(Arc::make_mut(&mut judged.gateway), is_stopped);
-    }
-    if neighbours::has_interfaces(&judged.gateway, &document.notes) {
-        neighbours::serve_interfaces(Arc::make_mut(&mut judged.gateway), &document.notes);
-    }
-    Ok(judged)
 }

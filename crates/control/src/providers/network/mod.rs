@@ -22,7 +22,7 @@ mod watchers;
 use crate::front::router::Route;
 use crate::resources::kind::Kind;
 
-pub(crate) use gateways::{GATEWAYS, ask_later, desired as desired_gateway};
+pub(crate) use gateways::{GATEWAYS, ask_later, serving};
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![

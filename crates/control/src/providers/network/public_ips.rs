@@ -8,7 +8,7 @@ use super::virtual_networks::{id_of, reference_of};
 use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
-use crate::resources::kind::{Kind, Prepared, Put};
+use crate::resources::kind::{Ending, Kind, Prepared, Put};
 use crate::resources::references::{PUBLIC, PUBLIC_NOTE};
 use crate::resources::shape::{
     Form, Member, Shape, defaulted, guid, insert_before, member, server,
@@ -143,8 +143,9 @@ impl Kind for PublicIps {
     }
 
     /// The address is shown once it is there.
-    fn succeed(&self, body: &mut Value, notes: &Value) {
-        if let Some(address) = notes.get(PUBLIC_NOTE) {
+    fn end(&self, body: &mut Value, notes: &Value, ending: Ending) {
+        let address = notes.get(PUBLIC_NOTE).filter(|_| ending == Ending::Good);
+        if let Some(address) = address {
             let bag = &mut body["properties"];
             insert_before(bag, "publicIPAddressVersion", "ipAddress", address.clone());
         }

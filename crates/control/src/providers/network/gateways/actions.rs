@@ -41,13 +41,13 @@ pub(crate) fn routes() -> Vec<Route> {
 async fn turn(context: Context, doing: Doing) -> Result<Answer, ArmError> {
     let id = context.resource_id(1)?;
     context.document(&id).await?;
-    let word = if doing == Doing::Start {
-        "start"
-    } else {
-        "stop"
+    // What is wrong with it is no reason not to stop it.
+    let (word, edit) = match doing {
+        Doing::Start => ("start", Edit::Again),
+        _ => ("stop", Edit::Nothing),
     };
     let call = context.call(doing, format!("{GATEWAYS}/{word}/action"));
-    let accepted = context.core.write(&call, &id, Edit::Again).await?;
+    let accepted = context.core.write(&call, &id, edit).await?;
     let answer = Answer::empty(StatusCode::ACCEPTED);
     Ok(match &accepted.operation {
         Some(operation) => context.follow(answer, operation),

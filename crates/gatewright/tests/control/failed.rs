@@ -1,0 +1,181 @@
+//! A gateway whose last change failed: it serves what was good before, or answers 502; it can be
+//! stopped and started; and everybody is told why, also after a restart.
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use crate::site::Site;
+use crate::support::{gateway, item, reference};
+
+/// Two ports of the node, both free.
+const PORT: u16 = 1;
+const OTHER_PORT: u16 = 2;
+
+/// The gateway with one more port, and a listener and a rule for it.
+fn with_port(port: u16) -> Value {
+    let mut document = gateway(PORT);
+    let properties = document["properties"].as_object_mut().unwrap();
+    let mut add = |collection: &str, name: &str, own: Value| {
+        let items = properties[collection].as_array_mut().unwrap();
+        items.push(item(collection, name, own));
+    };
+    add("frontendPorts", "more", json!({ "port": port }));
+    let listener = json!({
+        "frontendIPConfiguration": reference("frontendIPConfigurations", "public"),
+        "frontendPort": reference("frontendPorts", "more"),
+        "protocol": "Http",
+    });
+    add("httpListeners", "more", listener);
+    let rule = json!({
+        "ruleType": "Basic",
+        "priority": 20,
+        "httpListener": reference("httpListeners", "more"),
+        "backendAddressPool": reference("backendAddressPools", "pool"),
+        "backendHttpSettings": reference("backendHttpSettingsCollection", "setting"),
+    });
+    add("requestRoutingRules", "more", rule);
+    document
+}
+
+/// The gateway with one more port, behind TLS, whose certificate lies in a vault that is not there.
+fn with_vault() -> Value {
+    let mut document = with_port(OTHER_PORT);
+    let properties = &mut document["properties"];
+    let uri = "https://nowhere.vault.azure.net/secrets/site";
+    let certificate = item(
+        "sslCertificates",
+        "site",
+        json!({ "keyVaultSecretId": uri }),
+    );
+    properties["sslCertificates"] = json!([certificate]);
+    let listener = &mut properties["httpListeners"][1]["properties"];
+    listener["protocol"] = "Https".into();
+    listener["sslCertificate"] = reference("sslCertificates", "site");
+    document
+}
+
+fn states(provisioning: &str, operational: &str) -> (String, String) {
+    (provisioning.to_owned(), operational.to_owned())
+}
+
+#[track_caller]
+fn failed(outcome: &Value, why: &str) {
+    assert_eq!(outcome["status"], "Failed", "{outcome}");
+    let error = outcome["error"].to_string();
+    assert!(error.contains(why), "{error}");
+}
+
+#[track_caller]
+fn succeeded(outcome: &Value) {
+    assert_eq!(outcome["status"], "Succeeded", "{outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_and_starts_again_whatever_is_wrong_with_it() {
+    let mut site = Site::start().await;
+    succeeded(&site.put_gateway(&gateway(PORT)).await);
+    assert_eq!(site.status(PORT).await, Some(200));
+    let taken = TcpListener::bind(site.door(OTHER_PORT)).unwrap();
+    for (document, why) in [
+        (with_vault(), "There is no Key Vault 'nowhere'"),
+        (with_port(OTHER_PORT), "cannot listen on"),
+    ] {
+        failed(&site.put_gateway(&document).await, why);
+        assert_eq!(site.states().await, states("Failed", "Running"));
+        assert_eq!(site.status(PORT).await, Some(200), "what was good goes on");
+
+        succeeded(&site.post("stop").await);
+        assert_eq!(site.states().await, states("Failed", "Stopped"));
+        assert_eq!(site.status(PORT).await, Some(502));
+        site.reload();
+        assert_eq!(site.status(PORT).await, Some(502));
+        site.restart().await;
+        assert_eq!(site.states().await, states("Failed", "Stopped"));
+        assert_eq!(site.status(PORT).await, Some(502));
+
+        failed(&site.post("start").await, why);
+        assert_eq!(site.states().await, states("Failed", "Running"));
+        assert_eq!(site.status(PORT).await, Some(200), "what was good goes on");
+    }
+    drop(taken);
+    succeeded(&site.post("start").await);
+    assert_eq!(site.states().await, states("Succeeded", "Running"));
+    let answers = (site.status(PORT).await, site.status(OTHER_PORT).await);
+    assert_eq!(answers, (Some(200), Some(200)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_told_why_until_it_is_mended() {
+    let mut site = Site::start().await;
+    succeeded(&site.put_gateway(&gateway(PORT)).await);
+    assert_eq!(site.insights(), [""; 0]);
+    let taken = TcpListener::bind(site.door(OTHER_PORT)).unwrap();
+    for (document, why) in [
+        (with_vault(), "There is no Key Vault 'nowhere'"),
+        (with_port(OTHER_PORT), "cannot listen on"),
+    ] {
+        failed(&site.put_gateway(&document).await, why);
+        let is_told = |site: &Site| {
+            let insights = site.insights();
+            let [insight] = insights.as_slice() else {
+                panic!("{insights:?}");
+            };
+            assert!(
+                insight.contains("Failed") && insight.contains(why),
+                "{insight}"
+            );
+        };
+        is_told(&site);
+        site.reload();
+        is_told(&site);
+        site.restart().await;
+        is_told(&site);
+    }
+    drop(taken);
+    // Nobody asked for another try: what is served is what the states say.
+    site.reload();
+    assert_eq!(site.status(OTHER_PORT).await, None);
+    assert_eq!(site.insights().len(), 1);
+    succeeded(&site.put_gateway(&with_port(OTHER_PORT)).await);
+    assert_eq!(site.insights(), [""; 0]);
+    assert_eq!(site.status(OTHER_PORT).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_was_never_good_answers_502() {
+    let mut site = Site::start().await;
+    failed(
+        &site.put_gateway(&with_vault()).await,
+        "There is no Key Vault",
+    );
+    let never_ran = async |site: &Site| {
+        assert_eq!(site.states().await, states("Failed", "Stopped"));
+        assert_eq!(site.status(PORT).await, Some(502));
+    };
+    never_ran(&site).await;
+    assert_eq!(
+        site.status(OTHER_PORT).await,
+        None,
+        "there is no key for TLS"
+    );
+    site.restart().await;
+    never_ran(&site).await;
+
+    // A port that is free again is no reason to serve what is said to have failed.
+    let taken = TcpListener::bind(site.door(OTHER_PORT)).unwrap();
+    failed(
+        &site.put_gateway(&with_port(OTHER_PORT)).await,
+        "cannot listen on",
+    );
+    assert_eq!(site.status(PORT).await, None, "no part of it is served");
+    drop(taken);
+    site.restart().await;
+    never_ran(&site).await;
+    assert_eq!(site.status(OTHER_PORT).await, Some(502));
+    succeeded(&site.post("stop").await);
+    never_ran(&site).await;
+    succeeded(&site.post("start").await);
+    assert_eq!(site.states().await, states("Succeeded", "Running"));
+    assert_eq!(site.status(OTHER_PORT).await, Some(200));
+}

@@ -1,0 +1,185 @@
+//! A node whose control plane has a network and an address, and somebody who may do everything.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use gatewright_testkit::backend::{Backend, Manners};
+use gatewright_testkit::client::get;
+use serde_json::{Value, json};
+
+use crate::plane;
+use crate::rest::{Credentials, Rest};
+use crate::support::{ID, PATIENCE, Process, run, set_servers};
+
+/// Whatever is written under it by the tests of files is said of this node's subscription here.
+const OTHER: &str = "/subscriptions/00000000-0000-0000-0000-000000000000";
+
+/// The group that everything is in.
+const GROUP: &str = "/resourceGroups/rg";
+
+/// In the network.
+const SERVER: &str = "10.0.1.4";
+
+const POLL_PAUSE: Duration = Duration::from_millis(10);
+
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+    offset: u16,
+    backend: Backend,
+    credentials: Credentials,
+    process: Process,
+    ready: Value,
+    rest: Rest,
+}
+
+impl Site {
+    /// Its gateways reach a server, which answers `hello`.
+    pub(crate) async fn start() -> Self {
+        let backend = Backend::start(Manners::text("hello")).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let offset = plane::port_offset();
+        let (process, ready) = serve(&folder, offset, &backend);
+        let credentials = Credentials::told_by(&process);
+        let rest = Rest::log_in(folder.path(), &ready, &credentials).await;
+        let site = Self {
+            folder,
+            offset,
+            backend,
+            credentials,
+            process,
+            ready,
+            rest,
+        };
+        site.put("", &json!({"location": "local"})).await;
+        let network = json!({"location": "local", "properties": {
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "sn", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+        }});
+        site.put("Microsoft.Network/virtualNetworks/vn", &network)
+            .await;
+        let address = json!({"location": "local", "sku": {"name": "Standard"}});
+        site.put("Microsoft.Network/publicIPAddresses/ip", &address)
+            .await;
+        site
+    }
+
+    /// Kills the process at once, and starts it anew.
+    pub(crate) async fn restart(&mut self) {
+        self.process.send(nix::sys::signal::Signal::SIGKILL);
+        self.process.wait();
+        (self.process, self.ready) = serve(&self.folder, self.offset, &self.backend);
+        self.rest = Rest::log_in(self.folder.path(), &self.ready, &self.credentials).await;
+    }
+
+    /// Has the node read everything anew, and waits until it has.
+    pub(crate) fn reload(&self) {
+        let output = run(&["reload", "--admin", self.ready["admin"].as_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Writes a resource of the group, and the group itself where `below` is empty; how that ended.
+    pub(crate) async fn put(&self, below: &str, body: &Value) -> Value {
+        self.end("PUT", &self.path(below), body.to_string()).await
+    }
+
+    /// Writes the gateway, with the server in its pool; how that ended.
+    pub(crate) async fn put_gateway(&self, document: &Value) -> Value {
+        let mut document = document.clone();
+        set_servers(&mut document, &[SERVER]);
+        self.end("PUT", &self.gateway_path(""), document.to_string())
+            .await
+    }
+
+    /// Starts or stops the gateway; how that ended.
+    pub(crate) async fn post(&self, word: &str) -> Value {
+        let path = self.gateway_path(&format!("/{word}"));
+        self.end("POST", &path, String::new()).await
+    }
+
+    /// The gateway's provisioning state and operational state.
+    pub(crate) async fn states(&self) -> (String, String) {
+        let target = self.gateway_path("?api-version=2024-05-01");
+        let answer = self.rest.send("GET", &target, String::new()).await;
+        let shown: Value = answer.json().await.unwrap();
+        let text = |name: &str| shown["properties"][name].as_str().unwrap().to_owned();
+        (text("provisioningState"), text("operationalState"))
+    }
+
+    /// Where a frontend port listens here.
+    pub(crate) fn door(&self, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port + self.offset))
+    }
+
+    /// The status that a client gets there; `None` where nobody listens.
+    pub(crate) async fn status(&self, port: u16) -> Option<u16> {
+        let door = self.door(port);
+        TcpStream::connect(door).ok()?;
+        Some(get(door, "a.test", "/").await.unwrap().status)
+    }
+
+    /// What the insights say, each in one text.
+    pub(crate) fn insights(&self) -> Vec<String> {
+        let admin = self.ready["admin"].as_str().unwrap();
+        let output = run(&["status", "-o", "json", "--admin", admin]);
+        assert!(output.status.success(), "{output:?}");
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let insights = status["insights"].as_array().unwrap().iter();
+        let text = |one: &Value| format!("{}: {}", one["HealthStatus"], one["ErrorDetails"]);
+        insights.map(text).collect()
+    }
+
+    fn path(&self, below: &str) -> String {
+        let below = match below {
+            "" => String::new(),
+            below => format!("/providers/{below}"),
+        };
+        format!("/subscriptions/{}{GROUP}{below}", self.rest.subscription)
+    }
+
+    fn gateway_path(&self, below: &str) -> String {
+        self.own(ID) + below
+    }
+
+    fn own(&self, text: &str) -> String {
+        let subscription = format!("/subscriptions/{}", self.rest.subscription);
+        text.replace(OTHER, &subscription)
+    }
+
+    /// What the operation that a request begins ends with; the resource, where none is begun.
+    async fn end(&self, method: &str, path: &str, body: String) -> Value {
+        let target = format!("{path}?api-version=2024-05-01");
+        let answer = self.rest.send(method, &target, self.own(&body)).await;
+        assert!(
+            answer.status().is_success(),
+            "{}",
+            answer.text().await.unwrap()
+        );
+        let link = answer.headers().get("azure-asyncoperation");
+        let Some(link) = link.map(|link| link.to_str().unwrap().to_owned()) else {
+            return answer.json().await.unwrap();
+        };
+        let since = Instant::now();
+        loop {
+            let answer = self.rest.send("GET", &link, String::new()).await;
+            let status: Value = answer.json().await.unwrap();
+            if status["status"] != "InProgress" {
+                return status;
+            }
+            assert!(since.elapsed() < PATIENCE, "{link} goes on and on");
+            tokio::time::sleep(POLL_PAUSE).await;
+        }
+    }
+}
+
+fn serve(folder: &tempfile::TempDir, offset: u16, backend: &Backend) -> (Process, Value) {
+    let map = format!("{SERVER}:80={}", backend.address());
+    let more = [
+        "--admin",
+        "127.0.0.1:0",
+        "--bind",
+        "127.0.0.1",
+        "--map",
+        &map,
+    ];
+    plane::serve(folder.path(), offset, &more)
+}
