@@ -166,6 +166,17 @@ async fn what_is_no_request_for_a_token_is_refused() {
     for (pairs, status, error) in [
         (vec![], 400, "unsupported_grant_type"),
         (
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", app_id),
+                ("CLIENT_ID", "another"),
+                ("client_secret", "x"),
+                ("scope", "x/.default"),
+            ],
+            400,
+            "invalid_request",
+        ),
+        (
             vec![("grant_type", "password")],
             400,
             "unsupported_grant_type",

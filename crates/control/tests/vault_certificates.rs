@@ -272,6 +272,32 @@ async fn a_vault_that_refuses_fails_the_operation_and_a_bare_update_mends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_outlives_a_change_to_a_vault_that_failed() {
+    let world = World::start().await;
+    let (uploaded, identity) = (gateway(EXPORTED), issued());
+    let with = |properties: Value| {
+        let mut body = uploaded.clone();
+        body["properties"]["sslCertificates"][0]["properties"] = properties;
+        body
+    };
+    let data = STANDARD.encode(identity.pfx("pass"));
+    let whole = with(json!({"data": data, "password": "pass"}));
+    assert_eq!(world.put(&whole).await.1["status"], "Succeeded");
+    let nowhere = with(json!({"keyVaultSecretId": EXPORTED}));
+    for _ in 0..2 {
+        assert_eq!(innermost(&world.put(&nowhere).await.1), "SecretNotFound");
+    }
+    // As it was before, by its name alone.
+    let (_, outcome) = world.put(&with(json!({}))).await;
+    assert_eq!(outcome["status"], "Succeeded", "{outcome}");
+    let desired = world.desired().await;
+    let known = &desired.gateways()[&gateway_id().to_ascii_lowercase()];
+    let kept = &known.wanted.gateway.properties.ssl_certificates[0].properties;
+    assert_eq!(kept.data.as_ref().unwrap().expose(), data);
+    assert_eq!(kept.password.as_ref().unwrap().expose(), "pass");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_cause_has_its_code() {
     let world = World::start().await;
     let version = world.certificate(&issued()).await;

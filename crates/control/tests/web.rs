@@ -277,6 +277,10 @@ async fn what_comes_later_is_refused_clearly_and_to_those_who_may_ask() {
         "{}/providers/Microsoft.Network/applicationGateways/g",
         group(GROUP)
     );
+    let subscription = format!(
+        "/subscriptions/{}",
+        gatewright_control::DEFAULT_SUBSCRIPTION
+    );
     let workspaces = format!(
         "{}/providers/microsoft.OperationalInsights/workspaces",
         group(GROUP)
@@ -289,6 +293,10 @@ async fn what_comes_later_is_refused_clearly_and_to_those_who_may_ask() {
         (
             Method::GET,
             format!("{gateway}/providers/microsoft.insights/metricDefinitions"),
+        ),
+        (
+            Method::GET,
+            format!("{subscription}/providers/Microsoft.Insights/metrics?region=local"),
         ),
         (
             Method::PUT,

@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use gatewright_control::{DEFAULT_SUBSCRIPTION, Limits};
-use house::{Answered, House, Running, Wire, client_config};
+use house::{Answered, House, Running};
 use reqwest::StatusCode;
 use serde_json::json;
 use support::{GROUP, LOCATION, group};
@@ -435,31 +435,31 @@ async fn connections_of_one_address_are_bounded() {
         ..Limits::default()
     };
     let (_house, running) = house(limits).await;
-    let mut open = Vec::new();
-    // One is the client's that logged in.
-    for _ in 0..3 {
-        open.push(running.connect().await);
+    let connect = async || TcpStream::connect(running.control.address()).await.unwrap();
+    // One is the client's that logged in. Many that say nothing keep nobody out.
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(connect().await);
     }
-    let mut more = TcpStream::connect(running.control.address()).await.unwrap();
-    let closed = tokio::time::timeout(house::PATIENCE, more.read_u8()).await;
-    assert!(closed.expect("it is closed").is_err());
-    drop(open);
-    let mut wire = loop {
-        let stream = TcpStream::connect(running.control.address()).await.unwrap();
-        let connector =
-            tokio_rustls::TlsConnector::from(std::sync::Arc::new(client_config(&running.ca)));
-        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-        match connector.connect(name, stream).await {
-            Ok(stream) => break Wire(stream),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
-    wire.send(format!(
+    let good = format!(
         "{}\r\n",
         running.head("GET /subscriptions?api-version=2022-12-01")
-    ))
-    .await;
-    assert_eq!(wire.answer().await.unwrap().status, 200);
+    );
+    let mut known = Vec::new();
+    for _ in 0..3 {
+        let mut wire = running.connect().await;
+        wire.send(&good).await;
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+        known.push(wire);
+    }
+    // Those that a good token was seen on give way to nobody.
+    let mut more = connect().await;
+    let closed = tokio::time::timeout(house::PATIENCE, more.read_u8()).await;
+    assert!(closed.expect("it is closed").is_err());
+    for wire in &mut known {
+        wire.send(&good).await;
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -289,16 +289,9 @@ impl Node {
                 () = watch::changed(&self.watched, &self.seen), if self.settings.watch => {
                     ("a changed file", None)
                 }
-                changed = stored_change(&mut self.stored) => match changed {
-                    Ok(()) => {
-                        self.take_stored().await;
-                        continue;
-                    }
-                    Err(why) => {
-                        tracing::error!("{why}; what is served stays as it is");
-                        self.stored = None;
-                        continue;
-                    }
+                () = stored_change(&mut self.stored) => {
+                    self.take_stored().await;
+                    continue;
                 }
             };
             if let Some(stored) = &mut self.stored {
@@ -434,7 +427,7 @@ impl Signals {
 }
 
 /// Waits for a change of what is stored; for ever, where nothing is.
-async fn stored_change(stored: &mut Option<Stored>) -> Result<(), Sentence> {
+async fn stored_change(stored: &mut Option<Stored>) {
     match stored {
         Some(stored) => stored.changed().await,
         None => std::future::pending().await,

@@ -27,6 +27,9 @@ use crate::status::Board;
 /// How long an operation waits for the node to take its revision.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long to wait before a store that could not be read is read again.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+
 /// Steps that are taken in one go: those behind them wait for the next.
 const STEPS_MAX: usize = 256;
 
@@ -45,6 +48,8 @@ pub(crate) struct Stored {
     storage: Storage,
     desired: Desired,
     steps: Box<dyn Watch>,
+    /// Whether a step is missing.
+    is_behind: bool,
     /// Where the names of web apps lead.
     apps: SocketAddr,
     /// Gateways that are not served as they are stored.
@@ -79,6 +84,7 @@ impl Stored {
             storage,
             desired,
             steps,
+            is_behind: false,
             apps,
             failures: BTreeMap::new(),
             hopeless: BTreeSet::new(),
@@ -91,12 +97,25 @@ impl Stored {
         self.taken.subscribe()
     }
 
-    /// Waits for something to change that must be served anew. What changes nothing of that is
-    /// taken on the way.
-    ///
-    /// # Errors
-    /// When the store cannot be read any more.
-    pub(crate) async fn changed(&mut self) -> Result<(), Sentence> {
+    /// Waits for something to change that must be served anew. While the store cannot be read, what
+    /// is served stays as it is.
+    pub(crate) async fn changed(&mut self) {
+        while let Err(error) = self.try_changed().await {
+            self.is_behind = true;
+            tracing::error!(
+                "{error}; what is served stays as it is, and the store is read again in {} s",
+                STORE_PAUSE.as_secs()
+            );
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+    }
+
+    /// What changes nothing of what is served is taken on the way.
+    async fn try_changed(&mut self) -> Result<(), Sentence> {
+        if self.is_behind {
+            self.read_anew().await?;
+            return Ok(());
+        }
         loop {
             let step = self.steps.next().await;
             let mut is_new = self.take(step).await?;
@@ -119,7 +138,7 @@ impl Stored {
         let step = match step {
             Ok(step) => step,
             Err(WatchError::Compacted { .. }) => {
-                (self.desired, self.steps) = read(&self.storage).await?;
+                self.read_anew().await?;
                 return Ok(true);
             }
             Err(error) => return Err(unreadable(&error)),
@@ -130,6 +149,13 @@ impl Stored {
             self.hopeless.remove(id);
         }
         Ok(changed.network || changed.app_names || !changed.gateways.is_empty())
+    }
+
+    async fn read_anew(&mut self) -> Result<(), Sentence> {
+        (self.desired, self.steps) = read(&self.storage).await?;
+        self.is_behind = false;
+        self.forgive();
+        Ok(())
     }
 
     /// What is to be tried again after the reason of a failure may be gone.

@@ -41,6 +41,16 @@ impl Query {
     }
 }
 
+impl Query {
+    /// A parameter that comes more than once; names differ in more than their letter case.
+    pub(crate) fn repeated(&self) -> Option<&str> {
+        let mut names = self.0.iter().map(|(name, _)| name.as_str()).enumerate();
+        let before = |at: usize| self.0.iter().take(at).map(|(name, _)| name);
+        let found = names.find(|(at, name)| before(*at).any(|one| one.eq_ignore_ascii_case(name)));
+        found.map(|(_, name)| name)
+    }
+}
+
 fn decode_twice(text: &str) -> String {
     let once = decode(text, true);
     // A plus that came encoded is a plus.

@@ -55,12 +55,12 @@ pub(crate) async fn serve(
             continue;
         };
         let most = core.limits.address_connections;
-        let Some(share) = addresses.share(peer.ip(), most) else {
+        let Some(share) = share(&addresses, &strangers, peer.ip(), most) else {
             tracing::debug!("{peer}: closed, the address has {most} connections");
             continue;
         };
         let (acceptor, core, mut stop) = (acceptor.clone(), Arc::clone(&core), stop.clone());
-        let (stranger, sent_away) = strangers.add();
+        let (stranger, sent_away) = strangers.add(peer.ip());
         tokio::spawn(async move {
             let is_known = Arc::clone(&stranger.is_known);
             tokio::select! {
@@ -85,7 +85,7 @@ async fn accept(
     let place = match Arc::clone(room).try_acquire_owned() {
         Ok(place) => place,
         Err(_) => {
-            strangers.send_oldest_away();
+            strangers.send_oldest_away(|_| true);
             Arc::clone(room).acquire_owned().await.ok()?
         }
     };
@@ -98,6 +98,21 @@ async fn accept(
     }
 }
 
+/// A share of an address: where it has as many as it may have, its oldest stranger gives way, and
+/// leaves a moment later.
+fn share(
+    addresses: &Arc<Addresses>,
+    strangers: &Strangers,
+    address: IpAddr,
+    most: usize,
+) -> Option<Share> {
+    let is_full = addresses.count(address) >= most;
+    if is_full && !strangers.send_oldest_away(|other| other == address) {
+        return None;
+    }
+    Some(addresses.share(address))
+}
+
 /// Connections in the order in which they came, of which those give way on which no request had a
 /// good token: nobody without one can keep others out by holding all places.
 #[derive(Debug, Default)]
@@ -106,7 +121,14 @@ struct Strangers(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    by_number: BTreeMap<u64, (Arc<AtomicBool>, oneshot::Sender<()>)>,
+    by_number: BTreeMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    address: IpAddr,
+    is_known: Arc<AtomicBool>,
+    tell: oneshot::Sender<()>,
 }
 
 /// One connection among them.
@@ -118,13 +140,17 @@ struct Stranger {
 
 impl Strangers {
     /// One more, and what it is told when it must go.
-    fn add(self: &Arc<Self>) -> (Stranger, oneshot::Receiver<()>) {
+    fn add(self: &Arc<Self>, address: IpAddr) -> (Stranger, oneshot::Receiver<()>) {
         let (tell, told) = oneshot::channel();
         let is_known = Arc::new(AtomicBool::new(false));
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = waiting.next;
         waiting.next += 1;
-        let entry = (Arc::clone(&is_known), tell);
+        let entry = Entry {
+            address,
+            is_known: Arc::clone(&is_known),
+            tell,
+        };
         waiting.by_number.insert(number, entry);
         let all = Arc::clone(self);
         let stranger = Stranger {
@@ -135,15 +161,18 @@ impl Strangers {
         (stranger, told)
     }
 
-    fn send_oldest_away(&self) {
+    /// Sends the oldest stranger away whose address is meant; whether there is one.
+    fn send_oldest_away(&self, is_meant: impl Fn(IpAddr) -> bool) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((_, (is_known, tell))) = waiting.by_number.pop_first() {
-            if !is_known.load(Ordering::Relaxed) {
-                // Where it has just ended by itself, the same is achieved.
-                let _ = tell.send(());
-                return;
-            }
-        }
+        // Who is known is never a stranger again.
+        let is_strange = |_: &u64, entry: &mut Entry| !entry.is_known.load(Ordering::Relaxed);
+        waiting.by_number.retain(is_strange);
+        let mut all = waiting.by_number.iter();
+        let oldest = all.find(|(_, entry)| is_meant(entry.address));
+        let oldest = oldest.map(|(number, _)| *number);
+        let oldest = oldest.and_then(|number| waiting.by_number.remove(&number));
+        // Where it has just ended by itself, the same is achieved.
+        oldest.map(|entry| entry.tell.send(())).is_some()
     }
 }
 
@@ -172,18 +201,19 @@ struct Share {
 }
 
 impl Addresses {
-    /// `None` when the address has its share already.
-    fn share(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Share> {
+    fn count(&self, address: IpAddr) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&address).copied().unwrap_or_default()
+    }
+
+    /// One more.
+    fn share(self: &Arc<Self>, address: IpAddr) -> Share {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Share {
+        *all.entry(address).or_default() += 1;
+        Share {
             addresses: Arc::clone(self),
             address,
-        })
+        }
     }
 }
 
@@ -282,13 +312,14 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_stranger_gives_way() {
         let strangers = Arc::new(Strangers::default());
-        let (known, told_known) = strangers.add();
-        let (gone, _) = strangers.add();
-        let (oldest, told_oldest) = strangers.add();
-        let (_newest, told_newest) = strangers.add();
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let (known, told_known) = strangers.add(here);
+        let (gone, _) = strangers.add(here);
+        let (oldest, told_oldest) = strangers.add(here);
+        let (_newest, told_newest) = strangers.add(here);
         known.is_known.store(true, Ordering::Relaxed);
         drop(gone);
-        strangers.send_oldest_away();
+        assert!(strangers.send_oldest_away(|_| true));
         told(told_oldest).await;
         drop(oldest);
         let not_yet = |receiver| tokio::time::timeout(Duration::from_millis(20), told(receiver));
@@ -296,18 +327,43 @@ mod tests {
         assert!(not_yet(told_newest).await.is_err());
     }
 
+    /// An address with two places at most, and who comes from it.
+    struct Two {
+        addresses: Arc<Addresses>,
+        strangers: Arc<Strangers>,
+    }
+
+    impl Two {
+        fn come(&self, address: [u8; 4]) -> Option<(Share, Stranger, oneshot::Receiver<()>)> {
+            let address = IpAddr::from(address);
+            let share = share(&self.addresses, &self.strangers, address, 2)?;
+            let (stranger, sent_away) = self.strangers.add(address);
+            Some((share, stranger, sent_away))
+        }
+    }
+
     #[test]
-    fn an_address_has_its_share_and_no_more() {
-        let addresses = Arc::new(Addresses::default());
-        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
-        let first = addresses.share(here, 2);
-        let second = addresses.share(here, 2);
-        assert!(first.is_some() && second.is_some());
-        assert!(addresses.share(here, 2).is_none());
-        assert!(addresses.share(there, 2).is_some());
-        drop(first);
-        assert!(addresses.share(here, 2).is_some());
+    fn an_address_has_its_share_in_which_strangers_give_way() {
+        const HERE: [u8; 4] = [127, 0, 0, 1];
+        const THERE: [u8; 4] = [10, 0, 0, 1];
+        let two = Two {
+            addresses: Arc::default(),
+            strangers: Arc::default(),
+        };
+        let mut other = two.come(THERE).unwrap();
+        let (mut first, mut second) = (two.come(HERE).unwrap(), two.come(HERE).unwrap());
+        first.1.is_known.store(true, Ordering::Relaxed);
+        let third = two.come(HERE).unwrap();
+        assert!(second.2.try_recv().is_ok(), "the stranger goes");
+        assert!(first.2.try_recv().is_err(), "who is known stays");
+        assert!(other.2.try_recv().is_err(), "another address has its own");
         drop(second);
-        assert!(addresses.0.lock().unwrap().is_empty());
+        third.1.is_known.store(true, Ordering::Relaxed);
+        assert!(two.come(HERE).is_none(), "all are known");
+        assert!(two.come(THERE).is_some());
+        drop(first);
+        assert!(two.come(HERE).is_some());
+        drop((third, other));
+        assert!(two.addresses.0.lock().unwrap().is_empty());
     }
 }

@@ -162,6 +162,14 @@ struct Credentials {
 
 async fn token(context: Context) -> Result<Answer, ArmError> {
     let form = Query::form(&String::from_utf8_lossy(&context.request.body));
+    if form.repeated().is_some() {
+        // RFC 6749, 3.2: somebody on the way may have looked at the other one.
+        return Ok(refuse(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "a parameter is given more than once; give each once",
+        ));
+    }
     if form.get("grant_type") != Some("client_credentials") {
         return Ok(refuse(
             StatusCode::BAD_REQUEST,

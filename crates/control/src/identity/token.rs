@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gatewright_arm::ArmError;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -130,7 +131,7 @@ impl TokenKey {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.verifying, &validation);
-        let claims = decoded.map_err(|error| invalid(&error.to_string()))?.claims;
+        let claims = decoded.map_err(|error| invalid(why(error.kind())))?.claims;
         let audience = claims.aud.trim_end_matches('/');
         if !self
             .audiences
@@ -163,6 +164,22 @@ impl TokenKey {
 impl fmt::Debug for TokenKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "TokenKey({})", self.key_id)
+    }
+}
+
+/// What is wrong with a token that cannot be taken for one of ours.
+fn why(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidSignature | ErrorKind::InvalidIssuer => {
+            "it was not issued here; log in at this control plane"
+        }
+        ErrorKind::InvalidAlgorithm
+        | ErrorKind::InvalidAlgorithmName
+        | ErrorKind::UnsupportedAlgorithm => "it is not signed with ES256",
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
+            "a claim is missing, or has another type"
+        }
+        _ => "it is no JSON Web Token",
     }
 }
 
@@ -225,7 +242,11 @@ mod tests {
     fn what_another_key_signed_or_nobody_is_refused() {
         let (ours, theirs, principal) = (key(), key(), principal());
         let token = theirs.issue(&principal, AUDIENCE, NOW).unwrap();
-        assert_eq!(code(&ours, &token, NOW), "InvalidAuthenticationToken");
+        let refusal = ours.verify(&token, NOW).err().unwrap();
+        assert_eq!(refusal.code, "InvalidAuthenticationToken");
+        let expected =
+            "The access token is invalid: it was not issued here; log in at this control plane.";
+        assert_eq!(refusal.message, expected);
         let own = ours.issue(&principal, AUDIENCE, NOW).unwrap();
         let mut parts = own.split('.');
         let (_, claims) = (parts.next(), parts.next().unwrap());

@@ -36,10 +36,15 @@ pub(crate) fn routes() -> Vec<Route> {
             }
         }
     };
-    let metrics = [
-        format!("{insights}/metrics"),
-        format!("{insights}/metricDefinitions"),
+    let everywhere = [
+        "/subscriptions/{subscription}/providers/Microsoft.Insights".to_owned(),
+        insights.clone(),
     ];
+    let kinds = ["metrics", "metricDefinitions", "metricNamespaces"];
+    let metrics: Vec<String> = everywhere
+        .iter()
+        .flat_map(|place| kinds.map(|kind| format!("{place}/{kind}")))
+        .collect();
     add(&metrics, &everyone, &handler(|_| refuse("Metrics")));
     let settings = format!("{insights}/diagnosticSettings");
     let categories = format!("{insights}/diagnosticSettingsCategories");

@@ -12,6 +12,7 @@ use crate::operations::{self, Operation};
 use crate::resources::document::{self, Document};
 use crate::resources::links::no_group;
 use crate::resources::remove::Removed;
+use crate::resources::settle::insist;
 use crate::resources::write::{Call, event, not_committed};
 
 /// Times that what is in a group is looked through for something that can go: what uses others
@@ -88,9 +89,8 @@ impl Core {
                 break;
             }
         }
-        if let Err(error) = self.conclude_group(&id, &operation, &outcome).await {
-            tracing::error!("the deletion of {id} cannot end: {}", error.message);
-        }
+        let conclude = || self.conclude_group(&id, &operation, &outcome);
+        insist(conclude, || format!("the deletion of {id}")).await;
         self.endings.end(operation.id);
     }
 
