@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use crate::support::{gateway, item, reference};
+use crate::support::{Files, free_port, gateway, item, reference, spoil};
 
 /// Two ports of the node, both free.
 const PORT: u16 = 1;
@@ -169,6 +169,7 @@ async fn one_that_was_never_good_answers_502() {
         "cannot listen on",
     );
     assert_eq!(site.status(PORT).await, None, "no part of it is served");
+    succeeded(&site.post("stop").await);
     drop(taken);
     site.restart().await;
     never_ran(&site).await;
@@ -177,5 +178,34 @@ async fn one_that_was_never_good_answers_502() {
     never_ran(&site).await;
     succeeded(&site.post("start").await);
     assert_eq!(site.states().await, states("Succeeded", "Running"));
+    assert_eq!(site.status(OTHER_PORT).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
+    let mut file = gateway(free_port());
+    file["name"] = "of-a-file".into();
+    file["id"] = "".into();
+    let files = Files::new(&file);
+    let site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
+    succeeded(&site.put_gateway(&gateway(PORT)).await);
+    spoil(&mut file);
+    files.write(&file);
+    let is_as_before = async |provisioning: &str| {
+        assert_eq!(site.states().await, states(provisioning, "Running"));
+        assert_eq!(site.status(PORT).await, Some(200));
+    };
+    // What was asked for and could not be had does not come later, by itself.
+    let why = "ConfigurationNotServed";
+    failed(&site.post("stop").await, why);
+    is_as_before("Failed").await;
+    failed(&site.put_gateway(&with_port(OTHER_PORT)).await, why);
+    is_as_before("Failed").await;
+    files.write(&gateway(free_port()));
+    site.reload();
+    is_as_before("Failed").await;
+    assert_eq!(site.status(OTHER_PORT).await, None);
+    succeeded(&site.put_gateway(&with_port(OTHER_PORT)).await);
+    is_as_before("Succeeded").await;
     assert_eq!(site.status(OTHER_PORT).await, Some(200));
 }

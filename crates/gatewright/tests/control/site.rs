@@ -25,7 +25,8 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct Site {
     folder: tempfile::TempDir,
     offset: u16,
-    backend: Backend,
+    _backend: Backend,
+    arguments: Vec<String>,
     credentials: Credentials,
     process: Process,
     ready: Value,
@@ -35,16 +36,33 @@ pub(crate) struct Site {
 impl Site {
     /// Its gateways reach a server, which answers `hello`.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With more arguments.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let backend = Backend::start(Manners::text("hello")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let offset = plane::port_offset();
-        let (process, ready) = serve(&folder, offset, &backend);
+        let map = format!("{SERVER}:80={}", backend.address());
+        let own = [
+            "--admin",
+            "127.0.0.1:0",
+            "--bind",
+            "127.0.0.1",
+            "--map",
+            &map,
+        ];
+        let arguments = own.iter().chain(more).map(|one| (*one).to_owned());
+        let arguments: Vec<String> = arguments.collect();
+        let (process, ready) = serve(&folder, offset, &arguments);
         let credentials = Credentials::told_by(&process);
         let rest = Rest::log_in(folder.path(), &ready, &credentials).await;
         let site = Self {
             folder,
             offset,
-            backend,
+            _backend: backend,
+            arguments,
             credentials,
             process,
             ready,
@@ -67,7 +85,7 @@ impl Site {
     pub(crate) async fn restart(&mut self) {
         self.process.send(nix::sys::signal::Signal::SIGKILL);
         self.process.wait();
-        (self.process, self.ready) = serve(&self.folder, self.offset, &self.backend);
+        (self.process, self.ready) = serve(&self.folder, self.offset, &self.arguments);
         self.rest = Rest::log_in(self.folder.path(), &self.ready, &self.credentials).await;
     }
 
@@ -171,15 +189,7 @@ impl Site {
     }
 }
 
-fn serve(folder: &tempfile::TempDir, offset: u16, backend: &Backend) -> (Process, Value) {
-    let map = format!("{SERVER}:80={}", backend.address());
-    let more = [
-        "--admin",
-        "127.0.0.1:0",
-        "--bind",
-        "127.0.0.1",
-        "--map",
-        &map,
-    ];
+fn serve(folder: &tempfile::TempDir, offset: u16, arguments: &[String]) -> (Process, Value) {
+    let more: Vec<&str> = arguments.iter().map(String::as_str).collect();
     plane::serve(folder.path(), offset, &more)
 }
