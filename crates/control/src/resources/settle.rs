@@ -27,7 +27,11 @@ impl Core {
         doomed: Option<ArmError>,
     ) {
         let outcome = match doomed {
-            Some(error) => Err(error),
+            Some(error) => {
+                // What is told of it then is what is served; how long that takes changes nothing.
+                let _ = self.node().took(document.revision).await;
+                Err(error)
+            }
             None => self.settled(&document, &operation).await,
         };
         if outcome.is_ok() && operation.doing == Doing::Put {

@@ -6,11 +6,12 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use crate::support::{Files, free_port, gateway, item, reference, spoil};
+use crate::support::{Files, gateway, item, reference, spoil};
 
-/// Two ports of the node, both free.
+/// Ports of the node, all free.
 const PORT: u16 = 1;
 const OTHER_PORT: u16 = 2;
+const FILE_PORT: u16 = 3;
 
 /// The gateway with one more port, and a listener and a rule for it.
 fn with_port(port: u16) -> Value {
@@ -183,7 +184,7 @@ async fn one_that_was_never_good_answers_502() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
-    let mut file = gateway(free_port());
+    let mut file = gateway(FILE_PORT);
     file["name"] = "of-a-file".into();
     file["id"] = "".into();
     let files = Files::new(&file);
@@ -201,7 +202,7 @@ async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
     is_as_before("Failed").await;
     failed(&site.put_gateway(&with_port(OTHER_PORT)).await, why);
     is_as_before("Failed").await;
-    files.write(&gateway(free_port()));
+    files.write(&gateway(FILE_PORT));
     site.reload();
     is_as_before("Failed").await;
     assert_eq!(site.status(OTHER_PORT).await, None);
