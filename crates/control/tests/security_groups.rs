@@ -309,3 +309,66 @@ async fn routes_are_answered_as_recorded_and_checked() {
         json!({"value": []})
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_group_goes_when_nobody_refers_to_it() {
+    let site = site().await;
+    let (api, group) = (&site.api, net("applicationSecurityGroups/web"));
+    let path = net(&format!("{GROUP}/securityRules/web"));
+    let target = |id: &str| {
+        (
+            "destinationApplicationSecurityGroups",
+            json!([{ "id": id }]),
+        )
+    };
+    let mut body = rule(100, &[target(&group)]);
+    let properties = body["properties"].as_object_mut().unwrap();
+    properties.remove("destinationAddressPrefix");
+    let missing = api.put(&path, &body).await;
+    missing.refused("InvalidResourceReference");
+
+    let made = api.create(&group, &json!({"location": LOCATION})).await;
+    let expected = json!({
+        "name": "web",
+        "id": group,
+        "etag": made["etag"],
+        "type": "Microsoft.Network/applicationSecurityGroups",
+        "location": LOCATION,
+        "properties": {"provisioningState": "Succeeded"},
+    });
+    assert_eq!(made.to_string(), expected.to_string());
+    let stored = api.create(&path, &body).await;
+    let (member, groups) = target(&group);
+    assert_eq!(stored["properties"][member], groups);
+    let network = json!({"location": LOCATION, "properties": {
+        "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "subnets": [{"name": "machines", "properties": {"addressPrefix": "10.0.1.0/24"}}],
+    }});
+    api.create(&net("virtualNetworks/net1"), &network).await;
+    let interface = net("networkInterfaces/nic1");
+    let body = json!({"location": LOCATION, "properties": {"ipConfigurations": [{
+        "name": "ipconfig1",
+        "properties": {
+            "subnet": {"id": net("virtualNetworks/net1/subnets/machines")},
+            "applicationSecurityGroups": [{ "id": group }],
+        },
+    }]}});
+    api.create(&interface, &body).await;
+    for (others, used) in [
+        (
+            "IpConfiguration(s) ipconfig1 and SecurityRule(s) web",
+            &interface,
+        ),
+        ("SecurityRule(s) web", &path),
+    ] {
+        let refused = api.delete(&group).await;
+        let expected = format!(
+            "Application Security Group web cannot be deleted because it is referenced by {others}."
+        );
+        assert_eq!(refused.refused("GW-E-in-use"), expected);
+        api.remove(used).await;
+    }
+    api.remove(&group).await;
+    let list = api.get(&net("applicationSecurityGroups")).await.body;
+    assert_eq!(list, json!({"value": []}));
+}

@@ -39,8 +39,8 @@ pub(crate) struct Document {
     pub(crate) sealed: Option<Vec<u8>>,
     /// What its kind remembers of it and never shows.
     pub(crate) notes: Value,
-    /// Why the last write of what is to be served failed, or is going to whatever the node does: the
-    /// error object. What it asks for is not to be served. A stop changes nothing of that.
+    /// Why the last write of what is to be served failed, or is going to whatever the node does:
+    /// the error object. What it asks for is not to be served. A stop changes nothing of that.
     pub(crate) failure: Option<Value>,
     /// What its kind made of the body to judge it; none for one that was read from the store.
     pub(crate) judged: Option<Judged>,

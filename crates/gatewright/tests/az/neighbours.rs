@@ -157,9 +157,34 @@ async fn security_rules_hold_for_backends() {
     let server = &health["backendHealthHttpSettings"]["servers"][0];
     assert_eq!(server["health"], "Healthy", "{health:#}");
     site.az("network nsg rule delete -g rg --nsg-name guard -n Web");
+    application_groups(&site);
     site.az("network nsg delete -g rg -n guard");
     assert_eq!(site.az("network nsg list -g rg"), json!([]));
     assert_eq!(gw(&site, "probe list"), json!([]));
+}
+
+/// Names that rules have for machines.
+fn application_groups(site: &Site) {
+    let made = site.az("network asg create -g rg -n machines");
+    let (name, state) = (&made["name"], &made["provisioningState"]);
+    assert_eq!((name, state), (&json!("machines"), &json!("Succeeded")));
+    assert_eq!(site.az("network asg show -g rg -n machines"), made);
+    assert_eq!(site.az("network asg list -g rg"), json!([made]));
+    let rule = site.az(
+        "network nsg rule create -g rg --nsg-name guard -n Machines --priority 110 \
+         --destination-asgs machines --destination-port-ranges 8080",
+    );
+    let group = id("Microsoft.Network/applicationSecurityGroups/machines");
+    let groups = &rule["destinationApplicationSecurityGroups"];
+    assert_eq!(groups[0]["id"], group, "{rule:#}");
+    let said = site.refused("network asg delete -g rg -n machines");
+    assert!(
+        said.contains("is referenced by SecurityRule(s) Machines"),
+        "{said}"
+    );
+    site.az("network nsg rule delete -g rg --nsg-name guard -n Machines");
+    site.az("network asg delete -g rg -n machines");
+    assert_eq!(site.az("network asg list -g rg"), json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

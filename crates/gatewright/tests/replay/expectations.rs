@@ -120,11 +120,6 @@ pub(crate) const ALLOWED: &[Allowed] = &[
 pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet {
         file: "*",
-        request: "*/applicationSecurityGroups/*",
-        reason: "there are no application security groups",
-    },
-    NotYet {
-        file: "*",
         request: "*/loadBalancers/*",
         reason: "there are no load balancers, and none are planned",
     },

@@ -1,6 +1,7 @@
 //! `Microsoft.Network`.
 
 mod addresses;
+mod application_security_groups;
 mod catalogue;
 mod effective;
 mod firewall_policies;
@@ -26,6 +27,7 @@ pub(crate) use gateways::{GATEWAYS, ask_later, serving};
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![
+        Box::new(application_security_groups::ApplicationSecurityGroups),
         Box::new(firewall_policies::FirewallPolicies),
         Box::new(gateways::Gateways),
         Box::new(interfaces::Interfaces),
