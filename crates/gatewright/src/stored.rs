@@ -281,9 +281,16 @@ impl Stored {
     /// The gateways that are not served as they are stored: id, name, why.
     pub(crate) fn failures(&self) -> impl Iterator<Item = (&str, &str, String)> {
         self.desired.gateways().iter().filter_map(|(id, known)| {
-            let error = known.failure().or_else(|| self.failures.get(id))?;
             let name = known.wanted.gateway.name.as_str();
-            Some((id.as_str(), name, in_full(error)))
+            let why = match (known.failure(), self.failures.get(id)) {
+                (Some(error), None) | (None, Some(error)) => in_full(error),
+                (Some(error), Some(other)) => {
+                    let (error, other) = (in_full(error), in_full(other));
+                    format!("{error} Nor can anything else of it be served: {other}")
+                }
+                (None, None) => return None,
+            };
+            Some((id.as_str(), name, why))
         })
     }
 }

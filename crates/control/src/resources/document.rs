@@ -207,6 +207,12 @@ impl Document {
         self.text("/properties/provisioningState")
     }
 
+    /// Whether it is as it was asked for, and served: also where a later stop or delete failed.
+    pub(crate) fn is_good(&self) -> bool {
+        let is_settled = matches!(self.state(), Some("Succeeded" | "Failed"));
+        is_settled && self.failure.is_none()
+    }
+
     pub(crate) fn location(&self) -> &str {
         self.text("/location").unwrap_or_default()
     }

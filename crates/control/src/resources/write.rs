@@ -205,8 +205,7 @@ impl Core {
         kind: &dyn Kind,
         previous: Option<&Document>,
     ) -> Result<Option<Document>, ArmError> {
-        let is_kept =
-            |previous: &&Document| kind.keeps_last_good() && previous.state() != Some("Succeeded");
+        let is_kept = |previous: &&Document| kind.keeps_last_good() && !previous.is_good();
         let Some(previous) = previous.filter(is_kept) else {
             return Ok(None);
         };
@@ -510,7 +509,7 @@ fn keep_last_good(
     id: &ResourceId,
     previous: Option<&Document>,
 ) -> Result<Transaction, StoreError> {
-    match previous.filter(|previous| previous.state() == Some("Succeeded")) {
+    match previous.filter(|previous| previous.is_good()) {
         Some(good) => {
             let key = document::last_good_key_of(id)?;
             Ok(transaction.put(key, good.to_bytes()))

@@ -188,25 +188,27 @@ async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
     file["name"] = "of-a-file".into();
     file["id"] = "".into();
     let files = Files::new(&file);
-    let site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
+    let mut site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
     succeeded(&site.put_gateway(&gateway(PORT)).await);
     spoil(&mut file);
     files.write(&file);
-    let is_as_before = async |provisioning: &str| {
+    let is_as_before = async |site: &Site, provisioning: &str| {
         assert_eq!(site.states().await, states(provisioning, "Running"));
         assert_eq!(site.status(PORT).await, Some(200));
     };
     // What was asked for and could not be had does not come later, by itself.
     let why = "ConfigurationNotServed";
     failed(&site.post("stop").await, why);
-    is_as_before("Failed").await;
+    is_as_before(&site, "Failed").await;
     failed(&site.put_gateway(&with_port(OTHER_PORT)).await, why);
-    is_as_before("Failed").await;
+    is_as_before(&site, "Failed").await;
     files.write(&gateway(FILE_PORT));
     site.reload();
-    is_as_before("Failed").await;
+    is_as_before(&site, "Failed").await;
+    site.restart().await;
+    is_as_before(&site, "Failed").await;
     assert_eq!(site.status(OTHER_PORT).await, None);
     succeeded(&site.put_gateway(&with_port(OTHER_PORT)).await);
-    is_as_before("Succeeded").await;
+    is_as_before(&site, "Succeeded").await;
     assert_eq!(site.status(OTHER_PORT).await, Some(200));
 }
