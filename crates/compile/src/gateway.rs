@@ -93,8 +93,8 @@ fn warn_of_idleness(scope: &mut Scope<'_>, idle: Idle) {
         Idle::Stopped => (
             codes::W_STOPPED,
             format!("The gateway {name} is stopped: every request is answered with 502."),
-            "Start it (`az network application-gateway start`), or set operationalState to \
-             Running in its file.",
+            "Start it (`az network application-gateway start`); in a file, set operationalState to \
+             Running.",
         ),
         Idle::Failed => (
             codes::W_FAILED,
@@ -102,8 +102,8 @@ fn warn_of_idleness(scope: &mut Scope<'_>, idle: Idle) {
                 "The gateway {name} is in a failed state and does not run: every request is \
                  answered with 502."
             ),
-            "The error of its last operation says why; an update that succeeds brings it up. To \
-             serve what is written here in any case, set operationalState to Running in its file.",
+            "The error of its last operation says why; an update that succeeds brings it up. In a \
+             file, set operationalState to Running, to serve what is written there in any case.",
         ),
     };
     let pointer = gateway.source.pointer_to("operationalState");

@@ -283,11 +283,11 @@ impl Stored {
         self.desired.gateways().iter().filter_map(|(id, known)| {
             let name = known.wanted.gateway.name.as_str();
             let why = match (known.failure(), self.failures.get(id)) {
-                (Some(error), None) | (None, Some(error)) => in_full(error),
-                (Some(error), Some(other)) => {
+                (Some(error), Some(other)) if other.message != error.message => {
                     let (error, other) = (in_full(error), in_full(other));
                     format!("{error} Nor can anything else of it be served: {other}")
                 }
+                (Some(error), _) | (None, Some(error)) => in_full(error),
                 (None, None) => return None,
             };
             Some((id.as_str(), name, why))

@@ -170,6 +170,8 @@ async fn one_that_was_never_good_answers_502() {
         "cannot listen on",
     );
     assert_eq!(site.status(PORT).await, None, "no part of it is served");
+    let told = site.insights().concat();
+    assert_eq!(told.matches("cannot listen on").count(), 1, "{told}");
     succeeded(&site.post("stop").await);
     drop(taken);
     site.restart().await;

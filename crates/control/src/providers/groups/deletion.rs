@@ -134,9 +134,7 @@ impl Core {
         outcome: &Result<(), ArmError>,
     ) -> Result<(), ArmError> {
         let _turn = self.writing.lock().await;
-        let Some(mut document) = self.document(id).await? else {
-            return Ok(());
-        };
+        let document = self.document(id).await?;
         let mut ended = operation.clone();
         ended.end(outcome.as_ref().err());
         let key = document::key_of(id).map_err(failed)?;
@@ -148,12 +146,12 @@ impl Core {
         let transaction = Transaction::default()
             .put(operation_key, ended.to_bytes())
             .put(event_key, bytes);
-        if outcome.is_ok() {
+        let Some(mut document) = document.filter(|_| outcome.is_err()) else {
             let gone = self.commit(transaction.delete(key)).await;
             gone.map_err(not_committed)?;
             self.inventory.remove(id);
             return Ok(());
-        }
+        };
         document.edit()["properties"]["provisioningState"] = json!("Succeeded");
         document.operation = None;
         let transaction = transaction.put(key, document.to_bytes());
