@@ -157,6 +157,7 @@ impl<'a> Endpoints<'a> {
                 frontend: frontend.name.to_ascii_lowercase(),
                 port,
             },
+            frontend: frontend.name.clone(),
             gateway: scope.index,
             scheme,
             logical_address: address.and_then(|address| address.trim().parse().ok()),

@@ -330,15 +330,16 @@ impl Plane {
         let mut opened = HashMap::new();
         for key in wanted.iter().filter(|key| !sockets.open.contains_key(*key)) {
             let (endpoint, _, address) = key;
-            let listeners = self
-                .open(*address, &ours)
-                .map_err(|reason| ApplyError::Bind {
-                    gateway: gateway_name(&live.snapshot, endpoint),
-                    frontend: endpoint.frontend.clone(),
+            let listeners = self.open(*address, &ours).map_err(|reason| {
+                let (gateway, frontend) = names(&live.snapshot, endpoint);
+                ApplyError::Bind {
+                    gateway,
+                    frontend,
                     address: *address,
                     reason,
                     endpoint: Box::new(endpoint.clone()),
-                })?;
+                }
+            })?;
             ours.insert(address.port());
             opened.insert(key.clone(), listeners);
         }
@@ -537,10 +538,12 @@ fn connections_max() -> u64 {
         .map_or(u64::MAX, |descriptors| (descriptors / 2).max(1))
 }
 
-fn gateway_name(snapshot: &Snapshot, endpoint: &EndpointKey) -> String {
+/// Of the gateway and of the frontend, as their document writes them.
+fn names(snapshot: &Snapshot, endpoint: &EndpointKey) -> (String, String) {
     let found = snapshot.endpoints.iter().find(|one| one.key == *endpoint);
-    found.map_or_else(String::new, |one| {
-        snapshot.gateway(one.gateway).name.clone()
+    found.map_or_else(Default::default, |one| {
+        let gateway = &snapshot.gateway(one.gateway).name;
+        (gateway.clone(), one.frontend.clone())
     })
 }
 

@@ -39,11 +39,11 @@ pub(crate) fn assign(
             Sentence::new(format!(
                 "port {} of frontend '{}' plus --port-offset {port_offset} is beyond 65535; \
                  give a smaller offset",
-                key.port, key.frontend
+                key.port, endpoint.frontend
             ))
         })?;
         let rule = rule_for(snapshot, endpoint, rules);
-        let place = (key.gateway.clone(), key.frontend.to_ascii_lowercase());
+        let place = (key.gateway.clone(), key.frontend.clone());
         let wanted = rule
             .map(|rule| rule.address)
             .or_else(|| placed.get(&place).copied())
@@ -54,7 +54,7 @@ pub(crate) fn assign(
                 return Err(Sentence::new(format!(
                     "frontend '{}' is bound to {address}, which another frontend has already; \
                      give it another address with --bind {}=ADDRESS",
-                    key.frontend,
+                    endpoint.frontend,
                     flag_name(snapshot, endpoint)
                 )));
             }
@@ -66,7 +66,7 @@ pub(crate) fn assign(
                 "frontend '{frontend}' of gateway '{gateway}' listens on {address}, because \
                  another frontend has {wanted}:{port} already; choose its address with \
                  --bind {flag}=ADDRESS",
-                frontend = key.frontend,
+                frontend = endpoint.frontend,
                 flag = flag_name(snapshot, endpoint),
                 gateway = short_name(key),
             ));
@@ -79,7 +79,7 @@ pub(crate) fn assign(
 
 /// How `--bind` tells this frontend from all others.
 fn flag_name(snapshot: &Snapshot, endpoint: &Endpoint) -> String {
-    let frontend = &endpoint.key.frontend;
+    let frontend = &endpoint.frontend;
     match snapshot.gateways.len() {
         0 | 1 => frontend.clone(),
         _ => format!("{}/{frontend}", snapshot.gateway(endpoint.gateway).name),
@@ -134,7 +134,7 @@ fn refuse_unknown_frontends(snapshot: &Snapshot, rules: &[BindRule]) -> Result<(
             let known: BTreeSet<_> = snapshot
                 .endpoints
                 .iter()
-                .map(|endpoint| endpoint.key.frontend.as_str())
+                .map(|endpoint| endpoint.frontend.as_str())
                 .collect();
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
             return Err(Sentence::new(format!(
@@ -170,6 +170,7 @@ mod tests {
                 frontend: (*frontend).into(),
                 port: *port,
             },
+            frontend: (*frontend).into(),
             gateway: GatewayIndex::new(0),
             scheme: Scheme::Http,
             logical_address: None,

@@ -434,14 +434,20 @@ async fn stored_change(stored: &mut Option<Stored>) {
     }
 }
 
-/// With the ids of gateways as their documents write them; the data plane has them in lower case.
+/// With the ids of gateways and the names of frontends as their documents write them; the data
+/// plane has them in lower case.
 fn as_in_document(mut bound: Vec<Bound>, snapshot: &Snapshot) -> Vec<Bound> {
-    let ids = snapshot.gateways.iter().map(|one| &one.resource_id);
-    let ids: HashMap<String, &String> = ids.map(|id| (id.to_ascii_lowercase(), id)).collect();
+    let endpoints = snapshot.endpoints.iter();
+    let rows: HashMap<_, _> = endpoints.map(|row| (&row.key, row)).collect();
     for Bound { endpoint, .. } in &mut bound {
-        if let Some(id) = ids.get(&endpoint.gateway) {
+        let Some(row) = rows.get(endpoint) else {
+            continue;
+        };
+        let id = &snapshot.gateway(row.gateway).resource_id;
+        if !id.is_empty() {
             endpoint.gateway.clone_from(id);
         }
+        endpoint.frontend.clone_from(&row.frontend);
     }
     bound
 }

@@ -91,6 +91,7 @@ impl Base {
     fn endpoint(&self, row: &Endpoint) -> Endpoint {
         Endpoint {
             key: row.key.clone(),
+            frontend: row.frontend.clone(),
             gateway: self.gateway(row.gateway),
             scheme: row.scheme,
             logical_address: row.logical_address,

@@ -109,6 +109,8 @@ impl Scheme {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub key: EndpointKey,
+    /// The name of the frontend IP configuration, in the document's casing.
+    pub frontend: String,
     pub gateway: GatewayIndex,
     pub scheme: Scheme,
     /// The frontend's private address, where the document names one.

@@ -123,6 +123,7 @@ impl Setup {
                 frontend: "public".into(),
                 port,
             },
+            frontend: "public".into(),
             gateway: GatewayIndex::new(0),
             scheme,
             logical_address: None,

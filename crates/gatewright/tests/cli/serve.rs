@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::{
-    Files, Node, PATIENCE, access_log, binary, free_port, gateway, https_gateway, rename_rule, run,
-    spoil, stderr, stdout, wait_until,
+    Files, Node, PATIENCE, access_log, binary, free_port, gateway, https_gateway, reference,
+    rename_rule, run, spoil, stderr, stdout, wait_until,
 };
 use gatewright_testkit::backend::{Backend, Manners};
 use gatewright_testkit::certificates::client_trusting_anything;
 use gatewright_testkit::certificates::{Authority, Leaf, client_trusting};
 use gatewright_testkit::client::{RawClient, get, get_tls};
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 /// `--map` for the server of the tests' gateway.
 fn map_to(backend: &Backend) -> String {
@@ -514,11 +515,18 @@ fn a_mapping_that_no_server_matches_is_told_once_with_the_nearest_server() {
 }
 
 #[test]
-fn gateways_are_shown_under_the_ids_of_their_documents() {
-    let files = Files::new(&gateway(free_port()));
+fn gateways_and_frontends_are_shown_as_their_documents_write_them() {
+    let mut document = gateway(free_port());
+    let properties = &mut document["properties"];
+    properties["frontendIPConfigurations"][0]["name"] = "appGwPublic".into();
+    properties["httpListeners"][0]["properties"]["frontendIPConfiguration"] =
+        reference("frontendIPConfigurations", "APPGWPUBLIC");
+    let files = Files::new(&document);
     let node = Node::serve(&files, &[]);
     let id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg\
               /providers/Microsoft.Network/applicationGateways/gw";
     assert_eq!(node.ready["endpoints"][0]["gateway"], id);
-    assert_eq!(node.status()["endpoints"][0]["gateway"], id);
+    let shown = &node.status()["endpoints"][0];
+    let names = (&shown["gateway"], &shown["frontend"]);
+    assert_eq!(names, (&json!(id), &json!("appGwPublic")));
 }
