@@ -427,3 +427,52 @@ impl gatewright_control::Node for Served {
         Box::pin(self.attempts.make(dataplane, attempt, lets_through))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gatewright_store::{Embedded, Key, KeySources, Options, Store, Transaction};
+    use serde_json::json;
+
+    use super::*;
+
+    const PROVIDER: &str = "/subscriptions/s/resourcegroups/g/providers/microsoft.network";
+
+    fn key(below: &str) -> Key {
+        Key::new(format!("resource{PROVIDER}/{below}")).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_cannot_be_read_is_not_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let (options, keys) = (Options::default(), KeySources::default());
+        let (store, sealing) = Embedded::open_sealed(folder.path(), options, &keys).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let storage = Storage::new(Arc::clone(&store), Arc::new(sealing));
+        let apps = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut stored = Stored::open(storage, apps).await.unwrap();
+
+        let (junk, network) = (key("applicationgateways/gw"), key("virtualnetworks/net"));
+        let id = format!("{PROVIDER}/virtualNetworks/net");
+        let document = json!({
+            "id": id,
+            "created": "2026-01-01T00:00:00Z",
+            "changed": "2026-01-01T00:00:00Z",
+            "body": {"id": id, "name": "net", "properties": {}},
+        });
+        let spoilt = Transaction::default()
+            .put(junk.clone(), b"junk".to_vec())
+            .put(network.clone(), document.to_string().into_bytes());
+        store.commit(spoilt).await.unwrap();
+        let waiting = tokio::time::timeout(STORE_PAUSE * 3, stored.changed());
+        assert!(waiting.await.is_err(), "not all of it can be read");
+        let mended = Transaction::default().delete(junk);
+        store.commit(mended).await.unwrap();
+        stored.changed().await;
+        assert_eq!(stored.desired.network().count(), 1, "no change is lost");
+
+        let gone = Transaction::default().delete(network);
+        store.commit(gone).await.unwrap();
+        stored.changed().await;
+        assert_eq!(stored.desired.network().count(), 0, "it follows again");
+    }
+}
