@@ -74,6 +74,8 @@ pub struct Desired {
     revision: Revision,
     /// By id in lower case.
     gateways: BTreeMap<String, DesiredGateway>,
+    /// What was good of gateways that are being deleted, by id in lower case: they may stay.
+    going: BTreeMap<String, Judged>,
     network: BTreeMap<String, NetworkDocument>,
     /// The addresses of public IP addresses, by id in lower case.
     public_addresses: BTreeMap<String, IpAddr>,
@@ -125,6 +127,7 @@ impl Desired {
             storage: storage.clone(),
             revision: Revision::default(),
             gateways: BTreeMap::new(),
+            going: BTreeMap::new(),
             network: BTreeMap::new(),
             public_addresses: BTreeMap::new(),
             app_names: BTreeMap::new(),
@@ -216,6 +219,9 @@ impl Desired {
                     Change::Put(entry) => Some(self.last_good(&id, entry)?),
                     Change::Deleted(_) => None,
                 };
+                if last_good.is_none() {
+                    self.going.remove(&id);
+                }
                 if let Some(known) = self.gateways.get_mut(&id) {
                     known.last_good = last_good;
                     known.agree();
@@ -261,6 +267,9 @@ impl Desired {
         let kind = document.id.resource_type();
         if kind == GATEWAYS {
             if document.state() == Some("Deleting") {
+                let known = self.gateways.get_mut(&id);
+                let good = known.and_then(|known| known.last_good.take());
+                self.going.extend(good.map(|good| (id.clone(), good)));
                 return Ok(self.forget(id));
             }
             return self.put_gateway(id, document);
@@ -287,10 +296,9 @@ impl Desired {
 
     fn put_gateway(&mut self, id: String, document: &Document) -> Result<Part, DesiredError> {
         let wanted = self.read(document)?;
-        let last_good = self
-            .gateways
-            .get(&id)
-            .and_then(|known| known.last_good.clone());
+        let known = self.gateways.get(&id);
+        let last_good = known.and_then(|known| known.last_good.clone());
+        let last_good = last_good.or_else(|| self.going.remove(&id));
         let mut known = DesiredGateway {
             wanted,
             last_good,

@@ -36,6 +36,12 @@ pub trait Node: Send + Sync + 'static {
         revision: Revision,
     ) -> Pending<'a, Result<(), ArmError>>;
 
+    /// Whether a gateway is served as it is stored, as far as is known now; by default it is. After
+    /// a start that found its port taken, it is not.
+    fn is_served(&self, _gateway: &ResourceId) -> bool {
+        true
+    }
+
     /// The health of every server of a gateway, as `backendhealth` answers.
     ///
     /// # Errors

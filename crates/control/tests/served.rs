@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
@@ -18,7 +19,7 @@ const GATEWAY: &str = "applicationGateways/ag1";
 
 /// A node that takes each step when it is asked to serve it, as the real one does.
 #[derive(Default)]
-struct Following(OnceLock<Mutex<(Desired, Box<dyn Watch>)>>);
+struct Following(OnceLock<Mutex<(Desired, Box<dyn Watch>)>>, AtomicBool);
 
 impl Following {
     async fn follow(&self, site: &Site) {
@@ -54,6 +55,17 @@ impl Node for Following {
                 self.take(revision).await;
             }
             Ok(())
+        })
+    }
+
+    /// Fails where it was told to.
+    fn took_all(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Box::pin(async move {
+            self.took(revision).await?;
+            match self.1.load(Ordering::Relaxed) {
+                true => Err(ArmError::new("NodeTimeout", "It takes too long.")),
+                false => Ok(()),
+            }
         })
     }
 
@@ -195,4 +207,38 @@ async fn the_node_is_told_what_is_stored() {
     api.create(&net(GATEWAY), &read).await;
     same("a PUT of a stopped gateway").await;
     assert_eq!(state().await, "Running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_deleted_is_what_it_was() {
+    let node = Arc::new(Following::default());
+    let site = Site::with(|_| {}, Arc::clone(&node) as Arc<dyn Node>).await;
+    let api = &site.api;
+    api.create(&group(GROUP), &json!({"location": LOCATION}))
+        .await;
+    network(&site).await;
+    node.follow(&site).await;
+    api.create(&net(GATEWAY), &gateway("ag1")).await;
+    let mut doomed = gateway("ag1");
+    doomed["properties"]["sslCertificates"] = json!([{"name": "c", "properties": {
+        "keyVaultSecretId": "https://nowhere.vault.azure.net/secrets/c",
+    }}]);
+    let put = api.put(&net(GATEWAY), &doomed).await;
+    assert_eq!(api.outcome(&put).await["status"], "Failed");
+    let is_as_before = async || {
+        let shown = api.get(&net(GATEWAY)).await.body;
+        assert_eq!(shown["properties"]["provisioningState"], "Failed");
+        assert_eq!(shown["properties"]["operationalState"], "Running");
+        let following = node.0.get().unwrap().lock().await;
+        let known = &following.0.gateways()[&net(GATEWAY).to_ascii_lowercase()];
+        assert!(known.failure().is_some() && known.last_good.is_some());
+    };
+    is_as_before().await;
+    node.1.store(true, Ordering::Relaxed);
+    let delete = api.delete(&net(GATEWAY)).await;
+    assert_eq!(api.outcome(&delete).await["status"], "Failed");
+    node.take(site.store.revision().await.unwrap()).await;
+    is_as_before().await;
+    node.1.store(false, Ordering::Relaxed);
+    api.remove(&net(GATEWAY)).await;
 }

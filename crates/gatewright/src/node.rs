@@ -360,6 +360,8 @@ impl Node {
             patience.as_secs()
         );
         self.board.drains();
+        // No step is taken any more, and nobody is told that one was not.
+        self.stored = None;
         let operators = self.operators.get();
         let control = async {
             if let Some(operators) = operators {

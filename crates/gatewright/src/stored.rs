@@ -43,6 +43,14 @@ pub(crate) struct Taken {
     refusal: Option<ArmError>,
 }
 
+impl Taken {
+    /// Why a gateway is not served as it is stored.
+    fn failure(&self, gateway: &ResourceId) -> Option<&ArmError> {
+        let id = gateway.to_string().to_ascii_lowercase();
+        self.failures.get(&id).or(self.refusal.as_ref())
+    }
+}
+
 /// Where what is stored comes in, and what came of it goes out.
 pub(crate) struct Stored {
     storage: Storage,
@@ -50,6 +58,8 @@ pub(crate) struct Stored {
     steps: Box<dyn Watch>,
     /// Whether a step is missing.
     is_behind: bool,
+    /// Whether something was taken that must be served anew.
+    is_new: bool,
     /// Where the names of web apps lead.
     apps: SocketAddr,
     /// Gateways that are not served as they are stored.
@@ -85,6 +95,7 @@ impl Stored {
             desired,
             steps,
             is_behind: false,
+            is_new: false,
             apps,
             failures: BTreeMap::new(),
             hopeless: BTreeSet::new(),
@@ -116,21 +127,22 @@ impl Stored {
             self.read_anew().await?;
             return Ok(());
         }
-        loop {
+        // What was taken before this was dropped is not lost.
+        while !self.is_new {
             let step = self.steps.next().await;
-            let mut is_new = self.take(step).await?;
+            self.is_new |= self.take(step).await?;
             for _ in 1..STEPS_MAX {
                 let next = tokio::time::timeout(Duration::ZERO, self.steps.next());
                 let Ok(step) = next.await else {
                     break;
                 };
-                is_new |= self.take(step).await?;
+                self.is_new |= self.take(step).await?;
             }
-            if is_new {
-                return Ok(());
+            if !self.is_new {
+                self.publish_again();
             }
-            self.publish_again();
         }
+        Ok(())
     }
 
     /// Whether something must be served anew.
@@ -265,10 +277,11 @@ impl Stored {
     /// it.
     pub(crate) fn publish(&mut self, refused: Option<&str>) {
         self.refusal = refused.map(|why| ArmError::new("ConfigurationNotServed", why));
+        self.is_new = false;
         self.publish_again();
     }
 
-    /// What changed has no part in what is served.
+    /// With what is known of failures, at the revision that was taken last.
     fn publish_again(&self) {
         let failures = self.failures.clone().into_iter().collect();
         self.taken.send_replace(Taken {
@@ -346,10 +359,14 @@ impl Served {
 
     async fn wait(&self, revision: Revision) -> Result<Taken, ArmError> {
         let mut taken = self.taken.clone();
-        let reached = taken.wait_for(|taken| taken.revision >= revision);
+        let reached = async {
+            let reached = taken.wait_for(|taken| taken.revision >= revision).await;
+            reached.ok().map(|taken| taken.clone())
+        };
         match tokio::time::timeout(PATIENCE, reached).await {
-            Ok(Ok(taken)) => Ok(taken.clone()),
-            Ok(Err(_)) => Err(ArmError::new("NodeStopped", "The node is on its way out.")),
+            Ok(Some(taken)) => Ok(taken),
+            // The node is on its way out: the next start goes on with what has not ended.
+            Ok(None) => std::future::pending().await,
             Err(_) => Err(ArmError::new(
                 "NodeTimeout",
                 format!(
@@ -377,14 +394,17 @@ impl gatewright_control::Node for Served {
     ) -> Pending<'a, Result<(), ArmError>> {
         Box::pin(async move {
             let taken = self.wait(revision).await?;
-            let id = gateway.to_string().to_ascii_lowercase();
-            let failure = taken.failures.get(&id).or(taken.refusal.as_ref());
-            if let Some(failure) = failure {
+            if let Some(failure) = taken.failure(gateway) {
                 return Err(failure.clone());
             }
+            let id = gateway.to_string().to_ascii_lowercase();
             self.board.dataplane().first_probes(Some(&id)).await;
             Ok(())
         })
+    }
+
+    fn is_served(&self, gateway: &ResourceId) -> bool {
+        self.taken.borrow().failure(gateway).is_none()
     }
 
     fn backend_health<'a>(

@@ -224,8 +224,8 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// What an operation changes of what is remembered of a resource and never shown.
     fn note(&self, _doing: Doing, _notes: &mut Value) {}
 
-    /// Undoes that for an operation that failed; `body` is what it made of the body at its begin.
-    fn take_back(&self, _doing: Doing, _body: &Value, _notes: &mut Value) {}
+    /// Undoes that for an operation that failed.
+    fn take_back(&self, _doing: Doing, _notes: &mut Value) {}
 
     /// Resources that hold something of this one, so that they must be written anew when it changes
     /// from `before` to `after`; `None` is a resource that does not exist.

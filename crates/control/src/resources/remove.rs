@@ -36,8 +36,7 @@ impl Core {
         id: &ResourceId,
     ) -> Result<Removed, ArmError> {
         let kind = self.kind_of(id)?;
-        self.wait_for_predecessor(call, kind, id).await?;
-        let turn = self.writing.lock().await;
+        let turn = self.turn_after_predecessor(call, kind, id).await?;
         let Some(document) = self.document(id).await? else {
             return Ok(Removed::Absent);
         };

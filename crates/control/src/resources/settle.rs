@@ -54,16 +54,8 @@ impl Core {
     }
 
     async fn settled(&self, document: &Document, operation: &Operation) -> Result<(), ArmError> {
-        match operation.doing {
-            // What is being deleted is served no more, whatever its kind waits for otherwise.
-            Doing::Delete if document.state() == Some("Deleting") => {
-                self.node().took(document.revision).await
-            }
-            _ => {
-                let kind = self.kind_of(&document.id)?;
-                kind.settle(self, document, operation.doing).await
-            }
-        }
+        let kind = self.kind_of(&document.id)?;
+        kind.settle(self, document, operation.doing).await
     }
 
     /// Writes the end of an operation, of its resource's state, and the event, in one step. Nothing
@@ -120,7 +112,7 @@ impl Core {
         }
         let kind = self.kind_of(&document.id)?;
         if !has_succeeded {
-            kind.take_back(ended.doing, &document.body, &mut document.notes);
+            kind.take_back(ended.doing, &mut document.notes);
             if ended.doing.configures() {
                 document.failure.clone_from(&ended.error);
             }

@@ -24,7 +24,9 @@ impl Core {
         prepared: &Prepared,
         previous: &Document,
     ) -> Result<bool, ArmError> {
-        let is_settled = previous.state() == Some("Succeeded") && prepared.doomed.is_none();
+        let is_settled = previous.state() == Some("Succeeded")
+            && prepared.doomed.is_none()
+            && self.node().is_served(&previous.id);
         let is_plain = matches!(edit, Edit::Whole(_) | Edit::Tags(_));
         if !kind.ends_unchanged_writes() || !is_plain || !is_settled {
             return Ok(false);

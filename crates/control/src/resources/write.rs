@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatewright_arm::{ApiVersion, ArmError, ResourceId};
 use gatewright_store::{CommitError, Condition, Revision, StoreError, Transaction};
 use serde_json::Value;
+use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
 use crate::activity::Event;
@@ -105,13 +106,16 @@ impl Core {
     ) -> Result<(Accepted, Vec<ResourceId>), ArmError> {
         let kind = self.kind_of(id)?;
         for attempt in 1..=ATTEMPTS_MAX {
-            self.wait_for_predecessor(call, kind, id).await?;
             let is_last = attempt == ATTEMPTS_MAX;
-            let turn = match is_last {
-                true => Some(self.writing.lock().await),
-                false => None,
-            };
+            // Before the wait: a write that begins after it is one too.
             let edits = self.edits();
+            let turn = match is_last {
+                true => Some(self.turn_after_predecessor(call, kind, id).await?),
+                false => {
+                    self.wait_for_predecessor(call, kind, id).await?;
+                    None
+                }
+            };
             let previous = self.document(id).await?;
             let prepared = self
                 .prepare(call, kind, id, edit, previous.as_ref())
@@ -220,37 +224,72 @@ impl Core {
 
     /// A PUT of a gateway takes the place of a PUT before it; other writes wait for that, and each
     /// waits for other operations.
-    pub(crate) async fn wait_for_predecessor(
+    async fn wait_for_predecessor(
         &self,
         call: &Call,
         kind: &dyn Kind,
         id: &ResourceId,
     ) -> Result<(), ArmError> {
-        let Some(document) = self.document(id).await? else {
+        let Some(before) = self.predecessor(call, kind, id).await? else {
             return Ok(());
         };
-        let Some(running) = self.running(&document).await? else {
-            return Ok(());
-        };
-        // A PUT takes no delete back, nor does it decide whether the gateway runs.
-        let is_superseded =
-            kind.supersedes() && call.doing == Doing::Put && running.operation.doing == Doing::Put;
-        if is_superseded {
-            return Ok(());
-        }
-        let before = running.operation.id;
-        self.endings.wait(before, PREDECESSOR_PATIENCE).await;
-        match self.running(&document).await? {
+        self.endings.wait(before.id, PREDECESSOR_PATIENCE).await;
+        let still = self.predecessor(call, kind, id).await?;
+        match still.filter(|still| still.id == before.id) {
             None => Ok(()),
-            Some(_) => Err(ArmError::new(
-                "AnotherOperationInProgress",
-                format!(
-                    "Another operation on this or dependent resource is in progress. To retrieve \
-                     status of the operation use uri: {}.",
-                    self.operation_path(&running.operation, "operations")
-                ),
-            )),
+            Some(still) => Err(self.another_in_progress(&still)),
         }
+    }
+
+    /// The turn to write, at a moment when there is nothing to wait for.
+    pub(crate) async fn turn_after_predecessor(
+        &self,
+        call: &Call,
+        kind: &dyn Kind,
+        id: &ResourceId,
+    ) -> Result<MutexGuard<'_, ()>, ArmError> {
+        let mut tries = 0;
+        loop {
+            self.wait_for_predecessor(call, kind, id).await?;
+            let turn = self.writing.lock().await;
+            let Some(running) = self.predecessor(call, kind, id).await? else {
+                return Ok(turn);
+            };
+            tries += 1;
+            if tries == ATTEMPTS_MAX {
+                return Err(self.another_in_progress(&running));
+            }
+        }
+    }
+
+    /// The operation that a write must wait for.
+    async fn predecessor(
+        &self,
+        call: &Call,
+        kind: &dyn Kind,
+        id: &ResourceId,
+    ) -> Result<Option<Operation>, ArmError> {
+        let Some(document) = self.document(id).await? else {
+            return Ok(None);
+        };
+        let running = self.running(&document).await?;
+        // A PUT takes no delete back, nor does it decide whether the gateway runs.
+        let is_superseded = |running: &Operation| {
+            kind.supersedes() && call.doing == Doing::Put && running.doing == Doing::Put
+        };
+        let running = running.map(|running| running.operation);
+        Ok(running.filter(|running| !is_superseded(running)))
+    }
+
+    fn another_in_progress(&self, running: &Operation) -> ArmError {
+        ArmError::new(
+            "AnotherOperationInProgress",
+            format!(
+                "Another operation on this or dependent resource is in progress. To retrieve \
+                 status of the operation use uri: {}.",
+                self.operation_path(running, "operations")
+            ),
+        )
     }
 
     /// The operation on this resource that has not ended.

@@ -2,11 +2,13 @@
 //! stopped and started; and everybody is told why, also after a restart.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use crate::support::{Files, gateway, item, reference, spoil};
+use crate::support::{Files, PATIENCE, gateway, item, reference, spoil};
 
 /// Ports of the node, all free.
 const PORT: u16 = 1;
@@ -204,6 +206,8 @@ async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
     is_as_before(&site, "Failed").await;
     failed(&site.put_gateway(&with_port(OTHER_PORT)).await, why);
     is_as_before(&site, "Failed").await;
+    failed(&site.delete_gateway().await, why);
+    is_as_before(&site, "Failed").await;
     files.write(&gateway(FILE_PORT));
     site.reload();
     is_as_before(&site, "Failed").await;
@@ -213,4 +217,73 @@ async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
     succeeded(&site.put_gateway(&with_port(OTHER_PORT)).await);
     is_as_before(&site, "Succeeded").await;
     assert_eq!(site.status(OTHER_PORT).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_failed_is_as_if_nobody_had_asked_for_it() {
+    let mut file = gateway(FILE_PORT);
+    file["name"] = "of-a-file".into();
+    file["id"] = "".into();
+    let files = Files::new(&file);
+    let site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
+    spoil(&mut file);
+    files.write(&file);
+    let why = "ConfigurationNotServed";
+    failed(&site.put_gateway(&gateway(PORT)).await, why);
+    failed(&site.post("stop").await, why);
+    assert_eq!(site.states().await, states("Failed", "Stopped"));
+    files.write(&gateway(FILE_PORT));
+    site.reload();
+    site.tag("any").await;
+    assert_eq!(site.states().await, states("Succeeded", "Running"));
+    assert_eq!(site.status(PORT).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_write_brings_back_what_a_start_could_not_serve() {
+    let mut site = Site::start().await;
+    succeeded(&site.put_gateway(&gateway(PORT)).await);
+    site.end_by(Signal::SIGKILL);
+    let taken = TcpListener::bind(site.door(PORT)).unwrap();
+    site.begin().await;
+    assert!(site.insights().concat().contains("cannot listen on"));
+    failed(&site.put_gateway(&gateway(PORT)).await, "cannot listen on");
+    site.tag("one").await;
+    assert_eq!(site.states().await.0, "Failed");
+    drop(taken);
+    site.tag("another").await;
+    assert_eq!(site.states().await, states("Succeeded", "Running"));
+    assert_eq!(site.status(PORT).await, Some(200));
+    assert_eq!(site.insights(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_the_end_of_the_process_met_goes_on_at_the_next_start() {
+    let mut site = Site::start().await;
+    succeeded(&site.put_gateway(&gateway(PORT)).await);
+    for (round, signal) in [Signal::SIGTERM, Signal::SIGKILL]
+        .into_iter()
+        .cycle()
+        .take(8)
+        .enumerate()
+    {
+        let (document, more) = match round % 4 < 2 {
+            true => (with_port(OTHER_PORT), Some(200)),
+            false => (gateway(PORT), None),
+        };
+        site.begin_put(&document).await;
+        site.end_by(signal);
+        site.begin().await;
+        let since = Instant::now();
+        while site.states().await.0 == "Updating" {
+            assert!(since.elapsed() < PATIENCE, "it goes on and on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(
+            site.states().await,
+            states("Succeeded", "Running"),
+            "{signal}"
+        );
+        assert_eq!(site.status(OTHER_PORT).await, more, "{signal}");
+    }
 }

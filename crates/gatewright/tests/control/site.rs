@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_testkit::backend::{Backend, Manners};
 use gatewright_testkit::client::get;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::plane;
@@ -19,6 +20,8 @@ const GROUP: &str = "/resourceGroups/rg";
 
 /// In the network.
 const SERVER: &str = "10.0.1.4";
+
+const API_VERSION: &str = "?api-version=2024-05-01";
 
 const POLL_PAUSE: Duration = Duration::from_millis(10);
 
@@ -83,8 +86,16 @@ impl Site {
 
     /// Kills the process at once, and starts it anew.
     pub(crate) async fn restart(&mut self) {
-        self.process.send(nix::sys::signal::Signal::SIGKILL);
+        self.end_by(Signal::SIGKILL);
+        self.begin().await;
+    }
+
+    pub(crate) fn end_by(&mut self, signal: Signal) {
+        self.process.send(signal);
         self.process.wait();
+    }
+
+    pub(crate) async fn begin(&mut self) {
         (self.process, self.ready) = serve(&self.folder, self.offset, &self.arguments);
         self.rest = Rest::log_in(self.folder.path(), &self.ready, &self.credentials).await;
     }
@@ -102,9 +113,27 @@ impl Site {
 
     /// Writes the gateway, with the server in its pool; how that ended.
     pub(crate) async fn put_gateway(&self, document: &Value) -> Value {
-        let mut document = document.clone();
-        set_servers(&mut document, &[SERVER]);
+        let document = with_server(document);
         self.end("PUT", &self.gateway_path(""), document.to_string())
+            .await
+    }
+
+    /// Begins to write the gateway, and does not wait for the end.
+    pub(crate) async fn begin_put(&self, document: &Value) {
+        let target = self.gateway_path(API_VERSION);
+        let body = self.own(&with_server(document).to_string());
+        let answer = self.rest.send("PUT", &target, body).await;
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
+    /// Changes a tag of the gateway, which is answered when it has ended.
+    pub(crate) async fn tag(&self, value: &str) {
+        let body = json!({"tags": { "tag": value }}).to_string();
+        self.end("PATCH", &self.gateway_path(""), body).await;
+    }
+
+    pub(crate) async fn delete_gateway(&self) -> Value {
+        self.end("DELETE", &self.gateway_path(""), String::new())
             .await
     }
 
@@ -116,7 +145,7 @@ impl Site {
 
     /// The gateway's provisioning state and operational state.
     pub(crate) async fn states(&self) -> (String, String) {
-        let target = self.gateway_path("?api-version=2024-05-01");
+        let target = self.gateway_path(API_VERSION);
         let answer = self.rest.send("GET", &target, String::new()).await;
         let shown: Value = answer.json().await.unwrap();
         let text = |name: &str| shown["properties"][name].as_str().unwrap().to_owned();
@@ -165,7 +194,7 @@ impl Site {
 
     /// What the operation that a request begins ends with; the resource, where none is begun.
     async fn end(&self, method: &str, path: &str, body: String) -> Value {
-        let target = format!("{path}?api-version=2024-05-01");
+        let target = format!("{path}{API_VERSION}");
         let answer = self.rest.send(method, &target, self.own(&body)).await;
         assert!(
             answer.status().is_success(),
@@ -192,4 +221,11 @@ impl Site {
 fn serve(folder: &tempfile::TempDir, offset: u16, arguments: &[String]) -> (Process, Value) {
     let more: Vec<&str> = arguments.iter().map(String::as_str).collect();
     plane::serve(folder.path(), offset, &more)
+}
+
+/// The gateway with the server in its pool.
+fn with_server(document: &Value) -> Value {
+    let mut document = document.clone();
+    set_servers(&mut document, &[SERVER]);
+    document
 }

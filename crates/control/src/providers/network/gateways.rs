@@ -20,7 +20,7 @@ use gatewright_store::Pending;
 use serde_json::{Map, Value, json};
 
 pub(crate) use actions::{ask_later, routes};
-use serving::{Asked, STOPPED, ask_for, is_stopped};
+use serving::{Asked, STOPPED, STOPPED_BEFORE, ask_for, is_stopped};
 
 use crate::clock;
 use crate::core::{Core, failed};
@@ -38,9 +38,6 @@ const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
 /// The first api-version whose gateways have listeners for TCP and TLS, and the family of the SKU.
 /// They are in answers under 2022-05-01, and in none under 2021-03-01 (recorded by the azure-cli).
 const TCP_SINCE: ApiVersion = ApiVersion::new(2021, 8, 1);
-
-/// The operational state of one that is being stopped.
-const STOPPING: &str = "Stopping";
 
 pub(crate) struct Gateways;
 
@@ -86,8 +83,8 @@ impl Kind for Gateways {
     ) -> Pending<'a, Result<(), ArmError>> {
         let (node, revision) = (core.node(), document.revision);
         match doing {
-            // Whatever was wrong with it: what is served instead is stopped too.
-            Doing::Stop => Box::pin(node.took_all(revision)),
+            // Whatever was wrong with it: what is served instead is stopped too, or goes.
+            Doing::Stop | Doing::Delete => Box::pin(node.took_all(revision)),
             _ => Box::pin(node.serves(&document.id, revision)),
         }
     }
@@ -117,15 +114,18 @@ impl Kind for Gateways {
 
     fn note(&self, doing: Doing, notes: &mut Value) {
         match doing {
-            Doing::Stop => notes[STOPPED] = json!(true),
+            Doing::Stop => {
+                notes[STOPPED_BEFORE] = json!(is_stopped(notes));
+                notes[STOPPED] = json!(true);
+            }
             Doing::Start => notes[STOPPED] = json!(false),
             _ => {}
         }
     }
 
-    fn take_back(&self, doing: Doing, body: &Value, notes: &mut Value) {
-        if doing == Doing::Stop && body["properties"]["operationalState"] == STOPPING {
-            notes[STOPPED] = json!(false);
+    fn take_back(&self, doing: Doing, notes: &mut Value) {
+        if doing == Doing::Stop {
+            notes[STOPPED] = notes[STOPPED_BEFORE].take();
         }
     }
 
@@ -133,7 +133,7 @@ impl Kind for Gateways {
         let shown = &mut body["properties"]["operationalState"];
         match doing {
             Doing::Start => *shown = json!("Starting"),
-            Doing::Stop if *shown != "Stopped" => *shown = json!(STOPPING),
+            Doing::Stop if *shown != "Stopped" => *shown = json!("Stopping"),
             _ => {}
         }
     }

@@ -13,6 +13,9 @@ use crate::resources::document::{Document, Judged};
 /// The note on a gateway that was stopped.
 pub(super) const STOPPED: &str = "stopped";
 
+/// The note whether it was before the last stop.
+pub(super) const STOPPED_BEFORE: &str = "stoppedBefore";
+
 pub(crate) fn is_stopped(notes: &Value) -> bool {
     notes.get(STOPPED) == Some(&Value::Bool(true))
 }
