@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -75,6 +76,46 @@ impl Node for Following {
         revision: Revision,
     ) -> Pending<'a, Result<(), ArmError>> {
         self.took(revision)
+    }
+
+    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
+        Obedient.backend_health(id)
+    }
+
+    fn backend_health_on_demand<'a>(
+        &'a self,
+        id: &'a ResourceId,
+        probe: &'a Value,
+    ) -> Pending<'a, Result<Value, ArmError>> {
+        Obedient.backend_health_on_demand(id, probe)
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        lets_through: LetsThrough<'a>,
+    ) -> Pending<'a, Attempted> {
+        Obedient.attempt(attempt, lets_through)
+    }
+}
+
+/// A node that takes a moment for each gateway, and serves none where it was told so.
+#[derive(Default)]
+struct Slow(AtomicBool);
+
+impl Node for Slow {
+    fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>> {
+        Obedient.took(revision)
+    }
+
+    fn serves<'a>(&'a self, _: &'a ResourceId, _: Revision) -> Pending<'a, Result<(), ArmError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            match self.0.load(Ordering::Relaxed) {
+                true => Err(ArmError::new("FrontendCannotListen", "The port is taken.")),
+                false => Ok(()),
+            }
+        })
     }
 
     fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
@@ -241,4 +282,44 @@ async fn what_could_not_be_deleted_is_what_it_was() {
     is_as_before().await;
     node.1.store(false, Ordering::Relaxed);
     api.remove(&net(GATEWAY)).await;
+}
+
+/// A stop waits for a PUT: it must not make something good of what never was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_the_moment_of_a_put_makes_nothing_good_of_it() {
+    let node = Arc::new(Slow::default());
+    let site = Site::with(|_| {}, Arc::clone(&node) as Arc<dyn Node>).await;
+    let api = &site.api;
+    api.create(&group(GROUP), &json!({"location": LOCATION}))
+        .await;
+    network(&site).await;
+    let path = net(GATEWAY);
+    let body = |capacity: u64| {
+        let mut body = gateway("ag1");
+        body["properties"]["sku"]["capacity"] = json!(capacity);
+        body
+    };
+    for round in 0..60 {
+        node.0.store(false, Ordering::Relaxed);
+        api.create(&path, &body(2)).await;
+        node.0.store(true, Ordering::Relaxed);
+        let putting = {
+            let (api, path, body) = (api.clone(), path.clone(), body(3));
+            tokio::spawn(async move { api.put(&path, &body).await })
+        };
+        tokio::time::sleep(Duration::from_micros(100 * round)).await;
+        let stop = api.post(&format!("{path}/stop"), None).await;
+        let put = api.outcome(&putting.await.unwrap()).await;
+        let stopped = api.outcome(&stop).await;
+        assert_eq!(stopped["status"], "Succeeded", "{round}: {stopped}");
+        let code = &put["error"]["code"];
+        assert_eq!(code, "FrontendCannotListen", "{round}: {put}");
+        let shown = api.get(&path).await.body;
+        assert_eq!(shown["properties"]["provisioningState"], "Failed");
+        let desired = site.desired().await;
+        let known = &desired.gateways()[&path.to_ascii_lowercase()];
+        let good = known.last_good.as_ref().expect("what was good is kept");
+        let sku = good.gateway.properties.sku.as_ref();
+        assert_eq!(sku.unwrap().capacity, Some(2), "{round}");
+    }
 }
