@@ -10,10 +10,11 @@ use serde_json::Value;
 /// The node: it follows the store, serves what lies there, and tells what came of it. The control
 /// plane knows no more of it.
 pub trait Node: Send + Sync + 'static {
-    /// Waits until the node has taken the state of `revision`, or a later one.
+    /// Waits until the node has looked at the state of `revision`, or a later one, whatever it
+    /// could make of it; for ever, where the node ends before.
     ///
     /// # Errors
-    /// Why it could not take it.
+    /// When that takes too long.
     fn took(&self, revision: Revision) -> Pending<'_, Result<(), ArmError>>;
 
     /// As [`Node::took`], and answers whether it could make anything of that state: it serves what

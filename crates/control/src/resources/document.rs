@@ -207,7 +207,7 @@ impl Document {
         self.text("/properties/provisioningState")
     }
 
-    /// Whether it is as it was asked for, and served: also where a later stop or delete failed.
+    /// Whether the last write of it succeeded: also where a stop or a delete after that failed.
     pub(crate) fn is_good(&self) -> bool {
         let is_settled = matches!(self.state(), Some("Succeeded" | "Failed"));
         is_settled && self.failure.is_none()
