@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Most connections at a time; the next one waits.
 const CONNECTIONS_MAX: usize = 512;
 
-/// Most connections of one address at a time; one more is closed. Half of all, so that nobody alone
-/// can keep the others out.
+/// Most connections of one address at a time; for one more the oldest stranger among them goes, and
+/// where there is none it is closed. Half of all, so that nobody alone can keep the others out.
 const ADDRESS_CONNECTIONS_MAX: usize = 256;
 
 /// How long a client may take to shake hands.

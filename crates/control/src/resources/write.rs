@@ -127,7 +127,8 @@ impl Core {
             if !is_last && self.edits() != edits {
                 continue;
             }
-            // Another write's end may have come between: it changes states, not what was judged.
+            // Another write's end may have come between: it changes what is said of the resource,
+            // not what was judged.
             let previous = self.document(id).await?;
             let before = previous.as_ref().map(|previous| &*previous.body);
             let touched = kind.touches(before, Some(&prepared.body));

@@ -58,7 +58,8 @@ fn references(users: &[String]) -> Option<String> {
     let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for user in users {
         let mut segments = user.rsplit('/');
-        let (name, collection) = (segments.next()?, segments.next()?);
+        let name = segments.next().unwrap_or_default();
+        let collection = segments.next().unwrap_or_default();
         let kind = match collection.to_ascii_lowercase().as_str() {
             "ipconfigurations" => "IpConfiguration(s)",
             "securityrules" => "SecurityRule(s)",
