@@ -203,10 +203,8 @@ pub(crate) fn is_left_out(scope: &mut Scope<'_>, tables: &Tables<'_>, served: &S
     let Some(item) = presented(tables, served.listener).filter(|_| scope.is_idle()) else {
         return false;
     };
-    let id = CertificateId::new(&key_of(scope.gateway), &item.name);
-    let has_key = origin(scope.gateway, scope.options, item).is_some()
-        || scope.options.development_certificates.contains_key(&id);
-    if has_key {
+    let is_given = origin(scope.gateway, scope.options, item).is_some();
+    if is_given || development_certificate(scope, item).is_some() {
         return false;
     }
     let (listener, certificate) = (quote(&served.listener.name), quote(&item.name));
@@ -255,16 +253,23 @@ fn refuse_missing(scope: &mut Scope<'_>, listener: &Item<HttpListener>) {
     );
 }
 
+fn development_certificate<'a>(
+    scope: &Scope<'a>,
+    item: &Item<SslCertificate>,
+) -> Option<&'a Identity> {
+    let id = CertificateId::new(&key_of(scope.gateway), &item.name);
+    let identity = scope.options.development_certificates.get(&id);
+    identity.filter(|identity| !identity.chain.is_empty())
+}
+
 /// The development certificate for `item`, with a warning; an error where there is none.
 fn stand_in(
     scope: &mut Scope<'_>,
     item: &Item<SslCertificate>,
     listener: &Item<HttpListener>,
 ) -> Option<Identity> {
-    let id = CertificateId::new(&key_of(scope.gateway), &item.name);
     let (certificate, name) = (quote(&item.name), quote(&listener.name));
-    let identity = scope.options.development_certificates.get(&id);
-    let identity = identity.filter(|identity| !identity.chain.is_empty());
+    let identity = development_certificate(scope, item);
     let file = format!("--certificate {}=FILE", item.name);
     match identity {
         Some(identity) => {

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_arm::{ArmError, ResourceId};
-use gatewright_control::{Attempt, Attempted, Control, LetsThrough, Node, Storage};
+use gatewright_control::{Control, Node, Storage};
 use gatewright_store::{Embedded, KeySources, Options, Pending, Revision};
 use gatewright_testkit::certificates::{Authority, Leaf};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::deploying::{deploy, deployment, ended, group_of_rules, network, request, template};
-use support::{Api, LOCATION, Obedient, Site, config, group, net};
+use support::{Api, LOCATION, Obedient, Site, as_obedient, config, group, net};
 
 const GROUP: &str = support::GROUP;
 
@@ -49,25 +49,9 @@ impl Node for Slow {
         Obedient.serves(id, at)
     }
 
-    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async move { Obedient.backend_health(id).await })
-    }
+    as_obedient!(health);
 
-    fn backend_health_on_demand<'a>(
-        &'a self,
-        id: &'a ResourceId,
-        probe: &'a Value,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Box::pin(async move { Obedient.backend_health_on_demand(id, probe).await })
-    }
-
-    fn attempt<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        lets_through: LetsThrough<'a>,
-    ) -> Pending<'a, Attempted> {
-        Obedient.attempt(attempt, lets_through)
-    }
+    as_obedient!(attempt);
 }
 
 async fn site_with(node: Arc<dyn Node>) -> Site {

@@ -9,11 +9,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatewright_arm::{ApplicationGateway, ArmError, ResourceId, WriteOptions};
-use gatewright_control::{Attempt, Attempted, Desired, Judged, LetsThrough, Node};
+use gatewright_control::{Desired, Judged, Node};
 use gatewright_store::{Pending, Revision, Watch};
 use gatewright_testkit::certificates::{Authority, Leaf};
 use serde_json::{Value, json};
-use support::{GROUP, LOCATION, Obedient, Site, gateway, group, net};
+use support::{GROUP, LOCATION, Obedient, Site, as_obedient, gateway, group, net};
 use tokio::sync::Mutex;
 
 const GATEWAY: &str = "applicationGateways/ag1";
@@ -78,25 +78,9 @@ impl Node for Following {
         self.took(revision)
     }
 
-    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health(id)
-    }
+    as_obedient!(health);
 
-    fn backend_health_on_demand<'a>(
-        &'a self,
-        id: &'a ResourceId,
-        probe: &'a Value,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health_on_demand(id, probe)
-    }
-
-    fn attempt<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        lets_through: LetsThrough<'a>,
-    ) -> Pending<'a, Attempted> {
-        Obedient.attempt(attempt, lets_through)
-    }
+    as_obedient!(attempt);
 }
 
 /// A node that takes a moment for each gateway, and serves none where it was told so.
@@ -118,25 +102,9 @@ impl Node for Slow {
         })
     }
 
-    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health(id)
-    }
+    as_obedient!(health);
 
-    fn backend_health_on_demand<'a>(
-        &'a self,
-        id: &'a ResourceId,
-        probe: &'a Value,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health_on_demand(id, probe)
-    }
-
-    fn attempt<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        lets_through: LetsThrough<'a>,
-    ) -> Pending<'a, Attempted> {
-        Obedient.attempt(attempt, lets_through)
-    }
+    as_obedient!(attempt);
 }
 
 /// All that is served of a gateway, as text; each write has an etag of its own.

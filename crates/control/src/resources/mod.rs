@@ -6,6 +6,7 @@ pub(crate) mod inventory;
 pub(crate) mod kind;
 pub(crate) mod links;
 pub(crate) mod naming;
+pub(crate) mod predecessors;
 pub(crate) mod recent;
 pub(crate) mod records;
 pub(crate) mod references;

@@ -8,10 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_arm::{ArmError, ResourceId};
-use gatewright_control::{
-    Attempt, Attempted, Control, ControlConfig, LetsThrough, Limits, NewPrincipal, Node, Role,
-    Storage,
-};
+use gatewright_control::{Control, ControlConfig, Limits, NewPrincipal, Node, Role, Storage};
 use gatewright_store::{
     Embedded, Entry, Key, KeySources, OpenError, Options, Pending, Revision, SealingKey, Store,
 };
@@ -26,7 +23,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Api, GROUP, LOCATION, Obedient, config, group, net};
+use crate::support::{Api, GROUP, LOCATION, Obedient, as_obedient, config, group, net};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -291,28 +288,9 @@ impl Node for Gate {
         self.took(Revision::default())
     }
 
-    fn backend_health<'a>(
-        &'a self,
-        gateway: &'a ResourceId,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health(gateway)
-    }
+    as_obedient!(health);
 
-    fn backend_health_on_demand<'a>(
-        &'a self,
-        gateway: &'a ResourceId,
-        probe: &'a Value,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health_on_demand(gateway, probe)
-    }
-
-    fn attempt<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        lets_through: LetsThrough<'a>,
-    ) -> Pending<'a, Attempted> {
-        Obedient.attempt(attempt, lets_through)
-    }
+    as_obedient!(attempt);
 }
 
 /// A virtual network with a subnet for gateways.

@@ -36,6 +36,40 @@ pub(crate) const LOCATION: &str = "local";
 /// How long an operation may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Within an `impl Node`: what a node that is peculiar elsewhere answers as [`Obedient`] does,
+/// about `health`, and to an `attempt`.
+#[allow(unused_macros, reason = "not every test binary has such a node")]
+macro_rules! as_obedient {
+    (health) => {
+        fn backend_health<'a>(
+            &'a self,
+            gateway: &'a gatewright_arm::ResourceId,
+        ) -> gatewright_store::Pending<'a, Result<serde_json::Value, gatewright_arm::ArmError>> {
+            $crate::support::Obedient.backend_health(gateway)
+        }
+
+        fn backend_health_on_demand<'a>(
+            &'a self,
+            gateway: &'a gatewright_arm::ResourceId,
+            probe: &'a serde_json::Value,
+        ) -> gatewright_store::Pending<'a, Result<serde_json::Value, gatewright_arm::ArmError>> {
+            $crate::support::Obedient.backend_health_on_demand(gateway, probe)
+        }
+    };
+    (attempt) => {
+        fn attempt<'a>(
+            &'a self,
+            attempt: &'a gatewright_control::Attempt,
+            lets_through: gatewright_control::LetsThrough<'a>,
+        ) -> gatewright_store::Pending<'a, gatewright_control::Attempted> {
+            $crate::support::Obedient.attempt(attempt, lets_through)
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "not every test binary has such a node")]
+pub(crate) use as_obedient;
+
 /// A node that takes what it is given.
 pub(crate) struct Obedient;
 

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Api, GROUP, LOCATION, Obedient, Reply, Site, StandIns, group, net};
+use crate::support::{
+    Api, GROUP, LOCATION, Obedient, Reply, Site, StandIns, as_obedient, group, net,
+};
 
 /// A node that has stand-ins for the addresses of the network.
 impl Node for StandIns {
@@ -26,17 +28,7 @@ impl Node for StandIns {
         Obedient.serves(id, at)
     }
 
-    fn backend_health<'a>(&'a self, id: &'a ResourceId) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health(id)
-    }
-
-    fn backend_health_on_demand<'a>(
-        &'a self,
-        id: &'a ResourceId,
-        probe: &'a Value,
-    ) -> Pending<'a, Result<Value, ArmError>> {
-        Obedient.backend_health_on_demand(id, probe)
-    }
+    as_obedient!(health);
 
     fn attempt<'a>(
         &'a self,

@@ -186,13 +186,20 @@ async fn one_that_was_never_good_answers_502() {
     assert_eq!(site.status(OTHER_PORT).await, Some(200));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
+/// A node that serves a gateway of a file too, whose spoiling keeps it from taking anything; the
+/// file, and what is in it.
+async fn beside_a_file() -> (Site, Files, Value) {
     let mut file = gateway(FILE_PORT);
     file["name"] = "of-a-file".into();
     file["id"] = "".into();
     let files = Files::new(&file);
-    let mut site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
+    let site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
+    (site, files, file)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
+    let (mut site, files, mut file) = beside_a_file().await;
     succeeded(&site.put_gateway(&gateway(PORT)).await);
     spoil(&mut file);
     files.write(&file);
@@ -221,11 +228,7 @@ async fn a_node_that_can_take_nothing_new_says_so_and_serves_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_that_failed_is_as_if_nobody_had_asked_for_it() {
-    let mut file = gateway(FILE_PORT);
-    file["name"] = "of-a-file".into();
-    file["id"] = "".into();
-    let files = Files::new(&file);
-    let site = Site::start_with(&["--no-watch", "--gateway", &files.gateway()]).await;
+    let (site, files, mut file) = beside_a_file().await;
     spoil(&mut file);
     files.write(&file);
     let why = "ConfigurationNotServed";
