@@ -452,13 +452,55 @@ async fn connections_of_one_address_are_bounded() {
         assert_eq!(wire.answer().await.unwrap().status, 200);
         known.push(wire);
     }
-    // Those that a good token was seen on give way to nobody.
-    let mut more = connect().await;
-    let closed = tokio::time::timeout(house::PATIENCE, more.read_u8()).await;
-    assert!(closed.expect("it is closed").is_err());
+    // Those that a good token was seen on give way to nobody who asks for nothing.
     for wire in &mut known {
         wire.send(&good).await;
         assert_eq!(wire.answer().await.unwrap().status, 200);
+    }
+    drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_held_with_a_good_token_keep_nobody_out() {
+    let limits = Limits {
+        address_connections: 4,
+        ..Limits::default()
+    };
+    let (_house, running) = house(limits).await;
+    let list = running.head("GET /subscriptions?api-version=2022-12-01");
+    let mut held = Vec::new();
+    for number in 0..12 {
+        let mut wire = running.connect().await;
+        wire.send(format!("{list}\r\n")).await;
+        assert_eq!(wire.answer().await.unwrap().status, 200, "{number}");
+        // Half of them seem to be about to send something.
+        if number % 2 == 0 {
+            wire.send(format!("{list}Content-Length: 9\r\n\r\n1234"))
+                .await;
+        }
+        held.push(wire);
+    }
+    for wire in &mut held[..8] {
+        assert!(wire.ends().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_to_the_end_before_it_reads_gets_its_refusal() {
+    let (_house, running) = house(Limits::default()).await;
+    let large = vec![b' '; 24 * 1024 * 1024];
+    let json_type = "application/json";
+    let announced = with_length(&running, json_type, &large);
+    let stranger = String::from_utf8(announced.clone()).unwrap();
+    let stranger = stranger.replace("Bearer ", "Bearer x").into_bytes();
+    let mut chunks = format!("{:x}\r\n", large.len()).into_bytes();
+    chunks.extend_from_slice(&large);
+    chunks.extend_from_slice(b"\r\n0\r\n\r\n");
+    let chunked = put(&running, "Transfer-Encoding: chunked\r\n", &chunks);
+    for (bytes, status) in [(announced, 413), (stranger, 401), (chunked, 413)] {
+        let mut wire = running.connect().await;
+        assert!(wire.try_send(&bytes).await, "{status}: cut while it sent");
+        assert_eq!(wire.answer().await.unwrap().status, status);
     }
 }
 

@@ -27,7 +27,7 @@ use self::warm_up::serving;
 use crate::address_map::AddressMap;
 use crate::core::Shared;
 use crate::dns::{Dns, NameServers, NetworkServers, Question};
-use crate::io::bind;
+use crate::io::{bind, is_free};
 use crate::live::{Live, LiveUpstream, Server, Surroundings};
 use crate::network::unretrievable;
 use crate::probe::{Epoch, Prober, member_name};
@@ -326,7 +326,7 @@ impl Plane {
             .map(|(endpoint, address)| (endpoint.key.clone(), endpoint.scheme, *address))
             .collect();
         let live = self.build(snapshot)?;
-        let mut ours: HashSet<u16> = sockets.open.values().map(SocketAddr::port).collect();
+        let mut ours: HashSet<SocketAddr> = sockets.open.values().copied().collect();
         let mut opened = HashMap::new();
         for key in wanted.iter().filter(|key| !sockets.open.contains_key(*key)) {
             let (endpoint, _, address) = key;
@@ -340,7 +340,7 @@ impl Plane {
                     endpoint: Box::new(endpoint.clone()),
                 }
             })?;
-            ours.insert(address.port());
+            ours.insert(*address);
             opened.insert(key.clone(), listeners);
         }
         Ok(Prepared {
@@ -399,18 +399,17 @@ impl Plane {
             .map_err(|error| ApplyError::Tls(error.to_string()))
     }
 
-    /// A listening socket for each worker. `ours`: the ports that we listen on already.
+    /// A listening socket for each worker. `ours`: where we listen already.
     fn open(
         &self,
         address: SocketAddr,
-        ours: &HashSet<u16>,
+        ours: &HashSet<SocketAddr>,
     ) -> Result<Vec<TcpListener>, BindError> {
-        // Our sockets share their port with each other, and would with another node of ours: so
-        // whether somebody listens there must be asked first.
-        if !ours.contains(&address.port()) && is_listened_on(address) {
-            return Err(BindError::Taken);
+        // Where we listen on it, or on a part of it, the system would name us as the other.
+        if !ours.iter().any(|own| overlap(*own, address)) {
+            is_free(address).map_err(|error| refusal(error, address))?;
         }
-        let first = bind(address)?;
+        let first = bind(address).map_err(|error| refusal(error, address))?;
         let address = first.local_addr()?;
         let others = (1..self.workers.len()).map(|_| bind(address));
         let all: io::Result<Vec<_>> = std::iter::once(Ok(first)).chain(others).collect();
@@ -547,7 +546,21 @@ fn names(snapshot: &Snapshot, endpoint: &EndpointKey) -> (String, String) {
     })
 }
 
-/// Whether a program answers there. Port 0 is any free one.
+/// Whether a socket on one of them hears what is sent to the other.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = |address: SocketAddr| address.ip().is_unspecified();
+    one.port() == other.port() && (one.ip() == other.ip() || is_any(one) || is_any(other))
+}
+
+/// Why `address` was refused, by who answers there.
+fn refusal(error: io::Error, address: SocketAddr) -> BindError {
+    match BindError::from(error) {
+        BindError::InUse if is_listened_on(address) => BindError::Taken,
+        reason => reason,
+    }
+}
+
+/// Whether a program answers there.
 fn is_listened_on(address: SocketAddr) -> bool {
     let reached = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -555,7 +568,7 @@ fn is_listened_on(address: SocketAddr) -> bool {
         ip => ip,
     };
     let reached = SocketAddr::new(reached, address.port());
-    address.port() != 0 && TcpStream::connect_timeout(&reached, LISTENER_PATIENCE).is_ok()
+    TcpStream::connect_timeout(&reached, LISTENER_PATIENCE).is_ok()
 }
 
 /// Why an address cannot be listened on, with the way out.

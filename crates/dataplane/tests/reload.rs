@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gatewright_dataplane::{ApplyError, NameServers};
+use gatewright_dataplane::{ApplyError, BindError, NameServers};
 use gatewright_snapshot::{Action, BackendSetting, Member, Scheme};
 use gatewright_telemetry::Failure;
 use gatewright_testkit::backend::{Backend, Manners};
@@ -362,6 +362,44 @@ async fn endpoints_come_and_go() {
     .await;
     kept.send(GET).await.unwrap();
     assert_eq!(kept.read_response().await.unwrap().text().trim(), "b");
+}
+
+/// Sockets that share their port share it with every program of the user, and the system deals
+/// connections out among them: a second node gets no share of the first one's.
+#[tokio::test]
+async fn an_address_of_another_node_is_refused_also_where_the_port_is_ours() {
+    let backends = named(&["a"]).await;
+    let two = |ports: &[u16]| {
+        let mut setup = Setup::default();
+        let upstream = setup.upstream([Member::Ip(logical(0))], setting());
+        for port in ports {
+            let endpoint = setup.endpoint(*port, Scheme::Http);
+            setup.listener(endpoint, &[], Action::Forward(upstream));
+        }
+        setup.build()
+    };
+    let addresses = addresses(&backends);
+    let first = TestGateway::start_on(&addresses, with_members(&[0], setting()), no_names(), 2);
+    let second = TestGateway::start_on(&addresses, with_members(&[0], setting()), no_names(), 2);
+    let (first, second) = (first.await, second.await);
+    let held = first.address();
+    let beside = |last: u8| SocketAddr::from(([127, 0, 0, last], held.port()));
+    let apply = async |places: &[SocketAddr]| second.plane.apply(two(&[80, 81]), places).await;
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], held.port()));
+    for (own, taken) in [(any_port(), everywhere), (beside(2), held)] {
+        let refused = apply(&[own, taken]).await;
+        let Err(ApplyError::Bind { reason, .. }) = &refused else {
+            panic!("{taken}: {refused:?}");
+        };
+        let is_told = matches!(reason, BindError::Taken);
+        assert!(is_told, "{taken}: {reason}");
+        apply(&[any_port(), beside(2)]).await.unwrap();
+    }
+    // Its own addresses it may change among themselves.
+    apply(&[beside(3), beside(2)]).await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(first.ask(GET).await.text().trim(), "a");
+    }
 }
 
 #[tokio::test]

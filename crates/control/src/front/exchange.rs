@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use crate::core::Core;
 use crate::front::answer::{Answer, Body};
 use crate::front::body;
 use crate::front::limits::LARGE_BODY_BYTES;
+use crate::front::places::Standing;
 use crate::front::request::{Request, RequestIds};
 use crate::identity::Caller;
 
@@ -25,15 +25,16 @@ use crate::identity::Caller;
 const LOGGED_PATH_BYTES_MAX: usize = 512;
 
 /// Most of a body that is read after the request was refused, in bytes, and for how long: a client
-/// that is still sending would else see its connection fail instead of the answer.
-const REFUSED_BODY_BYTES_MAX: usize = 1024 * 1024;
-const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// that is still sending, as those in Python do to the end, would else see its connection fail
+/// instead of the answer. More than anybody sends who means it.
+const REFUSED_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn answer(
     core: Arc<Core>,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
-    known: Arc<AtomicBool>,
+    standing: Arc<Standing>,
 ) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (head, body) = request.into_parts();
@@ -45,7 +46,7 @@ pub(super) async fn answer(
         peer,
         ids: &ids,
         origin,
-        known,
+        standing,
     };
     let mut caller = None;
     let answered = respond(&core, head, body, visit, &mut caller).await;
@@ -67,8 +68,8 @@ struct Visit<'a> {
     ids: &'a RequestIds,
     /// Or why the request is not for this control plane.
     origin: Result<String, ArmError>,
-    /// Set once somebody with a good token has spoken on the connection.
-    known: Arc<AtomicBool>,
+    /// The connection's.
+    standing: Arc<Standing>,
 }
 
 /// The beginning of a path; it is ASCII.
@@ -95,7 +96,9 @@ async fn respond(
         }
         Ok((request, admitted))
     });
-    visit.known.fetch_or(caller.is_some(), Ordering::Relaxed);
+    if caller.is_some() {
+        visit.standing.make_known();
+    }
     let (mut request, admitted) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
@@ -108,6 +111,7 @@ async fn respond(
         false => core.limits.body_bytes,
     };
     request.body = collect(body, most, core.limits.body, waits).await?;
+    let _service = visit.standing.serve();
     let _turn = match request.body.len() >= LARGE_BODY_BYTES {
         true => core.large.acquire().await.ok(),
         false => None,
@@ -117,7 +121,7 @@ async fn respond(
 
 /// The whole body. `waits`: for a client that waits to be told to go on.
 async fn collect(
-    body: Incoming,
+    mut body: Incoming,
     most: usize,
     patience: Duration,
     waits: bool,
@@ -131,25 +135,28 @@ async fn collect(
         discard(body, waits).await;
         return Err(too_large());
     }
-    let collected = tokio::time::timeout(patience, Limited::new(body, most).collect());
-    let collected = collected.await.map_err(|_| {
+    let collected = tokio::time::timeout(patience, Limited::new(&mut body, most).collect()).await;
+    let collected = collected.map_err(|_| {
         let message = format!(
             "The request's body did not arrive within {} seconds.",
             patience.as_secs_f32()
         );
         ArmError::front_door("RequestTimeout", message)
     })?;
-    let collected = collected.map_err(|error| match error.is::<LengthLimitError>() {
-        true => too_large(),
-        false => ArmError::front_door(
-            "InvalidRequestContent",
-            format!("The request's body could not be read: {error}."),
-        ),
-    })?;
-    Ok(collected.to_bytes())
+    match collected {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(body, false).await;
+            Err(too_large())
+        }
+        Err(error) => {
+            let message = format!("The request's body could not be read: {error}.");
+            Err(ArmError::front_door("InvalidRequestContent", message))
+        }
+    }
 }
 
-/// Reads a little of what nobody will look at. A client that waits to be told to go on is told that
+/// Reads what nobody will look at, within bounds. A client that waits to be told to go on is told that
 /// it need not.
 async fn discard(mut body: Incoming, waits: bool) {
     if waits {

@@ -5,6 +5,7 @@ pub(crate) mod body;
 mod exchange;
 pub(crate) mod limits;
 mod patient;
+mod places;
 pub(crate) mod query;
 pub(crate) mod request;
 pub(crate) mod router;

@@ -13,6 +13,6 @@ mod timer;
 pub(crate) use buffer::Buffer;
 pub(crate) use driver::{Acceptor, Socket, Task, connect, now, run, spawn};
 pub(crate) use inbox::Inbox;
-pub(crate) use listen::bind;
+pub(crate) use listen::{bind, is_free};
 pub(crate) use stream::{Stream, StreamError};
 pub(crate) use timer::{Limit, NO_GROUP, TICK, Timer, Timers};
