@@ -114,7 +114,6 @@ const STATUSES: &[(&str, u16)] = &[
     ("RoleDefinitionDoesNotExist", 404),
     ("SubscriptionNotFound", 404),
     ("InvalidResourceNamespace", 404),
-    ("RoleAssignmentNotFound", 404),
     ("SecretNotFound", 404),
     ("MethodNotAllowed", 405),
     ("RequestTimeout", 408),

@@ -349,6 +349,38 @@ async fn a_role_on_a_resource_shows_that_resource() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_activity_log_of_a_group_is_for_those_who_may_read_the_group() {
+    let (_house, running) = house().await;
+    furnish(&running.api).await;
+    let location = json!({"location": LOCATION});
+    running.api.create(&group("rg2"), &location).await;
+    let (_, reader) = running.somebody(Role::Reader, &group(GROUP)).await;
+    let log = |filter: &str| {
+        let filter = encoded(filter);
+        let base = "providers/Microsoft.Insights/eventtypes/management/values";
+        format!(
+            "/subscriptions/{DEFAULT_SUBSCRIPTION}/{base}?api-version=2015-04-01&$filter={filter}"
+        )
+    };
+    let network = net("virtualNetworks/net1");
+    let of_group = format!("resourceGroupName eq '{}'", GROUP.to_uppercase());
+    let of_network = format!("resourceUri eq '{network}'");
+    for filter in [&of_group, &of_network] {
+        let reply = reader.get(&log(filter)).await.expect(StatusCode::OK);
+        assert!(!reply.body["value"].as_array().unwrap().is_empty());
+    }
+    let both = format!("{of_group} and resourceGroupName eq 'rg2'");
+    let none = reader.get(&log(&both)).await.expect(StatusCode::OK);
+    assert_eq!(none.body["value"], json!([]));
+    for filter in ["", "resourceGroupName eq 'rg2'", "resourceUri eq 'net1'"] {
+        let reply = reader.get(&log(filter)).await;
+        let message = reply.refused("AuthorizationFailed");
+        let action = "'Microsoft.Insights/eventtypes/values/read'";
+        assert!(message.contains(action), "{filter}: {message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_links_to_what_is_not_theirs_is_not_told_whether_it_exists() {
     let (_house, running) = house().await;
     furnish(&running.api).await;

@@ -481,6 +481,22 @@ async fn names_places_and_words_are_judged_as_the_network_does() {
     let moved = api.put(&path, &located("northeurope")).await;
     let moved = moved.expect(StatusCode::CONFLICT);
     assert_eq!(moved.body["error"]["code"], "InvalidResourceLocation");
+    let mars = json!({"location": "Mars North"});
+    let reply = site.api.put(&net("routeTables/there"), &mars).await;
+    let message = reply.refused("LocationNotAvailableForResourceType");
+    let beginning = "The provided location 'Mars North' is not available for resource type \
+                     'Microsoft.Network/routeTables'. List of available regions for the resource \
+                     type is 'eastus,";
+    assert!(message.starts_with(beginning), "{message}");
+    assert!(message.ends_with(",local'."), "{message}");
+    let reply = site.api.put(&group("rg-mars"), &mars).await;
+    let message = reply.refused("LocationNotAvailableForResourceGroup");
+    assert!(
+        message.contains("for resource group. List of available regions is '"),
+        "{message}"
+    );
+    let sovereign = json!({"location": "USGov Virginia"});
+    site.api.create(&net("routeTables/there"), &sovereign).await;
     api.create(&path, &located("WestUS")).await;
     let odd = json!({"location": LOCATION, "sku": {"name": "Basically"}});
     let refused = api.put(&net("publicIPAddresses/p"), &odd).await;

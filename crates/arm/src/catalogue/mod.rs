@@ -29,7 +29,7 @@ mod waf;
 mod waf_rules;
 
 pub use providers::{namespaces, provider, providers};
-pub use regions::locations;
+pub use regions::{is_region, locations, region_names};
 pub use rewrites::{request_headers, response_headers, server_variables};
 pub use tls::{predefined_policies, predefined_policy, ssl_options};
 pub use waf::{waf_manifest, waf_manifests, waf_rule_sets};

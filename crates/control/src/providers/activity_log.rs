@@ -10,9 +10,9 @@ use crate::clock;
 use crate::context::{Context, handler};
 use crate::core::failed;
 use crate::front::answer::Answer;
-use crate::front::router::Route;
+use crate::front::router::{Access, Route};
 use crate::providers::filter::split_terms;
-use crate::routes::{action, route};
+use crate::routes::route;
 
 /// Events of one answer, the newest.
 const EVENTS_MAX: usize = 1000;
@@ -23,10 +23,14 @@ const PAGE: usize = 500;
 /// How far back an answer reaches when the filter names no time.
 const DEFAULT_SPAN: Duration = Duration::hours(6);
 
+/// What a caller must be allowed to, for the events of a scope.
+const ACTION: &str = "Microsoft.Insights/eventtypes/values/read";
+
 pub(crate) fn routes() -> Vec<Route> {
     let pattern = "/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/\
                    management/values";
-    let access = action("Microsoft.Insights/eventtypes/values", "read");
+    // What the caller must be allowed to read, the filter says.
+    let access = Access::Authenticated;
     vec![route(Method::GET, pattern, access, handler(list))]
 }
 
@@ -39,11 +43,14 @@ struct Filter {
     equal: Vec<(&'static str, String)>,
 }
 
+const GROUP: &str = "/resourceGroupName";
+const RESOURCE: &str = "/resourceId";
+
 /// The members that can be compared, by the names of the filter.
 const MEMBERS: [(&str, &str); 6] = [
-    ("resourcegroupname", "/resourceGroupName"),
-    ("resourceid", "/resourceId"),
-    ("resourceuri", "/resourceId"),
+    ("resourcegroupname", GROUP),
+    ("resourceid", RESOURCE),
+    ("resourceuri", RESOURCE),
     ("resourceprovider", "/resourceProviderName/value"),
     ("correlationid", "/correlationId"),
     ("caller", "/caller"),
@@ -77,6 +84,20 @@ impl Filter {
         Some(())
     }
 
+    /// The resource, or else the group, whose events alone are asked for; or else the subscription.
+    fn scope(&self, subscription: &str) -> String {
+        let said = |pointer| {
+            let mut all = self.equal.iter();
+            all.find(|(own, _)| *own == pointer).map(|(_, value)| value)
+        };
+        let whole = format!("/subscriptions/{subscription}");
+        match (said(RESOURCE), said(GROUP)) {
+            (Some(id), _) => id.clone(),
+            (None, Some(group)) => format!("{whole}/resourceGroups/{group}"),
+            (None, None) => whole,
+        }
+    }
+
     fn lets_through(&self, event: &Value) -> bool {
         self.equal.iter().all(|(pointer, expected)| {
             let own = event.pointer(pointer).and_then(Value::as_str);
@@ -96,6 +117,8 @@ fn refused(term: &str) -> ArmError {
 /// The newest first.
 async fn list(context: Context) -> Result<Answer, ArmError> {
     let filter = Filter::parse(context.request.query.get("$filter").unwrap_or_default())?;
+    let scope = filter.scope(&context.core.config.subscription);
+    context.caller.require(ACTION, &scope)?;
     let now = clock::now();
     let from = filter.from.unwrap_or(now - DEFAULT_SPAN);
     let to = filter.to.unwrap_or(now);

@@ -19,7 +19,7 @@ use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::links::group_being_deleted;
-use crate::resources::naming::no_location;
+use crate::resources::naming::{check_region, no_location};
 use crate::resources::tags::{self, TagChange};
 use crate::resources::write::Call;
 use crate::routes::{action, route, soon};
@@ -99,6 +99,9 @@ fn prepare(put: &Put<'_>) -> Result<Prepared, ArmError> {
             "InvalidResourceGroupLocation",
             message,
         ));
+    }
+    if before.is_none() {
+        check_region(&location, "ResourceGroup", "resource group", "")?;
     }
     let name = put.kept("/name").and_then(Value::as_str).unwrap_or(name);
     let id = put.own_id();

@@ -1,8 +1,10 @@
 //! What resources are called, and where they are.
 
+use gatewright_arm::catalogue::{is_region, region_names};
 use gatewright_arm::{ArmError, ResourceId, name_fault};
 use serde_json::Value;
 
+use crate::providers::groups::GROUPS;
 use crate::resources::document::{Document, plain_location};
 use crate::resources::edit::member;
 use crate::resources::kind::Kind;
@@ -51,6 +53,10 @@ pub(super) fn check_location(
     if previous.is_none() && after.is_empty() && is_of_network(kind) {
         return Err(no_location());
     }
+    if previous.is_none() && !after.is_empty() && kind.name() != GROUPS {
+        let what = format!("resource type '{}'", kind.name());
+        check_region(after, "ResourceType", &what, " for the resource type")?;
+    }
     if before.is_empty() || plain_location(before) == plain_location(after) {
         return Ok(());
     }
@@ -62,6 +68,24 @@ pub(super) fn check_location(
         id.resource_group().unwrap_or_default()
     );
     Err(ArmError::front_door("InvalidResourceLocation", message))
+}
+
+/// Whether something that is made is in a region that there is: a word with a letter missing would
+/// else be found when the same template is tried in the cloud. `suffix`: what ends the code.
+pub(crate) fn check_region(said: &str, suffix: &str, what: &str, of: &str) -> Result<(), ArmError> {
+    if is_region(&plain_location(said)) {
+        return Ok(());
+    }
+    let names: Vec<_> = region_names().collect();
+    let message = format!(
+        "The provided location '{said}' is not available for {what}. List of available regions{of} \
+         is '{}'.",
+        names.join(",")
+    );
+    Err(ArmError::front_door(
+        format!("LocationNotAvailableFor{suffix}"),
+        message,
+    ))
 }
 
 /// The front door's word for a resource that says not where it is to be.
