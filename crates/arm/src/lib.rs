@@ -51,5 +51,5 @@ pub use read_network::{
     read_network, read_network_text,
 };
 pub use validate::{ApiVersion, ApiVersionError, Context, name_fault, validate};
-pub use wire::reader::{no_such_value, shorten, shorten_id};
+pub use wire::reader::{no_such_member, no_such_value, shorten, shorten_id};
 pub use write::{Shape, WriteOptions, write};

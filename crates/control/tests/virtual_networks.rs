@@ -464,3 +464,44 @@ async fn a_write_with_an_etag_changes_nothing_that_has_another() {
     let gone = api.send_if(Method::DELETE, &path, None, Some(&now)).await;
     gone.expect(StatusCode::ACCEPTED);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_nobody_knows_is_named_as_the_network_names_it() {
+    let site = Site::with_group().await;
+    let path = net("virtualNetworks/v");
+    let network = |subnet: Value, peering: Value| {
+        json!({"location": LOCATION, "properties": {
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "bgpCommunities": {"virtualNetworkCommunity": "12076:20000"},
+            "subnets": [
+                {"name": "a", "properties": {"addressPrefix": "10.0.0.0/24"}},
+                {"name": "b", "properties": subnet},
+            ],
+            "virtualNetworkPeerings": peering,
+        }})
+    };
+    let typo = network(json!({"adressPrefix": "10.0.1.0/24"}), json!([]));
+    let reply = site.api.put(&path, &typo).await;
+    reply.refused("InvalidRequestFormat");
+    let detail = &reply.body["error"]["details"][0];
+    assert_eq!(detail["code"], "InvalidJson");
+    assert_eq!(
+        detail["message"],
+        "Could not find member 'adressPrefix' on object of type 'SubnetProperties'. Path \
+         'properties.subnets[1].properties.adressPrefix'."
+    );
+    // What is known and means nothing here stays as it came.
+    let subnet = json!({"addressPrefix": "10.0.1.0/24", "PURPOSE": "x"});
+    let made = site.api.create(&path, &network(subnet, json!([]))).await;
+    let community = &made["properties"]["bgpCommunities"]["virtualNetworkCommunity"];
+    assert_eq!(community, "12076:20000");
+    // As recorded, but for line and column.
+    let other = json!([{"name": "p", "properties": {"color": "red"}}]);
+    let subnet = json!({"addressPrefix": "10.0.1.0/24"});
+    let reply = site.api.put(&path, &network(subnet, other)).await;
+    assert_eq!(
+        reply.body["error"]["details"][0]["message"],
+        "Could not find member 'color' on object of type 'VirtualNetworkPeeringProperties'. Path \
+         'properties.virtualNetworkPeerings[0].properties.color'."
+    );
+}

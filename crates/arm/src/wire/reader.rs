@@ -143,11 +143,7 @@ impl Reader {
         if self.is_full() && (self.has_error || !self.refuse_unknown) {
             return;
         }
-        let message = format!(
-            "Could not find member '{}' on object of type '{type_name}'. Path '{}'.",
-            shorten(name),
-            self.dotted(at)
-        );
+        let message = no_such_member(name, type_name, &self.dotted(at));
         let severity = if self.refuse_unknown {
             Severity::Error
         } else {
@@ -203,6 +199,13 @@ pub fn no_such_value(contract: &str, text: &str) -> String {
          '{}' was not found.",
         shorten(text)
     )
+}
+
+/// The sentence of the service's parser about a member that nobody knows, without its line and
+/// column. `path`: such as `properties.probes[0].color`.
+pub fn no_such_member(name: &str, type_name: &str, path: &str) -> String {
+    let name = shorten(name);
+    format!("Could not find member '{name}' on object of type '{type_name}'. Path '{path}'.")
 }
 
 /// At most 80 characters of a foreign text, control characters replaced.

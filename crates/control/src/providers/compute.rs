@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::core::Core;
 use crate::resources::kind::{Kind, Prepared, Put};
-use crate::resources::shape::{self, Form, Shape, computed, defaulted, member, server};
+use crate::resources::shape::{self, Bounds, Form, Shape, computed, defaulted, member, server};
 
 pub(crate) fn kinds() -> Vec<Box<dyn Kind>> {
     vec![Box::new(VirtualMachines)]
@@ -32,6 +32,7 @@ const MACHINE: Shape = Shape {
         computed("timeCreated", "\"\""),
     ],
     tail: &[],
+    bounds: Bounds::Open,
 };
 
 /// What a client says once and no answer holds.

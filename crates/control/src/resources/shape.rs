@@ -2,11 +2,10 @@
 //! casing and order, and what stands there by default.
 //!
 //! Clients write names and words of enums in any case, numbers as text, and `null` for what they
-//! do not mean. What is stored is what the service would answer. Members that a shape does not know
-//! are kept as they came: nothing that a client sends is lost because this table is older than the
-//! client.
+//! do not mean. What is stored is what the service would answer. Of `properties` that nobody knows,
+//! the network says so, and the others keep them as they came.
 
-use gatewright_arm::{ArmError, ResourceId, no_such_value};
+use gatewright_arm::{ArmError, ResourceId, no_such_member, no_such_value, shorten};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -18,6 +17,19 @@ pub(crate) struct Shape {
     pub(crate) head: &'static [Member],
     pub(crate) properties: &'static [Member],
     pub(crate) tail: &'static [Member],
+    pub(crate) bounds: Bounds,
+}
+
+/// Which `properties` there are beside those of the shape.
+pub(crate) enum Bounds {
+    /// Any: they are kept as they came.
+    Open,
+    /// These, which are kept as they came; others are refused, as by the network's parser, to which
+    /// `contract` is the type of the object.
+    These {
+        contract: &'static str,
+        others: &'static [&'static str],
+    },
 }
 
 /// One member.
@@ -206,7 +218,9 @@ fn whole(
         .cloned()
         .unwrap_or_else(|| json!({}));
     let before = previous.and_then(|before| before.get("properties"));
-    let bag = stated(shape.properties, &bag, before, &place.below("properties"))?;
+    let inner = place.below("properties");
+    check_known(shape, &bag, &inner)?;
+    let bag = stated(shape.properties, &bag, before, &inner)?;
     out.insert("properties".to_owned(), bag);
     out.extend(last);
     for one in shape.tail {
@@ -216,6 +230,28 @@ fn whole(
     let members = [shape.head, shape.tail];
     keep_unknown(given, &known, &members, &OWN_MEMBERS, &mut out);
     Ok(Value::Object(out))
+}
+
+/// # Errors
+/// When a member is none of those that there are. Recorded for peerings within a network.
+fn check_known(shape: &Shape, given: &Value, place: &Place<'_>) -> Result<(), ArmError> {
+    let Bounds::These { contract, others } = shape.bounds else {
+        return Ok(());
+    };
+    let own = shape.properties.iter().map(|one| one.name);
+    let known = || {
+        let others = others.iter().copied();
+        own.clone().chain(others).chain(["provisioningState"])
+    };
+    let mut given = given.as_object().into_iter().flat_map(Map::keys);
+    let is_unknown = |name: &&String| !known().any(|other| other.eq_ignore_ascii_case(name));
+    let Some(name) = given.find(is_unknown) else {
+        return Ok(());
+    };
+    let path = place.below(&shorten(name)).path;
+    let message = no_such_member(name, contract, path.trim_start_matches('.'));
+    let detail = ArmError::new("InvalidJson", message);
+    Err(not_parsed(detail))
 }
 
 /// The members of `properties`, the state first.
@@ -393,8 +429,7 @@ fn no_such_word(id: &ResourceId, text: &str) -> Option<ArmError> {
     };
     let message = no_such_value(&contract, text);
     let detail = ArmError::new("InvalidJsonResourceType", message);
-    let error = ArmError::new("InvalidRequestFormat", "Cannot parse the request.");
-    Some(error.with_detail(detail))
+    Some(not_parsed(detail))
 }
 
 fn integer((least, most): (i64, i64), sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
@@ -514,5 +549,10 @@ fn invalid(place: &Place<'_>, why: &str) -> ArmError {
             place.id
         ),
     );
+    not_parsed(detail)
+}
+
+/// The network's word for a body that its parser does not take.
+fn not_parsed(detail: ArmError) -> ArmError {
     ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
 }

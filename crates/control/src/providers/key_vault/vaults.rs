@@ -15,7 +15,7 @@ use crate::resources::edit::{Edit, member};
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::naming::no_location;
 use crate::resources::shape::member as plain;
-use crate::resources::shape::{Form, Member, Shape, defaulted, dropped};
+use crate::resources::shape::{Bounds, Form, Member, Shape, defaulted, dropped};
 use crate::routes::{action, route};
 
 /// Lengths of a name, in characters.
@@ -29,6 +29,7 @@ const SHAPE: Shape = Shape {
     head: TOP,
     properties: PROPERTIES,
     tail: &[],
+    bounds: Bounds::Open,
 };
 
 const TOP: &[Member] = &[

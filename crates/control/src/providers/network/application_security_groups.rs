@@ -11,13 +11,17 @@ use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
-use crate::resources::shape::{Form, Shape, member};
+use crate::resources::shape::{Bounds, Form, Shape, member};
 
 const GROUP: Shape = Shape {
     type_last: false,
     head: &[member("location", Form::Text), member("tags", Form::Any)],
     properties: &[],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "ApplicationSecurityGroupProperties",
+        others: &["resourceGuid"],
+    },
 };
 
 pub(crate) struct ApplicationSecurityGroups;

@@ -10,7 +10,7 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Prepared, Put};
 use crate::resources::shape::{
-    self, Form, Member, Shape, defaulted, insert_before, member, required, server,
+    self, Bounds, Form, Member, Shape, defaulted, insert_before, member, required, server,
 };
 
 const POLICIES: &str = "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies";
@@ -39,6 +39,10 @@ const POLICY: Shape = Shape {
         server("pathBasedRules"),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "WebApplicationFirewallPolicyProperties",
+        others: &["applicationGatewayForContainers", "resourceState"],
+    },
 };
 
 const SWITCH: Form = Form::Word(&["Enabled", "Disabled"]);

@@ -13,7 +13,7 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
-    Form, Member, Shape, computed, defaulted, guid, insert_before, member, server,
+    Bounds, Form, Member, Shape, computed, defaulted, guid, insert_before, member, server,
 };
 
 pub(super) const INTERFACES: &str = "Microsoft.Network/networkInterfaces";
@@ -52,6 +52,18 @@ const INTERFACE: Shape = Shape {
         member("extendedLocation", Form::Any),
         computed("kind", "\"Regular\""),
     ],
+    bounds: Bounds::These {
+        contract: "NetworkInterfaceProperties",
+        others: &[
+            "defaultOutboundConnectivityEnabled",
+            "dscpConfiguration",
+            "interfaceEndpoint",
+            "migrationPhase",
+            "privateEndpoint",
+            "privateLinkService",
+            "workloadType",
+        ],
+    },
 };
 
 const DNS_SETTINGS: &[Member] = &[
@@ -85,6 +97,15 @@ const CONFIGURATION: Shape = Shape {
         member("applicationSecurityGroups", Form::References),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "NetworkInterfaceIPConfigurationProperties",
+        others: &[
+            "gatewayLoadBalancer",
+            "privateIPAddressPrefixLength",
+            "privateLinkConnectionProperties",
+            "virtualNetworkTaps",
+        ],
+    },
 };
 
 pub(crate) struct Interfaces;

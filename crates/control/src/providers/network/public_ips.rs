@@ -11,7 +11,7 @@ use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Ending, Kind, Prepared, Put};
 use crate::resources::references::{PUBLIC, PUBLIC_NOTE};
 use crate::resources::shape::{
-    Form, Member, Shape, defaulted, guid, insert_before, member, server,
+    Bounds, Form, Member, Shape, defaulted, guid, insert_before, member, server,
 };
 
 const ADDRESSES: &str = "Microsoft.Network/publicIPAddresses";
@@ -54,6 +54,18 @@ const ADDRESS: Shape = Shape {
         ),
     ],
     tail: &[defaulted("sku", Form::Object(SKU), "{}")],
+    bounds: Bounds::These {
+        contract: "PublicIpAddressProperties",
+        others: &[
+            "deleteOption",
+            "linkedPublicIPAddress",
+            "migrationPhase",
+            "natGateway",
+            "publicIPPrefix",
+            "servicePublicIPAddress",
+            "upgradedToV2",
+        ],
+    },
 };
 
 const SCOPES: &[&str] = &[

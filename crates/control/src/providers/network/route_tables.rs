@@ -15,7 +15,7 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
-    self, Form, Shape, computed, defaulted, guid, insert_before, member, required, server,
+    self, Bounds, Form, Shape, computed, defaulted, guid, insert_before, member, required, server,
 };
 
 pub(super) const TABLES: &str = "Microsoft.Network/routeTables";
@@ -30,6 +30,10 @@ const TABLE: Shape = Shape {
         server("subnets"),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "RouteTableProperties",
+        others: &["disablePeeringRoute"],
+    },
 };
 
 const NEXT_HOPS: &[&str] = &[
@@ -50,6 +54,10 @@ const ROUTE: Shape = Shape {
         computed("hasBgpOverride", "false"),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "RouteProperties",
+        others: &["nextHop"],
+    },
 };
 
 pub(crate) struct RouteTables;

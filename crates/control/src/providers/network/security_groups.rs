@@ -11,7 +11,7 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
-    self, Form, Shape, computed, defaulted, guid, insert_before, member, server,
+    self, Bounds, Form, Shape, computed, defaulted, guid, insert_before, member, server,
 };
 
 pub(super) const GROUPS: &str = "Microsoft.Network/networkSecurityGroups";
@@ -28,6 +28,10 @@ const GROUP: Shape = Shape {
         server("subnets"),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "NetworkSecurityGroupProperties",
+        others: &["flowLogs"],
+    },
 };
 
 pub(crate) struct SecurityGroups;

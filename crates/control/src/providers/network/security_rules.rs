@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::own_codes;
 use super::virtual_networks::{id_of, items, name_of};
-use crate::resources::shape::{Form, Shape, defaulted, member, required};
+use crate::resources::shape::{Bounds, Form, Shape, defaulted, member, required};
 
 /// Priorities of rules; those behind are the service's own. Documentation of the service.
 const PRIORITIES: std::ops::RangeInclusive<i64> = 100..=4096;
@@ -39,6 +39,10 @@ pub(super) const RULE: Shape = Shape {
         member("destinationApplicationSecurityGroups", Form::Any),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "SecurityRuleProperties",
+        others: &[],
+    },
 };
 
 /// A rule that every group has: name, description, source, destination, access, priority and

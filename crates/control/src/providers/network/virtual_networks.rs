@@ -13,7 +13,8 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
-    self, Form, Member, Shape, computed, defaulted, dropped, guid, insert_before, member, server,
+    self, Bounds, Form, Member, Shape, computed, defaulted, dropped, guid, insert_before, member,
+    server,
 };
 
 pub(super) const NETWORKS: &str = "Microsoft.Network/virtualNetworks";
@@ -53,6 +54,19 @@ const NETWORK: Shape = Shape {
         dropped("enableVmProtection"),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "VirtualNetworkProperties",
+        others: &[
+            "bgpCommunities",
+            "cloudServices",
+            "ddosProtectionPlan",
+            "defaultPublicNatGateway",
+            "flowLogConfiguration",
+            "flowLogs",
+            "ipAllocations",
+            "summarizedGatewayPrefixes",
+        ],
+    },
 };
 
 const SUBNET: Shape = Shape {
@@ -83,6 +97,22 @@ const SUBNET: Shape = Shape {
         member("defaultOutboundAccess", Form::Boolean),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "SubnetProperties",
+        others: &[
+            "interfaceEndpoints",
+            "ipAllocations",
+            "ipConfigurationProfiles",
+            "networkIntentPolicies",
+            "privateEndpoints",
+            "purpose",
+            "resourceNavigationLinks",
+            "serviceAssociationLinks",
+            "serviceEndpointPolicies",
+            "serviceGateway",
+            "sharingScope",
+        ],
+    },
 };
 
 const ADDRESS_SPACE: &[Member] = &[
@@ -111,6 +141,18 @@ const PEERING: Shape = Shape {
         computed("routeServiceVips", "{}"),
     ],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "VirtualNetworkPeeringProperties",
+        others: &[
+            "enableOnlyIPv6Peering",
+            "localAddressSpace",
+            "localSubnetNames",
+            "localVirtualNetworkAddressSpace",
+            "remoteBgpCommunities",
+            "remoteSubnetNames",
+            "remoteVirtualNetworkEncryption",
+        ],
+    },
 };
 
 pub(crate) struct VirtualNetworks;

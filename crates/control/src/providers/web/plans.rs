@@ -10,13 +10,14 @@ use crate::core::Core;
 use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{Form, Member, Shape, defaulted, dropped, member};
+use crate::resources::shape::{Bounds, Form, Member, Shape, defaulted, dropped, member};
 
 const SHAPE: Shape = Shape {
     type_last: false,
     head: TOP,
     properties: PROPERTIES,
     tail: &[],
+    bounds: Bounds::Open,
 };
 
 const TOP: &[Member] = &[

@@ -16,7 +16,7 @@ use crate::resources::document::Document;
 use crate::resources::edit::{Edit, member};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
-use crate::resources::shape::{Form, Member, Shape, defaulted, dropped, member as plain};
+use crate::resources::shape::{Bounds, Form, Member, Shape, defaulted, dropped, member as plain};
 use crate::routes::{action, route};
 
 /// Lengths of a name, in characters.
@@ -36,6 +36,7 @@ const SHAPE: Shape = Shape {
     head: TOP,
     properties: PROPERTIES,
     tail: &[],
+    bounds: Bounds::Open,
 };
 
 const TOP: &[Member] = &[

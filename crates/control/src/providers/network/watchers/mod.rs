@@ -30,7 +30,7 @@ use crate::resources::edit::Edit;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Manner, Prepared, Put};
 use crate::resources::naming::no_location;
-use crate::resources::shape::{Form, Shape, computed, member};
+use crate::resources::shape::{Bounds, Form, Shape, computed, member};
 use crate::resources::write::Call;
 use crate::routes::{action, route};
 
@@ -44,6 +44,10 @@ const WATCHER: Shape = Shape {
     head: &[member("location", Form::Text), member("tags", Form::Any)],
     properties: &[computed("runningOperationIds", "[]")],
     tail: &[],
+    bounds: Bounds::These {
+        contract: "NetworkWatcherProperties",
+        others: &[],
+    },
 };
 
 pub(super) fn routes() -> Vec<Route> {
