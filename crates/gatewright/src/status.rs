@@ -262,11 +262,12 @@ fn upstream(state: &UpstreamState) -> Value {
     let servers = state.servers.iter().map(|server| {
         json!({
             "member": server.member,
+            "logical": server.logical.as_ref().map(SocketAddr::to_string),
             "address": server.address.as_ref().map(SocketAddr::to_string),
         })
     });
     json!({
-        "gateway": state.gateway,
+        "gateway": key_of(&state.gateway_id, &state.gateway),
         "pool": state.pool,
         "setting": state.setting,
         "servers": servers.collect::<Vec<_>>(),

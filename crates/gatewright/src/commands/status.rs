@@ -51,36 +51,7 @@ fn render(report: &Value) -> Vec<String> {
         text(&report["since"]),
         text(&report["version"]),
     )];
-    for gateway in list(&report["gateways"]) {
-        let state = match text(&gateway["state"]).as_str() {
-            "running" | "-" => String::new(),
-            state => format!(", {state}"),
-        };
-        let generation = text(&gateway["generation"]);
-        lines.push(format!(
-            "gateway {} ({generation}{state})",
-            text(&gateway["name"])
-        ));
-    }
-    for endpoint in list(&report["endpoints"]) {
-        lines.push(format!(
-            "listens on {}://{} (frontend {}, port {})",
-            text(&endpoint["scheme"]),
-            text(&endpoint["address"]),
-            text(&endpoint["frontend"]),
-            text(&endpoint["port"]),
-        ));
-    }
-    for upstream in list(&report["upstreams"]) {
-        let servers: Vec<String> = list(&upstream["servers"]).map(server).collect();
-        let (pool, setting) = (text(&upstream["pool"]), text(&upstream["setting"]));
-        let servers = if servers.is_empty() {
-            "no server".into()
-        } else {
-            servers.join(", ")
-        };
-        lines.push(format!("pool {pool} with setting {setting}: {servers}"));
-    }
+    lines.extend(list(&report["gateways"]).flat_map(|one| gateway(one, report)));
     lines.extend(list(&report["insights"]).map(insight));
     lines.extend(warnings(&report["findings"]));
     lines.push(reload(&report["last_reload"]));
@@ -90,14 +61,72 @@ fn render(report: &Value) -> Vec<String> {
     lines
 }
 
+/// A gateway, with where it listens and what it leads to.
+fn gateway(gateway: &Value, report: &Value) -> Vec<String> {
+    let (name, id) = (text(&gateway["name"]), text(&gateway["resource_id"]));
+    let key = if id.is_empty() { &name } else { &id };
+    let own = |one: &&Value| text(&one["gateway"]).eq_ignore_ascii_case(key);
+    let mut lines = vec![headline(gateway, &name, &id)];
+    let endpoints = list(&report["endpoints"]).filter(own).map(endpoint);
+    let upstreams = list(&report["upstreams"]).filter(own).map(upstream);
+    lines.extend(endpoints.chain(upstreams).map(|line| format!("  {line}")));
+    lines
+}
+
+/// With the resource group, where it is known: names are unique within one.
+fn headline(gateway: &Value, name: &str, id: &str) -> String {
+    let mut segments = id.split('/');
+    let group = segments
+        .find(|segment| segment.eq_ignore_ascii_case("resourceGroups"))
+        .and_then(|_| segments.next())
+        .map_or_else(String::new, |group| format!(" of group {group}"));
+    let state = match text(&gateway["state"]).as_str() {
+        "running" | "-" => String::new(),
+        state => format!(", {state}"),
+    };
+    format!(
+        "gateway {name}{group} ({}{state})",
+        text(&gateway["generation"])
+    )
+}
+
+fn endpoint(endpoint: &Value) -> String {
+    format!(
+        "listens on {}://{} (frontend {}, port {})",
+        text(&endpoint["scheme"]),
+        text(&endpoint["address"]),
+        text(&endpoint["frontend"]),
+        text(&endpoint["port"]),
+    )
+}
+
+fn upstream(upstream: &Value) -> String {
+    let servers: Vec<String> = list(&upstream["servers"]).map(server).collect();
+    let servers = match servers.is_empty() {
+        true => "no server".to_owned(),
+        false => servers.join(", "),
+    };
+    let (pool, setting) = (text(&upstream["pool"]), text(&upstream["setting"]));
+    format!("pool {pool} with setting {setting}: {servers}")
+}
+
+/// As the network knows it, and where it is reached instead, by a mapping.
 fn server(server: &Value) -> String {
-    let (member, address) = (text(&server["member"]), &server["address"]);
-    match address.as_str() {
-        None => format!("{member} (has no address)"),
-        Some(address) if address.rsplit_once(':').is_some_and(|(ip, _)| ip == member) => {
-            address.to_owned()
-        }
-        Some(address) => format!("{member} at {address}"),
+    let member = text(&server["member"]);
+    let Some(address) = server["address"].as_str() else {
+        return format!("{member} (has no address)");
+    };
+    let logical = server["logical"].as_str().unwrap_or(address);
+    let is_by_ip = logical
+        .rsplit_once(':')
+        .is_some_and(|(ip, _)| ip.trim_matches(['[', ']']) == member);
+    let shown = match is_by_ip {
+        true => logical.to_owned(),
+        false => format!("{member} ({logical})"),
+    };
+    match logical == address {
+        true => shown,
+        false => format!("{shown} reached at {address}"),
     }
 }
 
@@ -196,17 +225,37 @@ mod tests {
     fn the_report_is_told_in_lines() {
         let report = json!({
             "status": "serving", "version": "0.1.0", "revision": 2, "since": "2026-01-01T00:00:00Z",
-            "gateways": [{ "name": "gw", "generation": "v2", "state": "stopped" }],
-            "endpoints": [{
-                "scheme": "http", "address": "0.0.0.0:8080", "frontend": "public", "port": 80,
-            }],
+            "gateways": [
+                {
+                    "name": "gw", "generation": "v2", "state": "running",
+                    "resource_id": "/subscriptions/s/resourceGroups/rg1/providers/n/gw",
+                },
+                { "name": "gw", "generation": "v2", "state": "stopped", "resource_id": "" },
+            ],
+            "endpoints": [
+                {
+                    "gateway": "gw", "scheme": "http", "address": "0.0.0.0:8080",
+                    "frontend": "public", "port": 80,
+                },
+                {
+                    "gateway": "/subscriptions/s/resourcegroups/rg1/providers/n/gw",
+                    "scheme": "https", "address": "0.0.0.0:8443", "frontend": "own", "port": 443,
+                },
+            ],
             "upstreams": [
-                { "pool": "p", "setting": "s", "servers": [
-                    { "member": "10.0.0.4", "address": "10.0.0.4:80" },
-                    { "member": "10.0.0.5", "address": "127.0.0.1:9001" },
-                    { "member": "app.test", "address": null },
+                { "gateway": "gw", "pool": "p", "setting": "s", "servers": [
+                    { "member": "10.0.0.4", "logical": "10.0.0.4:80", "address": "10.0.0.4:80" },
+                    { "member": "10.0.0.5", "logical": "10.0.0.5:80", "address": "127.0.0.1:9001" },
+                    { "member": "fd00::1", "logical": "[fd00::1]:80", "address": "[fd00::1]:80" },
+                    { "member": "app.test", "logical": null, "address": null },
                 ] },
-                { "pool": "empty", "setting": "s", "servers": [] },
+                {
+                    "gateway": "/subscriptions/s/resourceGroups/rg1/providers/n/gw",
+                    "pool": "q", "setting": "s", "servers": [
+                        { "member": "a.test", "logical": "10.0.0.6:80", "address": "10.0.0.6:80" },
+                    ],
+                },
+                { "gateway": "gw", "pool": "empty", "setting": "s", "servers": [] },
             ],
             "insights": [
                 {
@@ -237,11 +286,14 @@ mod tests {
         });
         let expected = [
             "serving: revision 2 since 2026-01-01T00:00:00Z (version 0.1.0)",
+            "gateway gw of group rg1 (v2)",
+            "  listens on https://0.0.0.0:8443 (frontend own, port 443)",
+            "  pool q with setting s: a.test (10.0.0.6:80)",
             "gateway gw (v2, stopped)",
-            "listens on http://0.0.0.0:8080 (frontend public, port 80)",
-            "pool p with setting s: 10.0.0.4:80, 10.0.0.5 at 127.0.0.1:9001, \
-             app.test (has no address)",
-            "pool empty with setting s: no server",
+            "  listens on http://0.0.0.0:8080 (frontend public, port 80)",
+            "  pool p with setting s: 10.0.0.4:80, 10.0.0.5:80 reached at 127.0.0.1:9001, \
+             [fd00::1]:80, app.test (has no address)",
+            "  pool empty with setting s: no server",
             "server 10.0.0.5 of gateway gw is Unhealthy since 2026-01-01T00:00:02Z: It is slow.",
             "gateway gw is Failed since 2026-01-01T00:00:01Z: gw.json: bad",
             "warning W: Odd. (gw.json)",
