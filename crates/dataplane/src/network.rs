@@ -16,12 +16,16 @@ use gatewright_snapshot::{GatewayIndex, Snapshot};
 pub(crate) type Obstacle = Arc<str>;
 
 /// What stands between a gateway and a server's logical address; `None` where nothing does, or
-/// where nothing is known of the gateway's network.
+/// where nothing is known of the gateway's network. This machine's loopback is on no network: who
+/// names it in a pool tries a gateway out with servers beside it.
 pub(crate) fn obstacle(
     snapshot: &Snapshot,
     gateway: GatewayIndex,
     server: SocketAddr,
 ) -> Option<Obstacle> {
+    if server.ip().is_loopback() {
+        return None;
+    }
     let subnet = snapshot.network.gateway_subnet(gateway)?;
     let flow = Flow::tcp(subnet, server.ip(), server.port());
     match snapshot.network.evaluate(&flow).outcome() {

@@ -13,7 +13,9 @@ use gatewright_snapshot::network::{
     NetworkPolicyBuilder, NextHop, PortSet, Prefix, Route, RouteSource, RouteTable, Rule,
     SecurityGroup, Subnet, VirtualNetwork,
 };
-use gatewright_snapshot::{BackendProtocol, BackendSetting, GatewayIndex, Member, Probe};
+use gatewright_snapshot::{
+    Action, BackendProtocol, BackendSetting, GatewayIndex, Member, Probe, Scheme,
+};
 use gatewright_telemetry::{Failure, Health, HealthMessage as M};
 use gatewright_testkit::backend::{Backend, Manners};
 use gatewright_testkit::resolver::{Mood, Resolver};
@@ -194,6 +196,35 @@ async fn a_denied_flow_of_traffic_times_out_too() {
         "as where packets vanish"
     );
     assert_eq!(backend.request_count(), 0);
+}
+
+/// What stands on this machine's loopback is on no network, whatever the gateway's subnet denies.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_networks_rules_do_not_hold_for_loopback() {
+    let backend = polite().await;
+    let denial = rule(
+        "DenyAllOutBound",
+        Direction::Outbound,
+        Access::Deny,
+        "*",
+        EVERY_PORT,
+    );
+    let own = BackendSetting {
+        port: backend.address().port(),
+        ..setting()
+    };
+    let mut setup = Setup::default();
+    let upstream = setup.upstream([Member::Ip(Ipv4Addr::LOCALHOST.into())], own);
+    let endpoint = setup.endpoint(80, Scheme::Http);
+    setup.listener(endpoint, &[], Action::Forward(upstream));
+    setup.snapshot.network = Network {
+        at_gateway: Some(group(denial)),
+        default_route: Some(NextHop::None),
+        ..Network::default()
+    }
+    .build();
+    let gateway = TestGateway::start(&[], setup).await;
+    assert_eq!(gateway.ask(GET).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
