@@ -481,6 +481,12 @@ async fn names_places_and_words_are_judged_as_the_network_does() {
     let moved = api.put(&path, &located("northeurope")).await;
     let moved = moved.expect(StatusCode::CONFLICT);
     assert_eq!(moved.body["error"]["code"], "InvalidResourceLocation");
+    // Each PUT says where; what is stored stays.
+    for nowhere in [json!({"tags": {}}), json!({"location": 5})] {
+        api.put(&path, &nowhere).await.refused("LocationRequired");
+    }
+    api.patch(&path, &json!({"tags": {"a": "b"}})).await;
+    assert_eq!(api.get(&path).await.body["location"], "westus");
     let mars = json!({"location": "Mars North"});
     let reply = site.api.put(&net("routeTables/there"), &mars).await;
     let message = reply.refused("LocationNotAvailableForResourceType");

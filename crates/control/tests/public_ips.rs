@@ -230,3 +230,32 @@ async fn a_location_tells_what_is_used_and_which_names_are_free() {
         .await;
     assert_eq!(services.expect(StatusCode::OK).body, json!({"value": []}));
 }
+
+/// As the templates of v1 gateways have them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_api_version_makes_basic_addresses() {
+    let site = site("192.0.2.0/24").await;
+    let old = |name: &str| format!("{}?api-version=2022-01-01", address(name));
+    let plain = json!({"location": LOCATION});
+    site.api.create(&old("plain"), &plain).await;
+    let plain = site.api.get(&address("plain")).await.body;
+    assert_eq!(plain["sku"], json!({"name": "Basic", "tier": "Regional"}));
+    let bag = &plain["properties"];
+    assert_eq!(bag["publicIPAllocationMethod"], "Dynamic");
+    assert_eq!(bag.get("ipAddress"), None, "nobody uses it");
+    let mut again = plain.clone();
+    again["properties"]["publicIPAllocationMethod"] = json!("Static");
+    site.api.create(&old("plain"), &again).await;
+    let fixed = site.api.get(&address("plain")).await.body;
+    assert_eq!(fixed["properties"]["ipAddress"], "192.0.2.1");
+    let standard = json!({"location": LOCATION, "sku": {"name": "Standard"}});
+    let made = site.api.create(&old("standard"), &standard).await;
+    let method = &made["properties"]["publicIPAllocationMethod"];
+    assert_eq!(
+        (&made["sku"]["name"], method),
+        (&json!("Standard"), &json!("Static"))
+    );
+    site.api.create(&address("plain"), &again).await;
+    let reply = site.api.put(&address("other"), &again).await;
+    reply.refused("IPv4BasicSkuPublicIpCountLimitReached");
+}

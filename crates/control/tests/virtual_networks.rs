@@ -505,3 +505,20 @@ async fn a_member_that_nobody_knows_is_named_as_the_network_names_it() {
          'properties.virtualNetworkPeerings[0].properties.color'."
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_api_version_takes_a_range_by_any_address_in_it() {
+    let site = Site::with_group().await;
+    let body = network(&["10.0.0.1/16"], &[("subnet1", "10.0.0.1/28")]);
+    let refused = site.api.put(&net(VNET), &body).await;
+    refused.refused("InvalidCIDRNotation");
+    let old = format!("{}?api-version=2015-06-15", net(VNET));
+    let made = site.api.put(&old, &body).await.expect(StatusCode::CREATED);
+    let bag = &made.body["properties"];
+    assert_eq!(
+        bag["addressSpace"]["addressPrefixes"],
+        json!(["10.0.0.0/16"])
+    );
+    let subnet = &bag["subnets"][0]["properties"];
+    assert_eq!(subnet["addressPrefix"], "10.0.0.0/28");
+}

@@ -1,5 +1,7 @@
 //! What resources are called, and where they are.
 
+use std::borrow::Cow;
+
 use gatewright_arm::catalogue::{is_region, region_names};
 use gatewright_arm::{ArmError, ResourceId, name_fault};
 use serde_json::Value;
@@ -40,20 +42,33 @@ pub(super) fn plain_place(kind: &dyn Kind, body: &mut Value) {
     }
 }
 
-/// A resource is somewhere, and stays where it was made.
+/// A resource is somewhere, and stays where it was made. Whoever writes a resource of the network as
+/// a whole says where; others may leave it to what is stored.
 pub(super) fn check_location(
     kind: &dyn Kind,
     id: &ResourceId,
-    body: &Value,
+    body: &mut Cow<'_, Value>,
     previous: Option<&Document>,
+    is_whole: bool,
 ) -> Result<(), ArmError> {
     let before = previous.map_or("", Document::location);
-    let after = member(body, "location").and_then(Value::as_str);
-    let after = after.filter(|after| !after.is_empty()).unwrap_or(before);
-    if previous.is_none() && after.is_empty() && is_of_network(kind) {
-        return Err(no_location());
+    let said = member(body, "location").unwrap_or(&Value::Null);
+    let after = match said {
+        Value::String(after) => after.as_str(),
+        Value::Null => "",
+        _ => return Err(no_location()),
+    };
+    if after.is_empty() {
+        let must_say = is_of_network(kind) && (is_whole || previous.is_none());
+        if must_say {
+            return Err(no_location());
+        }
+        if !before.is_empty() {
+            keep_location(body.to_mut(), before);
+        }
+        return Ok(());
     }
-    if previous.is_none() && !after.is_empty() && kind.name() != GROUPS {
+    if previous.is_none() && kind.name() != GROUPS {
         let what = format!("resource type '{}'", kind.name());
         check_region(after, "ResourceType", &what, " for the resource type")?;
     }
@@ -68,6 +83,13 @@ pub(super) fn check_location(
         id.resource_group().unwrap_or_default()
     );
     Err(ArmError::front_door("InvalidResourceLocation", message))
+}
+
+fn keep_location(body: &mut Value, before: &str) {
+    if let Value::Object(members) = body {
+        members.retain(|name, _| !name.eq_ignore_ascii_case("location"));
+        members.insert("location".to_owned(), Value::from(before));
+    }
 }
 
 /// Whether something that is made is in a region that there is: a word with a letter missing would

@@ -168,11 +168,12 @@ impl Core {
         if let (Edit::Nothing, Some(previous)) = (edit, previous) {
             return self.as_it_is(previous);
         }
-        let body = edit.apply(id, previous.map(|document| &*document.body))?;
+        let is_whole = matches!(edit, Edit::Whole(_));
+        let mut body = edit.apply(id, previous.map(|document| &*document.body))?;
         body::check_size(&body)?;
         tags::check(member(&body, "tags"))?;
         check_names(kind, id, &body, previous)?;
-        check_location(kind, id, &body, previous)?;
+        check_location(kind, id, &mut body, previous, is_whole)?;
         let last_good = self.last_good(kind, previous).await?;
         let put = Put {
             id,
@@ -180,7 +181,7 @@ impl Core {
             previous,
             last_good: last_good.as_ref(),
             api_version: call.api_version,
-            replaces: matches!(edit, Edit::Whole(_)),
+            replaces: is_whole,
         };
         let mut prepared = kind.prepare(self, put).await?;
         plain_place(kind, &mut prepared.body);

@@ -149,11 +149,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
         reason: "groups are not exported as templates",
     },
     NotYet {
-        file: "test_network_app_gateway_with_public_ip.yaml",
-        request: "*/Microsoft.Resources/deployments/*",
-        reason: "networks of old api-versions may name a range by any address in it (10.0.0.1/16)",
-    },
-    NotYet {
         file: "neighbours/test_resource_group_deployment.yaml",
         request: "POST */deployments/Japanese-characters-template/validate?*",
         reason: "there are no alert rules, and none are planned",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::virtual_networks::{id_of, reference_of};
 use crate::core::Core;
 use crate::resources::document::Document;
+use crate::resources::edit;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Ending, Kind, Prepared, Put};
 use crate::resources::references::{PUBLIC, PUBLIC_NOTE};
@@ -15,6 +16,13 @@ use crate::resources::shape::{
 };
 
 const ADDRESSES: &str = "Microsoft.Network/publicIPAddresses";
+
+const ALLOCATION: &str = "publicIPAllocationMethod";
+
+/// API versions before this one make addresses of the Basic SKU, which v1 gateways had. The service
+/// has refused them since September 2025, under any version; recorded in 2023, under 2022-01-01,
+/// they are made.
+const BASIC_UNTIL: ApiVersion = ApiVersion::new(2023, 1, 1);
 
 /// What the names of addresses end with.
 const DOMAIN: &str = "cloudapp.local";
@@ -38,11 +46,7 @@ const ADDRESS: Shape = Shape {
             Form::Word(&["IPv4", "IPv6"]),
             "\"IPv4\"",
         ),
-        defaulted(
-            "publicIPAllocationMethod",
-            Form::Word(&["Static", "Dynamic"]),
-            "\"Static\"",
-        ),
+        defaulted(ALLOCATION, Form::Word(&["Static", "Dynamic"]), "\"Static\""),
         defaulted("idleTimeoutInMinutes", Form::Integer(4, 30), "4"),
         member("dnsSettings", Form::Object(DNS_SETTINGS)),
         defaulted("ipTags", Form::Any, "[]"),
@@ -106,6 +110,10 @@ impl Kind for PublicIps {
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
             let mut body = put.shaped(&ADDRESS)?;
+            match put.api_version < BASIC_UNTIL {
+                true => settle_basic(&put, &mut body),
+                false => check_retired(&body, put.previous_body())?,
+            }
             check_sku(&body)?;
             name(core, &mut body).await?;
             let notes = Some(json!({PUBLIC_NOTE: allocate(core, &put, &body)?}));
@@ -127,7 +135,12 @@ impl Kind for PublicIps {
     }
 
     fn present(&self, shown: &mut Document, inventory: &Inventory) {
-        if let Some(user) = inventory.users(&shown.id.to_string()).first() {
+        let users = inventory.users(&shown.id.to_string());
+        if users.is_empty() && allocation(&shown.body) == Some("Dynamic") {
+            let bag = shown.edit()["properties"].as_object_mut();
+            bag.map(|bag| bag.shift_remove("ipAddress"));
+        }
+        if let Some(user) = users.first() {
             let bag = &mut shown.edit()["properties"];
             insert_before(bag, "ddosSettings", "ipConfiguration", json!({"id": user}));
         }
@@ -164,13 +177,42 @@ impl Kind for PublicIps {
     }
 }
 
+/// Of a SKU that is not said, the first API versions make Basic addresses, and those dynamic.
+fn settle_basic(put: &Put<'_>, body: &mut Value) {
+    let sent = |pointer: [&str; 2]| {
+        let bag = edit::member(put.body, pointer[0])?;
+        edit::member(bag, pointer[1]).filter(|value| !value.is_null())
+    };
+    if put.previous.is_none() && sent(["sku", "name"]).is_none() {
+        body["sku"]["name"] = json!("Basic");
+    }
+    if sku(body) == Some("Basic") && sent(["properties", ALLOCATION]).is_none() {
+        body["properties"][ALLOCATION] = json!("Dynamic");
+    }
+}
+
+/// # Errors
+/// For a new address of the SKU that was retired in September 2025.
+fn check_retired(body: &Value, previous: Option<&Value>) -> Result<(), ArmError> {
+    let is_global = body.pointer("/sku/tier") == Some(&json!("Global"));
+    let is_new = previous.and_then(sku) != Some("Basic");
+    if sku(body) != Some("Basic") || is_global || !is_new {
+        return Ok(());
+    }
+    let family = if is_ipv6(body) { "IPv6" } else { "IPv4" };
+    let message = format!(
+        "Cannot create more than 0 {family} Basic SKU public IP addresses for this subscription in \
+         this region."
+    );
+    let code = format!("{family}BasicSkuPublicIpCountLimitReached");
+    Err(ArmError::new(&code, message))
+}
+
 fn check_sku(body: &Value) -> Result<(), ArmError> {
-    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
-    let (sku, tier) = (text("/sku/name"), text("/sku/tier"));
-    let is_ipv6 = is_ipv6(body);
+    let tier = body.pointer("/sku/tier").and_then(Value::as_str);
     let id = id_of(body);
     let refuse = |code: &str, message: String| Err(ArmError::new(code, message));
-    match (sku, tier, text("/properties/publicIPAllocationMethod")) {
+    match (sku(body), tier, allocation(body)) {
         (Some("Basic"), Some("Global"), _) => refuse(
             "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress",
             format!(
@@ -178,22 +220,21 @@ fn check_sku(body: &Value) -> Result<(), ArmError> {
                  addresses. Public IP address {id} is not standard SKU."
             ),
         ),
-        (Some("Basic"), ..) => {
-            let family = if is_ipv6 { "IPv6" } else { "IPv4" };
-            refuse(
-                &format!("{family}BasicSkuPublicIpCountLimitReached"),
-                format!(
-                    "Cannot create more than 0 {family} Basic SKU public IP addresses for this \
-                     subscription in this region."
-                ),
-            )
-        }
+        (Some("Basic"), ..) => Ok(()),
         (_, _, Some("Dynamic")) => refuse(
             "StandardSkuPublicIPAddressesMustBeStatic",
             format!("Standard sku publicIp {id} must have AllocationMethod set to Static."),
         ),
         _ => Ok(()),
     }
+}
+
+fn sku(body: &Value) -> Option<&str> {
+    body.pointer("/sku/name")?.as_str()
+}
+
+fn allocation(body: &Value) -> Option<&str> {
+    body.get("properties")?.get(ALLOCATION)?.as_str()
 }
 
 fn is_ipv6(body: &Value) -> bool {

@@ -150,6 +150,29 @@ pub(super) fn prefix(text: &str, owner: &str) -> Result<Prefix, ArmError> {
     })
 }
 
+/// Puts the range in place of any address in it, as `10.0.0.1/16`: clients of the first API version
+/// may name one so (recorded: a template of 2015-06-15 is taken).
+pub(super) fn settle_ranges(network: &mut Value) {
+    let settle = |text: &mut Value| {
+        let said = text.as_str().unwrap_or_default();
+        if let Err(PrefixError::HostBits) = said.parse::<Prefix>()
+            && let Some(range) = first_of(said)
+        {
+            *text = Value::from(range.to_string());
+        }
+    };
+    let settle_all = |list: Option<&mut Value>| match list {
+        Some(Value::Array(texts)) => texts.iter_mut().for_each(settle),
+        Some(text) => settle(text),
+        None => {}
+    };
+    settle_all(network.pointer_mut("/properties/addressSpace/addressPrefixes"));
+    for subnet in items_mut(network, "subnets") {
+        settle_all(subnet.pointer_mut("/properties/addressPrefix"));
+        settle_all(subnet.pointer_mut("/properties/addressPrefixes"));
+    }
+}
+
 /// The range that an address with a length lies in: `10.0.0.5/24` in `10.0.0.0/24`.
 fn first_of(text: &str) -> Option<Prefix> {
     let (address, length) = text.split_once('/')?;

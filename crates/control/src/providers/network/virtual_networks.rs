@@ -23,6 +23,10 @@ pub(super) const NETWORKS: &str = "Microsoft.Network/virtualNetworks";
 const POOLS_SINCE: ApiVersion = ApiVersion::new(2024, 1, 1);
 const POLICIES_SINCE: ApiVersion = ApiVersion::new(2024, 5, 1);
 
+/// The first api-version whose ranges must have no bits behind their length. Recorded: 2015-06-15
+/// takes them; where between the two this began is not known.
+const EXACT_RANGES_SINCE: ApiVersion = ApiVersion::new(2016, 1, 1);
+
 const POLICY: &[&str] = &[
     "Disabled",
     "Enabled",
@@ -188,6 +192,9 @@ impl Kind for VirtualNetworks {
         Box::pin(async move {
             let previous = put.previous_body();
             let mut body = put.shaped(&NETWORK)?;
+            if put.api_version < EXACT_RANGES_SINCE {
+                subnets::settle_ranges(&mut body);
+            }
             subnets::check(put.id, &mut body, previous, &core.inventory)?;
             peerings::fill(core, put.id, &mut body, previous).await?;
             gateway_subnets::check_network(core, &body, previous).await?;
