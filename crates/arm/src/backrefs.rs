@@ -21,14 +21,18 @@ const BACK_REFERENCES: &[(&str, &str)] = &[
     ("httpListeners", "httpListeners"),
     ("listeners", "listeners"),
     ("requestRoutingRules", "requestRoutingRules"),
+    ("advancedRoutingMaps", "advancedRoutingMaps"),
+    ("advancedRoutingRules", "advancedRoutingRules"),
     ("routingRules", "routingRules"),
     ("urlPathMaps", "urlPathMaps"),
     ("pathRules", "pathRules"),
     ("redirectConfiguration", "redirectConfigurations"),
 ];
 
-/// The collections whose items show who uses them. Probes, profiles and path maps do not.
+/// The collections whose items show who uses them. Profiles and path maps do not.
 const HOLDERS: &[&str] = &[
+    "advancedRoutingConditionSets",
+    "advancedRoutingMaps",
     "authenticationCertificates",
     "backendAddressPools",
     "backendHttpSettingsCollection",
@@ -38,11 +42,14 @@ const HOLDERS: &[&str] = &[
     "httpListeners",
     "listeners",
     "privateLinkConfigurations",
+    "probes",
     "redirectConfigurations",
     "rewriteRuleSets",
     "sslCertificates",
     "trustedRootCertificates",
 ];
+
+const BEHIND: &str = "privateLinkConfiguration";
 
 /// The users of each target: by its lower-case id, the name of each back-reference and their ids.
 type Uses = HashMap<String, Vec<(&'static str, Vec<String>)>>;
@@ -67,6 +74,10 @@ pub(crate) fn insert(out: &mut Map<String, Value>, gateway: &ApplicationGateway,
                 .map(|user| serde_json::json!({ "id": user }))
                 .collect();
             bag.insert((*name).to_owned(), Value::Array(list));
+        }
+        // A frontend's link is the one member that stands behind them.
+        if let Some(link) = bag.shift_remove(BEHIND) {
+            bag.insert(BEHIND.to_owned(), link);
         }
     }
 }

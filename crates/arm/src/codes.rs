@@ -22,8 +22,6 @@ own_codes! {
         "a server of a pool is neither a name nor an address";
     E_BACKEND_SETTING = "GW-E-backend-setting":
         "a backend setting's value is missing or out of range";
-    E_CAPACITY_MISSING = "GW-E-capacity-missing":
-        "neither a capacity nor autoscaling is given";
     E_CAPACITY_RANGE = "GW-E-capacity-range":
         "the capacity is out of the SKU's range";
     E_CERTIFICATE_DATA = "GW-E-certificate-data":

@@ -2,7 +2,7 @@
 //!
 //! Source: bodies recorded from the service, and the defaults that the Azure REST API 2026-03-01
 //! declares where no recording shows otherwise. A default that answers omit while it is unset
-//! (`includePath`, `affinityCookieName`, the checks of backend certificates) is not filled in.
+//! (`includePath`, `affinityCookieName`) is not filled in.
 
 use crate::model::{
     ApplicationGateway, BackendHttpSettings, BackendSettings, ClientRevocation,
@@ -38,6 +38,12 @@ pub fn complete(gateway: &mut ApplicationGateway) {
         &mut properties.backend_http_settings_collection,
         complete_http_settings,
     );
+    if !is_v1 {
+        each(
+            &mut properties.backend_http_settings_collection,
+            complete_checks,
+        );
+    }
     each(
         &mut properties.backend_settings_collection,
         |settings: &mut BackendSettings| {
@@ -85,6 +91,13 @@ fn complete_http_settings(settings: &mut BackendHttpSettings) {
     settings
         .request_timeout
         .get_or_insert(DEFAULT_TIMEOUT_SECONDS);
+}
+
+/// Recorded of the second generation, from API version 2024-10-01 on.
+fn complete_checks(settings: &mut BackendHttpSettings) {
+    settings.dedicated_backend_connection.get_or_insert(false);
+    settings.validate_cert_chain_and_expiry.get_or_insert(true);
+    settings.validate_sni.get_or_insert(true);
 }
 
 fn complete_probe(probe: &mut Probe) {

@@ -47,23 +47,36 @@ impl ArmError {
         self
     }
 
+    /// A body that the network provider's parser does not take, and why.
+    pub fn not_parsed(details: impl IntoIterator<Item = (String, String)>) -> Self {
+        let details = details.into_iter();
+        let details = details.map(|(code, message)| Self::front_door(code, message));
+        Self {
+            details: Some(details.collect()),
+            ..Self::new("InvalidRequestFormat", "Cannot parse the request.")
+        }
+    }
+
     /// What the service answers to a document with this finding. What it finds while it parses
     /// comes wrapped: `InvalidRequestFormat`, with the finding as its detail.
     pub fn from_finding(finding: &Diagnostic) -> Self {
-        let own = Self::new(finding.code.clone(), finding.message.clone());
-        match finding.code.as_ref() {
-            "InvalidJson"
-            | "InvalidJsonResourceType"
-            | "InvalidJsonReferenceFormat"
-            | "DuplicateResourceName" => {
-                let detail = Self {
-                    details: Some(Vec::new()),
-                    ..own
-                };
-                Self::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
-            }
-            _ => own,
+        match is_of_parser(finding) {
+            true => Self::not_parsed([(finding.code.to_string(), finding.message.clone())]),
+            false => Self::new(finding.code.clone(), finding.message.clone()),
         }
+    }
+
+    /// The same of several findings: the first error decides, and of the parser's all are told.
+    /// `None` where there is no error.
+    pub fn from_findings(findings: &[Diagnostic]) -> Option<Self> {
+        let mut errors = findings.iter().filter(|finding| finding.is_error());
+        let first = errors.next()?;
+        if !is_of_parser(first) {
+            return Some(Self::from_finding(first));
+        }
+        let all = std::iter::once(first).chain(errors.filter(|finding| is_of_parser(finding)));
+        let all = all.map(|finding| (finding.code.to_string(), finding.message.clone()));
+        Some(Self::not_parsed(all.take(DETAILS_MAX)))
     }
 
     /// The body of the answer.
@@ -91,6 +104,19 @@ impl ArmError {
         let listed = STATUSES.iter().find(|(code, _)| *code == self.code);
         listed.map_or(400, |(_, status)| *status)
     }
+}
+
+/// Most details of one error; a document that has more faults has them all over.
+const DETAILS_MAX: usize = 50;
+
+fn is_of_parser(finding: &Diagnostic) -> bool {
+    let codes = [
+        "InvalidJson",
+        "InvalidJsonResourceType",
+        "InvalidJsonReferenceFormat",
+        "DuplicateResourceName",
+    ];
+    codes.contains(&finding.code.as_ref())
 }
 
 /// Codes whose status is not 400.

@@ -33,6 +33,7 @@ pub mod model;
 mod read;
 mod read_network;
 mod validate;
+mod versions;
 mod wire;
 mod write;
 
@@ -50,6 +51,8 @@ pub use read_network::{
     MAX_NETWORK_RESOURCES, NetworkReadError, NetworkReport, NetworkResources, OtherResource,
     read_network, read_network_text,
 };
+pub use validate::is_numeric;
 pub use validate::{ApiVersion, ApiVersionError, Context, name_fault, validate};
+pub use versions::{ALL_MEMBERS_SINCE, leave_newer_members_out};
 pub use wire::reader::{no_such_member, no_such_value, shorten, shorten_id};
 pub use write::{Shape, WriteOptions, write};

@@ -259,11 +259,9 @@ fn read_gateway(
     let id: Option<String> = members.outer("id", reader);
     let etag = members.outer("etag", reader);
     let location = members.outer("location", reader);
-    let mut tags: indexmap::IndexMap<String, String> = members.outer("tags", reader);
-    if tags.is_empty() {
-        // PowerShell's name for the same member.
-        tags = members.outer("tag", reader);
-    }
+    let tags: Option<indexmap::IndexMap<String, String>> = members.outer("tags", reader);
+    // PowerShell's name for the same member.
+    let tags = tags.or_else(|| members.outer("tag", reader));
     let zones = members.outer("zones", reader);
     let identity = members.outer("identity", reader);
     let properties = Properties::read_members(&mut members, reader);

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::backrefs;
 use crate::complete::complete;
 use crate::flatten;
-use crate::model::{ApplicationGateway, GATEWAY_TYPE};
-use crate::wire::writer::Writer;
+use crate::model::{ApplicationGateway, GATEWAY_TYPE, SkuTier};
+use crate::wire::writer::{Edition, Writer};
 use crate::wire::{Presence, WireObject};
 
 /// The shape of the JSON that is written.
@@ -41,7 +41,7 @@ pub fn write(gateway: &ApplicationGateway, options: &WriteOptions) -> Value {
     let id = gateway.id_text();
     let state = gateway.properties.provisioning_state;
     let writer = Writer::new(id.clone(), gateway.etag.as_deref(), state)
-        .for_v1(gateway.is_v1())
+        .for_edition(edition(&gateway))
         .with_secrets(options.secrets);
 
     let mut out = Map::new();
@@ -52,7 +52,7 @@ pub fn write(gateway: &ApplicationGateway, options: &WriteOptions) -> Value {
     Presence::IfSet.emit("etag", &gateway.etag, &writer, &mut out);
     out.insert("type".to_owned(), Value::from(GATEWAY_TYPE));
     Presence::IfSet.emit("location", &gateway.location, &writer, &mut out);
-    Presence::Always.emit("tags", &gateway.tags, &writer, &mut out);
+    Presence::IfSet.emit("tags", &gateway.tags, &writer, &mut out);
     Presence::IfSet.emit("zones", &gateway.zones, &writer, &mut out);
     Presence::IfSet.emit("identity", &gateway.identity, &writer, &mut out);
     let mut properties = Map::new();
@@ -62,5 +62,13 @@ pub fn write(gateway: &ApplicationGateway, options: &WriteOptions) -> Value {
     match options.shape {
         Shape::Rest => Value::Object(out),
         Shape::AzureCli => flatten::as_azure_cli(Value::Object(out)),
+    }
+}
+
+fn edition(gateway: &ApplicationGateway) -> Edition {
+    match gateway.tier() {
+        Some(SkuTier::Basic) => Edition::Basic,
+        Some(tier) if tier.is_v1() => Edition::V1,
+        _ => Edition::V2,
     }
 }

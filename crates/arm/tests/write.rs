@@ -3,8 +3,9 @@
 mod common;
 
 use common::{gateway, sample};
-use gatewright_arm::{Shape, WriteOptions, complete, write};
-use serde_json::Value;
+use gatewright_arm::model::SkuTier;
+use gatewright_arm::{Shape, WriteOptions, complete, read_put, write};
+use serde_json::{Value, json};
 
 const SECRETS: WriteOptions = WriteOptions {
     secrets: true,
@@ -159,4 +160,90 @@ fn a_user_is_shown_once_and_defaults_follow_the_protocol() {
     assert_eq!(firewall["requestBodyCheck"], true);
     assert_eq!(firewall["maxRequestBodySizeInKb"], 128);
     assert_eq!(firewall["fileUploadLimitInMb"], 100);
+}
+
+/// Recorded in 2026: who an advanced map and its rules lead to shows them, and a frontend's link
+/// stands behind its back-references.
+#[test]
+fn advanced_maps_and_links_are_shown_as_they_were_recorded() {
+    let mut body = sample("contoso-put.json");
+    let own = |path: &str| {
+        let text = sample("contoso-get.json")["id"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        json!({ "id": format!("{text}/{path}") })
+    };
+    let bag = &mut body["properties"];
+    bag["advancedRoutingConditionSets"] = json!([{"name": "set", "properties": {
+        "routingConditions": [{"conditionType": "Path", "propertyValues": ["/a"]}],
+    }}]);
+    bag["advancedRoutingMaps"] = json!([{"name": "map", "properties": {
+        "defaultBackendAddressPool": own("backendAddressPools/shop"),
+        "defaultBackendHttpSettings": own("backendHttpSettingsCollection/http"),
+        "advancedRoutingRules": [{"name": "r", "properties": {
+            "priority": 1,
+            "advancedRoutingConditionSet": own("advancedRoutingConditionSets/set"),
+            "backendAddressPool": own("backendAddressPools/images"),
+            "backendHttpSettings": own("backendHttpSettingsCollection/http"),
+        }}],
+    }}]);
+    let frontend = &mut bag["frontendIPConfigurations"][0]["properties"];
+    frontend["privateLinkConfiguration"] = own("privateLinkConfigurations/link");
+    let mut gateway = gateway(&body);
+    gateway.id = sample("contoso-get.json")["id"].as_str().map(str::to_owned);
+    let written = write(&gateway, &WriteOptions::default());
+    let named = |collection: &str, name: &str| {
+        let items = written["properties"][collection].as_array().expect("items");
+        let found = items.iter().find(|item| item["name"] == name);
+        found.expect("the item")["properties"].clone()
+    };
+    let map = json!([own("advancedRoutingMaps/map")]);
+    let rule = json!([own("advancedRoutingMaps/map/advancedRoutingRules/r")]);
+    let http = named("backendHttpSettingsCollection", "http");
+    assert_eq!(
+        (&http["advancedRoutingMaps"], &http["advancedRoutingRules"]),
+        (&map, &rule)
+    );
+    assert_eq!(
+        named("backendAddressPools", "shop")["advancedRoutingMaps"],
+        map
+    );
+    assert_eq!(
+        named("backendAddressPools", "images")["advancedRoutingRules"],
+        rule
+    );
+    assert_eq!(
+        named("advancedRoutingConditionSets", "set")["advancedRoutingRules"],
+        rule
+    );
+    let frontend = &written["properties"]["frontendIPConfigurations"][0]["properties"];
+    let last = frontend
+        .as_object()
+        .and_then(|members| members.keys().last());
+    assert_eq!(last.map(String::as_str), Some("privateLinkConfiguration"));
+    // An answer can be sent back.
+    assert_eq!(
+        read_put(&written, "contoso-gw").map(|read| read.name),
+        Ok("contoso-gw".to_owned())
+    );
+}
+
+#[test]
+fn basic_has_not_what_it_does_not_offer() {
+    let mut gateway = gateway(&sample("contoso-put.json"));
+    let properties = &mut gateway.properties;
+    properties.sku.get_or_insert_default().tier = Some(SkuTier::Basic);
+    properties.listeners.clear();
+    let written = write(&gateway, &WriteOptions::default());
+    let bag = written["properties"].as_object().expect("a bag");
+    assert!(bag.contains_key("trustedRootCertificates"));
+    for absent in [
+        "sslProfiles",
+        "listeners",
+        "privateLinkConfigurations",
+        "advancedRoutingMaps",
+    ] {
+        assert!(!bag.contains_key(absent), "{absent}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use gatewright_arm::Item;
 use gatewright_arm::model::{BackendAddress, BackendAddressPool};
+use gatewright_arm::{Item, is_numeric};
 use gatewright_snapshot::{HostPattern, Member, Pool};
 
 use crate::codes;
@@ -54,33 +54,21 @@ fn members(scope: &mut Scope<'_>, pool: &Item<BackendAddressPool>) -> Vec<Member
     members
 }
 
-/// The server; `None` for an entry that names none, as portals leave behind. A name that is an
-/// address is one, whichever member it stands in.
+/// The server; `None` for an entry that names none, as portals leave behind. What is an address is
+/// one, and what is a name a name, whichever member it stands in, as in the service.
 fn member(address: &BackendAddress) -> Result<Option<Member>, &str> {
-    let ip = address
-        .ip_address
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty());
-    let name = address
-        .fqdn
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty());
-    if let Some(text) = ip {
-        return text
-            .parse()
-            .map(|ip| Some(Member::Ip(ip)))
-            .map_err(|_| text);
-    }
-    let Some(text) = name else {
+    let texts = [&address.ip_address, &address.fqdn];
+    let mut texts = texts.into_iter().flatten().map(|text| text.trim());
+    let Some(text) = texts.find(|text| !text.is_empty()) else {
         return Ok(None);
     };
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(Some(Member::Ip(ip)));
     }
     match HostPattern::parse(text) {
-        Ok(host) if host.is_exact() => Ok(Some(Member::Fqdn(host.as_str().to_owned()))),
+        Ok(host) if host.is_exact() && !is_numeric(text) => {
+            Ok(Some(Member::Fqdn(host.as_str().to_owned())))
+        }
         _ => Err(text),
     }
 }

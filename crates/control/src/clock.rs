@@ -12,6 +12,12 @@ const COMPACT: &[FormatItem<'static>] =
 const PRECISE: &[FormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z");
 
+/// As .NET writes times without a culture: the front door has one sentence with such.
+const AMERICAN: &[FormatItem<'static>] = format_description!(
+    "[month padding:none]/[day padding:none]/[year] [hour repr:12 padding:none]:[minute]:[second] \
+     [period]"
+);
+
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
@@ -31,6 +37,11 @@ pub(crate) fn precise(time: OffsetDateTime) -> String {
     time.format(PRECISE).unwrap_or_default()
 }
 
+/// `11/26/2026 1:05:09 PM`.
+pub(crate) fn american(time: OffsetDateTime) -> String {
+    time.format(AMERICAN).unwrap_or_default()
+}
+
 /// Reads what [`precise`] wrote, and any other RFC 3339 time; az leaves the offset out, which means
 /// UTC then.
 pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
@@ -38,4 +49,16 @@ pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
     with_offset
         .or_else(|_| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_service_writes_them() {
+        let time = parse("2026-11-06T13:05:09.1234567Z").unwrap();
+        assert_eq!(precise(time), "2026-11-06T13:05:09.1234567Z");
+        assert_eq!(american(time), "11/6/2026 1:05:09 PM");
+    }
 }

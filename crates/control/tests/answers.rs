@@ -111,6 +111,19 @@ async fn every_answer_has_the_headers_of_the_service() {
         assert!(names.all(|name| !name.as_str().contains("ratelimit")));
         assert!(header("server").is_none());
     }
+    // The network's own provider has an id of its own.
+    let network = url.replace(
+        "/subscriptions?",
+        &format!("{}?", support::net("routeTables")),
+    );
+    let answer = api
+        .client
+        .get(&network)
+        .bearer_auth(&api.token)
+        .send()
+        .await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.headers()["x-ms-arm-service-request-id"].len(), 36);
     // What is too long to be an id is not taken for one.
     let long = "x".repeat(200);
     let request = api.client.get(&url).bearer_auth(&api.token);

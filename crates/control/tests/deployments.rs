@@ -294,6 +294,18 @@ async fn what_is_not_done_is_refused() {
     let long = "x".repeat(65);
     let reply = api.put(&deployment(&long), &good()).await;
     reply.refused("InvalidDeploymentName");
+    for section in ["contentVersion", "resources"] {
+        let mut body = good();
+        let sections = body["properties"]["template"].as_object_mut().unwrap();
+        sections.remove(section);
+        let reply = api.put(&deployment("d"), &body).await;
+        let message = reply.refused("InvalidRequestContent");
+        let expected = format!(
+            "The request content was invalid and could not be deserialized: 'Required property \
+             '{section}' not found in JSON. Path 'properties.template', line 1, position "
+        );
+        assert!(message.starts_with(&expected), "{message}");
+    }
     let mut alien = network("v1");
     alien["type"] = json!("Microsoft.Storage/storageAccounts");
     let reply = api

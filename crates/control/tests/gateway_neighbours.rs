@@ -665,3 +665,101 @@ async fn older_api_versions_have_what_they_had() {
         assert_eq!(policy.is_some(), policies, "{version}");
     }
 }
+
+/// Recorded from 2022 to 2026, each of them with and without.
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_api_versions_have_what_is_theirs_in_its_place() {
+    let site = site().await;
+    let path = net(GATEWAY);
+    site.api.create(&path, &gateway()).await;
+    let of = async |version: &str| {
+        let reply = site.api.get(&format!("{path}?api-version={version}")).await;
+        reply.expect(StatusCode::OK).body["properties"].clone()
+    };
+    let after = |bag: &Value, name: &str| {
+        let names = names(bag);
+        let at = names.iter().position(|own| *own == name)?;
+        at.checked_sub(1).map(|before| names[before].to_owned())
+    };
+    for (version, checks, tokens, advanced) in [
+        ("2023-11-01", false, false, false),
+        ("2024-10-01", true, false, false),
+        ("2025-07-01", true, true, false),
+        ("2026-01-01", true, true, true),
+    ] {
+        let bag = of(version).await;
+        let setting = &bag["backendHttpSettingsCollection"][0]["properties"];
+        let expected = match checks {
+            true => json!({
+                "pickHostNameFromBackendAddress": false, "dedicatedBackendConnection": false,
+                "validateCertChainAndExpiry": true, "validateSNI": true, "sniName": null,
+                "requestTimeout": 30,
+            }),
+            false => json!({"pickHostNameFromBackendAddress": false, "requestTimeout": 30}),
+        };
+        let expected = expected.to_string();
+        let inner = expected.trim_matches(['{', '}']);
+        assert!(setting.to_string().contains(inner), "{version}: {setting}");
+        for (name, before, is_there) in [
+            (
+                "entraJWTValidationConfigs",
+                "privateEndpointConnections",
+                tokens,
+            ),
+            ("advancedRoutingMaps", "urlPathMaps", advanced),
+            ("advancedRoutingConditionSets", "rewriteRuleSets", advanced),
+        ] {
+            let expected = is_there.then(|| before.to_owned());
+            assert_eq!(after(&bag, name), expected, "{version} {name}");
+        }
+    }
+    let whole = site.api.get(&path).await.body;
+    assert_eq!(whole.get("tags"), None, "none were sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_elsewhere_is_not_found() {
+    let site = site().await;
+    let mut elsewhere = gateway();
+    elsewhere["location"] = json!("westus");
+    let reply = site.api.put(&net(GATEWAY), &elsewhere).await;
+    let message = reply.refused("InvalidResourceReference");
+    assert!(
+        message.contains("both resources are in the same region"),
+        "{message}"
+    );
+    // Networks are peered across regions.
+    let mut other = json!({"location": "westus", "properties": {
+        "addressSpace": {"addressPrefixes": ["10.9.0.0/16"]},
+    }});
+    other["properties"]["virtualNetworkPeerings"] = json!([{"name": "p", "properties": {
+        "remoteVirtualNetwork": {"id": net("virtualNetworks/vnet1")},
+    }}]);
+    site.api.create(&net("virtualNetworks/far"), &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_member_that_nobody_knows_is_named() {
+    let site = site().await;
+    let mut body = gateway();
+    let setting = &mut body["properties"]["backendHttpSettingsCollection"][0]["properties"];
+    setting["foo"] = json!(1);
+    setting["bar"] = json!(2);
+    let reply = site.api.put(&net(GATEWAY), &body).await;
+    reply.refused("InvalidRequestFormat");
+    let details = reply.body["error"]["details"].as_array().unwrap();
+    let texts: Vec<&str> = details
+        .iter()
+        .filter_map(|one| one["message"].as_str())
+        .collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(
+        texts[0].starts_with("Could not find member 'foo'"),
+        "{texts:?}"
+    );
+    assert!(
+        texts[1].starts_with("Could not find member 'bar'"),
+        "{texts:?}"
+    );
+    assert_eq!(details[0].get("details"), None);
+}

@@ -522,3 +522,62 @@ async fn the_first_api_version_takes_a_range_by_any_address_in_it() {
     let subnet = &bag["subnets"][0]["properties"];
     assert_eq!(subnet["addressPrefix"], "10.0.0.0/28");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_without_a_list_of_subnets_keeps_those_that_it_has() {
+    let site = Site::with_group().await;
+    let body = network(&["10.0.0.0/16"], &[("a", "10.0.0.0/24")]);
+    site.api.create(&net(VNET), &body).await;
+    let mut without = body.clone();
+    let members = without["properties"].as_object_mut().unwrap();
+    members.remove("subnets");
+    let subnets = async |version: &str, body: &Value| {
+        let path = format!("{}?api-version={version}", net(VNET));
+        let made = site.api.create(&path, body).await;
+        made["properties"]["subnets"].as_array().unwrap().len()
+    };
+    assert_eq!(subnets("2023-09-01", &without).await, 1);
+    let mut emptied = without.clone();
+    emptied["properties"]["subnets"] = Value::Null;
+    assert_eq!(subnets("2023-09-01", &emptied).await, 0);
+    site.api.create(&net(VNET), &body).await;
+    assert_eq!(subnets("2023-06-01", &without).await, 0);
+}
+
+/// As recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn delegations_and_service_endpoints_are_filled_in() {
+    let site = Site::with_group().await;
+    let mut body = network(&["10.0.0.0/16"], &[("a", "10.0.0.0/24")]);
+    let bag = &mut body["properties"]["subnets"][0]["properties"];
+    bag["serviceEndpoints"] = json!([{"service": "Microsoft.Storage"}]);
+    bag["delegations"] = json!([
+        {"name": "0", "properties": {"serviceName": "Microsoft.Web/serverFarms"}},
+    ]);
+    let made = site.api.create(&net(VNET), &body).await;
+    let subnet = &made["properties"]["subnets"][0];
+    let bag = &subnet["properties"];
+    let endpoint =
+        r#"[{"provisioningState":"Succeeded","service":"Microsoft.Storage","locations":["*"]}]"#;
+    assert_eq!(bag["serviceEndpoints"].to_string(), endpoint);
+    let delegation = &bag["delegations"][0];
+    assert_eq!(
+        names(delegation),
+        ["name", "id", "etag", "properties", "type"]
+    );
+    let id = format!("{}/delegations/0", subnet["id"].as_str().unwrap());
+    assert_eq!(delegation["id"], id);
+    assert_eq!(delegation["etag"], subnet["etag"]);
+    assert_eq!(
+        delegation["type"],
+        "Microsoft.Network/virtualNetworks/subnets/delegations"
+    );
+    let expected = json!({
+        "provisioningState": "Succeeded",
+        "serviceName": "Microsoft.Web/serverFarms",
+        "actions": ["Microsoft.Network/virtualNetworks/subnets/action"],
+    });
+    assert_eq!(delegation["properties"], expected);
+    // What was read can be written.
+    site.api.create(&net(VNET), &made).await;
+}

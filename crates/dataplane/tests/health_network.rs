@@ -272,12 +272,8 @@ async fn health_that_the_platform_could_not_have_is_said_to_be_so_and_traffic_fl
 fn named(network: Network) -> Setup {
     let mut setup = Setup::default();
     let upstream = setup.upstream([Member::Fqdn("app.test".to_owned())], probed());
-    let endpoint = setup.endpoint(80, gatewright_snapshot::Scheme::Http);
-    setup.listener(
-        endpoint,
-        &[],
-        gatewright_snapshot::Action::Forward(upstream),
-    );
+    let endpoint = setup.endpoint(80, Scheme::Http);
+    setup.listener(endpoint, &[], Action::Forward(upstream));
     setup.snapshot.network = network.build();
     setup
 }

@@ -424,9 +424,8 @@ impl gatewright_control::Node for Served {
     ) -> Pending<'a, Result<Value, ArmError>> {
         Box::pin(async move {
             let report = self.board.health_on_demand(probe).await;
-            let report = report.map_err(|findings| match findings.first() {
-                Some(finding) => ArmError::from_finding(finding),
-                None => ArmError::new("InvalidRequestFormat", "Cannot parse the request."),
+            let report = report.map_err(|findings| {
+                ArmError::from_findings(&findings).unwrap_or_else(|| ArmError::not_parsed([]))
             })?;
             report
                 .of_gateway(&gateway.to_string())

@@ -164,6 +164,11 @@ impl Document {
         walk(self.value(), path)
     }
 
+    /// Line and column where it stands in the text that was read; 0 where there was none.
+    pub fn place(&self) -> (u32, u32) {
+        self.position(&Path::default())
+    }
+
     /// Line and column of the deepest value on this path that has a position.
     pub(crate) fn position(&self, path: &Path) -> (u32, u32) {
         let (mut place, mut value) = (&self.root.place, &self.root.value);

@@ -16,7 +16,8 @@ wire_items! {
         backend_ip_configurations: Vec<ForeignResource> => "backendIPConfigurations";
     }
     dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "routingRules",
-             "loadDistributionPolicies", "loadDistributionTargets", "advancedRoutingMaps"]
+             "loadDistributionPolicies", "loadDistributionTargets", "advancedRoutingMaps",
+             "advancedRoutingRules"]
 }
 
 wire_value_object! {
@@ -45,6 +46,14 @@ wire_items! {
         host_name: Option<String> => "hostName";
         /// Whether servers see their own name as the host name. Default false.
         pick_host_name_from_backend_address: Option<bool> => "pickHostNameFromBackendAddress";
+        /// Whether each client connection has a backend connection of its own.
+        dedicated_backend_connection: Option<bool> => "dedicatedBackendConnection";
+        /// Whether the chain and the dates of the server's certificate are checked.
+        validate_cert_chain_and_expiry: Option<bool> => "validateCertChainAndExpiry";
+        /// Whether the name in the server's certificate is checked.
+        validate_sni: Option<bool> => "validateSNI";
+        /// The name that is sent and checked in place of the host name.
+        sni_name: Option<String> => "sniName", OrNullV2;
         /// Name of the affinity cookie.
         affinity_cookie_name: Option<String> => "affinityCookieName";
         /// Path that takes the place of the matched part of the request's path.
@@ -59,16 +68,9 @@ wire_items! {
         trusted_root_certificates: Vec<Reference> => "trustedRootCertificates";
         /// Declared by the API without a documented effect on traffic.
         probe_enabled: Option<bool> => "probeEnabled";
-        /// Whether each client connection has a backend connection of its own.
-        dedicated_backend_connection: Option<bool> => "dedicatedBackendConnection";
-        /// Whether the chain and the dates of the server's certificate are checked.
-        validate_cert_chain_and_expiry: Option<bool> => "validateCertChainAndExpiry";
-        /// Whether the name in the server's certificate is checked.
-        validate_sni: Option<bool> => "validateSNI";
-        /// The name that is sent and checked in place of the host name.
-        sni_name: Option<String> => "sniName";
     }
-    dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "advancedRoutingMaps"]
+    dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "advancedRoutingMaps",
+             "advancedRoutingRules"]
 }
 
 wire_value_object! {

@@ -61,12 +61,12 @@ wire_items! {
         host_names: Vec<String> => "hostNames", Always;
         /// Whether a handshake without a known server name is refused. Default false.
         require_server_name_indication: Option<bool> => "requireServerNameIndication";
+        /// Whether HTTP/3 is offered. Default false. In no specification; recorded.
+        enable_http3: Option<bool> => "enableHttp3";
         /// Error pages of this listener; they come before those of the gateway.
         custom_error_configurations: Vec<CustomError> => "customErrorConfigurations";
         /// The firewall policy of this listener alone.
         firewall_policy: Option<Reference> => "firewallPolicy";
-        /// Whether HTTP/3 is offered. Default false. In no specification; recorded.
-        enable_http3: Option<bool> => "enableHttp3";
     }
     dropped ["requestRoutingRules", "redirectConfiguration"]
 }
@@ -119,10 +119,10 @@ wire_items! {
         private_ip_address: Option<String> => "privateIPAddress";
         /// How the private address is allocated.
         private_ip_allocation_method: Option<IpAllocationMethod> => "privateIPAllocationMethod";
-        /// The subnet of the address; not the gateway's own.
-        subnet: Option<Reference> => "subnet";
         /// Whether it is the primary one.
         primary: Option<bool> => "primary";
+        /// The subnet of the address; not the gateway's own.
+        subnet: Option<Reference> => "subnet";
     }
 }
 

@@ -31,7 +31,7 @@ pub struct ApplicationGateway {
     /// The Azure region.
     pub location: Option<String>,
     /// The owner's labels.
-    pub tags: IndexMap<String, String>,
+    pub tags: Option<IndexMap<String, String>>,
     /// Availability zones, as texts.
     pub zones: Vec<String>,
     /// The identity by which the gateway reads its Key Vault secrets.
@@ -63,7 +63,7 @@ wire_object! {
             "authenticationCertificates", AlwaysV1;
         /// Roots that servers' certificates may lead to (second generation).
         trusted_root_certificates: Vec<Item<TrustedRootCertificate>> =>
-            "trustedRootCertificates", AlwaysV2;
+            "trustedRootCertificates", AlwaysSinceV2;
         /// Chains that client certificates may lead to.
         trusted_client_certificates: Vec<Item<TrustedClientCertificate>> =>
             "trustedClientCertificates", AlwaysV2;
@@ -91,19 +91,20 @@ wire_object! {
         listeners: Vec<Item<Listener>> => "listeners", AlwaysV2;
         /// Path maps.
         url_path_maps: Vec<Item<UrlPathMap>> => "urlPathMaps", Always;
+        /// Maps of advanced rules.
+        advanced_routing_maps: Vec<Item<AdvancedRoutingMap>> =>
+            "advancedRoutingMaps", AlwaysV2;
         /// Rules for HTTP listeners.
         request_routing_rules: Vec<Item<RequestRoutingRule>> => "requestRoutingRules", Always;
         /// Rules for TCP/TLS listeners.
         routing_rules: Vec<Item<RoutingRule>> => "routingRules", AlwaysV2;
-        /// Maps of advanced rules.
-        advanced_routing_maps: Vec<Item<AdvancedRoutingMap>> => "advancedRoutingMaps";
-        /// Conditions of advanced rules.
-        advanced_routing_condition_sets: Vec<Item<AdvancedRoutingConditionSet>> =>
-            "advancedRoutingConditionSets";
         /// Custom probes.
         probes: Vec<Item<Probe>> => "probes", Always;
         /// Rewrite sets.
         rewrite_rule_sets: Vec<Item<RewriteRuleSet>> => "rewriteRuleSets", Always;
+        /// Conditions of advanced rules.
+        advanced_routing_condition_sets: Vec<Item<AdvancedRoutingConditionSet>> =>
+            "advancedRoutingConditionSets", AlwaysV2;
         /// Redirects.
         redirect_configurations: Vec<Item<RedirectConfiguration>> =>
             "redirectConfigurations", Always;
@@ -115,7 +116,7 @@ wire_object! {
             "privateEndpointConnections", AlwaysV2;
         /// Token validation.
         entra_jwt_validation_configs: Vec<Item<EntraJwtValidationConfig>> =>
-            "entraJWTValidationConfigs";
+            "entraJWTValidationConfigs", AlwaysV2;
         /// TLS policy of all listeners without a profile of their own.
         ssl_policy: Option<SslPolicy> => "sslPolicy";
         /// The firewall's settings where no firewall policy is used.
@@ -125,16 +126,16 @@ wire_object! {
         enable_http2: Option<bool> => "enableHttp2";
         /// Whether only FIPS 140-2 cryptography is used.
         enable_fips: Option<bool> => "enableFips";
+        /// Policy that holds where `ssl_policy` is absent; read-only.
+        default_predefined_ssl_policy: Option<SslPolicyName> => "defaultPredefinedSslPolicy";
         /// Bounds between which the gateway scales itself.
         autoscale_configuration: Option<AutoscaleConfiguration> => "autoscaleConfiguration";
         /// Reserved capacity (Basic_v2, Basic_WAF_v2).
         reserved_capacity: Option<i32> => "reservedCapacity";
-        /// Error pages of all listeners.
-        custom_error_configurations: Vec<CustomError> => "customErrorConfigurations";
         /// Switches of the whole gateway.
         global_configuration: Option<GlobalConfiguration> => "globalConfiguration";
-        /// Policy that holds where `ssl_policy` is absent; read-only.
-        default_predefined_ssl_policy: Option<SslPolicyName> => "defaultPredefinedSslPolicy";
+        /// Error pages of all listeners.
+        custom_error_configurations: Vec<CustomError> => "customErrorConfigurations";
         /// Whether a differing firewall policy may be associated.
         force_firewall_policy_association: Option<bool> => "forceFirewallPolicyAssociation";
         /// The firewall policy.

@@ -11,7 +11,8 @@ wire_items! {
         /// The rules; they run by ascending `rule_sequence`.
         rewrite_rules: Vec<RewriteRule> => "rewriteRules", Always;
     }
-    dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "advancedRoutingMaps"]
+    dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "advancedRoutingMaps",
+             "advancedRoutingRules"]
 }
 
 wire_value_object! {

@@ -108,7 +108,8 @@ wire_items! {
         /// Whether the request's query is kept.
         include_query_string: Option<bool> => "includeQueryString";
     }
-    dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "advancedRoutingMaps"]
+    dropped ["requestRoutingRules", "urlPathMaps", "pathRules", "advancedRoutingMaps",
+             "advancedRoutingRules"]
 }
 
 wire_items! {

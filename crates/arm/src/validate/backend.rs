@@ -113,24 +113,28 @@ fn ipv6(address: &BackendAddress) -> Option<Ipv6Addr> {
     texts.find_map(|text| text.trim().parse().ok())
 }
 
+/// Whether a name can only be a mistyped address: no top-level domain is a number.
+pub fn is_numeric(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next();
+    last.is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn address_fault(address: &BackendAddress) -> Option<&'static str> {
     let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     match (given(&address.fqdn), given(&address.ip_address)) {
         (true, true) => Some("give fqdn or ipAddress, not both"),
         (false, false) => Some("fqdn or ipAddress must be specified"),
-        (true, false) => {
-            let name = address.fqdn.as_deref().unwrap_or_default();
+        // Recorded: a name is taken as an ipAddress too.
+        (true, false) | (false, true) => {
+            let name = [&address.fqdn, &address.ip_address];
+            let name = name.into_iter().flatten().find(|text| !text.is_empty());
+            let name = name.map_or("", |text| text.trim());
             let bad = |c: char| c.is_whitespace() || matches!(c, '/' | ':' | '?' | '#' | '@' | '*');
             let is_address = || name.parse::<IpAddr>().is_ok();
-            (name.contains(bad) && !is_address())
-                .then_some("an fqdn is a plain name without scheme, port or path")
-        }
-        (false, true) => {
-            let text = address.ip_address.as_deref().unwrap_or_default();
-            text.trim()
-                .parse::<IpAddr>()
-                .is_err()
-                .then_some("the ipAddress is no IP address")
+            let is_no_name = || name.contains(bad) || is_numeric(name);
+            (!is_address() && is_no_name()).then_some(
+                "a server is a plain name or an IP address, without scheme, port or path",
+            )
         }
     }
 }

@@ -27,6 +27,7 @@ use std::str::FromStr;
 
 use crate::diagnostic::Diagnostic;
 use crate::model::ApplicationGateway;
+pub use backend::is_numeric;
 use checker::Checker;
 
 pub use format::name_fault;

@@ -95,13 +95,13 @@ fn capacity(c: &mut Checker<'_>, sku: &Sku) {
         }
         None if !scales && !c.is_v1() && !reserves => {
             let message = format!(
-                "Application Gateway {}: Must specify either Capacity or AutoscaleConfiguration \
-                 for the selected SKU tier {}",
+                "Application Gateway {} must specify either Capacity or AutoscaleConfiguration for \
+                 the selected SKU tier {}",
                 c.id(),
                 c.tier_name()
             );
             c.error(
-                codes::E_CAPACITY_MISSING,
+                "ApplicationGatewayV2SkuMustSpecifyEitherCapacityOrAutoscaleConfiguration",
                 message,
                 c.pointer_to("sku/capacity"),
             );

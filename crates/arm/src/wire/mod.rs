@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use members::Members;
 use reader::Reader;
-use writer::Writer;
+use writer::{Edition, Writer};
 
 /// A JSON value that stands for `Self`.
 pub(crate) trait WireValue: Sized {
@@ -26,7 +26,7 @@ pub(crate) trait WireValue: Sized {
 /// A member of an object, which may be absent.
 pub(crate) trait WireMember: Default {
     fn read_member(value: &Value, pointer: &str, reader: &mut Reader) -> Self;
-    /// `None` where the member is unset: the service never emits `null`.
+    /// `None` where the member is unset: the service emits `null` for one member alone.
     fn write_member(&self, writer: &Writer<'_>) -> Option<Value>;
     /// What an unset member looks like when the service emits it all the same.
     fn empty() -> Value;
@@ -52,8 +52,12 @@ pub(crate) enum Presence {
     Always,
     /// As `Always` on the first generation (Standard, WAF); as `IfSet` elsewhere.
     AlwaysV1,
-    /// As `Always` on the second generation; as `IfSet` on the first.
+    /// As `Always` on the second generation, Basic included; as `IfSet` on the first.
+    AlwaysSinceV2,
+    /// As `Always` on the second generation; as `IfSet` on the first, and on Basic.
     AlwaysV2,
+    /// On the second generation also as `null`; as `IfSet` elsewhere.
+    OrNullV2,
     /// Only when the caller asked for secrets.
     Secret,
 }
@@ -67,16 +71,18 @@ impl Presence {
         writer: &Writer<'_>,
         out: &mut Map<String, Value>,
     ) {
-        let always = match self {
-            Self::IfSet => false,
-            Self::Always => true,
-            Self::AlwaysV1 => writer.is_v1(),
-            Self::AlwaysV2 => !writer.is_v1(),
-            Self::Secret if writer.secrets() => false,
+        let edition = writer.edition();
+        let otherwise = match self {
+            Self::IfSet => None,
+            Self::Always => Some(M::empty()),
+            Self::AlwaysV1 => (edition == Edition::V1).then(M::empty),
+            Self::AlwaysSinceV2 => (edition != Edition::V1).then(M::empty),
+            Self::AlwaysV2 => (edition == Edition::V2).then(M::empty),
+            Self::OrNullV2 => (edition == Edition::V2).then_some(Value::Null),
+            Self::Secret if writer.secrets() => None,
             Self::Secret => return,
         };
-        let value = member.write_member(writer);
-        if let Some(value) = value.or_else(|| always.then(M::empty)) {
+        if let Some(value) = member.write_member(writer).or(otherwise) {
             out.insert(name.to_owned(), value);
         }
     }

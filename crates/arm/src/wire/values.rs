@@ -113,27 +113,31 @@ impl<T: WireValue> WireMember for Vec<T> {
     }
 }
 
+impl<T: WireValue> WireValue for IndexMap<String, T> {
+    fn read(value: &Value, at: &str, reader: &mut Reader) -> Option<Self> {
+        let members = reader.object(value, at)?.iter();
+        let members = members.filter(|(_, value)| !value.is_null());
+        let read = members.filter_map(|(key, value)| {
+            let read = T::read(value, &pointer::join(at, key), reader)?;
+            Some((key.clone(), read))
+        });
+        Some(read.collect())
+    }
+
+    fn write(&self, writer: &Writer<'_>) -> Value {
+        let members = self.iter();
+        let members = members.map(|(key, value)| (key.clone(), value.write(writer)));
+        Value::Object(members.collect())
+    }
+}
+
 impl<T: WireValue> WireMember for IndexMap<String, T> {
     fn read_member(value: &Value, at: &str, reader: &mut Reader) -> Self {
-        let Some(map) = reader.object(value, at) else {
-            return Self::new();
-        };
-        map.iter()
-            .filter(|(_, value)| !value.is_null())
-            .filter_map(|(key, value)| {
-                let read = T::read(value, &pointer::join(at, key), reader)?;
-                Some((key.clone(), read))
-            })
-            .collect()
+        Self::read(value, at, reader).unwrap_or_default()
     }
 
     fn write_member(&self, writer: &Writer<'_>) -> Option<Value> {
-        let members = || {
-            self.iter()
-                .map(|(k, v)| (k.clone(), v.write(writer)))
-                .collect()
-        };
-        (!self.is_empty()).then(|| Value::Object(members()))
+        (!self.is_empty()).then(|| self.write(writer))
     }
 
     fn empty() -> Value {

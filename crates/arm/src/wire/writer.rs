@@ -10,8 +10,18 @@ pub(crate) struct Writer<'a> {
     /// Etag and state of the gateway: each child carries those of its parent.
     etag: Option<&'a str>,
     state: Option<ProvisioningState>,
-    v1: bool,
+    edition: Edition,
     secrets: bool,
+}
+
+/// Editions of gateways whose answers have different members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edition {
+    /// Standard and WAF.
+    V1,
+    /// Basic: a second generation without what it does not offer.
+    Basic,
+    V2,
 }
 
 impl<'a> Writer<'a> {
@@ -24,13 +34,13 @@ impl<'a> Writer<'a> {
             parent,
             etag,
             state,
-            v1: false,
+            edition: Edition::V2,
             secrets: false,
         }
     }
 
-    pub(crate) fn for_v1(mut self, v1: bool) -> Self {
-        self.v1 = v1;
+    pub(crate) fn for_edition(mut self, edition: Edition) -> Self {
+        self.edition = edition;
         self
     }
 
@@ -59,8 +69,8 @@ impl<'a> Writer<'a> {
         self.state
     }
 
-    pub(crate) fn is_v1(&self) -> bool {
-        self.v1
+    pub(crate) fn edition(&self) -> Edition {
+        self.edition
     }
 
     pub(crate) fn secrets(&self) -> bool {

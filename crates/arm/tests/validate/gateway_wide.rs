@@ -6,7 +6,7 @@ use super::*;
 fn sku_rules() {
     expect(vec![
         (
-            "GW-E-capacity-missing",
+            "ApplicationGatewayV2SkuMustSpecifyEitherCapacityOrAutoscaleConfiguration",
             "/sku/capacity",
             vec![("/autoscaleConfiguration", json!(null))],
         ),

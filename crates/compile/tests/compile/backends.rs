@@ -17,15 +17,16 @@ fn members_are_addresses_or_names_in_lower_case_each_once() {
         {"ipAddress": "10.0.0.4"},
         {"fqdn": "App.Contoso.COM."},
         {"fqdn": "10.0.0.5"},
+        {"ipAddress": "other.contoso.com"},
         {"ipAddress": "10.0.0.4"},
         {"fqdn": "app.contoso.com"},
     ])))
     .snapshot;
     let ip = |text: &str| Member::Ip(text.parse().expect("an address"));
-    let name = Member::Fqdn("app.contoso.com".to_owned());
+    let [name, other] = ["app", "other"].map(|host| Member::Fqdn(format!("{host}.contoso.com")));
     assert_eq!(
         snapshot.pools[0].members,
-        [ip("10.0.0.4"), name, ip("10.0.0.5")]
+        [ip("10.0.0.4"), name, ip("10.0.0.5"), other]
     );
 }
 

@@ -55,6 +55,12 @@ pub(super) async fn answer(
         answer = challenge(answer, &realm, &core.config.tenant);
     }
     let caller = caller.as_ref().map_or("", Caller::app_id);
+    if path
+        .to_ascii_lowercase()
+        .contains("/providers/microsoft.network/")
+    {
+        answer = answer.with("x-ms-arm-service-request-id", ids.request.to_string());
+    }
     let (request, correlation) = (ids.request, &ids.correlation);
     let status = answer.status.as_u16();
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

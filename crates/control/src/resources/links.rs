@@ -6,7 +6,8 @@ use gatewright_arm::{ArmError, ResourceId};
 use serde_json::Value;
 
 use crate::core::Core;
-use crate::resources::document::Document;
+use crate::resources::document::{Document, plain_location};
+use crate::resources::edit::member;
 use crate::resources::references;
 use crate::resources::write::Call;
 
@@ -71,7 +72,8 @@ impl Core {
                     ),
                 ));
             }
-            if !self.inventory.contains_item(&one.target) {
+            let is_elsewhere = self.is_elsewhere(&target, body);
+            if is_elsewhere || !self.inventory.contains_item(&one.target) {
                 return Err(ArmError::new(
                     "InvalidResourceReference",
                     format!(
@@ -84,6 +86,27 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Whether a resource of the network, or what has it as a part, is in another region than the
+    /// body that refers to it. Networks alone are peered across regions.
+    fn is_elsewhere(&self, target: &ResourceId, body: &Value) -> bool {
+        let mut whole = target.clone();
+        while let Some(above) = whole.parent() {
+            whole = above;
+        }
+        let kind = whole.resource_type();
+        let is_peering = target.resource_type() == "Microsoft.Network/virtualNetworks";
+        if !kind.starts_with("Microsoft.Network/") || is_peering {
+            return false;
+        }
+        let known = self.inventory.find(&whole);
+        let there =
+            known.and_then(|known| known.summary.get("location")?.as_str().map(plain_location));
+        let here = member(body, "location")
+            .and_then(Value::as_str)
+            .map(plain_location);
+        there.is_some() && here.is_some() && there != here
     }
 
     /// The type of a resource that this control plane keeps, or of an item of one.

@@ -250,8 +250,7 @@ fn check_known(shape: &Shape, given: &Value, place: &Place<'_>) -> Result<(), Ar
     };
     let path = place.below(&shorten(name)).path;
     let message = no_such_member(name, contract, path.trim_start_matches('.'));
-    let detail = ArmError::new("InvalidJson", message);
-    Err(not_parsed(detail))
+    Err(not_parsed("InvalidJson", message))
 }
 
 /// The members of `properties`, the state first.
@@ -428,8 +427,7 @@ fn no_such_word(id: &ResourceId, text: &str) -> Option<ArmError> {
         }
     };
     let message = no_such_value(&contract, text);
-    let detail = ArmError::new("InvalidJsonResourceType", message);
-    Some(not_parsed(detail))
+    Some(not_parsed("InvalidJsonResourceType", message))
 }
 
 fn integer((least, most): (i64, i64), sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {
@@ -542,17 +540,13 @@ fn find<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 
 fn invalid(place: &Place<'_>, why: &str) -> ArmError {
     let path = place.path.trim_start_matches('.');
-    let detail = ArmError::new(
-        "InvalidJson",
-        format!(
-            "The value of '{path}' of {} is invalid: {why}. Path '{path}'.",
-            place.id
-        ),
+    let message = format!(
+        "The value of '{path}' of {} is invalid: {why}. Path '{path}'.",
+        place.id
     );
-    not_parsed(detail)
+    not_parsed("InvalidJson", message)
 }
 
-/// The network's word for a body that its parser does not take.
-fn not_parsed(detail: ArmError) -> ArmError {
-    ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
+fn not_parsed(code: &str, message: String) -> ArmError {
+    ArmError::not_parsed([(code.to_owned(), message)])
 }

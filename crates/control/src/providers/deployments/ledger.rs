@@ -314,8 +314,8 @@ pub(super) fn is_active(document: &Document) -> ArmError {
         "Unable to edit or replace deployment '{}': previous deployment from '{}' is still active \
          (expiration time is '{}'). Please see https://aka.ms/arm-deploy for usage details.",
         document.id.name().unwrap_or_default(),
-        clock::precise(document.changed),
-        clock::precise(document.changed + ACTIVE_MAX),
+        clock::american(document.changed),
+        clock::american(document.changed + ACTIVE_MAX),
     );
     ArmError::front_door("DeploymentActive", message)
 }

@@ -104,6 +104,17 @@ impl Source {
     }
 }
 
+/// The front door's word for a template without a section that it must have. Recorded, with the
+/// place of the template's end where ours is that of its beginning.
+fn lacks(section: &str, template: &Document) -> ArmError {
+    let (line, column) = template.place();
+    let message = format!(
+        "The request content was invalid and could not be deserialized: 'Required property \
+         '{section}' not found in JSON. Path 'properties.template', line {line}, position {column}.'."
+    );
+    ArmError::front_door("InvalidRequestContent", message)
+}
+
 impl Requested {
     /// Reads a body, as leniently as the service does.
     pub(super) fn read(bytes: &Bytes, origin: &str) -> Result<Self, Refusal> {
@@ -125,6 +136,11 @@ impl Requested {
             let message = "The request content was invalid: 'template' is required.";
             ArmError::front_door("InvalidRequestContent", message)
         })?;
+        for section in ["contentVersion", "resources"] {
+            if member(template.value(), section).is_none_or(Value::is_null) {
+                return Err(lacks(section, &template).into());
+            }
+        }
         let parameters = member(properties.value(), "parameters").and_then(Value::as_object);
         let parameters = parameters.cloned().unwrap_or_default();
         let source = Source {

@@ -32,12 +32,9 @@ use crate::resources::kind::{Ending, Kind, Prepared, Put};
 
 pub(crate) const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
 
-/// The first api-version whose gateways have the newer TLS policy by default.
+/// The first api-version whose gateways have the newer TLS policy by default (documented; recorded
+/// in 2024. Recordings of 2026 have it whatever the version).
 const NEWER_TLS_DEFAULT: ApiVersion = ApiVersion::new(2023, 2, 1);
-
-/// The first api-version whose gateways have listeners for TCP and TLS, and the family of the SKU.
-/// They are in answers under 2022-05-01, and in none under 2021-03-01 (recorded by the azure-cli).
-const TCP_SINCE: ApiVersion = ApiVersion::new(2021, 8, 1);
 
 pub(crate) struct Gateways;
 
@@ -100,15 +97,8 @@ impl Kind for Gateways {
     }
 
     fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
-        if api_version >= NEWER_TLS_DEFAULT {
-            return;
-        }
-        let Some(properties) = shown.edit().get_mut("properties") else {
-            return;
-        };
-        leave_newer_out(properties);
-        if api_version < TCP_SINCE {
-            leave_tcp_out(properties);
+        if api_version < gatewright_arm::ALL_MEMBERS_SINCE {
+            gatewright_arm::leave_newer_members_out(shown.edit(), api_version);
         }
     }
 
@@ -167,40 +157,6 @@ fn hide_principals(body: &mut Value) {
     let identities = identities.and_then(Value::as_object_mut);
     for shown in identities.into_iter().flat_map(Map::values_mut) {
         *shown = json!({});
-    }
-}
-
-/// Answers of older api-versions have neither the default TLS policy nor, unless it is on, HTTP/3
-/// (recorded under 2022-05-01 and 2023-02-01).
-fn leave_newer_out(properties: &mut Value) {
-    if let Some(members) = properties.as_object_mut() {
-        members.shift_remove("defaultPredefinedSslPolicy");
-    }
-    let listeners = properties
-        .get_mut("httpListeners")
-        .and_then(Value::as_array_mut);
-    for listener in listeners.into_iter().flatten() {
-        let own = listener
-            .get_mut("properties")
-            .and_then(Value::as_object_mut);
-        if let Some(own) = own.filter(|own| own.get("enableHttp3") == Some(&json!(false))) {
-            own.shift_remove("enableHttp3");
-        }
-    }
-}
-
-fn leave_tcp_out(properties: &mut Value) {
-    let Some(members) = properties.as_object_mut() else {
-        return;
-    };
-    for name in ["backendSettingsCollection", "listeners", "routingRules"] {
-        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        if members.get(name).is_some_and(is_empty) {
-            members.shift_remove(name);
-        }
-    }
-    if let Some(Value::Object(sku)) = members.get_mut("sku") {
-        sku.shift_remove("family");
     }
 }
 
@@ -296,17 +252,15 @@ fn read(put: &Put<'_>) -> Result<ApplicationGateway, ArmError> {
         return Err(ArmError::new("InternalServerError", "An error occurred."));
     }
     read_put(put.body, put.id.name().unwrap_or_default()).map_err(|error| match error {
-        ReadError::Invalid(findings) => match findings.iter().find(|finding| finding.is_error()) {
-            Some(first) => ArmError::from_finding(first),
-            None => unreadable("it holds no gateway"),
-        },
+        ReadError::Invalid(findings) => {
+            ArmError::from_findings(&findings).unwrap_or_else(|| unreadable("it holds no gateway"))
+        }
         other => unreadable(&other.to_string()),
     })
 }
 
 fn unreadable(why: &str) -> ArmError {
-    let detail = ArmError::new("InvalidJson", why);
-    ArmError::new("InvalidRequestFormat", "Cannot parse the request.").with_detail(detail)
+    ArmError::not_parsed([("InvalidJson".to_owned(), why.to_owned())])
 }
 
 /// The members that are the server's.

@@ -85,7 +85,10 @@ pub(super) fn check(
     previous: Option<&Value>,
     inventory: &Inventory,
 ) -> Result<(), ArmError> {
-    items_mut(body, "subnets").for_each(settle_members);
+    for subnet in items_mut(body, "subnets") {
+        settle_members(subnet);
+        items_mut(subnet, "delegations").for_each(allow_actions);
+    }
     let space = space(id, body)?;
     let mut subnets = Vec::new();
     for subnet in items(body, "subnets") {
@@ -114,6 +117,33 @@ fn settle_members(subnet: &mut Value) {
         true if several || !bag.contains_key("addressPrefix") => bag.shift_remove("addressPrefix"),
         _ => bag.shift_remove("addressPrefixes"),
     };
+}
+
+/// What a service may do in a subnet that is delegated to it. Recorded for these services.
+fn allow_actions(delegation: &mut Value) {
+    const SUBNETS: &str = "Microsoft.Network/virtualNetworks/subnets";
+    let join = format!("{SUBNETS}/join/action");
+    let service = delegation.pointer("/properties/serviceName");
+    let service = service.and_then(Value::as_str).unwrap_or_default();
+    let actions = match service.to_ascii_lowercase().as_str() {
+        "microsoft.batch/batchaccounts"
+        | "microsoft.containerinstance/containergroups"
+        | "microsoft.logic/integrationserviceenvironments"
+        | "microsoft.servicefabricmesh/networks"
+        | "microsoft.web/hostingenvironments"
+        | "microsoft.web/serverfarms" => json!([format!("{SUBNETS}/action")]),
+        "microsoft.baremetal/azurevmware"
+        | "microsoft.baremetal/crayservers"
+        | "microsoft.hardwaresecuritymodules/dedicatedhsms"
+        | "microsoft.netapp/volumes" => json!(["Microsoft.Network/networkinterfaces/*", join]),
+        "microsoft.databricks/workspaces" | "microsoft.sql/managedinstances" => json!([
+            join,
+            format!("{SUBNETS}/prepareNetworkPolicies/action"),
+            format!("{SUBNETS}/unprepareNetworkPolicies/action"),
+        ]),
+        _ => json!([join]),
+    };
+    delegation["properties"]["actions"] = actions;
 }
 
 fn space(id: &ResourceId, body: &Value) -> Result<Vec<Prefix>, ArmError> {

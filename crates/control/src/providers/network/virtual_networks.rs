@@ -10,6 +10,7 @@ use super::{gateway_subnets, peerings, subnets, watchers};
 use crate::core::Core;
 use crate::operations::Operation;
 use crate::resources::document::Document;
+use crate::resources::edit;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
@@ -21,11 +22,17 @@ pub(super) const NETWORKS: &str = "Microsoft.Network/virtualNetworks";
 
 /// The first api-versions whose networks have pools of addresses, and policies for endpoints.
 const POOLS_SINCE: ApiVersion = ApiVersion::new(2024, 1, 1);
+/// The first one whose answers have no pools any more where there are none (recorded in 2026).
+const POOLS_UNTIL: ApiVersion = ApiVersion::new(2024, 7, 1);
 const POLICIES_SINCE: ApiVersion = ApiVersion::new(2024, 5, 1);
 
 /// The first api-version whose ranges must have no bits behind their length. Recorded: 2015-06-15
 /// takes them; where between the two this began is not known.
 const EXACT_RANGES_SINCE: ApiVersion = ApiVersion::new(2016, 1, 1);
+
+/// The first api-version under which a network without a list of subnets keeps those that it has
+/// (announced by the service).
+const SUBNETS_STAY_SINCE: ApiVersion = ApiVersion::new(2023, 9, 1);
 
 const POLICY: &[&str] = &[
     "Disabled",
@@ -86,8 +93,8 @@ const SUBNET: Shape = Shape {
         server("ipConfigurations"),
         server("applicationGatewayIPConfigurations"),
         server("privateLinkIpConfigurations"),
-        member("serviceEndpoints", Form::Any),
-        defaulted("delegations", Form::Any, "[]"),
+        member("serviceEndpoints", Form::Objects(SERVICE_ENDPOINT)),
+        defaulted("delegations", Form::Items(&DELEGATION), "[]"),
         defaulted(
             "privateEndpointNetworkPolicies",
             Form::Word(POLICY),
@@ -116,6 +123,27 @@ const SUBNET: Shape = Shape {
             "serviceGateway",
             "sharingScope",
         ],
+    },
+};
+
+const SERVICE_ENDPOINT: &[Member] = &[
+    computed("provisioningState", "\"Succeeded\""),
+    shape::required("service", Form::Text),
+    defaulted("locations", Form::Texts, "[\"*\"]"),
+    member("networkIdentifier", Form::Reference),
+];
+
+const DELEGATION: Shape = Shape {
+    type_last: true,
+    head: &[],
+    properties: &[
+        shape::required("serviceName", Form::Text),
+        computed("actions", "[]"),
+    ],
+    tail: &[],
+    bounds: Bounds::These {
+        contract: "ServiceDelegationProperties",
+        others: &[],
     },
 };
 
@@ -192,6 +220,9 @@ impl Kind for VirtualNetworks {
         Box::pin(async move {
             let previous = put.previous_body();
             let mut body = put.shaped(&NETWORK)?;
+            if put.api_version >= SUBNETS_STAY_SINCE {
+                keep_subnets(&put, &mut body);
+            }
             if put.api_version < EXACT_RANGES_SINCE {
                 subnets::settle_ranges(&mut body);
             }
@@ -205,14 +236,17 @@ impl Kind for VirtualNetworks {
     /// Recorded: neither under 2022-01-01; pools of addresses under 2024-01-01, policies since
     /// 2024-05-01.
     fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
-        if api_version >= POLICIES_SINCE {
+        let has_pools = (POOLS_SINCE..POOLS_UNTIL).contains(&api_version);
+        if has_pools && api_version >= POLICIES_SINCE {
             return;
         }
         let Some(Value::Object(members)) = shown.edit().get_mut("properties") else {
             return;
         };
-        members.shift_remove("privateEndpointVNetPolicies");
-        if api_version >= POOLS_SINCE {
+        if api_version < POLICIES_SINCE {
+            members.shift_remove("privateEndpointVNetPolicies");
+        }
+        if has_pools {
             return;
         }
         leave_pools_out(members.get_mut("addressSpace").into_iter());
@@ -238,7 +272,11 @@ impl Kind for VirtualNetworks {
             ] {
                 if !users.is_empty() {
                     let bag = &mut subnet["properties"];
-                    insert_before(bag, "delegations", name, shape::references(users));
+                    let next = match bag.get("serviceEndpoints") {
+                        Some(_) => "serviceEndpoints",
+                        None => "delegations",
+                    };
+                    insert_before(bag, next, name, shape::references(users));
                 }
             }
         }
@@ -270,6 +308,16 @@ impl Kind for VirtualNetworks {
 
     fn touches(&self, before: Option<&Value>, after: Option<&Value>) -> Vec<ResourceId> {
         peerings::touched(before, after)
+    }
+}
+
+/// A client that says nothing of subnets leaves them as they are; an empty list takes them away, as
+/// does `null`.
+fn keep_subnets(put: &Put<'_>, body: &mut Value) {
+    let bag = edit::member(put.body, "properties");
+    let said = bag.and_then(|bag| edit::member(bag, "subnets"));
+    if let (None, Some(subnets)) = (said, put.kept("/properties/subnets")) {
+        body["properties"]["subnets"] = subnets.clone();
     }
 }
 
