@@ -220,7 +220,7 @@ fn advanced_maps_and_links_are_shown_as_they_were_recorded() {
     let frontend = &written["properties"]["frontendIPConfigurations"][0]["properties"];
     let last = frontend
         .as_object()
-        .and_then(|members| members.keys().last());
+        .and_then(|members| members.keys().next_back());
     assert_eq!(last.map(String::as_str), Some("privateLinkConfiguration"));
     // An answer can be sent back.
     assert_eq!(

@@ -112,10 +112,7 @@ async fn every_answer_has_the_headers_of_the_service() {
         assert!(header("server").is_none());
     }
     // The network's own provider has an id of its own.
-    let network = url.replace(
-        "/subscriptions?",
-        &format!("{}?", support::net("routeTables")),
-    );
+    let network = url.replace("/subscriptions?", &format!("{}?", net("routeTables")));
     let answer = api
         .client
         .get(&network)

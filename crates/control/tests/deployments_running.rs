@@ -225,6 +225,16 @@ async fn a_gateway_with_everything_around_it() {
         detail["code"], "ApplicationGatewayRequestRoutingRulePriorityCannotBeEmpty",
         "{detail:#}"
     );
+    let mut wrong = everything_new(Some(100));
+    wrong["properties"]["parameters"]["certPassword"]["value"] = json!("not it");
+    let validate = format!("{}/validate", deployment("d"));
+    let reply = api.post(&validate, Some(&wrong)).await;
+    reply.refused("InvalidTemplateDeployment");
+    let code = &reply.body["error"]["details"][0]["code"];
+    assert_eq!(
+        code, "ApplicationGatewaySslCertificatePasswordIncorrect",
+        "{reply:#?}"
+    );
     let body = everything_new(Some(100));
     let validate = format!("{}/validate", deployment("d"));
     api.post(&validate, Some(&body))

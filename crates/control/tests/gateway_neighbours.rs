@@ -293,6 +293,28 @@ async fn the_platform_must_reach_a_gateway() {
     assert_eq!(reply.refused(CODE), expected, "on the rule");
     let reply = api.delete(&first).await;
     assert_eq!(reply.refused(CODE), expected, "on its end");
+    // Nor may the gateway be kept from the Internet.
+    let out = |to: &str, ports: &str| {
+        let mut rule = rule(100, "Deny", "*", ports);
+        rule["properties"]["direction"] = json!("Outbound");
+        rule["properties"]["destinationAddressPrefix"] = json!(to);
+        rule
+    };
+    let one = net(&format!("{GROUP}/securityRules/out"));
+    for to in ["Internet", "*"] {
+        let reply = api.put(&one, &out(to, "*")).await;
+        let expected = format!(
+            "Network security group {} blocks outgoing Internet traffic on subnet {}, associated \
+             with Application Gateway {}. This is not permitted for Application Gateways that have \
+             fast update enabled or have V2 Sku.",
+            net(GROUP),
+            subnet("gateways"),
+            net(GATEWAY)
+        );
+        let code = "ApplicationGatewaySubnetOutboundTrafficBlockedByNetworkSecurityGroup";
+        assert_eq!(reply.refused(code), expected, "{to}");
+    }
+    api.create(&one, &out("10.0.1.0/24", "*")).await;
     // On the subnet that is given the group.
     let other = "networkSecurityGroups/nsg2";
     api.create(&net(other), &group(&[])).await;

@@ -581,3 +581,17 @@ async fn delegations_and_service_endpoints_are_filled_in() {
     // What was read can be written.
     site.api.create(&net(VNET), &made).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn name_servers_are_addresses() {
+    let site = Site::with_group().await;
+    let mut body = network(&["10.0.0.0/16"], &[]);
+    for bad in ["", "dns.contoso.com"] {
+        body["properties"]["dhcpOptions"] = json!({"dnsServers": ["10.0.0.4", bad]});
+        let reply = site.api.put(&net(VNET), &body).await;
+        let message = reply.refused("NetcfgInvalidIPAddress");
+        assert_eq!(message, format!("IP address is not valid '{bad}'."));
+    }
+    body["properties"]["dhcpOptions"] = json!({"dnsServers": ["10.0.0.4", "fd00::4"]});
+    site.api.create(&net(VNET), &body).await;
+}

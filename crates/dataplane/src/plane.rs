@@ -86,6 +86,8 @@ pub struct UpstreamState {
     pub pool: String,
     pub setting: String,
     pub servers: Vec<ServerState>,
+    /// Failed probes in a row that make a server unhealthy; `None` where nothing is probed.
+    pub unhealthy_threshold: Option<u32>,
     /// Why the platform could not tell the health of this gateway's servers: a clause. By the
     /// network policy, where there is one.
     pub unretrievable: Option<String>,
@@ -262,6 +264,7 @@ impl Dataplane {
                 gateway_id: snapshot.gateway(pool.gateway).resource_id.clone(),
                 pool: pool.name.clone(),
                 setting: snapshot.setting(upstream.setting).name.clone(),
+                unhealthy_threshold: threshold(snapshot, upstream),
                 unretrievable: unretrievable(snapshot, pool.gateway),
                 servers: members
                     .flat_map(|(position, member)| {
@@ -491,6 +494,11 @@ fn servers_of(
     }
     let has_no_such_name = is_nameless(&name);
     vec![nameless_state(name, has_no_such_name)]
+}
+
+fn threshold(snapshot: &Snapshot, upstream: Upstream) -> Option<u32> {
+    let probe = snapshot.setting(upstream.setting).probe.as_ref();
+    probe.map(|probe| probe.unhealthy_threshold)
 }
 
 /// The state of a member whose name has no address.

@@ -67,6 +67,9 @@ pub(crate) struct ServerHealth {
     pub(crate) probed_at: Option<String>,
     /// How many probes in a row had the last one's result.
     pub(crate) in_a_row: u32,
+    /// How many failed ones in a row make it unhealthy; absent where it is not probed on schedule.
+    #[serde(default)]
+    pub(crate) unhealthy_threshold: Option<u32>,
     /// What the last probe asked for, how its steps went, and which certificates it saw.
     pub(crate) probe: Option<Value>,
 }
@@ -265,7 +268,10 @@ fn setting_health(upstream: &UpstreamState, now: u64) -> SettingHealth {
     let unretrievable = upstream.unretrievable.as_deref();
     let servers = upstream.servers.iter().map(|one| match unretrievable {
         Some(why) => unretrievable_server(server(one, now), why),
-        None => server(one, now),
+        None => ServerHealth {
+            unhealthy_threshold: upstream.unhealthy_threshold,
+            ..server(one, now)
+        },
     });
     SettingHealth {
         setting: upstream.setting.clone(),
@@ -303,6 +309,7 @@ fn server(state: &ServerState, now: u64) -> ServerHealth {
         for_seconds: (state.since_micros).map(|since| now.saturating_sub(since) / 1_000_000),
         probed_at: record.map(|record| rfc3339(record.at_micros)),
         in_a_row: state.in_a_row,
+        unhealthy_threshold: None,
         probe: record.map(probe),
     }
 }
@@ -419,6 +426,7 @@ mod tests {
             pool: "web".to_owned(),
             setting: "http".to_owned(),
             servers,
+            unhealthy_threshold: Some(3),
             unretrievable: None,
         };
         BackendHealth::new(&snapshot(), &[upstream], 4_500_000)

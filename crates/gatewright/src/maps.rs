@@ -1,12 +1,16 @@
 //! `--map`, and which of its rules lead nowhere.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use gatewright_dataplane::{Mapping, MappingError};
 use gatewright_snapshot::{Member, Snapshot};
 
 use crate::findings::{Finding, Level};
+
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
 
 /// What a finding names in place of a file.
 const FLAG: &str = "--map";
@@ -66,9 +70,12 @@ pub(crate) fn unused(rules: &[MapRule], snapshot: &Snapshot) -> Vec<Finding> {
     rules.iter().filter(is_unused).map(tell).collect()
 }
 
-/// Every `host:port` that requests or probes may go to.
+/// Every `host:port` that requests, probes or questions for names may go to.
 fn servers(snapshot: &Snapshot) -> BTreeSet<String> {
-    let mut servers = BTreeSet::new();
+    let networks = snapshot.network.networks().iter();
+    let name_servers = networks.flat_map(|network| &network.dns_servers);
+    let at_their_port = |ip: &IpAddr| SocketAddr::new(*ip, DNS_PORT).to_string();
+    let mut servers: BTreeSet<String> = name_servers.map(at_their_port).collect();
     for upstream in &snapshot.upstreams {
         let setting = snapshot.setting(upstream.setting);
         let probe_port = setting.probe.as_ref().map(|probe| probe.port);
@@ -101,6 +108,8 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use gatewright_snapshot::network::{Beyond, NetworkPolicyBuilder, VirtualNetwork};
+
     use super::*;
 
     fn text_of(rule: &str) -> String {
@@ -114,6 +123,32 @@ mod tests {
         assert_eq!(text_of("fd00::1=127.0.0.1:1"), "[fd00::1]");
         assert_eq!(text_of("[fd00::1]:80=127.0.0.1:1"), "[fd00::1]:80");
         assert_eq!(host_of("[fd00::1]:80"), "[fd00::1]");
+    }
+
+    #[test]
+    fn a_stand_in_of_a_networks_name_server_is_used() {
+        let mut networks = NetworkPolicyBuilder::default();
+        networks.add_network(VirtualNetwork {
+            name: "net".to_owned(),
+            resource_id: String::new(),
+            address_space: Vec::new(),
+            peers: Vec::new(),
+            beyond: Beyond::Nothing,
+            dns_servers: vec![[10, 0, 1, 4].into(), "fd00::4".parse().unwrap()],
+        });
+        let snapshot = Snapshot {
+            network: networks.build(),
+            ..Snapshot::default()
+        };
+        let rules = ["10.0.1.4:53", "[fd00::4]:53", "10.0.1.4", "10.0.1.5:53"];
+        let rules = rules.map(|from| format!("{from}=127.0.0.1:5353").parse().unwrap());
+        let told = unused(&rules, &snapshot);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].message.contains("10.0.1.5:53"),
+            "{}",
+            told[0].message
+        );
     }
 
     #[test]

@@ -166,6 +166,7 @@ impl Board {
             pool: snapshot.pool(upstream.pool).name.clone(),
             setting: snapshot.setting(upstream.setting).name.clone(),
             servers,
+            unhealthy_threshold: None,
             unretrievable: None,
         };
         Ok(BackendHealth::of_upstream(&state, row, unix_micros()))

@@ -254,7 +254,16 @@ impl Stored {
         let ApplyError::Bind { endpoint, .. } = error else {
             return false;
         };
-        let refusal = ArmError::new("FrontendCannotListen", error.to_string());
+        let message = match ResourceId::parse(&endpoint.gateway) {
+            Ok(id) => format!(
+                "{error}; then bring the gateway up: az network application-gateway update -g {} \
+                 -n {}",
+                id.resource_group().unwrap_or_default(),
+                id.name().unwrap_or_default()
+            ),
+            Err(_) => error.to_string(),
+        };
+        let refusal = ArmError::new("FrontendCannotListen", message);
         self.blame_one(&endpoint.gateway, refusal, chosen)
     }
 

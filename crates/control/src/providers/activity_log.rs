@@ -47,13 +47,14 @@ const GROUP: &str = "/resourceGroupName";
 const RESOURCE: &str = "/resourceId";
 
 /// The members that can be compared, by the names of the filter.
-const MEMBERS: [(&str, &str); 6] = [
+const MEMBERS: [(&str, &str); 7] = [
     ("resourcegroupname", GROUP),
     ("resourceid", RESOURCE),
     ("resourceuri", RESOURCE),
     ("resourceprovider", "/resourceProviderName/value"),
     ("correlationid", "/correlationId"),
     ("caller", "/caller"),
+    ("status", "/status/value"),
 ];
 
 impl Filter {
@@ -155,6 +156,9 @@ mod tests {
 
     #[test]
     fn the_filter_that_az_sends_is_understood() {
+        let failed = Filter::parse("status eq 'Failed'").unwrap();
+        assert!(failed.lets_through(&json!({"status": {"value": "Failed"}})));
+        assert!(!failed.lets_through(&json!({"status": {"value": "Started"}})));
         let text = "eventTimestamp ge 2026-11-26T00:00:00Z and eventTimestamp le \
                     2026-11-26T06:00:00Z and resourceGroupName eq 'rg1'";
         let filter = Filter::parse(text).unwrap();

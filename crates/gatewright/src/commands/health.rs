@@ -204,8 +204,8 @@ fn table(report: &BackendHealth) -> Vec<String> {
         lines.extend(notes.iter().map(|note| format!("    {note}")));
     }
     lines.push(String::new());
-    lines.push(summary(report));
     lines.extend(reasons(report));
+    lines.push(summary(report));
     lines
 }
 
@@ -283,6 +283,16 @@ fn notes(server: &ServerHealth) -> Vec<String> {
     }
     if server.is_kept {
         notes.push("It takes traffic all the same: the probe's minServers keeps it.".to_owned());
+    }
+    if let (HEALTHY, false, Some(most)) = (
+        server.health.as_str(),
+        server.is_kept,
+        server.unhealthy_threshold,
+    ) {
+        let failed = server.in_a_row;
+        notes.push(format!(
+            "failed {failed} of {most} times: at {most} in a row the server is Unhealthy"
+        ));
     }
     notes.extend(
         server
@@ -392,9 +402,9 @@ mod tests {
             "empty   http     (the pool is empty)            -          -     -",
             "unused  -        (no rule leads here)           -          -     -",
             "",
-            "1 of 2 servers is not healthy",
             "pool empty has no server, and a rule leads to it with setting http: its requests are \
              answered with 502",
+            "1 of 2 servers is not healthy",
         ];
         assert_eq!(table(&report()), expected);
     }
@@ -413,15 +423,24 @@ mod tests {
             ExitCode::FAILURE,
             "the gateway is stopped"
         );
-        let told = table(&report).pop();
         let expected = "gateway gw is stopped: every request is answered with 502";
-        assert_eq!(told.as_deref(), Some(expected));
+        assert!(table(&report).iter().any(|line| line == expected));
         report.pools[0].idle = Some("failed".to_owned());
         assert_eq!(exit_code(&report), ExitCode::FAILURE);
-        let told = table(&report).pop().unwrap();
-        assert!(
-            told.starts_with("gateway gw is in a failed state"),
-            "{told}"
-        );
+        let told = table(&report).join("\n");
+        assert!(told.contains("\ngateway gw is in a failed state"), "{told}");
+    }
+
+    #[test]
+    fn a_server_that_begins_to_fail_is_told_before_it_is_unhealthy() {
+        let mut report = report();
+        let server = &mut report.pools[0].settings[0].servers[1];
+        server.health = HEALTHY.to_owned();
+        (server.in_a_row, server.unhealthy_threshold) = (2, Some(3));
+        let told = table(&report).join("\n");
+        let expected = "\n    failed 2 of 3 times: at 3 in a row the server is Unhealthy\n";
+        assert!(told.contains(expected), "{told}");
+        report.pools[0].settings[0].servers[1].health = "Unhealthy".to_owned();
+        assert!(!table(&report).join("\n").contains("in a row"));
     }
 }

@@ -1,9 +1,11 @@
 //! What a gateway needs of its subnet. Judged whenever one of those that could break it is written:
 //! the gateway, the subnet, the security group, the route table.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use gatewright_arm::{ArmError, ResourceId, read_network};
 use gatewright_compile::compile_network;
-use gatewright_snapshot::network::{ManagementPorts, Prefix};
+use gatewright_snapshot::network::{Direction, Flow, ManagementPorts, NetworkPolicy, Prefix};
 use gatewright_snapshot::{Generation, SubnetIndex};
 use serde_json::{Value, json};
 
@@ -11,6 +13,9 @@ use super::subnets::Subnet;
 use super::virtual_networks::{NETWORKS, id_of, is_gateway_place, items, name_of, reference_of};
 use crate::core::Core;
 use crate::resources::document::Document;
+
+/// An address in the middle of the Internet, which stands for all of it.
+const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(20, 20, 20, 20));
 
 /// Tiers of the first generation, of which the service asks nothing.
 const FIRST_GENERATION: [&str; 2] = ["Standard", "WAF"];
@@ -193,17 +198,8 @@ async fn attached(core: &Core, subnet: &Value, member: &str) -> Result<Option<Do
 /// Whether a gateway of the second generation can live in this place.
 fn check(place: &Place<'_>, gateway: &str) -> Result<(), ArmError> {
     let subnet = id_of(place.subnet);
-    if let Some(group) = place.group.filter(|group| is_blocked(place, group)) {
-        let (first, last) = Generation::V2.management_ports();
-        return Err(ArmError::new(
-            "ApplicationGatewaySubnetInboundTrafficBlockedByNetworkSecurityGroup",
-            format!(
-                "Network security group {} blocks incoming internet traffic on ports {first} - \
-                 {last} to subnet {subnet}, associated with Application Gateway {gateway}. This is \
-                 not permitted for Application Gateways that have V2 Sku.",
-                id_of(group)
-            ),
-        ));
+    if let Some(group) = place.group {
+        check_blocks(place, group, gateway)?;
     }
     let Some(table) = place.table else {
         return Ok(());
@@ -222,6 +218,39 @@ fn check(place: &Place<'_>, gateway: &str) -> Result<(), ArmError> {
     ))
 }
 
+/// Whether the group lets the platform in, and the gateway out to the Internet.
+fn check_blocks(place: &Place<'_>, group: &Value, gateway: &str) -> Result<(), ArmError> {
+    let Some(policy) = policy(place, group) else {
+        return Ok(());
+    };
+    let (group, subnet, at) = (id_of(group), id_of(place.subnet), SubnetIndex::new(0));
+    let ports = policy.management_ports(at, Generation::V2);
+    if matches!(ports, ManagementPorts::Denied { .. }) {
+        let (first, last) = Generation::V2.management_ports();
+        return Err(ArmError::new(
+            "ApplicationGatewaySubnetInboundTrafficBlockedByNetworkSecurityGroup",
+            format!(
+                "Network security group {group} blocks incoming internet traffic on ports {first} \
+                 - {last} to subnet {subnet}, associated with Application Gateway {gateway}. This \
+                 is not permitted for Application Gateways that have V2 Sku."
+            ),
+        ));
+    }
+    let flow = Flow::tcp(at, SOMEWHERE, 443);
+    let gate = policy.subnet_gate(at, &flow, Direction::Outbound);
+    match gate.decision() {
+        Some(decision) if decision.is_denied() => Err(ArmError::new(
+            "ApplicationGatewaySubnetOutboundTrafficBlockedByNetworkSecurityGroup",
+            format!(
+                "Network security group {group} blocks outgoing Internet traffic on subnet \
+                 {subnet}, associated with Application Gateway {gateway}. This is not permitted \
+                 for Application Gateways that have fast update enabled or have V2 Sku."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The name and the next hop of a route for the whole Internet that leads elsewhere.
 fn default_elsewhere(route: &Value) -> Option<(&str, &str)> {
     let bag = route.get("properties")?;
@@ -231,9 +260,9 @@ fn default_elsewhere(route: &Value) -> Option<(&str, &str)> {
     is_elsewhere.then(|| (name_of(route), hop))
 }
 
-/// Whether the group keeps the platform from the gateway. Rules that cannot be evaluated are
-/// skipped, as for traffic.
-fn is_blocked(place: &Place<'_>, group: &Value) -> bool {
+/// The policy of the subnet alone; `None` where it cannot be judged. Rules that cannot be evaluated
+/// are skipped, as for traffic.
+fn policy(place: &Place<'_>, group: &Value) -> Option<NetworkPolicy> {
     let mut network = place.network.clone();
     network["properties"]["subnets"] = json!([place.subnet]);
     network["properties"]["virtualNetworkPeerings"] = json!([]);
@@ -243,19 +272,14 @@ fn is_blocked(place: &Place<'_>, group: &Value) -> bool {
             Ok(report) => documents.push(report.resources),
             Err(error) => {
                 tracing::warn!("a security group cannot be judged: {error}");
-                return false;
+                return None;
             }
         }
     }
     let Ok(compiled) = compile_network(&documents, &[]) else {
         tracing::warn!("the security group {} cannot be evaluated", id_of(group));
-        return false;
+        return None;
     };
-    if compiled.policy.subnets().is_empty() {
-        return false;
-    }
-    let ports = compiled
-        .policy
-        .management_ports(SubnetIndex::new(0), Generation::V2);
-    matches!(ports, ManagementPorts::Denied { .. })
+    let has_subnet = !compiled.policy.subnets().is_empty();
+    has_subnet.then_some(compiled.policy)
 }

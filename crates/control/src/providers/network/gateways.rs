@@ -69,7 +69,8 @@ impl Kind for Gateways {
         let mut gateway = read(put)?;
         own(&mut gateway, put, previous);
         before.keep_secrets(&mut gateway);
-        check(&gateway, put, previous).map(drop)
+        check(&gateway, put, previous)?;
+        check_certificates(&gateway)
     }
 
     fn settle<'a>(
@@ -210,6 +211,26 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         judged: Some(judged),
         doomed,
     })
+}
+
+/// Judges what can be judged of certificates whose neighbours are not there yet: those that the
+/// document holds.
+fn check_certificates(gateway: &ApplicationGateway) -> Result<(), ArmError> {
+    let options = Options {
+        now: clock::unix_now(),
+        allow_unsupported: true,
+        ..Options::default()
+    };
+    let judged = compile_validated(std::slice::from_ref(gateway), &options);
+    let Err(findings) = judged else {
+        return Ok(());
+    };
+    let is_of_one = |code: &str| code.contains("Certificate");
+    let mut errors = findings.iter().filter(|finding| finding.is_error());
+    match errors.find(|finding| is_of_one(&finding.code)) {
+        Some(error) => Err(ArmError::from_finding(error)),
+        None => Ok(()),
+    }
 }
 
 /// A gateway that scales by itself has no capacity, also when one was sent: az sends what it read.

@@ -1,8 +1,9 @@
 //! Virtual networks, their subnets and their peerings.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use gatewright_arm::{ApiVersion, ArmError, ResourceId};
+use gatewright_arm::{ApiVersion, ArmError, ResourceId, shorten};
 use gatewright_store::Pending;
 use serde_json::{Value, json};
 
@@ -226,6 +227,7 @@ impl Kind for VirtualNetworks {
             if put.api_version < EXACT_RANGES_SINCE {
                 subnets::settle_ranges(&mut body);
             }
+            check_name_servers(&body)?;
             subnets::check(put.id, &mut body, previous, &core.inventory)?;
             peerings::fill(core, put.id, &mut body, previous).await?;
             gateway_subnets::check_network(core, &body, previous).await?;
@@ -309,6 +311,20 @@ impl Kind for VirtualNetworks {
     fn touches(&self, before: Option<&Value>, after: Option<&Value>) -> Vec<ResourceId> {
         peerings::touched(before, after)
     }
+}
+
+fn check_name_servers(body: &Value) -> Result<(), ArmError> {
+    let servers = body.pointer("/properties/dhcpOptions/dnsServers");
+    let mut servers = servers.and_then(Value::as_array).into_iter().flatten();
+    let is_none = |server: &&Value| {
+        let text = server.as_str().unwrap_or_default();
+        text.parse::<IpAddr>().is_err()
+    };
+    servers.find(is_none).map_or(Ok(()), |bad| {
+        let bad = shorten(bad.as_str().unwrap_or_default());
+        let message = format!("IP address is not valid '{bad}'.");
+        Err(ArmError::new("NetcfgInvalidIPAddress", message))
+    })
 }
 
 /// A client that says nothing of subnets leaves them as they are; an empty list takes them away, as
