@@ -785,3 +785,20 @@ async fn each_member_that_nobody_knows_is_named() {
     );
     assert_eq!(details[0].get("details"), None);
 }
+
+/// As an answer of the service holds it, which no other control plane has the key of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_comes_from_somewhere() {
+    let site = site().await;
+    let mut body = gateway();
+    body["properties"]["sslCertificates"] = json!([
+        {"name": "web", "properties": {"provisioningState": "Succeeded", "publicCertData": "MII="}},
+    ]);
+    let reply = site.api.put(&net(GATEWAY), &body).await;
+    let code = "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified";
+    let expected = format!(
+        "Data or KeyVaultSecretId must be specified for certificate {}.",
+        child("sslCertificates", "web")["id"].as_str().unwrap()
+    );
+    assert_eq!(reply.refused(code), expected);
+}

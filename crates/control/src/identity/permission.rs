@@ -107,6 +107,9 @@ fn covers(pattern: &str, action: &str) -> bool {
     }
 }
 
+/// What the control plane calls itself where it acts of its own accord.
+const SYSTEM: &str = "system";
+
 /// Who sends a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(Option<Arc<Principal>>);
@@ -125,26 +128,21 @@ impl Caller {
         self.0.as_ref().map_or("", |principal| &principal.app_id)
     }
 
-    /// This control plane itself, which goes on with what somebody who was admitted began.
+    /// This control plane itself, as the activity log names it.
     pub(crate) fn system(subscription: &str) -> Self {
+        Self::system_for(subscription, SYSTEM)
+    }
+
+    /// This control plane itself, which goes on with what somebody began, in their name.
+    pub(crate) fn system_for(subscription: &str, app_id: &str) -> Self {
         let assignment = Assignment {
             role: Role::Owner,
             scope: format!("/subscriptions/{subscription}"),
         };
-        Self::of(Arc::new(Principal::new(
-            "system",
-            vec![assignment],
-            String::new(),
-        )))
-    }
-
-    /// This control plane itself, in the name of whoever made it act.
-    pub(crate) fn system_for(subscription: &str, app_id: &str) -> Self {
-        let system = Self::system(subscription);
-        Self(system.0.map(|principal| {
-            let mut principal = Principal::clone(&principal);
-            app_id.clone_into(&mut principal.app_id);
-            Arc::new(principal)
+        let system = Principal::new(SYSTEM, vec![assignment], String::new());
+        Self::of(Arc::new(Principal {
+            app_id: app_id.to_owned(),
+            ..system
         }))
     }
 

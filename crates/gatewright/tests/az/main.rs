@@ -24,4 +24,5 @@ mod parts;
 mod sdk;
 mod stage;
 mod tour;
+mod vault;
 mod web;

@@ -10,9 +10,11 @@ mod vault;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatewright_arm::model::{OperationalState, ProvisioningState, Secret, SslPolicyName};
+use gatewright_arm::model::{
+    OperationalState, ProvisioningState, Secret, SslCertificate, SslPolicyName,
+};
 use gatewright_arm::{
-    ApiVersion, ApplicationGateway, ArmError, Context as Validation, Diagnostic, ReadError,
+    ApiVersion, ApplicationGateway, ArmError, Context as Validation, Diagnostic, Item, ReadError,
     WriteOptions, read_gateways, read_put, validate,
 };
 use gatewright_compile::{CERTIFICATE_WITHOUT_KEY, Options, compile_validated};
@@ -171,6 +173,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let id = put.own_id();
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     let warnings = check(&gateway, put, previous)?;
+    check_sources(&gateway)?;
     neighbours::give_addresses(core, id, &mut gateway, previous).await?;
     let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
@@ -210,6 +213,30 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
         notes: Some(notes),
         judged: Some(judged),
         doomed,
+    })
+}
+
+/// Whether each certificate comes from somewhere: also one of which a client says that the service
+/// has it, as answers of another control plane do.
+fn check_sources(gateway: &ApplicationGateway) -> Result<(), ArmError> {
+    let mut items = gateway.properties.ssl_certificates.iter();
+    let has_none = |item: &&Item<SslCertificate>| {
+        let own = &item.properties;
+        own.data.is_none() && own.hsm.is_none() && vault::given(&own.key_vault_secret_id).is_none()
+    };
+    let Some(item) = items.find(has_none) else {
+        return Ok(());
+    };
+    let id = format!("{}/sslCertificates/{}", gateway.id_text(), item.name);
+    Err(match gateway.is_v1() {
+        true => ArmError::new(
+            "ApplicationGatewaySslCertificateDataMustBeSpecified",
+            format!("Data must be specified for certificate {id}."),
+        ),
+        false => ArmError::new(
+            "ApplicationGatewayCertificateDataOrKeyVaultSecretIdMustBeSpecified",
+            format!("Data or KeyVaultSecretId must be specified for certificate {id}."),
+        ),
     })
 }
 
