@@ -46,8 +46,11 @@ impl MapRule {
     }
 }
 
-/// Rules that no server of any pool matches.
+/// Rules that no server of any pool matches; none while there is no gateway that could have one.
 pub(crate) fn unused(rules: &[MapRule], snapshot: &Snapshot) -> Vec<Finding> {
+    if snapshot.gateways.is_empty() {
+        return Vec::new();
+    }
     let servers = servers(snapshot);
     let hosts: BTreeSet<&str> = servers.iter().map(|server| host_of(server)).collect();
     let is_unused = |rule: &&MapRule| {
@@ -109,6 +112,7 @@ fn distance(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use gatewright_snapshot::network::{Beyond, NetworkPolicyBuilder, VirtualNetwork};
+    use gatewright_snapshot::{Gateway, Generation};
 
     use super::*;
 
@@ -136,12 +140,20 @@ mod tests {
             beyond: Beyond::Nothing,
             dns_servers: vec![[10, 0, 1, 4].into(), "fd00::4".parse().unwrap()],
         });
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             network: networks.build(),
             ..Snapshot::default()
         };
         let rules = ["10.0.1.4:53", "[fd00::4]:53", "10.0.1.4", "10.0.1.5:53"];
         let rules = rules.map(|from| format!("{from}=127.0.0.1:5353").parse().unwrap());
+        assert_eq!(unused(&rules, &snapshot), [], "there is no gateway");
+        snapshot.gateways.push(Gateway {
+            name: "gw".to_owned(),
+            resource_id: String::new(),
+            generation: Generation::V2,
+            idle: None,
+            hide_server_header: false,
+        });
         let told = unused(&rules, &snapshot);
         assert_eq!(told.len(), 1);
         assert!(

@@ -154,10 +154,12 @@ impl Context {
             watcher.is_none_or(|watcher| location_of(&found.body) == location_of(&watcher.body))
         });
         found.ok_or_else(|| {
-            let asked = watcher.map_or(String::new(), |watcher| watcher.id.to_string());
+            let asked = watcher.map_or_else(String::new, |watcher| {
+                format!(" referenced by resource {}", watcher.id)
+            });
             let message = format!(
-                "Resource {id} referenced by resource {asked} was not found. Please make sure that \
-                 the referenced resource exists, and that both resources are in the same region."
+                "Resource {id}{asked} was not found. Please make sure that the referenced resource \
+                 exists, and that both resources are in the same region."
             );
             ArmError::new("InvalidResourceReference", message)
         })
