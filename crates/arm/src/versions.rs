@@ -6,8 +6,18 @@ use serde_json::{Value, json};
 
 use crate::validate::ApiVersion;
 
-/// From this API version on, answers have every member.
-pub const ALL_MEMBERS_SINCE: ApiVersion = ADVANCED_SINCE;
+/// The API version before which answers are alike from `api_version` on; `None` where they have
+/// every member. Answers of two versions of one era are the same.
+pub fn end_of_era(api_version: ApiVersion) -> Option<ApiVersion> {
+    let ends = [
+        TCP_SINCE,
+        TLS_DEFAULT_SINCE,
+        CHECKS_SINCE,
+        JWT_SINCE,
+        ADVANCED_SINCE,
+    ];
+    ends.into_iter().find(|end| api_version < *end)
+}
 
 /// The first api-version whose answers have advanced rules (recorded; absent under 2025-07-01).
 const ADVANCED_SINCE: ApiVersion = ApiVersion::new(2026, 1, 1);
@@ -106,5 +116,24 @@ fn leave_checks_out(properties: &mut Value) {
         if let Some(own) = own {
             own.retain(|name, _| !CHECKS.contains(&name.as_str()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eras_end_where_a_member_begins() {
+        let year = |year| ApiVersion::new(year, 1, 1);
+        assert_eq!(end_of_era(year(2015)), Some(TCP_SINCE));
+        assert_eq!(end_of_era(TCP_SINCE), Some(TLS_DEFAULT_SINCE));
+        assert_eq!(end_of_era(year(2024)), Some(CHECKS_SINCE));
+        assert_eq!(end_of_era(year(2025)), Some(JWT_SINCE));
+        assert_eq!(
+            end_of_era(ApiVersion::new(2025, 7, 1)),
+            Some(ADVANCED_SINCE)
+        );
+        assert_eq!(end_of_era(year(2026)), None);
     }
 }

@@ -251,8 +251,22 @@ impl Core {
     /// A resource as clients of this api-version know it.
     pub(crate) fn shown_to(&self, document: &Document, api_version: ApiVersion) -> Document {
         let mut shown = self.shown(document);
-        if let Some(kind) = self.kind(&document.id.resource_type()) {
-            kind.leave_out(&mut shown, api_version);
+        let Some(kind) = self.kind(&document.id.resource_type()) else {
+            return shown;
+        };
+        let era = kind.era(api_version);
+        // What is said of it at this moment alone is not kept.
+        let is_stored = Arc::ptr_eq(&shown.body, &document.body);
+        match era.filter(|_| is_stored) {
+            None => kind.leave_out(&mut shown, api_version),
+            Some(era) => {
+                let body = self.trimmed.of(&document.body, era, || {
+                    let mut trimmed = shown.clone();
+                    kind.leave_out(&mut trimmed, api_version);
+                    trimmed.body
+                });
+                shown.body = body;
+            }
         }
         shown
     }
