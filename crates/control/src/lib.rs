@@ -13,6 +13,7 @@
 mod activity;
 mod app_service;
 mod asked;
+mod client_network;
 mod clock;
 mod config;
 mod context;

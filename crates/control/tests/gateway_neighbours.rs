@@ -169,6 +169,27 @@ async fn a_public_address_exists_and_is_in_no_other_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_of_the_second_generation_has_no_basic_address() {
+    let site = site().await;
+    let path = format!("{}?api-version=2022-01-01", net("publicIPAddresses/old"));
+    let address = json!({"location": LOCATION});
+    site.api.create(&path, &address).await;
+    let text = gateway().to_string().replace("pip1", "old");
+    let body = serde_json::from_str::<Value>(&text).unwrap();
+    let reply = site.api.put(&net(GATEWAY), &body).await;
+    let message = reply
+        .expect(StatusCode::BAD_REQUEST)
+        .refused("ApplicationGatewayInvalidPublicIpSku")
+        .to_owned();
+    let expected = format!(
+        "Application gateway {} with SKU Standard_v2 can only reference public ip with Standard \
+         SKU.",
+        net(GATEWAY)
+    );
+    assert_eq!(message, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_private_frontend_gets_an_address() {
     let site = site().await;
     let pointer = "/properties/frontendIPConfigurations/0/properties/privateIPAddress";

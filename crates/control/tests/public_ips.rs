@@ -243,6 +243,16 @@ async fn an_old_api_version_makes_basic_addresses() {
     let bag = &plain["properties"];
     assert_eq!(bag["publicIPAllocationMethod"], "Dynamic");
     assert_eq!(bag.get("ipAddress"), None, "nobody uses it");
+    // The same template, once more, and by a newer client too.
+    for path in [old("plain"), address("plain")] {
+        let unsaid = json!({"location": LOCATION, "tags": {"env": "test"}});
+        let again = site.api.create(&path, &unsaid).await;
+        let kept = |pointer: &str| again.pointer(pointer) == plain.pointer(pointer);
+        assert!(
+            kept("/sku") && kept("/properties/publicIPAllocationMethod"),
+            "{path}: {again}"
+        );
+    }
     let mut again = plain.clone();
     again["properties"]["publicIPAllocationMethod"] = json!("Static");
     site.api.create(&old("plain"), &again).await;
@@ -255,7 +265,23 @@ async fn an_old_api_version_makes_basic_addresses() {
         (&made["sku"]["name"], method),
         (&json!("Standard"), &json!("Static"))
     );
+    let unsaid = json!({"location": LOCATION});
+    let kept = site.api.create(&address("standard"), &unsaid).await;
+    assert_eq!(kept["sku"]["name"], "Standard");
+    for (path, body) in [(old("standard"), &unsaid), (address("standard"), &again)] {
+        let reply = site.api.put(&path, body).await;
+        let message = reply.refused("SkuCannotBeChangedOnUpdate");
+        let expected = format!(
+            "Sku property is set at creation time and cannot be changed from Standard to Basic on \
+             resource update for resource {}.",
+            address("standard")
+        );
+        assert_eq!(message, expected);
+    }
     site.api.create(&address("plain"), &again).await;
     let reply = site.api.put(&address("other"), &again).await;
     reply.refused("IPv4BasicSkuPublicIpCountLimitReached");
+    again["sku"]["name"] = json!("Standard");
+    let upgraded = site.api.create(&address("plain"), &again).await;
+    assert_eq!(upgraded["sku"]["name"], "Standard");
 }

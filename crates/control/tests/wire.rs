@@ -428,6 +428,31 @@ async fn strangers_do_not_stay_and_those_with_a_token_do() {
     assert_eq!(known.answer().await.unwrap().status, 200, "it is known");
 }
 
+/// A request that is under way gets some seconds more, but not while another one needs the place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_whose_time_is_over_gives_way_at_once() {
+    let limits = Limits {
+        stranger: Duration::from_millis(100),
+        connections: 1,
+        ..Limits::default()
+    };
+    let (_house, running) = house(limits).await;
+    let mut stranger = running.connect().await;
+    let unfinished = "POST /t/oauth2/token HTTP/1.1\r\nContent-Length: 9\r\n";
+    let unfinished = format!("{unfinished}Host: {}\r\n\r\n1234", running.host());
+    stranger.send(&unfinished).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let good = running.head("GET /subscriptions?api-version=2022-12-01");
+    let next = async {
+        let mut wire = running.connect().await;
+        wire.send(format!("{good}\r\n")).await;
+        wire.answer().await.unwrap().status
+    };
+    let status = tokio::time::timeout(Duration::from_secs(3), next).await;
+    assert_eq!(status.expect("there is a place within the grace"), 200);
+    assert!(stranger.ends().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_of_one_address_are_bounded() {
     let limits = Limits {

@@ -15,9 +15,12 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the workspace that this very program was built from.
+    /// Finds the workspace that cargo runs this program for. Where it was built says little: clones
+    /// that share a target directory share this program too.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        let own = std::env::var_os("CARGO_MANIFEST_DIR");
+        let own = PathBuf::from(own.context("this is run by cargo, as cargo xtask")?);
+        let root = own
             .ancestors()
             .nth(2)
             .context("xtask must lie two folders below the workspace's root")?

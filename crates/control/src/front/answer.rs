@@ -1,10 +1,17 @@
 //! What is answered.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use gatewright_arm::ArmError;
 use hyper::StatusCode;
+use hyper::body::{Frame, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
+
+use crate::front::places::Service;
 
 /// An answer on its way; the front door adds the headers that every answer has.
 #[derive(Clone, Debug)]
@@ -66,8 +73,78 @@ impl Answer {
     }
 }
 
+/// A body on its way to a client.
+pub(crate) struct Outgoing {
+    rest: Bytes,
+    /// Until the last piece was asked for, the request is being carried out.
+    _service: Option<Service>,
+}
+
+/// Most of an answer that is handed out at once, in bytes: hyper asks for the next piece when there
+/// is room for it, so that a body is known to be under way for as long as it is.
+const PIECE_BYTES: usize = 64 * 1024;
+
+impl Outgoing {
+    pub(crate) fn new(whole: Bytes, service: Option<Service>) -> Self {
+        Self {
+            rest: whole,
+            _service: service,
+        }
+    }
+}
+
+impl hyper::body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let most = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(most);
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
 impl From<ArmError> for Answer {
     fn from(error: ArmError) -> Self {
         Self::error(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use hyper::body::Body as _;
+
+    use super::*;
+    use crate::front::places::Standing;
+
+    #[tokio::test]
+    async fn a_request_is_carried_out_until_the_last_piece_was_asked_for() {
+        let standing = Standing::of_a_stranger();
+        let whole = Bytes::from(vec![7; 2 * PIECE_BYTES + 1]);
+        let mut body = Outgoing::new(whole.clone(), Some(standing.serve()));
+        assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
+        let mut taken = Vec::new();
+        while !body.is_end_stream() {
+            assert!(standing.is_served());
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(piece.len() <= PIECE_BYTES);
+            taken.extend_from_slice(&piece);
+        }
+        assert_eq!(taken, whole);
+        assert!(body.frame().await.is_none());
+        drop(body);
+        assert!(!standing.is_served());
     }
 }

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_arm::ArmError;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
 use crate::core::Core;
-use crate::front::answer::{Answer, Body};
+use crate::front::answer::{Answer, Body, Outgoing};
 use crate::front::body;
 use crate::front::limits::LARGE_BODY_BYTES;
-use crate::front::places::Standing;
+use crate::front::places::{Service, Standing};
 use crate::front::request::{Request, RequestIds};
 use crate::identity::Caller;
 
@@ -35,7 +35,7 @@ pub(super) async fn answer(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
     standing: Arc<Standing>,
-) -> Response<Full<Bytes>> {
+) -> Response<Outgoing> {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let ids = RequestIds::of(&head.headers);
@@ -48,8 +48,8 @@ pub(super) async fn answer(
         origin,
         standing,
     };
-    let mut caller = None;
-    let answered = respond(&core, head, body, visit, &mut caller).await;
+    let (mut caller, mut service) = (None, None);
+    let answered = respond(&core, head, body, visit, &mut caller, &mut service).await;
     let mut answer = answered.unwrap_or_else(|error| Answer::error(&error));
     if answer.status == StatusCode::UNAUTHORIZED {
         answer = challenge(answer, &realm, &core.config.tenant);
@@ -65,7 +65,7 @@ pub(super) async fn answer(
     let status = answer.status.as_u16();
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%request, correlation, caller, %peer, status, milliseconds, "{method} {path}");
-    finish(answer, &ids)
+    finish(answer, &ids, service)
 }
 
 /// What surrounds a request.
@@ -92,6 +92,7 @@ async fn respond(
     body: Incoming,
     visit: Visit<'_>,
     caller: &mut Option<Caller>,
+    service: &mut Option<Service>,
 ) -> Result<Answer, ArmError> {
     let waits = head.headers.contains_key(header::EXPECT);
     let admitted = visit.origin.and_then(|origin| {
@@ -117,7 +118,7 @@ async fn respond(
         false => core.limits.body_bytes,
     };
     request.body = collect(body, most, core.limits.body, waits).await?;
-    let _service = visit.standing.serve();
+    *service = Some(visit.standing.serve());
     let _turn = match request.body.len() >= LARGE_BODY_BYTES {
         true => core.large.acquire().await.ok(),
         false => None,
@@ -162,8 +163,8 @@ async fn collect(
     }
 }
 
-/// Reads what nobody will look at, within bounds. A client that waits to be told to go on is told that
-/// it need not.
+/// Reads what nobody will look at, within bounds. A client that waits to be told to go on is told
+/// that it need not.
 async fn discard(mut body: Incoming, waits: bool) {
     if waits {
         return;
@@ -193,13 +194,13 @@ fn challenge(answer: Answer, origin: &str, tenant: &str) -> Answer {
 }
 
 /// With what every answer of the service has.
-fn finish(answer: Answer, ids: &RequestIds) -> Response<Full<Bytes>> {
+fn finish(answer: Answer, ids: &RequestIds, service: Option<Service>) -> Response<Outgoing> {
     let (content_type, body) = match answer.body {
         Body::Empty => (None, Bytes::new()),
         Body::Json(body) => (Some("application/json; charset=utf-8"), body),
         Body::Xml(body) => (Some("application/xml"), body),
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Outgoing::new(body, service));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     for (name, value) in answer.headers {

@@ -5,8 +5,9 @@ use std::time::Duration;
 /// Most connections at a time; the next one waits.
 const CONNECTIONS_MAX: usize = 512;
 
-/// Most connections of one address at a time; for one more the oldest stranger among them goes, and
-/// where there is none it is closed. Half of all, so that nobody alone can keep the others out.
+/// Most connections of one address at a time, or of one IPv6 network of 64 bits. For one more,
+/// another one of them gives way; where something is being carried out on each it is closed. Half
+/// of all, so that nobody alone can keep the others out.
 const ADDRESS_CONNECTIONS_MAX: usize = 256;
 
 /// How long a client may take to shake hands.
@@ -56,7 +57,7 @@ const EVENTS_MAX: usize = 100_000;
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
-    /// Connections of one address at a time.
+    /// Connections of one address, or of one IPv6 network of 64 bits, at a time.
     pub address_connections: usize,
     /// For a TLS handshake.
     pub handshake: Duration,

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -17,6 +15,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::core::Core;
+use crate::front::answer::Outgoing;
 use crate::front::exchange;
 use crate::front::patient::Patient;
 use crate::front::places::{Place, Places, Standing};
@@ -30,8 +29,13 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Pause after a failed accept, when the process has no descriptor left for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a connection that must leave may take for the request in progress.
-const LEAVING_GRACE: Duration = Duration::from_secs(5);
+/// How long a connection on which no request had a good token in its time may take for the request
+/// in progress.
+const STRANGER_GRACE: Duration = Duration::from_secs(5);
+
+/// How long one that must leave for another is given to have its request read whole; what is then
+/// carried out is waited for.
+const LEAVING_GRACE: Duration = Duration::from_millis(100);
 
 /// What the log says of one that must leave for another.
 const GIVES_WAY: &str = "closed, others need the place";
@@ -88,7 +92,7 @@ async fn converse(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
     core: Arc<Core>,
-    mut place: Place,
+    place: Place,
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are written whole; waiting for more to send with them would only delay them.
@@ -121,20 +125,28 @@ async fn converse(
     let patience = tokio::select! {
         ended = connection.as_mut() => return tell(peer, ended),
         () = stopped(&mut stop) => limits.stop,
-        () = strange(&standing, limits.stranger) => LEAVING_GRACE,
-        () = place.must_leave() => {
-            tracing::debug!("{peer}: {GIVES_WAY}");
-            // Who was never known gets no time to spin out.
-            match standing.is_known() {
-                true => LEAVING_GRACE,
-                false => return,
-            }
-        }
+        () = strange(&standing, limits.stranger) => STRANGER_GRACE,
+        () = place.must_leave() => limits.stop,
     };
     connection.as_mut().graceful_shutdown();
-    match tokio::time::timeout(patience, connection).await {
-        Ok(ended) => tell(peer, ended),
-        Err(_) => tracing::debug!("{peer}: the connection was cut, its time was over"),
+    tokio::select! {
+        ended = connection => tell(peer, ended),
+        () = tokio::time::sleep(patience) => {
+            tracing::debug!("{peer}: the connection was cut, its time was over");
+        }
+        () = overstayed(&place, &standing) => tracing::debug!("{peer}: {GIVES_WAY}"),
+    }
+}
+
+/// Returns when a connection that must leave has had its time.
+async fn overstayed(place: &Place, standing: &Standing) {
+    place.must_leave().await;
+    // Who was never known gets no time to spin out.
+    while standing.is_known() {
+        tokio::time::sleep(LEAVING_GRACE).await;
+        if !standing.is_served() {
+            return;
+        }
     }
 }
 
@@ -164,6 +176,30 @@ fn answer(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
     standing: Arc<Standing>,
-) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>> {
+) -> Pin<Box<dyn Future<Output = Response<Outgoing>> + Send>> {
     Box::pin(exchange::answer(core, request, peer, standing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_began_in_time_is_carried_out_before_the_connection_is_cut() {
+        let here = std::net::Ipv4Addr::LOCALHOST.into();
+        let places = Places::new(9, 1);
+        let place = places.take(here).await.unwrap();
+        let standing = place.standing();
+        standing.make_known();
+        let _next = places.take(here).await.unwrap();
+        let overstayed = overstayed(&place, &standing);
+        tokio::pin!(overstayed);
+        let waits = LEAVING_GRACE / 2;
+        assert!(tokio::time::timeout(waits, &mut overstayed).await.is_err());
+        let service = standing.serve();
+        let waits = LEAVING_GRACE * 9;
+        assert!(tokio::time::timeout(waits, &mut overstayed).await.is_err());
+        drop(service);
+        overstayed.await;
+    }
 }

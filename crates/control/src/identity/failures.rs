@@ -10,9 +10,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::client_network;
 
 /// Failures of one address within [`WINDOW`] after which nothing more of it is looked at until that
 /// ends. An IPv6 network of 64 bits counts as one address: everyone there has all of them.
@@ -82,20 +84,9 @@ impl Tables {
     fn origin(&self, address: IpAddr, app_id: &str) -> Origin {
         let is_own = address.to_canonical().is_loopback();
         (
-            network(address),
+            client_network::of(address),
             is_own.then(|| self.hasher.hash_one(app_id)),
         )
-    }
-}
-
-/// The address, or the network that stands for it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let host = u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host))
-        }
-        address => address,
     }
 }
 

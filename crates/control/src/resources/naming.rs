@@ -42,8 +42,8 @@ pub(super) fn plain_place(kind: &dyn Kind, body: &mut Value) {
     }
 }
 
-/// A resource is somewhere, and stays where it was made. Whoever writes a resource of the network as
-/// a whole says where; others may leave it to what is stored.
+/// A resource is somewhere, and stays where it was made. Whoever writes a resource of the network
+/// as a whole says where; others may leave it to what is stored.
 pub(super) fn check_location(
     kind: &dyn Kind,
     id: &ResourceId,

@@ -1,4 +1,5 @@
-//! A certificate that lies in a vault, by the commands of docs/key-vault.md: denied, mended, renewed.
+//! A certificate that lies in a vault, by the commands of docs/key-vault.md: denied, mended,
+//! renewed.
 
 use gatewright_testkit::certificates::{Authority, Leaf, client_trusting};
 use gatewright_testkit::client::get_tls;
@@ -13,9 +14,10 @@ const HOST: &str = "shop.contoso.test";
 fn store(site: &Site, root: &Authority) {
     site.write("site.pfx", root.issue(Leaf::named(HOST)).pfx(""));
     let stored = site.json(
-        r#"az rest --method put \
-            --url "$(az keyvault show -g rg -n kv1 --query id -o tsv)/secrets/site?api-version=2023-07-01" \
-            --body "{\"properties\": {\"contentType\": \"application/x-pkcs12\", \"value\": \"$(base64 -w0 site.pfx)\"}}"
+        r#"vault=$(az keyvault show -g rg -n kv1 --query id -o tsv)
+        value="\"value\": \"$(base64 -w0 site.pfx)\""
+        az rest --method put --url "$vault/secrets/site?api-version=2023-07-01" \
+            --body "{\"properties\": {\"contentType\": \"application/x-pkcs12\", $value}}"
         "#,
     );
     assert_eq!(

@@ -18,6 +18,9 @@ const OTHER: &str = "/subscriptions/00000000-0000-0000-0000-000000000000";
 /// The group that everything is in.
 const GROUP: &str = "/resourceGroups/rg";
 
+/// Where the gateways of the tests of files are.
+const LOCATION: &str = "westeurope";
+
 /// In the network.
 const SERVER: &str = "10.0.1.4";
 
@@ -71,14 +74,14 @@ impl Site {
             ready,
             rest,
         };
-        site.put("", &json!({"location": "local"})).await;
-        let network = json!({"location": "local", "properties": {
+        site.put("", &json!({"location": LOCATION})).await;
+        let network = json!({"location": LOCATION, "properties": {
             "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
             "subnets": [{"name": "sn", "properties": {"addressPrefix": "10.0.0.0/24"}}],
         }});
         site.put("Microsoft.Network/virtualNetworks/vn", &network)
             .await;
-        let address = json!({"location": "local", "sku": {"name": "Standard"}});
+        let address = json!({"location": LOCATION, "sku": {"name": "Standard"}});
         site.put("Microsoft.Network/publicIPAddresses/ip", &address)
             .await;
         site

@@ -110,7 +110,8 @@ fn lacks(section: &str, template: &Document) -> ArmError {
     let (line, column) = template.place();
     let message = format!(
         "The request content was invalid and could not be deserialized: 'Required property \
-         '{section}' not found in JSON. Path 'properties.template', line {line}, position {column}.'."
+         '{section}' not found in JSON. Path 'properties.template', line {line}, position \
+         {column}.'."
     );
     ArmError::front_door("InvalidRequestContent", message)
 }

@@ -110,11 +110,11 @@ impl Kind for PublicIps {
     ) -> Pending<'a, Result<Prepared, ArmError>> {
         Box::pin(async move {
             let mut body = put.shaped(&ADDRESS)?;
-            match put.api_version < BASIC_UNTIL {
-                true => settle_basic(&put, &mut body),
-                false => check_retired(&body, put.previous_body())?,
+            settle_unsaid(&put, &mut body);
+            check_sku(&body, put.previous_body())?;
+            if put.api_version >= BASIC_UNTIL {
+                check_retired(&body, put.previous_body())?;
             }
-            check_sku(&body)?;
             name(core, &mut body).await?;
             let notes = Some(json!({PUBLIC_NOTE: allocate(core, &put, &body)?}));
             Ok(Prepared {
@@ -177,14 +177,19 @@ impl Kind for PublicIps {
     }
 }
 
-/// Of a SKU that is not said, the first API versions make Basic addresses, and those dynamic.
-fn settle_basic(put: &Put<'_>, body: &mut Value) {
+/// What a client that says nothing of it means: Basic under the first API versions, and later what
+/// the address is already; a Basic address is dynamic.
+fn settle_unsaid(put: &Put<'_>, body: &mut Value) {
     let sent = |pointer: [&str; 2]| {
         let bag = edit::member(put.body, pointer[0])?;
         edit::member(bag, pointer[1]).filter(|value| !value.is_null())
     };
-    if put.previous.is_none() && sent(["sku", "name"]).is_none() {
-        body["sku"]["name"] = json!("Basic");
+    let meant = match put.api_version < BASIC_UNTIL {
+        true => Some("Basic"),
+        false => put.previous_body().and_then(sku),
+    };
+    if let Some(meant) = meant.filter(|_| sent(["sku", "name"]).is_none()) {
+        body["sku"]["name"] = json!(meant);
     }
     if sku(body) == Some("Basic") && sent(["properties", ALLOCATION]).is_none() {
         body["properties"][ALLOCATION] = json!("Dynamic");
@@ -208,10 +213,23 @@ fn check_retired(body: &Value, previous: Option<&Value>) -> Result<(), ArmError>
     Err(ArmError::new(&code, message))
 }
 
-fn check_sku(body: &Value) -> Result<(), ArmError> {
+/// # Errors
+/// When the SKU cannot be had, or not by an address that has the one of `previous`: an address goes
+/// from Basic to Standard and never back (reported by users of the service).
+fn check_sku(body: &Value, previous: Option<&Value>) -> Result<(), ArmError> {
     let tier = body.pointer("/sku/tier").and_then(Value::as_str);
     let id = id_of(body);
     let refuse = |code: &str, message: String| Err(ArmError::new(code, message));
+    let before = previous.and_then(sku).filter(|before| *before != "Basic");
+    if let (Some("Basic"), Some(before)) = (sku(body), before) {
+        return refuse(
+            "SkuCannotBeChangedOnUpdate",
+            format!(
+                "Sku property is set at creation time and cannot be changed from {before} to Basic \
+                 on resource update for resource {id}."
+            ),
+        );
+    }
     match (sku(body), tier, allocation(body)) {
         (Some("Basic"), Some("Global"), _) => refuse(
             "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress",
@@ -229,7 +247,8 @@ fn check_sku(body: &Value) -> Result<(), ArmError> {
     }
 }
 
-fn sku(body: &Value) -> Option<&str> {
+/// The name of an address's SKU.
+pub(super) fn sku(body: &Value) -> Option<&str> {
     body.pointer("/sku/name")?.as_str()
 }
 

@@ -1,7 +1,7 @@
 //! What a gateway has of its neighbours: addresses of a subnet, a public address, the interfaces in
 //! its pools; and what they have to say to it.
 
-use gatewright_arm::model::{BackendAddress, ForeignResource, IpAllocationMethod};
+use gatewright_arm::model::{BackendAddress, ForeignResource, IpAllocationMethod, SkuTier};
 use gatewright_arm::{ApplicationGateway, ArmError, ResourceId};
 use serde_json::{Map, Value, json};
 
@@ -129,6 +129,7 @@ pub(super) async fn give_addresses(
     gateway: &mut ApplicationGateway,
     previous: Option<&ApplicationGateway>,
 ) -> Result<(), ArmError> {
+    let tier = gateway.tier().filter(|tier| !tier.is_v1());
     let sku = gateway.properties.sku.as_ref();
     let instances = sku
         .and_then(|sku| sku.capacity)
@@ -142,6 +143,7 @@ pub(super) async fn give_addresses(
         let public = properties.public_ip_address.as_ref();
         if let Some(public) = public.and_then(|one| ResourceId::parse(&one.id).ok()) {
             public_ips::check_use(&core.inventory, id, &user, &public)?;
+            check_public_sku(core, id, tier, &public).await?;
         }
         let subnet = properties.subnet.as_ref();
         let Some(subnet) = subnet.and_then(|one| ResourceId::parse(&one.id).ok()) else {
@@ -173,6 +175,35 @@ pub(super) async fn give_addresses(
         properties.private_ip_address = Some(address.to_string());
     }
     Ok(())
+}
+
+/// Whether a gateway of this tier of the second generation may have this public address.
+///
+/// # Errors
+/// For a Basic address; in the service's words, as its users report them.
+async fn check_public_sku(
+    core: &Core,
+    id: &ResourceId,
+    tier: Option<SkuTier>,
+    address: &ResourceId,
+) -> Result<(), ArmError> {
+    let Some(tier) = tier else {
+        return Ok(());
+    };
+    // One that does not exist is refused later, as every such reference.
+    let document = core.document(address).await?;
+    let sku = document.as_ref().and_then(|one| public_ips::sku(&one.body));
+    if sku != Some("Basic") {
+        return Ok(());
+    }
+    let message = format!(
+        "Application gateway {id} with SKU {} can only reference public ip with Standard SKU.",
+        tier.as_str()
+    );
+    Err(ArmError::new(
+        "ApplicationGatewayInvalidPublicIpSku",
+        message,
+    ))
 }
 
 /// Asks the subnet whether the gateway may be in it.
