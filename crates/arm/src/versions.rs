@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::ApplicationGateway;
 use crate::validate::ApiVersion;
 
 /// The API version before which answers are alike from `api_version` on; `None` where they have
@@ -115,6 +116,35 @@ fn leave_checks_out(properties: &mut Value) {
         let own = setting.get_mut("properties").and_then(Value::as_object_mut);
         if let Some(own) = own {
             own.retain(|name, _| !CHECKS.contains(&name.as_str()));
+        }
+    }
+}
+
+/// Keeps of the settings of `previous` what a client of this api-version neither sees nor can say:
+/// else one that writes what it read would turn the checks of servers' certificates on again.
+pub fn keep_newer_members(
+    gateway: &mut ApplicationGateway,
+    previous: &ApplicationGateway,
+    api_version: ApiVersion,
+) {
+    if api_version >= CHECKS_SINCE {
+        return;
+    }
+    for setting in &mut gateway.properties.backend_http_settings_collection {
+        let mut stored = previous.properties.backend_http_settings_collection.iter();
+        let Some(before) = stored.find(|before| before.is_named(&setting.name)) else {
+            continue;
+        };
+        let (new, old) = (&mut setting.properties, &before.properties);
+        new.dedicated_backend_connection = new
+            .dedicated_backend_connection
+            .or(old.dedicated_backend_connection);
+        new.validate_cert_chain_and_expiry = new
+            .validate_cert_chain_and_expiry
+            .or(old.validate_cert_chain_and_expiry);
+        new.validate_sni = new.validate_sni.or(old.validate_sni);
+        if new.sni_name.is_none() {
+            new.sni_name.clone_from(&old.sni_name);
         }
     }
 }

@@ -314,28 +314,6 @@ async fn the_platform_must_reach_a_gateway() {
     assert_eq!(reply.refused(CODE), expected, "on the rule");
     let reply = api.delete(&first).await;
     assert_eq!(reply.refused(CODE), expected, "on its end");
-    // Nor may the gateway be kept from the Internet.
-    let out = |to: &str, ports: &str| {
-        let mut rule = rule(100, "Deny", "*", ports);
-        rule["properties"]["direction"] = json!("Outbound");
-        rule["properties"]["destinationAddressPrefix"] = json!(to);
-        rule
-    };
-    let one = net(&format!("{GROUP}/securityRules/out"));
-    for to in ["Internet", "*"] {
-        let reply = api.put(&one, &out(to, "*")).await;
-        let expected = format!(
-            "Network security group {} blocks outgoing Internet traffic on subnet {}, associated \
-             with Application Gateway {}. This is not permitted for Application Gateways that have \
-             fast update enabled or have V2 Sku.",
-            net(GROUP),
-            subnet("gateways"),
-            net(GATEWAY)
-        );
-        let code = "ApplicationGatewaySubnetOutboundTrafficBlockedByNetworkSecurityGroup";
-        assert_eq!(reply.refused(code), expected, "{to}");
-    }
-    api.create(&one, &out("10.0.1.0/24", "*")).await;
     // On the subnet that is given the group.
     let other = "networkSecurityGroups/nsg2";
     api.create(&net(other), &group(&[])).await;
@@ -352,6 +330,134 @@ async fn the_platform_must_reach_a_gateway() {
     );
     let older = group(&[rule(100, "Allow", "Internet", "65200-65535")]);
     api.create(&net(GROUP), &older).await;
+}
+
+/// Wherever it goes, and whatever a rule before it allows.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_may_be_denied_that_a_gateway_sends_by_tcp() {
+    const CODE: &str = "ApplicationGatewaySubnetOutboundTrafficBlockedByNetworkSecurityGroup";
+    const GROUP: &str = "networkSecurityGroups/nsg1";
+    let site = site().await;
+    let api = &site.api;
+    let out = |priority: u32, access: &str, protocol: &str, to: &str| {
+        let mut rule = rule(priority, access, "*", "*");
+        rule["properties"]["direction"] = json!("Outbound");
+        rule["properties"]["protocol"] = json!(protocol);
+        rule["properties"]["destinationAddressPrefix"] = json!(to);
+        rule
+    };
+    let open = rule(100, "Allow", "GatewayManager", "65200-65535");
+    let group = |rules: &[Value]| group(&[std::slice::from_ref(&open), rules].concat());
+    api.create(&net(GROUP), &group(&[])).await;
+    api.create(
+        &subnet("gateways"),
+        &subnet_with("networkSecurityGroup", GROUP),
+    )
+    .await;
+    api.create(&net(GATEWAY), &gateway()).await;
+    let expected = format!(
+        "Network security group {} blocks outgoing Internet traffic on subnet {}, associated with \
+         Application Gateway {}. This is not permitted for Application Gateways that have fast \
+         update enabled or have V2 Sku.",
+        net(GROUP),
+        subnet("gateways"),
+        net(GATEWAY)
+    );
+    let denied = [("*", "Internet"), ("tcp", "*"), ("Tcp", "10.0.1.4")];
+    for (protocol, to) in denied {
+        let allow = out(200, "Allow", "*", "*");
+        let deny = out(300, "Deny", protocol, to);
+        let reply = api.put(&net(GROUP), &group(&[allow, deny])).await;
+        assert_eq!(reply.refused(CODE), expected, "{protocol} {to}");
+    }
+    let others = [
+        out(200, "Deny", "Udp", "*"),
+        out(201, "Deny", "Icmp", "*"),
+        rule(202, "Deny", "10.9.0.0/16", "*"),
+    ];
+    api.create(&net(GROUP), &group(&others)).await;
+}
+
+/// Then the platform reaches its gateways from within.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_subnet_that_is_delegated_to_gateways_rules_and_routes_are_free() {
+    const OWN: &str = "Microsoft.Network/applicationGateways";
+    let site = site().await;
+    let api = &site.api;
+    let mut rule = rule(100, "Deny", "*", "*");
+    rule["properties"]["direction"] = json!("Outbound");
+    api.create(&net("networkSecurityGroups/nsg1"), &group(&[rule]))
+        .await;
+    let route = json!({"name": "r", "properties": {
+        "addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance",
+        "nextHopIpAddress": "10.0.1.4",
+    }});
+    let table = json!({"location": LOCATION, "properties": {"routes": [route]}});
+    api.create(&net("routeTables/rt1"), &table).await;
+    let place = |delegate: Option<&str>| {
+        let mut body = subnet_with("networkSecurityGroup", "networkSecurityGroups/nsg1");
+        body["properties"]["routeTable"] = json!({"id": net("routeTables/rt1")});
+        if let Some(delegate) = delegate {
+            let delegation = json!({"name": "d", "properties": {"serviceName": delegate}});
+            body["properties"]["delegations"] = json!([delegation]);
+        }
+        body
+    };
+    api.create(
+        &subnet("gateways"),
+        &place(Some("microsoft.network/ApplicationGateways")),
+    )
+    .await;
+    api.create(&net(GATEWAY), &gateway()).await;
+    let back = api.put(&subnet("gateways"), &place(None)).await;
+    back.refused("ApplicationGatewaySubnetInboundTrafficBlockedByNetworkSecurityGroup");
+    let foreign = "Microsoft.Web/serverFarms";
+    let expected = format!(
+        "Subnet {} cannot be used for application gateway {} since it is delegated to {foreign}. A \
+         gateway's subnet is delegated to {OWN} or to nothing.",
+        subnet("gateways"),
+        net(GATEWAY)
+    );
+    let reply = api.put(&subnet("gateways"), &place(Some(foreign))).await;
+    assert_eq!(reply.refused("GW-E-delegation"), expected);
+    api.remove(&net(GATEWAY)).await;
+    api.create(&subnet("gateways"), &place(Some(foreign))).await;
+    for body in [gateway(), private_gateway(None)] {
+        let reply = api.put(&net(GATEWAY), &body).await;
+        assert_eq!(reply.refused("GW-E-delegation"), expected);
+    }
+}
+
+/// Else a client that writes what it read would turn them on again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_client_keeps_how_servers_certificates_are_checked() {
+    let site = site().await;
+    let mut body = gateway();
+    let checks = json!({
+        "dedicatedBackendConnection": true, "validateCertChainAndExpiry": false,
+        "validateSNI": false, "sniName": "app.contoso.test",
+    });
+    let of = |body: &Value| {
+        let setting = &body["properties"]["backendHttpSettingsCollection"][0]["properties"];
+        let names = checks.as_object().unwrap().keys();
+        let found = names.map(|name| (name.clone(), setting[name].clone()));
+        Value::Object(found.collect())
+    };
+    let setting = &mut body["properties"]["backendHttpSettingsCollection"][0]["properties"];
+    for (name, value) in checks.as_object().unwrap() {
+        setting[name] = value.clone();
+    }
+    let [path, old] = ["2025-01-01", "2023-11-01"]
+        .map(|version| format!("{}?api-version={version}", net(GATEWAY)));
+    site.api.create(&path, &body).await;
+    assert_eq!(of(&site.api.get(&path).await.body), checks);
+    let read = site.api.get(&old).await.expect(StatusCode::OK).body;
+    assert_eq!(of(&read)["validateSNI"], Value::Null);
+    site.api.create(&old, &read).await;
+    assert_eq!(of(&site.api.get(&path).await.body), checks);
+    // One who can say it and does not means the defaults.
+    site.api.create(&path, &gateway()).await;
+    assert_eq!(of(&site.api.get(&path).await.body)["validateSNI"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]

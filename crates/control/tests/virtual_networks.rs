@@ -580,6 +580,71 @@ async fn delegations_and_service_endpoints_are_filled_in() {
     assert_eq!(delegation["properties"], expected);
     // What was read can be written.
     site.api.create(&net(VNET), &made).await;
+    let refused = async |pointer: &str, code: &str| {
+        let mut body = body.clone();
+        *body.pointer_mut(pointer).unwrap() = json!("");
+        site.api
+            .put(&net(VNET), &body)
+            .await
+            .refused(code)
+            .to_owned()
+    };
+    let subnet = "/properties/subnets/0/properties";
+    let message = refused(
+        &format!("{subnet}/delegations/0/properties/serviceName"),
+        "GW-E-delegation",
+    )
+    .await;
+    assert!(message.contains("an empty serviceName"), "{message}");
+    let endpoint = format!("{subnet}/serviceEndpoints/0/service");
+    let message = refused(&endpoint, "GW-E-service-endpoint").await;
+    assert!(message.contains("an empty service;"), "{message}");
+}
+
+/// Within `properties`, and one level deeper.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_nobody_knows_are_refused() {
+    let site = Site::with_group().await;
+    let mut whole = network(&["10.0.0.0/16"], &[("a", "10.0.0.0/24")]);
+    whole["properties"]["dhcpOptions"] = json!({"dnsServers": []});
+    whole["properties"]["subnets"][0]["properties"]["serviceEndpoints"] =
+        json!([{"service": "Microsoft.Storage"}]);
+    let cases = [
+        ("/properties/addressSpace", "AddressSpace"),
+        ("/properties/dhcpOptions", "DhcpOptions"),
+        (
+            "/properties/subnets/0/properties/serviceEndpoints/0",
+            "ServiceEndpointProperties",
+        ),
+    ];
+    for (pointer, contract) in cases {
+        let mut body = whole.clone();
+        body.pointer_mut(pointer).unwrap()["surprise"] = json!(1);
+        let reply = site.api.put(&net(VNET), &body).await;
+        let reply = reply.expect(StatusCode::BAD_REQUEST);
+        let detail = &reply.body["error"]["details"][0];
+        assert_eq!(detail["code"], "InvalidJson");
+        let message = detail["message"].as_str().unwrap();
+        let expected = format!("'surprise' on object of type '{contract}'");
+        assert!(message.contains(&expected), "{message}");
+    }
+    let addresses = net("publicIPAddresses/a");
+    for member in ["sku", "dnsSettings"] {
+        let mut body = json!({"location": LOCATION, "properties": {}});
+        let within = if member == "sku" {
+            &mut body
+        } else {
+            &mut body["properties"]
+        };
+        within[member] = json!({"surprise": 1});
+        let reply = site.api.put(&addresses, &body).await;
+        assert_eq!(reply.body["error"]["details"][0]["code"], "InvalidJson");
+    }
+    let interface = json!({"location": LOCATION, "properties": {
+        "dnsSettings": {"surprise": 1}, "ipConfigurations": [],
+    }});
+    let reply = site.api.put(&net("networkInterfaces/n"), &interface).await;
+    assert_eq!(reply.body["error"]["details"][0]["code"], "InvalidJson");
 }
 
 #[tokio::test(flavor = "multi_thread")]

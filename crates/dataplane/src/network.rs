@@ -77,6 +77,9 @@ fn shown(ports: &PortSet) -> String {
 /// serve: closed management ports, or a default route that does not lead to the Internet.
 pub(crate) fn unretrievable(snapshot: &Snapshot, gateway: GatewayIndex) -> Option<String> {
     let subnet = snapshot.network.gateway_subnet(gateway)?;
+    if snapshot.network.subnet(subnet).isolates_gateways {
+        return None;
+    }
     let generation = snapshot.gateway(gateway).generation;
     let ports = snapshot.network.management_ports(subnet, generation);
     if let ManagementPorts::Denied {

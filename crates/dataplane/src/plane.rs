@@ -556,8 +556,13 @@ fn names(snapshot: &Snapshot, endpoint: &EndpointKey) -> (String, String) {
 
 /// Whether a socket on one of them hears what is sent to the other.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let is_any = |address: SocketAddr| address.ip().is_unspecified();
-    one.port() == other.port() && (one.ip() == other.ip() || is_any(one) || is_any(other))
+    let (own, others) = (one.ip().to_canonical(), other.ip().to_canonical());
+    // What listens at all addresses of IPv6 hears IPv4 too.
+    let covers = |wide: IpAddr, ip: IpAddr| match wide {
+        IpAddr::V4(wide) => wide.is_unspecified() && ip.is_ipv4(),
+        IpAddr::V6(wide) => wide.is_unspecified(),
+    };
+    one.port() == other.port() && (own == others || covers(own, others) || covers(others, own))
 }
 
 /// Why `address` was refused, by who answers there.
@@ -610,6 +615,39 @@ impl From<io::Error> for BindError {
             io::ErrorKind::PermissionDenied => Self::Forbidden,
             io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress,
             _ => Self::Other(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap_within_what_their_sockets_hear() {
+        let overlap = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| text.parse().unwrap());
+            assert_eq!(overlap(one, other), overlap(other, one));
+            overlap(one, other)
+        };
+        for (one, other) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "127.0.0.1:80"),
+            ("[::]:80", "[fd00::1]:80"),
+            ("[::]:80", "0.0.0.0:80"),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80"),
+            ("[::ffff:0.0.0.0]:80", "127.0.0.1:80"),
+        ] {
+            assert!(overlap(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("127.0.0.1:80", "127.0.0.1:81"),
+            ("0.0.0.0:80", "[fd00::1]:80"),
+            ("127.0.0.1:80", "127.0.0.2:80"),
+            ("[::ffff:0.0.0.0]:80", "[fd00::1]:80"),
+        ] {
+            assert!(!overlap(one, other), "{one} {other}");
         }
     }
 }

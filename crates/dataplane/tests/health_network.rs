@@ -59,6 +59,7 @@ struct Network {
     at_backends: Option<SecurityGroup>,
     default_route: Option<NextHop>,
     dns_servers: Vec<Ipv4Addr>,
+    isolates_gateways: bool,
 }
 
 impl Network {
@@ -100,6 +101,7 @@ impl Network {
             prefixes: vec![prefix(range)],
             security_group,
             route_table,
+            isolates_gateways: self.isolates_gateways,
         };
         let gateway = subnet("gateways", "10.0.9.0/24", at_gateway, table);
         let gateway = builder.add_subnet(gateway);
@@ -239,7 +241,7 @@ async fn health_that_the_platform_could_not_have_is_said_to_be_so_and_traffic_fl
         ports,
     );
     let closed = Network {
-        at_gateway: Some(group(denial)),
+        at_gateway: Some(group(denial.clone())),
         ..Network::default()
     };
     let inspected = Network {
@@ -262,10 +264,18 @@ async fn health_that_the_platform_could_not_have_is_said_to_be_so_and_traffic_fl
         assert!(why.starts_with(said), "{why}");
         assert_eq!(gateway.ask(GET).await.status, 200);
     }
-    let mut setup = Setup::with_setting(1, probed());
-    setup.snapshot.network = Network::default().build();
-    let gateway = TestGateway::start(&[&backend], setup).await;
-    assert_eq!(gateway.plane.upstreams()[0].unretrievable, None);
+    let isolated = Network {
+        at_gateway: Some(group(denial)),
+        default_route: Some(NextHop::None),
+        isolates_gateways: true,
+        ..Network::default()
+    };
+    for network in [isolated, Network::default()] {
+        let mut setup = Setup::with_setting(1, probed());
+        setup.snapshot.network = network.build();
+        let gateway = TestGateway::start(&[&backend], setup).await;
+        assert_eq!(gateway.plane.upstreams()[0].unretrievable, None);
+    }
 }
 
 /// A gateway with one member by name, whose network's name server is the first address.

@@ -376,6 +376,7 @@ async fn half_a_request_without_an_answer_is_sent_once() {
             let expected = [
                 Failure::BackendSendFailed,
                 Failure::BackendResetUnanswered,
+                Failure::BackendClosedUnanswered,
                 Failure::BackendHeadInvalid,
             ];
             assert!(expected.contains(&record.failure.unwrap()), "{record:?}");

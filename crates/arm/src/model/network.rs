@@ -131,15 +131,43 @@ wire_neighbours! {
         network_security_group: Option<ForeignResource> => "networkSecurityGroup";
         /// The route table.
         route_table: Option<ForeignResource> => "routeTable";
+        /// The services that it is delegated to.
+        delegations: Vec<Item<Delegation>> => "delegations";
     }
     dropped ["apiVersion", "dependsOn", "systemData", "resources",
-             "applicationGatewayIPConfigurations", "defaultOutboundAccess", "delegations",
+             "applicationGatewayIPConfigurations", "defaultOutboundAccess",
              "ipAllocations", "ipConfigurationProfiles", "ipConfigurations",
              "ipamPoolPrefixAllocations", "natGateway", "networkIntentPolicies",
              "privateEndpointNetworkPolicies", "privateEndpoints", "privateLinkIpConfigurations",
              "privateLinkServiceNetworkPolicies", "purpose", "resourceNavigationLinks",
              "serviceAssociationLinks", "serviceEndpointPolicies", "serviceEndpoints",
              "serviceGateway", "sharingScope"]
+}
+
+wire_neighbours! {
+    "delegations", "virtualNetworks/subnets/delegations";
+    /// The delegation of a subnet.
+    pub struct Delegation as "Delegation" {
+        /// The service, such as `Microsoft.Web/serverFarms`.
+        service_name: Option<String> => "serviceName";
+    }
+    dropped ["apiVersion", "dependsOn", "systemData", "actions"]
+}
+
+/// The service that a gateway's subnet may be delegated to. Its gateways are then isolated: the
+/// platform manages them from within, whatever rules and routes say (documented as network
+/// isolation).
+pub const ISOLATING_DELEGATE: &str = "Microsoft.Network/applicationGateways";
+
+impl Subnet {
+    /// Whether gateways in it are isolated, see [`ISOLATING_DELEGATE`].
+    pub fn isolates_gateways(&self) -> bool {
+        let mut names = self.delegations.iter();
+        names.any(|one| {
+            let name = one.properties.service_name.as_deref();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(ISOLATING_DELEGATE))
+        })
+    }
 }
 
 wire_neighbours! {

@@ -193,6 +193,7 @@ impl<'a> Compiler<'a, '_> {
             prefixes: ranges,
             security_group,
             route_table,
+            isolates_gateways: properties.isolates_gateways(),
         });
     }
 

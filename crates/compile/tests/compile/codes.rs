@@ -36,11 +36,13 @@ const PROGRAM_CODES: &[(&str, &str)] = &[
 /// findings, so that the page does not have them.
 const CONTROL_CODES: &[&str] = &[
     "GW-E-address",
+    "GW-E-delegation",
     "GW-E-in-use",
     "GW-E-interface",
     "GW-E-key-vault-secret-id",
     "GW-E-network-watcher",
     "GW-E-not-here-yet",
+    "GW-E-service-endpoint",
     "GW-E-vault-not-found",
 ];
 

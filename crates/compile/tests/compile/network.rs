@@ -679,3 +679,19 @@ fn a_peering_s_own_word_on_the_other_s_space_counts_first_and_it_may_stand_alone
     assert!(!peer.in_tag);
     assert_eq!(network.policy.subnets()[0].prefixes.len(), 1);
 }
+
+#[test]
+fn a_subnet_that_is_delegated_to_gateways_isolates_them() {
+    let isolates = |service: &str| {
+        let delegation = json!({"name": "0", "id": "/x", "etag": "e", "type": "t", "properties": {
+            "provisioningState": "Succeeded", "serviceName": service, "actions": [],
+        }});
+        let subnet = json!({"name": "s", "properties": {
+            "addressPrefix": "10.0.0.0/24", "delegations": [delegation],
+        }});
+        let compiled = compiled(&[vnet(json!({"subnets": [subnet]}))]);
+        compiled.policy.subnets()[0].isolates_gateways
+    };
+    assert!(isolates("Microsoft.network/ApplicationGateways"));
+    assert!(!isolates("Microsoft.Web/serverFarms"));
+}

@@ -2,8 +2,8 @@
 //! casing and order, and what stands there by default.
 //!
 //! Clients write names and words of enums in any case, numbers as text, and `null` for what they
-//! do not mean. What is stored is what the service would answer. Of `properties` that nobody knows,
-//! the network says so, and the others keep them as they came.
+//! do not mean. What is stored is what the service would answer. Of members that nobody knows, the
+//! network's parser says so; elsewhere they are kept as they came.
 
 use gatewright_arm::{ArmError, ResourceId, no_such_member, no_such_value, shorten};
 use serde_json::{Map, Value, json};
@@ -53,8 +53,12 @@ pub(crate) enum Form {
     /// A list of such.
     References,
     Object(&'static [Member]),
+    /// An object with these members and no others, of the type that the network's parser names.
+    Closed(&'static str, &'static [Member]),
     /// Objects that are no resources.
     Objects(&'static [Member]),
+    /// A list of closed ones.
+    ClosedList(&'static str, &'static [Member]),
     /// Resources of their own name and id; the type is the parent's and the member's name.
     Items(&'static Shape),
     /// Anything.
@@ -238,10 +242,21 @@ fn check_known(shape: &Shape, given: &Value, place: &Place<'_>) -> Result<(), Ar
     let Bounds::These { contract, others } = shape.bounds else {
         return Ok(());
     };
-    let own = shape.properties.iter().map(|one| one.name);
+    let others = [others, &["provisioningState"]].concat();
+    check_closed((contract, shape.properties), &others, given, place)
+}
+
+/// # Errors
+/// When an object of the type `contract` has another member than these and `others`.
+fn check_closed(
+    (contract, members): (&str, &[Member]),
+    others: &[&str],
+    given: &Value,
+    place: &Place<'_>,
+) -> Result<(), ArmError> {
     let known = || {
-        let others = others.iter().copied();
-        own.clone().chain(others).chain(["provisioningState"])
+        let own = members.iter().map(|one| one.name);
+        own.chain(others.iter().copied())
     };
     let mut given = given.as_object().into_iter().flat_map(Map::keys);
     let is_unknown = |name: &&String| !known().any(|other| other.eq_ignore_ascii_case(name));
@@ -372,30 +387,47 @@ fn read(
             _ => Err(invalid(place, "a list of texts is expected")),
         },
         Form::Reference => reference(sent, place),
-        Form::References => {
-            let list = sent
-                .as_array()
-                .ok_or_else(|| invalid(place, "a list is expected"))?;
-            list.iter().map(|one| reference(one, place)).collect()
+        Form::References => list(sent, place, reference),
+        Form::Object(members) => object(members, sent, before, place),
+        Form::Closed(contract, members) => {
+            check_closed((contract, members), &[], sent, place)?;
+            object(members, sent, before, place)
         }
-        Form::Object(members) => {
-            let mut out = Map::new();
-            fill(members, sent, before, place, &mut out)?;
-            Ok(Value::Object(out))
-        }
-        Form::Objects(members) => {
-            let list = sent
-                .as_array()
-                .ok_or_else(|| invalid(place, "a list is expected"))?;
-            let read_one = |one: &Value| {
-                let mut out = Map::new();
-                fill(members, one, None, place, &mut out)?;
-                Ok(Value::Object(out))
-            };
-            list.iter().map(read_one).collect()
-        }
+        Form::Objects(members) => list(sent, place, |one, place| object(members, one, None, place)),
+        Form::ClosedList(contract, members) => list(sent, place, |one, place| {
+            check_closed((contract, members), &[], one, place)?;
+            object(members, one, None, place)
+        }),
         Form::Items(shape) => items(shape, sent, before, place),
     }
+}
+
+fn object(
+    members: &[Member],
+    sent: &Value,
+    before: Option<&Value>,
+    place: &Place<'_>,
+) -> Result<Value, ArmError> {
+    let mut out = Map::new();
+    fill(members, sent, before, place, &mut out)?;
+    Ok(Value::Object(out))
+}
+
+fn list(
+    sent: &Value,
+    place: &Place<'_>,
+    read_one: impl Fn(&Value, &Place<'_>) -> Result<Value, ArmError>,
+) -> Result<Value, ArmError> {
+    let list = sent
+        .as_array()
+        .ok_or_else(|| invalid(place, "a list is expected"))?;
+    let place = |index: usize| Place {
+        id: place.id,
+        path: format!("{}[{index}]", place.path),
+    };
+    let all = list.iter().enumerate();
+    all.map(|(index, one)| read_one(one, &place(index)))
+        .collect()
 }
 
 fn word(words: &[&str], sent: &Value, place: &Place<'_>) -> Result<Value, ArmError> {

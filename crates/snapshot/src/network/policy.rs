@@ -68,6 +68,8 @@ pub struct Subnet {
     pub prefixes: Vec<Prefix>,
     pub security_group: Attachment<SecurityGroupIndex>,
     pub route_table: Attachment<RouteTableIndex>,
+    /// Whether the platform manages gateways in it from within, whatever rules and routes say.
+    pub isolates_gateways: bool,
 }
 
 /// What is derived of a VNet once.

@@ -225,6 +225,7 @@ impl World {
                 prefixes: prefixes.into_iter().map(prefix).collect(),
                 security_group: known(group, |group| builder.add_group(group)),
                 route_table: known(table, |table| builder.add_table(table)),
+                isolates_gateways: false,
             };
             builder.add_subnet(subnet);
         }

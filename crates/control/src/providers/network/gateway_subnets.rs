@@ -1,21 +1,18 @@
 //! What a gateway needs of its subnet. Judged whenever one of those that could break it is written:
 //! the gateway, the subnet, the security group, the route table.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use gatewright_arm::{ArmError, ResourceId, read_network};
+use gatewright_arm::model::network::ISOLATING_DELEGATE;
+use gatewright_arm::{ArmError, ResourceId, read_network, shorten};
 use gatewright_compile::compile_network;
-use gatewright_snapshot::network::{Direction, Flow, ManagementPorts, NetworkPolicy, Prefix};
+use gatewright_snapshot::network::{ManagementPorts, NetworkPolicy, Prefix};
 use gatewright_snapshot::{Generation, SubnetIndex};
 use serde_json::{Value, json};
 
+use super::own_codes;
 use super::subnets::Subnet;
 use super::virtual_networks::{NETWORKS, id_of, is_gateway_place, items, name_of, reference_of};
 use crate::core::Core;
 use crate::resources::document::Document;
-
-/// An address in the middle of the Internet, which stands for all of it.
-const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(20, 20, 20, 20));
 
 /// Tiers of the first generation, of which the service asks nothing.
 const FIRST_GENERATION: [&str; 2] = ["Standard", "WAF"];
@@ -43,6 +40,7 @@ pub(super) async fn check_gateway(
     if users.iter().any(|user| !is_of_a_gateway(user)) {
         return Err(other_resources(&subnet.id.to_string(), &id.to_string()));
     }
+    check_delegations(&subnet.body, &id.to_string())?;
     if is_first_generation {
         return Ok(());
     }
@@ -72,10 +70,18 @@ pub(super) async fn check_network(
             .flat_map(|before| items(before, "subnets"));
         let old = old.find(|old| id_of(old).eq_ignore_ascii_case(id_of(subnet)));
         let attachments = |subnet: &Value| {
-            ["networkSecurityGroup", "routeTable"].map(|member| reference_of(subnet, member))
+            let attached = ["networkSecurityGroup", "routeTable"];
+            let delegates: Vec<String> = delegates(subnet).map(str::to_owned).collect();
+            (
+                attached.map(|member| reference_of(subnet, member)),
+                delegates,
+            )
         };
         if old.is_some_and(|old| attachments(old) == attachments(subnet)) {
             continue;
+        }
+        if let Some(gateway) = gateway_in(core, id_of(subnet)) {
+            check_delegations(subnet, &gateway)?;
         }
         let gateways = gateways_in(core, id_of(subnet)).await?;
         if gateways.is_empty() {
@@ -143,13 +149,42 @@ async fn check_attached(
 /// Refuses something else in the subnet of a gateway.
 pub(super) fn check_other(core: &Core, subnet: &ResourceId) -> Result<(), ArmError> {
     let subnet = subnet.to_string();
-    let users = core.inventory.users(&subnet);
-    let place = users.iter().find(|user| is_gateway_place(user));
-    let gateway = place.and_then(|place| ResourceId::parse(place).ok()?.parent());
-    match gateway {
-        Some(gateway) => Err(other_resources(&subnet, &gateway.to_string())),
+    match gateway_in(core, &subnet) {
+        Some(gateway) => Err(other_resources(&subnet, &gateway)),
         None => Ok(()),
     }
+}
+
+/// One of the gateways in a subnet, of any generation: its id.
+fn gateway_in(core: &Core, subnet: &str) -> Option<String> {
+    let users = core.inventory.users(subnet);
+    let place = users.iter().find(|user| is_gateway_place(user))?;
+    let gateway = ResourceId::parse(place).ok()?.parent()?;
+    Some(gateway.to_string())
+}
+
+/// The services that a subnet is delegated to.
+fn delegates(subnet: &Value) -> impl Iterator<Item = &str> {
+    let names = items(subnet, "delegations").map(|one| one.pointer("/properties/serviceName"));
+    names.filter_map(|name| name?.as_str())
+}
+
+fn is_own_delegate(name: &str) -> bool {
+    name.eq_ignore_ascii_case(ISOLATING_DELEGATE)
+}
+
+/// A gateway's subnet is delegated to gateways or to nobody (documented).
+fn check_delegations(subnet: &Value, gateway: &str) -> Result<(), ArmError> {
+    let other = delegates(subnet).find(|name| !is_own_delegate(name));
+    other.map_or(Ok(()), |name| {
+        let message = format!(
+            "Subnet {} cannot be used for application gateway {gateway} since it is delegated to \
+             {}. A gateway's subnet is delegated to {ISOLATING_DELEGATE} or to nothing.",
+            id_of(subnet),
+            shorten(name)
+        );
+        Err(ArmError::new(own_codes::DELEGATION, message))
+    })
 }
 
 fn other_resources(subnet: &str, gateway: &str) -> ArmError {
@@ -198,8 +233,12 @@ async fn attached(core: &Core, subnet: &Value, member: &str) -> Result<Option<Do
 /// Whether a gateway of the second generation can live in this place.
 fn check(place: &Place<'_>, gateway: &str) -> Result<(), ArmError> {
     let subnet = id_of(place.subnet);
+    if delegates(place.subnet).any(is_own_delegate) {
+        return Ok(());
+    }
     if let Some(group) = place.group {
-        check_blocks(place, group, gateway)?;
+        check_inbound(place, group, gateway)?;
+        check_outbound(group, subnet, gateway)?;
     }
     let Some(table) = place.table else {
         return Ok(());
@@ -218,8 +257,8 @@ fn check(place: &Place<'_>, gateway: &str) -> Result<(), ArmError> {
     ))
 }
 
-/// Whether the group lets the platform in, and the gateway out to the Internet.
-fn check_blocks(place: &Place<'_>, group: &Value, gateway: &str) -> Result<(), ArmError> {
+/// Whether the group lets the platform in.
+fn check_inbound(place: &Place<'_>, group: &Value, gateway: &str) -> Result<(), ArmError> {
     let Some(policy) = policy(place, group) else {
         return Ok(());
     };
@@ -236,19 +275,32 @@ fn check_blocks(place: &Place<'_>, group: &Value, gateway: &str) -> Result<(), A
             ),
         ));
     }
-    let flow = Flow::tcp(at, SOMEWHERE, 443);
-    let gate = policy.subnet_gate(at, &flow, Direction::Outbound);
-    match gate.decision() {
-        Some(decision) if decision.is_denied() => Err(ArmError::new(
-            "ApplicationGatewaySubnetOutboundTrafficBlockedByNetworkSecurityGroup",
-            format!(
-                "Network security group {group} blocks outgoing Internet traffic on subnet \
-                 {subnet}, associated with Application Gateway {gateway}. This is not permitted \
-                 for Application Gateways that have fast update enabled or have V2 Sku."
-            ),
-        )),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// Whether no rule of the group denies anything that a gateway sends by TCP. The service looks at
+/// no more than that: not at where it leads, nor at rules before it that allow the same (reported
+/// by its users, azure-docs #84599 and #87202).
+fn check_outbound(group: &Value, subnet: &str, gateway: &str) -> Result<(), ArmError> {
+    let is_denial = |rule: &Value| {
+        let is = |name: &str, word: &str| {
+            let text = rule.pointer(&format!("/properties/{name}"));
+            text.and_then(Value::as_str) == Some(word)
+        };
+        let is_meant = is("protocol", "Tcp") || is("protocol", "*");
+        is("direction", "Outbound") && is("access", "Deny") && is_meant
+    };
+    if !items(group, "securityRules").any(is_denial) {
+        return Ok(());
     }
+    let message = format!(
+        "Network security group {} blocks outgoing Internet traffic on subnet {subnet}, associated \
+         with Application Gateway {gateway}. This is not permitted for Application Gateways that \
+         have fast update enabled or have V2 Sku.",
+        id_of(group)
+    );
+    let code = "ApplicationGatewaySubnetOutboundTrafficBlockedByNetworkSecurityGroup";
+    Err(ArmError::new(code, message))
 }
 
 /// The name and the next hop of a route for the whole Internet that leads elsewhere.

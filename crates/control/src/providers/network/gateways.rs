@@ -349,8 +349,11 @@ fn own(gateway: &mut ApplicationGateway, put: &Put<'_>, previous: Option<&Applic
     properties.private_endpoint_connections = before
         .map(|before| before.private_endpoint_connections.clone())
         .unwrap_or_default();
+    if let Some(previous) = previous.filter(|_| put.replaces) {
+        gatewright_arm::keep_newer_members(gateway, previous, put.api_version);
+    }
     // az leaves out a lower bound of 0.
-    if let Some(bounds) = &mut properties.autoscale_configuration {
+    if let Some(bounds) = &mut gateway.properties.autoscale_configuration {
         bounds.min_capacity.get_or_insert(0);
     }
 }

@@ -5,7 +5,7 @@ use gatewright_store::Pending;
 use serde_json::{Value, json};
 
 use super::addresses::{Allocation, Wish};
-use super::virtual_networks::{id_of, items, items_mut, name_of, reference_of};
+use super::virtual_networks::{check_name_servers, id_of, items, items_mut, name_of, reference_of};
 use super::{gateway_subnets, own_codes, public_ips};
 use crate::core::Core;
 use crate::providers::compute::MACHINES;
@@ -13,10 +13,13 @@ use crate::resources::document::Document;
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::{Kind, Part, Prepared, Put};
 use crate::resources::shape::{
-    Bounds, Form, Member, Shape, computed, defaulted, guid, insert_before, member, server,
+    Bounds, Form, Member, Shape, computed, defaulted, dropped, guid, insert_before, member, server,
 };
 
 pub(super) const INTERFACES: &str = "Microsoft.Network/networkInterfaces";
+
+/// What stands among an interface's name servers for those of the platform.
+const PROVIDED_SERVER: &str = "AzureProvidedDNS";
 
 /// The member that lists the pools of gateways that an IP configuration is in.
 const POOLS: &str = "applicationGatewayBackendAddressPools";
@@ -27,7 +30,11 @@ const INTERFACE: Shape = Shape {
     properties: &[
         guid("resourceGuid"),
         defaulted("ipConfigurations", Form::Items(&CONFIGURATION), "[]"),
-        defaulted("dnsSettings", Form::Object(DNS_SETTINGS), "{}"),
+        defaulted(
+            "dnsSettings",
+            Form::Closed("NetworkInterfaceDnsSettings", DNS_SETTINGS),
+            "{}",
+        ),
         server("macAddress"),
         defaulted("enableAcceleratedNetworking", Form::Boolean, "false"),
         computed("vnetEncryptionSupported", "false"),
@@ -70,6 +77,7 @@ const DNS_SETTINGS: &[Member] = &[
     defaulted("dnsServers", Form::Texts, "[]"),
     computed("appliedDnsServers", "[]"),
     member("internalDnsNameLabel", Form::Text),
+    dropped("internalFqdn"),
     computed("internalDomainNameSuffix", "\"internal.cloudapp.local\""),
 ];
 
@@ -146,6 +154,8 @@ impl Kind for Interfaces {
             let mut body = put.shaped(&INTERFACE)?;
             choose_primary(put.id, &mut body)?;
             check_pools(put.id, &body)?;
+            let settings = body.pointer("/properties/dnsSettings");
+            check_name_servers(settings, Some(PROVIDED_SERVER))?;
             connect(core, put.id, &mut body, previous).await?;
             Ok(Prepared::of(body))
         })

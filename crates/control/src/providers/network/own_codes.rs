@@ -10,6 +10,12 @@ pub(super) const IN_USE: &str = "GW-E-in-use";
 /// A network interface that the service would not take.
 pub(super) const INTERFACE: &str = "GW-E-interface";
 
+/// A delegation that the service would not take.
+pub(super) const DELEGATION: &str = "GW-E-delegation";
+
+/// A service endpoint that the service would not take.
+pub(super) const ENDPOINT: &str = "GW-E-service-endpoint";
+
 /// A question for the availability of what is no address, or in no subnet.
 pub(super) const ADDRESS: &str = "GW-E-address";
 

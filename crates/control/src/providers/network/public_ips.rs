@@ -48,7 +48,10 @@ const ADDRESS: Shape = Shape {
         ),
         defaulted(ALLOCATION, Form::Word(&["Static", "Dynamic"]), "\"Static\""),
         defaulted("idleTimeoutInMinutes", Form::Integer(4, 30), "4"),
-        member("dnsSettings", Form::Object(DNS_SETTINGS)),
+        member(
+            "dnsSettings",
+            Form::Closed("PublicIpAddressDnsSettings", DNS_SETTINGS),
+        ),
         defaulted("ipTags", Form::Any, "[]"),
         server("ipConfiguration"),
         defaulted(
@@ -57,7 +60,7 @@ const ADDRESS: Shape = Shape {
             r#"{"protectionMode": "VirtualNetworkInherited"}"#,
         ),
     ],
-    tail: &[defaulted("sku", Form::Object(SKU), "{}")],
+    tail: &[defaulted("sku", Form::Closed("Sku", SKU), "{}")],
     bounds: Bounds::These {
         contract: "PublicIpAddressProperties",
         others: &[

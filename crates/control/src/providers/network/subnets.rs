@@ -87,6 +87,7 @@ pub(super) fn check(
 ) -> Result<(), ArmError> {
     for subnet in items_mut(body, "subnets") {
         settle_members(subnet);
+        check_names(subnet)?;
         items_mut(subnet, "delegations").for_each(allow_actions);
     }
     let space = space(id, body)?;
@@ -117,6 +118,27 @@ fn settle_members(subnet: &mut Value) {
         true if several || !bag.contains_key("addressPrefix") => bag.shift_remove("addressPrefix"),
         _ => bag.shift_remove("addressPrefixes"),
     };
+}
+
+/// Whether each delegation and each endpoint is one of a service.
+fn check_names(subnet: &Value) -> Result<(), ArmError> {
+    let is_empty = |text: Option<&Value>| text.is_none_or(|text| text == "");
+    let refuse = |code: &str, what: &str| {
+        let message = format!("Subnet {} has {what}.", id_of(subnet));
+        Err(ArmError::new(code, message))
+    };
+    let mut delegations = items(subnet, "delegations");
+    if delegations.any(|one| is_empty(one.pointer("/properties/serviceName"))) {
+        let what = "a delegation with an empty serviceName; one such as Microsoft.Web/serverFarms \
+                    is expected";
+        return refuse(own_codes::DELEGATION, what);
+    }
+    if items(subnet, "serviceEndpoints").any(|one| is_empty(one.get("service"))) {
+        let what = "a service endpoint with an empty service; one such as Microsoft.Storage is \
+                    expected";
+        return refuse(own_codes::ENDPOINT, what);
+    }
+    Ok(())
 }
 
 /// What a service may do in a subnet that is delegated to it. Recorded for these services.

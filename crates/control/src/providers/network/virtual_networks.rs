@@ -51,13 +51,17 @@ const NETWORK: Shape = Shape {
     ],
     properties: &[
         guid("resourceGuid"),
-        defaulted("addressSpace", Form::Object(ADDRESS_SPACE), "{}"),
+        defaulted(
+            "addressSpace",
+            Form::Closed("AddressSpace", ADDRESS_SPACE),
+            "{}",
+        ),
         defaulted(
             "privateEndpointVNetPolicies",
             Form::Word(&["Disabled", "Basic"]),
             "\"Disabled\"",
         ),
-        member("dhcpOptions", Form::Object(DHCP_OPTIONS)),
+        member("dhcpOptions", Form::Closed("DhcpOptions", DHCP_OPTIONS)),
         member("encryption", Form::Any),
         member("flowTimeoutInMinutes", Form::Integer(4, 30)),
         defaulted("subnets", Form::Items(&SUBNET), "[]"),
@@ -94,7 +98,10 @@ const SUBNET: Shape = Shape {
         server("ipConfigurations"),
         server("applicationGatewayIPConfigurations"),
         server("privateLinkIpConfigurations"),
-        member("serviceEndpoints", Form::Objects(SERVICE_ENDPOINT)),
+        member(
+            "serviceEndpoints",
+            Form::ClosedList("ServiceEndpointProperties", SERVICE_ENDPOINT),
+        ),
         defaulted("delegations", Form::Items(&DELEGATION), "[]"),
         defaulted(
             "privateEndpointNetworkPolicies",
@@ -227,7 +234,7 @@ impl Kind for VirtualNetworks {
             if put.api_version < EXACT_RANGES_SINCE {
                 subnets::settle_ranges(&mut body);
             }
-            check_name_servers(&body)?;
+            check_name_servers(body.pointer("/properties/dhcpOptions"), None)?;
             subnets::check(put.id, &mut body, previous, &core.inventory)?;
             peerings::fill(core, put.id, &mut body, previous).await?;
             gateway_subnets::check_network(core, &body, previous).await?;
@@ -313,12 +320,19 @@ impl Kind for VirtualNetworks {
     }
 }
 
-fn check_name_servers(body: &Value) -> Result<(), ArmError> {
-    let servers = body.pointer("/properties/dhcpOptions/dnsServers");
+/// # Errors
+/// When a name server that `settings` lists is neither an address (recorded for networks) nor
+/// `word`.
+pub(super) fn check_name_servers(
+    settings: Option<&Value>,
+    word: Option<&str>,
+) -> Result<(), ArmError> {
+    let servers = settings.and_then(|settings| settings.get("dnsServers"));
     let mut servers = servers.and_then(Value::as_array).into_iter().flatten();
     let is_none = |server: &&Value| {
         let text = server.as_str().unwrap_or_default();
-        text.parse::<IpAddr>().is_err()
+        let is_word = word.is_some_and(|word| text.eq_ignore_ascii_case(word));
+        !is_word && text.parse::<IpAddr>().is_err()
     };
     servers.find(is_none).map_or(Ok(()), |bad| {
         let bad = shorten(bad.as_str().unwrap_or_default());
