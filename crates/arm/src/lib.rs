@@ -53,6 +53,6 @@ pub use read_network::{
 };
 pub use validate::is_numeric;
 pub use validate::{ApiVersion, ApiVersionError, Context, name_fault, validate};
-pub use versions::{end_of_era, keep_newer_members, leave_newer_members_out};
+pub use versions::{AsOf, keep_newer_members};
 pub use wire::reader::{no_such_member, no_such_value, shorten, shorten_id};
 pub use write::{Shape, WriteOptions, write};

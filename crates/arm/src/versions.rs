@@ -2,23 +2,11 @@
 //!
 //! Source: recorded from the service, but where it says otherwise.
 
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use crate::model::ApplicationGateway;
 use crate::validate::ApiVersion;
-
-/// The API version before which answers are alike from `api_version` on; `None` where they have
-/// every member. Answers of two versions of one era are the same.
-pub fn end_of_era(api_version: ApiVersion) -> Option<ApiVersion> {
-    let ends = [
-        TCP_SINCE,
-        TLS_DEFAULT_SINCE,
-        CHECKS_SINCE,
-        JWT_SINCE,
-        ADVANCED_SINCE,
-    ];
-    ends.into_iter().find(|end| api_version < *end)
-}
 
 /// The first api-version whose answers have advanced rules (recorded; absent under 2025-07-01).
 const ADVANCED_SINCE: ApiVersion = ApiVersion::new(2026, 1, 1);
@@ -41,81 +29,119 @@ const CHECKS: [&str; 4] = [
 
 /// The first api-version whose answers have the default TLS policy.
 const TLS_DEFAULT_SINCE: ApiVersion = ApiVersion::new(2023, 2, 1);
+const TLS_DEFAULT: &str = "defaultPredefinedSslPolicy";
 
 /// The first api-version whose gateways have listeners for TCP and TLS, and the family of the SKU.
 /// They are in answers under 2022-05-01, and in none under 2021-03-01 (recorded by the azure-cli).
 const TCP_SINCE: ApiVersion = ApiVersion::new(2021, 8, 1);
+const TCP: [&str; 3] = ["backendSettingsCollection", "listeners", "routingRules"];
 
-/// Takes what answers under `api_version` do not have out of a gateway as
-/// [`write`](crate::write()) writes it.
-pub fn leave_newer_members_out(gateway: &mut Value, api_version: ApiVersion) {
-    let Some(properties) = gateway.get_mut("properties") else {
-        return;
-    };
-    if api_version < ADVANCED_SINCE {
-        leave_collections_out(properties, &ADVANCED);
-    }
-    if api_version < JWT_SINCE {
-        leave_collections_out(properties, &[JWT]);
-    }
-    if api_version < CHECKS_SINCE {
-        leave_checks_out(properties);
-    }
-    if api_version < TLS_DEFAULT_SINCE {
-        leave_newer_out(properties);
-    }
-    if api_version < TCP_SINCE {
-        leave_tcp_out(properties);
+/// A gateway, as [`write`](crate::write()) writes it, as answers under an api-version have it. It
+/// is cut while it is serialized, since it may be large, and what is left out of it is little.
+pub struct AsOf<'a>(Part<'a>);
+
+impl<'a> AsOf<'a> {
+    pub fn new(gateway: &'a Value, api_version: ApiVersion) -> Self {
+        Self(Part {
+            value: gateway,
+            place: Place::Gateway,
+            api_version,
+        })
     }
 }
 
-/// Answers of older api-versions have neither the default TLS policy nor, unless it is on, HTTP/3
-/// (recorded under 2022-05-01 and 2023-02-01).
-fn leave_newer_out(properties: &mut Value) {
-    if let Some(members) = properties.as_object_mut() {
-        members.shift_remove("defaultPredefinedSslPolicy");
+impl Serialize for AsOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
-    let listeners = properties
-        .get_mut("httpListeners")
-        .and_then(Value::as_array_mut);
-    for listener in listeners.into_iter().flatten() {
-        let own = listener
-            .get_mut("properties")
-            .and_then(Value::as_object_mut);
-        if let Some(own) = own.filter(|own| own.get("enableHttp3") == Some(&json!(false))) {
-            own.shift_remove("enableHttp3");
+}
+
+/// A part of a gateway that something may be left out of.
+struct Part<'a> {
+    value: &'a Value,
+    place: Place,
+    api_version: ApiVersion,
+}
+
+/// Where in a gateway it is; of lists, the items.
+#[derive(Clone, Copy)]
+enum Place {
+    Gateway,
+    Properties,
+    Sku,
+    Listener,
+    ListenerProperties,
+    Setting,
+    SettingProperties,
+}
+
+enum Fate {
+    Kept,
+    LeftOut,
+    Cut(Place),
+}
+
+impl Part<'_> {
+    fn at<'b>(&self, value: &'b Value, place: Place) -> Part<'b> {
+        Part {
+            value,
+            place,
+            api_version: self.api_version,
+        }
+    }
+
+    fn fate(&self, name: &str, value: &Value) -> Fate {
+        let before = |since: ApiVersion| self.api_version < since;
+        // Those that are not empty stay: what a client wrote under a newer version is no secret.
+        let is_empty = || value.as_array().is_some_and(Vec::is_empty);
+        let is_left_out = match (self.place, name) {
+            (Place::Gateway, "properties") => return Fate::Cut(Place::Properties),
+            (Place::Properties, "sku") => return Fate::Cut(Place::Sku),
+            (Place::Properties, "httpListeners") => return Fate::Cut(Place::Listener),
+            (Place::Properties, "backendHttpSettingsCollection") => {
+                return Fate::Cut(Place::Setting);
+            }
+            (Place::Listener, "properties") => return Fate::Cut(Place::ListenerProperties),
+            (Place::Setting, "properties") => return Fate::Cut(Place::SettingProperties),
+            (Place::Properties, name) if ADVANCED.contains(&name) => {
+                before(ADVANCED_SINCE) && is_empty()
+            }
+            (Place::Properties, JWT) => before(JWT_SINCE) && is_empty(),
+            (Place::Properties, name) if TCP.contains(&name) => before(TCP_SINCE) && is_empty(),
+            (Place::Properties, TLS_DEFAULT) => before(TLS_DEFAULT_SINCE),
+            (Place::Sku, "family") => before(TCP_SINCE),
+            // Recorded under 2022-05-01 and 2023-02-01: HTTP/3 is there where it is on.
+            (Place::ListenerProperties, "enableHttp3") => {
+                before(TLS_DEFAULT_SINCE) && *value == Value::Bool(false)
+            }
+            (Place::SettingProperties, name) => before(CHECKS_SINCE) && CHECKS.contains(&name),
+            _ => false,
+        };
+        match is_left_out {
+            true => Fate::LeftOut,
+            false => Fate::Kept,
         }
     }
 }
 
-fn leave_tcp_out(properties: &mut Value) {
-    let tcp = ["backendSettingsCollection", "listeners", "routingRules"];
-    leave_collections_out(properties, &tcp);
-    if let Some(Value::Object(sku)) = properties.get_mut("sku") {
-        sku.shift_remove("family");
-    }
-}
-
-/// Collections that are not empty stay: what a client wrote under a newer version is no secret.
-fn leave_collections_out(properties: &mut Value, names: &[&str]) {
-    let Some(members) = properties.as_object_mut() else {
-        return;
-    };
-    for name in names {
-        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        if members.get(*name).is_some_and(is_empty) {
-            members.shift_remove(*name);
-        }
-    }
-}
-
-fn leave_checks_out(properties: &mut Value) {
-    let settings = properties.get_mut("backendHttpSettingsCollection");
-    let settings = settings.and_then(Value::as_array_mut);
-    for setting in settings.into_iter().flatten() {
-        let own = setting.get_mut("properties").and_then(Value::as_object_mut);
-        if let Some(own) = own {
-            own.retain(|name, _| !CHECKS.contains(&name.as_str()));
+impl Serialize for Part<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::Array(items) => {
+                serializer.collect_seq(items.iter().map(|one| self.at(one, self.place)))
+            }
+            Value::Object(members) => {
+                let mut map = serializer.serialize_map(None)?;
+                for (name, value) in members {
+                    match self.fate(name, value) {
+                        Fate::Kept => map.serialize_entry(name, value)?,
+                        Fate::LeftOut => {}
+                        Fate::Cut(place) => map.serialize_entry(name, &self.at(value, place))?,
+                    }
+                }
+                map.end()
+            }
+            other => other.serialize(serializer),
         }
     }
 }
@@ -151,19 +177,82 @@ pub fn keep_newer_members(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn eras_end_where_a_member_begins() {
-        let year = |year| ApiVersion::new(year, 1, 1);
-        assert_eq!(end_of_era(year(2015)), Some(TCP_SINCE));
-        assert_eq!(end_of_era(TCP_SINCE), Some(TLS_DEFAULT_SINCE));
-        assert_eq!(end_of_era(year(2024)), Some(CHECKS_SINCE));
-        assert_eq!(end_of_era(year(2025)), Some(JWT_SINCE));
-        assert_eq!(
-            end_of_era(ApiVersion::new(2025, 7, 1)),
-            Some(ADVANCED_SINCE)
-        );
-        assert_eq!(end_of_era(year(2026)), None);
+    fn each_member_is_there_from_its_version_on() {
+        let gateway = json!({"name": "gw", "properties": {
+            "sku": {"name": "Standard_v2", "family": "Generation_2"},
+            "defaultPredefinedSslPolicy": "AppGwSslPolicy20220101",
+            "httpListeners": [
+                {"name": "l", "properties": {"enableHttp3": false}},
+                {"name": "on", "properties": {"enableHttp3": true}},
+            ],
+            "backendHttpSettingsCollection": [{"name": "s", "properties": {
+                "port": 80, "validateSNI": true, "sniName": "a",
+            }}],
+            "backendSettingsCollection": [],
+            "listeners": [{"name": "t"}],
+            "entraJWTValidationConfigs": [],
+            "advancedRoutingMaps": [],
+        }});
+        let has = |version: &str, pointer: &str| {
+            let as_of = AsOf::new(&gateway, version.parse().unwrap());
+            let cut = serde_json::to_value(&as_of).unwrap();
+            cut.pointer(pointer).is_some()
+        };
+        for (pointer, before, since) in [
+            ("/properties/sku/family", "2021-07-01", "2021-08-01"),
+            (
+                "/properties/backendSettingsCollection",
+                "2021-07-01",
+                "2021-08-01",
+            ),
+            (
+                "/properties/defaultPredefinedSslPolicy",
+                "2023-01-01",
+                "2023-02-01",
+            ),
+            (
+                "/properties/httpListeners/0/properties/enableHttp3",
+                "2023-01-01",
+                "2023-02-01",
+            ),
+            (
+                "/properties/backendHttpSettingsCollection/0/properties/validateSNI",
+                "2024-09-01",
+                "2024-10-01",
+            ),
+            (
+                "/properties/backendHttpSettingsCollection/0/properties/sniName",
+                "2024-09-01",
+                "2024-10-01",
+            ),
+            (
+                "/properties/entraJWTValidationConfigs",
+                "2025-02-01",
+                "2025-03-01",
+            ),
+            (
+                "/properties/advancedRoutingMaps",
+                "2025-12-01",
+                "2026-01-01",
+            ),
+        ] {
+            assert!(!has(before, pointer) && has(since, pointer), "{pointer}");
+        }
+        for kept in [
+            "/name",
+            "/properties/sku/name",
+            "/properties/listeners/0/name",
+            "/properties/httpListeners/1/properties/enableHttp3",
+            "/properties/backendHttpSettingsCollection/0/properties/port",
+        ] {
+            assert!(has("2015-05-01", kept), "{kept}");
+        }
+        let newest = AsOf::new(&gateway, ApiVersion::NEWEST);
+        assert_eq!(serde_json::to_value(&newest).unwrap(), gateway);
     }
 }

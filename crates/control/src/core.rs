@@ -24,7 +24,7 @@ use crate::operations::Endings;
 use crate::resources::document::{self, Document};
 use crate::resources::inventory::Inventory;
 use crate::resources::kind::Kind;
-use crate::resources::recent::{Recent, Trimmed};
+use crate::resources::recent::Recent;
 use crate::resources::records::is_record;
 use crate::storage::Storage;
 
@@ -36,7 +36,6 @@ pub(crate) struct Core {
     pub(crate) sealing: Arc<SealingKey>,
     pub(crate) inventory: Inventory,
     recent: Recent,
-    pub(crate) trimmed: Trimmed,
     pub(crate) identity: Identity,
     pub(crate) endings: Endings,
     pub(crate) asked: Asked,
@@ -73,7 +72,6 @@ impl Core {
             sealing: storage.sealing,
             inventory: Inventory::default(),
             recent: storage.recent,
-            trimmed: Trimmed::default(),
             identity,
             endings: Endings::default(),
             asked: Asked::default(),

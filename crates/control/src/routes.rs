@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_arm::{ApiVersion, ArmError, ResourceId};
+use gatewright_arm::{ArmError, ResourceId};
 use hyper::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ use crate::resources::edit::{Edit, not_found, not_found_part};
 use crate::resources::kind::Kind;
 use crate::resources::records::is_record;
 use crate::resources::remove::{Removed, part};
+use crate::resources::shown::Shown;
 use crate::resources::tags::TagChange;
 use crate::resources::write::{Accepted, Call};
 
@@ -210,7 +212,7 @@ impl Context {
     }
 
     /// A resource as a GET of this api-version answers it.
-    pub(crate) fn shown(&self, document: &Document) -> Document {
+    pub(crate) fn shown(&self, document: &Document) -> Shown {
         self.core.shown_to(document, self.api_version)
     }
 
@@ -247,42 +249,10 @@ impl Core {
             self.config.subscription, operation.location, operation.id
         )
     }
-
-    /// A resource as clients of this api-version know it.
-    pub(crate) fn shown_to(&self, document: &Document, api_version: ApiVersion) -> Document {
-        let mut shown = self.shown(document);
-        let Some(kind) = self.kind(&document.id.resource_type()) else {
-            return shown;
-        };
-        let era = kind.era(api_version);
-        // What is said of it at this moment alone is not kept.
-        let is_stored = Arc::ptr_eq(&shown.body, &document.body);
-        match era.filter(|_| is_stored) {
-            None => kind.leave_out(&mut shown, api_version),
-            Some(era) => {
-                let body = self.trimmed.of(&document.body, era, || {
-                    let mut trimmed = shown.clone();
-                    kind.leave_out(&mut trimmed, api_version);
-                    trimmed.body
-                });
-                shown.body = body;
-            }
-        }
-        shown
-    }
-
-    /// A resource as a GET of the newest api-version answers it.
-    pub(crate) fn shown(&self, document: &Document) -> Document {
-        let mut shown = document.clone();
-        if let Some(kind) = self.kind(&document.id.resource_type()) {
-            kind.present(&mut shown, &self.inventory);
-        }
-        shown
-    }
 }
 
-fn with_etag(answer: Answer, body: &Value) -> Answer {
-    match body.get("etag").and_then(Value::as_str) {
+fn with_etag(answer: Answer, etag: Option<&str>) -> Answer {
+    match etag {
         Some(etag) => answer.with("etag", etag),
         None => answer,
     }
@@ -291,8 +261,8 @@ fn with_etag(answer: Answer, body: &Value) -> Answer {
 async fn get(context: Context) -> Result<Answer, ArmError> {
     let id = context.resource_id(0)?;
     let document = context.document(&id).await?;
-    let body = context.shown(&document).body;
-    Ok(with_etag(Answer::ok(&body), &body))
+    let shown = context.shown(&document);
+    Ok(with_etag(Answer::ok(&shown), shown.etag()))
 }
 
 async fn put(context: Context) -> Result<Answer, ArmError> {
@@ -300,7 +270,7 @@ async fn put(context: Context) -> Result<Answer, ArmError> {
     let body = context.json()?;
     let call = context.call_on(&id, Doing::Put, "write");
     let accepted = context.core.write(&call, &id, Edit::Whole(&body)).await?;
-    let shown = context.shown(&accepted.document).body;
+    let shown = context.shown(&accepted.document);
     let status = match accepted.is_new {
         true => context.core.kind_of(&id)?.status_of_new(),
         false => StatusCode::OK,
@@ -312,7 +282,7 @@ fn answer_write(
     context: &Context,
     accepted: &Accepted,
     status: StatusCode,
-    shown: &Value,
+    shown: &impl Serialize,
     is_notified: bool,
 ) -> Answer {
     let answer = Answer::json(status, shown);
@@ -343,7 +313,7 @@ async fn patch(context: Context) -> Result<Answer, ArmError> {
             .await;
     }
     let document = context.document(&id).await?;
-    Ok(Answer::ok(&context.shown(&document).body))
+    Ok(Answer::ok(&context.shown(&document)))
 }
 
 /// How long a PATCH waits for what it began.
@@ -398,6 +368,12 @@ fn type_of_list(segments: &[String]) -> String {
         .join("/")
 }
 
+/// A list, whole.
+#[derive(Serialize)]
+struct Page {
+    value: Vec<Shown>,
+}
+
 /// Those that the caller may read.
 async fn list(context: &Context, scope: &str, kind: &str) -> Result<Answer, ArmError> {
     let mut items = Vec::new();
@@ -408,17 +384,18 @@ async fn list(context: &Context, scope: &str, kind: &str) -> Result<Answer, ArmE
             continue;
         }
         if let Some(document) = context.core.document(&known.id).await? {
-            items.push(context.shown(&document).body);
+            items.push(context.shown(&document));
         }
     }
-    Ok(Answer::ok(&json!({ "value": items })))
+    Ok(Answer::ok(&Page { value: items }))
 }
 
 fn get_part(context: Context, collection: &'static str) -> PartAnswer {
     Box::pin(async move {
         let id = context.resource_id(0)?;
         let body = shown_part(&context, &id, collection).await?;
-        Ok(with_etag(Answer::ok(&body), &body))
+        let etag = body.get("etag").and_then(Value::as_str);
+        Ok(with_etag(Answer::ok(&body), etag))
     })
 }
 
@@ -432,7 +409,7 @@ async fn shown_part(
     context.core.check_group(id)?;
     let document = context.core.document(&parent).await?;
     let document = document.ok_or_else(|| not_found(&parent))?;
-    let shown = context.shown(&document);
+    let shown = context.shown(&document).into_body();
     let name = id.name().unwrap_or_default();
     part(&shown, collection, name)
         .cloned()
@@ -447,7 +424,7 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
         context.core.check_group(&id)?;
         let before = context.core.document(&parent).await?;
         let name = id.name().unwrap_or_default();
-        let is_new = before.is_none_or(|before| part(&before, collection, name).is_none());
+        let is_new = before.is_none_or(|before| part(&before.body, collection, name).is_none());
         let call = context.call_on(&id, Doing::Put, "write");
         let edit = Edit::PutPart {
             collection,
@@ -455,7 +432,7 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
             body: &body,
         };
         let accepted = context.core.write(&call, &parent, edit).await?;
-        let shown = context.shown(&accepted.document);
+        let shown = context.shown(&accepted.document).into_body();
         let item = part(&shown, collection, name).cloned().unwrap_or_default();
         let is_notified = context.core.kind_of(&parent)?.notifies_of(collection);
         let status = written(is_new);
@@ -483,7 +460,7 @@ fn list_parts(context: Context, collection: &'static str) -> PartAnswer {
     Box::pin(async move {
         let parent = context.resource_id(1)?;
         let document = context.document(&parent).await?;
-        let shown = context.shown(&document).body;
+        let shown = context.shown(&document).into_body();
         let items = shown
             .get("properties")
             .and_then(|bag| bag.get(collection))

@@ -9,7 +9,7 @@ use gatewright_arm::ArmError;
 use hyper::StatusCode;
 use hyper::body::{Frame, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::front::places::Service;
 
@@ -37,7 +37,7 @@ impl Answer {
         }
     }
 
-    pub(crate) fn json(status: StatusCode, value: &Value) -> Self {
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -46,7 +46,7 @@ impl Answer {
         }
     }
 
-    pub(crate) fn ok(value: &Value) -> Self {
+    pub(crate) fn ok(value: &impl Serialize) -> Self {
         Self::json(StatusCode::OK, value)
     }
 

@@ -180,10 +180,10 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// Takes out of an answer what clients of this api-version do not know.
     fn leave_out(&self, _shown: &mut Document, _api_version: ApiVersion) {}
 
-    /// What names the api-versions that [`leave_out`](Self::leave_out) treats as this one, of kinds
-    /// whose documents are so large that the result is kept.
-    fn era(&self, _api_version: ApiVersion) -> Option<ApiVersion> {
-        None
+    /// Whether that is done while it is written, see [`AsOf`](gatewright_arm::AsOf), since its
+    /// documents may be large.
+    fn is_cut_while_written(&self) -> bool {
+        false
     }
 
     /// Why it, or this item of it, cannot be deleted.

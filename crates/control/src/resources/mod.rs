@@ -13,6 +13,7 @@ pub(crate) mod references;
 pub(crate) mod remove;
 pub(crate) mod settle;
 pub(crate) mod shape;
+pub(crate) mod shown;
 pub(crate) mod stamp;
 pub(crate) mod tags;
 pub(crate) mod unchanged;

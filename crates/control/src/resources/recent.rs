@@ -1,10 +1,6 @@
 //! Documents that were read or written a short while ago, so that a large one is not parsed each
 //! time that somebody asks for it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use gatewright_arm::ApiVersion;
 use gatewright_store::{Entry, Key, StoreError};
 use moka::sync::Cache;
 use serde_json::Value;
@@ -13,11 +9,6 @@ use crate::resources::document::Document;
 
 /// About how much memory they may take, in bytes.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// The same of bodies that were cut for older api-versions, and how long one stays that nobody asks
-/// for.
-const TRIMMED_BYTES_MAX: u64 = 32 * 1024 * 1024;
-const TRIMMED_IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// About what a JSON value takes besides its text, in bytes; that of a member of an object is more.
 const VALUE_BYTES: usize = 32;
@@ -71,52 +62,6 @@ impl Recent {
     }
 }
 
-/// Bodies as clients of older api-versions get them, so that a large one is not copied each time
-/// that somebody asks for it. By the place of the body in memory, which the entry itself keeps from
-/// being another's, and the era.
-pub(crate) struct Trimmed(Cache<(usize, ApiVersion), Cut>);
-
-#[derive(Clone)]
-struct Cut {
-    _whole: Arc<Value>,
-    cut: Arc<Value>,
-}
-
-impl Default for Trimmed {
-    fn default() -> Self {
-        let weigh = |_: &(usize, ApiVersion), one: &Cut| {
-            // The whole one may have gone from everywhere else.
-            u32::try_from(2 * size(&one.cut)).unwrap_or(u32::MAX)
-        };
-        let cache = Cache::builder()
-            .weigher(weigh)
-            .max_capacity(TRIMMED_BYTES_MAX)
-            .time_to_idle(TRIMMED_IDLE_MAX);
-        Self(cache.build())
-    }
-}
-
-impl Trimmed {
-    /// What `cut` makes of the body, once.
-    pub(crate) fn of(
-        &self,
-        whole: &Arc<Value>,
-        era: ApiVersion,
-        cut: impl FnOnce() -> Arc<Value>,
-    ) -> Arc<Value> {
-        let key = (Arc::as_ptr(whole) as usize, era);
-        if let Some(known) = self.0.get(&key) {
-            return known.cut;
-        }
-        let made = Cut {
-            _whole: Arc::clone(whole),
-            cut: cut(),
-        };
-        self.0.insert(key, made.clone());
-        made.cut
-    }
-}
-
 /// About what a value takes in memory, in bytes.
 fn size(value: &Value) -> usize {
     VALUE_BYTES
@@ -135,6 +80,8 @@ fn size(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
     use gatewright_arm::ResourceId;
     use gatewright_store::Revision;
@@ -153,21 +100,6 @@ mod tests {
             created: Revision(1),
             modified: Revision(revision),
         }
-    }
-
-    #[test]
-    fn a_body_is_cut_once_for_each_era() {
-        let trimmed = Trimmed::default();
-        let era = |year| ApiVersion::new(year, 1, 1);
-        let whole = Arc::new(json!({"a": 1, "b": 2}));
-        let first = trimmed.of(&whole, era(2024), || Arc::new(json!({"a": 1})));
-        let again = trimmed.of(&whole, era(2024), || unreachable!("it is known"));
-        assert!(Arc::ptr_eq(&first, &again));
-        let other = trimmed.of(&whole, era(2025), || Arc::new(json!({"b": 2})));
-        assert_eq!(*other, json!({"b": 2}));
-        let equal = Arc::new(json!({"a": 1, "b": 2}));
-        let of_equal = trimmed.of(&equal, era(2024), || Arc::new(json!({})));
-        assert_eq!(*of_equal, json!({}), "another one");
     }
 
     #[test]

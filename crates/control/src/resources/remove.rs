@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatewright_arm::{ArmError, ResourceId};
 use gatewright_store::{Condition, Transaction};
+use serde_json::Value;
 
 use crate::clock;
 use crate::core::{Core, failed};
@@ -81,7 +82,7 @@ impl Core {
         let Some(document) = self.document(&parent).await? else {
             return Ok(Removed::Absent);
         };
-        if part(&document, collection, name).is_none() {
+        if part(&document.body, collection, name).is_none() {
             return Ok(Removed::Absent);
         }
         let kind: &dyn Kind = self.kind_of(&parent)?;
@@ -161,15 +162,7 @@ impl Core {
 }
 
 /// An item of a resource.
-pub(crate) fn part<'a>(
-    document: &'a Document,
-    collection: &str,
-    name: &str,
-) -> Option<&'a serde_json::Value> {
-    let items = document
-        .body
-        .get("properties")?
-        .get(collection)?
-        .as_array()?;
+pub(crate) fn part<'a>(body: &'a Value, collection: &str, name: &str) -> Option<&'a Value> {
+    let items = body.get("properties")?.get(collection)?.as_array()?;
     items.iter().find(|item| is_named(item, name))
 }

@@ -58,10 +58,10 @@ impl Live {
             return Err(format!("The client may not read the resource '{id}'."));
         }
         let read = |id: &ResourceId| self.handle.block_on(self.core.document(id));
-        let shown = |document: Document| self.core.shown_to(&document, api_version);
+        let shown = |document: Document| self.core.shown_to(&document, api_version).into_body();
         let told = |error: gatewright_arm::ArmError| error.message;
         if let Some(document) = read(id).map_err(told)? {
-            return Ok(shown(document).into_body());
+            return Ok(shown(document));
         }
         let parent = id.parent().ok_or_else(not_found)?;
         let whole = read(&parent).map_err(told)?.ok_or_else(not_found)?;

@@ -74,7 +74,7 @@ impl Target {
         match self.collection {
             None => Some(Value::clone(&whole.body)),
             Some(collection) => {
-                part(whole, collection, self.id.name().unwrap_or_default()).cloned()
+                part(&whole.body, collection, self.id.name().unwrap_or_default()).cloned()
             }
         }
     }

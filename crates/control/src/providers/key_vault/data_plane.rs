@@ -220,7 +220,7 @@ async fn change(context: Context) -> Result<Answer, ArmError> {
     let versions = Versions::of(&context.core, &document)?;
     let name = name_of(&document);
     let version = versions.find(None).ok_or_else(|| no_secret(name))?;
-    Ok(Answer::ok(&item(&vault, name, version, true).into()))
+    Ok(Answer::ok(&item(&vault, name, version, true)))
 }
 
 async fn list(context: Context) -> Result<Answer, ArmError> {
@@ -321,5 +321,5 @@ async fn recover(context: Context) -> Result<Answer, ArmError> {
     let versions = Versions::of(&context.core, &document)?;
     let name = name_of(&document);
     let version = versions.find(None).ok_or_else(|| no_secret(name))?;
-    Ok(Answer::ok(&item(&vault, name, version, true).into()))
+    Ok(Answer::ok(&item(&vault, name, version, true)))
 }

@@ -99,14 +99,8 @@ impl Kind for Gateways {
         }
     }
 
-    fn leave_out(&self, shown: &mut Document, api_version: ApiVersion) {
-        if gatewright_arm::end_of_era(api_version).is_some() {
-            gatewright_arm::leave_newer_members_out(shown.edit(), api_version);
-        }
-    }
-
-    fn era(&self, api_version: ApiVersion) -> Option<ApiVersion> {
-        gatewright_arm::end_of_era(api_version)
+    fn is_cut_while_written(&self) -> bool {
+        true
     }
 
     fn note(&self, doing: Doing, notes: &mut Value) {

@@ -375,7 +375,7 @@ async fn endpoint(core: &Core, gateway: &Value) -> Result<Option<String>, ArmErr
             continue;
         };
         let name = subnet.name().unwrap_or_default();
-        let found = crate::resources::remove::part(&network, "subnets", name);
+        let found = crate::resources::remove::part(&network.body, "subnets", name);
         let endpoints = found.and_then(|one| one.pointer("/properties/serviceEndpoints"));
         let mut endpoints = endpoints.and_then(Value::as_array).into_iter().flatten();
         let is_for_us = endpoints.any(|one| {
