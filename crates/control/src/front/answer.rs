@@ -11,7 +11,7 @@ use hyper::body::{Frame, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
-use crate::front::places::Service;
+use crate::front::places::Answering;
 
 /// An answer on its way; the front door adds the headers that every answer has.
 #[derive(Clone, Debug)]
@@ -76,8 +76,8 @@ impl Answer {
 /// A body on its way to a client.
 pub(crate) struct Outgoing {
     rest: Bytes,
-    /// Until the last piece was asked for, the request is being carried out.
-    _service: Option<Service>,
+    /// Until the last piece was handed out.
+    _answering: Option<Answering>,
 }
 
 /// Most of an answer that is handed out at once, in bytes: hyper asks for the next piece when there
@@ -85,10 +85,10 @@ pub(crate) struct Outgoing {
 const PIECE_BYTES: usize = 64 * 1024;
 
 impl Outgoing {
-    pub(crate) fn new(whole: Bytes, service: Option<Service>) -> Self {
+    pub(crate) fn new(whole: Bytes, answering: Option<Answering>) -> Self {
         Self {
             rest: whole,
-            _service: service,
+            _answering: answering,
         }
     }
 }
@@ -130,14 +130,14 @@ mod tests {
     use crate::front::places::Standing;
 
     #[tokio::test]
-    async fn a_request_is_carried_out_until_the_last_piece_was_asked_for() {
+    async fn an_answer_is_under_way_until_its_last_piece_was_handed_out() {
         let standing = Standing::of_a_stranger();
         let whole = Bytes::from(vec![7; 2 * PIECE_BYTES + 1]);
-        let mut body = Outgoing::new(whole.clone(), Some(standing.serve()));
+        let mut body = Outgoing::new(whole.clone(), Some(standing.serve().answer()));
         assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
         let mut taken = Vec::new();
         while !body.is_end_stream() {
-            assert!(standing.is_served());
+            assert!(standing.is_answered());
             let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert!(piece.len() <= PIECE_BYTES);
             taken.extend_from_slice(&piece);
@@ -145,6 +145,6 @@ mod tests {
         assert_eq!(taken, whole);
         assert!(body.frame().await.is_none());
         drop(body);
-        assert!(!standing.is_served());
+        assert!(!standing.is_answered());
     }
 }

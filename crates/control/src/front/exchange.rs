@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::front::answer::{Answer, Body, Outgoing};
 use crate::front::body;
 use crate::front::limits::LARGE_BODY_BYTES;
-use crate::front::places::{Service, Standing};
+use crate::front::places::{Answering, Service, Standing};
 use crate::front::request::{Request, RequestIds};
 use crate::identity::Caller;
 
@@ -65,7 +65,7 @@ pub(super) async fn answer(
     let status = answer.status.as_u16();
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%request, correlation, caller, %peer, status, milliseconds, "{method} {path}");
-    finish(answer, &ids, service)
+    finish(answer, &ids, service.map(Service::answer))
 }
 
 /// What surrounds a request.
@@ -103,8 +103,10 @@ async fn respond(
         }
         Ok((request, admitted))
     });
-    if caller.is_some() {
-        visit.standing.make_known();
+    // One that has to leave is cut at once: nothing is begun for it.
+    if caller.is_some() && !visit.standing.make_known() {
+        let message = "The connection is closed, others need the place. Try again.";
+        return Err(ArmError::front_door("ServiceUnavailable", message));
     }
     let (mut request, admitted) = match admitted {
         Ok(admitted) => admitted,
@@ -194,13 +196,13 @@ fn challenge(answer: Answer, origin: &str, tenant: &str) -> Answer {
 }
 
 /// With what every answer of the service has.
-fn finish(answer: Answer, ids: &RequestIds, service: Option<Service>) -> Response<Outgoing> {
+fn finish(answer: Answer, ids: &RequestIds, answering: Option<Answering>) -> Response<Outgoing> {
     let (content_type, body) = match answer.body {
         Body::Empty => (None, Bytes::new()),
         Body::Json(body) => (Some("application/json; charset=utf-8"), body),
         Body::Xml(body) => (Some("application/xml"), body),
     };
-    let mut response = Response::new(Outgoing::new(body, service));
+    let mut response = Response::new(Outgoing::new(body, answering));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     for (name, value) in answer.headers {

@@ -6,8 +6,8 @@ use std::time::Duration;
 const CONNECTIONS_MAX: usize = 512;
 
 /// Most connections of one address at a time, or of one IPv6 network of 64 bits. For one more,
-/// another one of them gives way; where something is being carried out on each it is closed. Half
-/// of all, so that nobody alone can keep the others out.
+/// another one of them gives way; where something is being carried out on each, or many of them are
+/// about to go already, it is closed. Half of all, so that nobody alone can keep the others out.
 const ADDRESS_CONNECTIONS_MAX: usize = 256;
 
 /// How long a client may take to shake hands.

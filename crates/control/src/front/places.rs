@@ -1,6 +1,7 @@
 //! Who may have a connection, and which one gives way where all places are taken: nobody keeps
 //! others out by holding connections, with a token or without.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +14,24 @@ use crate::client_network;
 /// How long one that was told to leave is waited for before another is told.
 const LEAVING_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Most connections of one address that were told to leave and are still there. For one more
+/// Most connections of one network that were told to leave and are still there. For one more
 /// nobody is told: what they hold counts until it is free.
 const LEAVING_MAX: usize = 16;
+
+/// Of places that were never taken, or are about to be free: as many are kept where there are at
+/// least eight times as many in all, so that nobody who comes waits for somebody to go.
+const RESERVE_MAX: usize = 16;
+
+/// Networks with so many connections are alike to the choice of who gives way: a client that opens
+/// a few at a time is not the first of many that open one each.
+const FEW: usize = 8;
 
 /// The places of all connections.
 #[derive(Debug)]
 pub(crate) struct Places {
     room: Arc<Semaphore>,
+    /// Places that are kept free for who comes next.
+    reserve: usize,
     /// Most connections of one client network, those that are about to leave not among them.
     of_one_network: usize,
     taken: Mutex<Taken>,
@@ -59,15 +70,30 @@ pub(crate) struct Standing {
 struct State {
     /// Whether a request had a good token.
     is_known: bool,
-    /// Whether a request is being carried out, or its answer is under way.
+    /// Whether a request is being carried out.
     is_served: bool,
-    /// Since when that is not so.
+    /// Whether an answer is under way, up to its last piece.
+    is_answered: bool,
+    /// Since when nothing was carried out.
     quiet_since: Instant,
     must_leave: bool,
 }
 
-/// While it exists, what a connection asked for is carried out.
+/// While it exists, what a connection asked for is carried out: until it is made an [`Answering`].
 pub(crate) struct Service(Arc<Standing>);
+
+/// While it exists, an answer is under way.
+pub(crate) struct Answering(Arc<Standing>);
+
+/// Who is least gives way first: strangers, then those that get no answer, then the quietest.
+type Rank = (bool, bool, Instant);
+
+/// Who was told to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Stranger,
+    Known,
+}
 
 /// How many connections a client network has.
 #[derive(Clone, Copy, Default)]
@@ -81,6 +107,7 @@ impl Places {
     pub(crate) fn new(all: usize, of_one_network: usize) -> Arc<Self> {
         Arc::new(Self {
             room: Arc::new(Semaphore::new(all)),
+            reserve: RESERVE_MAX.min(all / 8),
             of_one_network,
             taken: Mutex::default(),
         })
@@ -93,6 +120,7 @@ impl Places {
         let leaves = self.make_room_within(network)?;
         // One that leaves its network's share leaves its place to all, too.
         let room = self.room(leaves).await?;
+        self.keep_reserve();
         Some(self.seat(network, room))
     }
 
@@ -131,6 +159,19 @@ impl Places {
         }
     }
 
+    /// Sees to it that there is room for those who come next.
+    fn keep_reserve(&self) {
+        let mut taken = self.taken();
+        let leaving = taken
+            .by_number
+            .values()
+            .filter(|one| one.standing.must_leave())
+            .count();
+        if self.room.available_permits() + leaving < self.reserve {
+            taken.send_one_away();
+        }
+    }
+
     fn seat(self: &Arc<Self>, network: IpAddr, room: OwnedSemaphorePermit) -> Place {
         let standing = Standing::of_a_stranger();
         let mut taken = self.taken();
@@ -165,37 +206,55 @@ impl Taken {
         count
     }
 
-    /// Tells one connection of those that hold the most to leave, if there is one that can.
+    /// Tells one connection to leave, if there is one that can: a stranger of the network that has
+    /// the most of them, or else one of the network that has the most.
     fn send_one_away(&mut self) {
-        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        for entry in self.by_number.values() {
-            *counts.entry(entry.network).or_default() += 1;
+        let mut counts: HashMap<(bool, IpAddr), usize> = HashMap::new();
+        let ranked: Vec<_> = self.ranked(|_| true).collect();
+        for (rank, _, network) in &ranked {
+            *counts.entry((rank.0, *network)).or_default() += 1;
         }
-        let mut networks: Vec<_> = counts.into_iter().collect();
-        networks.sort_by_key(|(network, count)| (std::cmp::Reverse(*count), *network));
-        let mut networks = networks.into_iter().map(|(network, _)| network);
-        let _ = networks.any(|network| self.send_away(network));
+        let by_count = ranked.into_iter().map(|(rank, number, network)| {
+            let count = counts.get(&(rank.0, network)).copied().unwrap_or_default();
+            ((rank.0, Reverse(count.max(FEW)), rank), number)
+        });
+        if let Some((_, number)) = by_count.min() {
+            self.tell(number);
+        }
     }
 
     /// Tells one connection of this network to leave: the oldest on which no request had a good
     /// token, or else the one that has been quiet for longest. Whether there is one.
     fn send_away(&mut self, network: IpAddr) -> bool {
-        let own = self
-            .by_number
-            .iter()
-            .filter(|(_, entry)| entry.network == network);
-        let ranked = own.filter_map(|(number, entry)| Some((entry.standing.rank()?, *number)));
-        let Some(((is_known, _), number)) = ranked.min() else {
-            return false;
-        };
-        if let Some(entry) = self.by_number.get(&number) {
-            entry.standing.tell_to_leave();
+        let own = self.ranked(|own| own == network);
+        let least = own.map(|(rank, number, _)| (rank, number)).min();
+        match least {
+            Some((_, number)) => self.tell(number),
+            None => false,
         }
-        // A stranger is gone at once.
-        if !is_known {
+    }
+
+    /// Those that can be told to leave.
+    fn ranked(
+        &self,
+        is_meant: impl Fn(IpAddr) -> bool,
+    ) -> impl Iterator<Item = (Rank, u64, IpAddr)> {
+        let entries = self.by_number.iter();
+        let meant = entries.filter(move |(_, entry)| is_meant(entry.network));
+        meant.filter_map(|(number, entry)| Some((entry.standing.rank()?, *number, entry.network)))
+    }
+
+    /// Tells a connection to leave. Whether it could be told.
+    fn tell(&mut self, number: u64) -> bool {
+        let told = self
+            .by_number
+            .get(&number)
+            .and_then(|one| one.standing.tell_to_leave());
+        if told == Some(Told::Stranger) {
+            // It is gone at once.
             self.by_number.remove(&number);
         }
-        true
+        told.is_some()
     }
 }
 
@@ -238,6 +297,7 @@ impl Standing {
             state: Mutex::new(State {
                 is_known: false,
                 is_served: false,
+                is_answered: false,
                 quiet_since: Instant::now(),
                 must_leave: false,
             }),
@@ -250,15 +310,25 @@ impl Standing {
         self.state().is_known
     }
 
-    /// One that was told to leave stays what it was.
-    pub(crate) fn make_known(&self) {
+    /// Whether it is known from now on: a stranger that was told to leave stays one.
+    pub(crate) fn make_known(&self) -> bool {
         let mut state = self.state();
         state.is_known |= !state.must_leave;
+        state.is_known
     }
 
-    /// Whether a request is being carried out, or its answer is under way.
+    /// Whether a request is being carried out.
     pub(crate) fn is_served(&self) -> bool {
         self.state().is_served
+    }
+
+    /// Whether an answer is under way, up to its last piece.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.state().is_answered
+    }
+
+    fn must_leave(&self) -> bool {
+        self.state().must_leave
     }
 
     /// Something is carried out from now on.
@@ -267,20 +337,48 @@ impl Standing {
         Service(Arc::clone(self))
     }
 
-    fn tell_to_leave(&self) {
-        self.state().must_leave = true;
+    /// Tells it, where it can still be told.
+    fn tell_to_leave(&self) -> Option<Told> {
+        let mut state = self.state();
+        state.rank()?;
+        state.must_leave = true;
+        let told = match state.is_known {
+            true => Told::Known,
+            false => Told::Stranger,
+        };
+        drop(state);
         self.told.notify_waiters();
+        Some(told)
     }
 
-    /// Who is least gives way first; `None` for those that do not, or were told to already.
-    fn rank(&self) -> Option<(bool, Instant)> {
-        let state = *self.state();
-        let can_leave = !state.must_leave && (!state.is_known || !state.is_served);
-        can_leave.then_some((state.is_known, state.quiet_since))
+    fn rank(&self) -> Option<Rank> {
+        self.state().rank()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// `None` for those that do not give way, or were told to already.
+    fn rank(&self) -> Option<Rank> {
+        let can_leave = !self.must_leave && (!self.is_known || !self.is_served);
+        can_leave.then_some((self.is_known, self.is_answered, self.quiet_since))
+    }
+}
+
+impl Service {
+    /// What was asked for is done; its answer is under way.
+    pub(crate) fn answer(self) -> Answering {
+        self.0.state().is_answered = true;
+        Answering(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.state().is_answered = false;
     }
 }
 
@@ -377,25 +475,104 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_places_are_taken_one_of_those_leaves_who_hold_most() {
-        let places = Places::new(3, 2);
-        let stranger = places.take(THERE).await.unwrap();
+    async fn where_all_places_are_taken_the_next_one_waits_for_one_to_leave() {
+        let places = Places::new(2, 2);
         let first = known(&places, HERE).await;
         let second = known(&places, HERE).await;
-        let elsewhere = "192.0.2.1".parse().unwrap();
         let taking = {
             let places = Arc::clone(&places);
-            tokio::spawn(async move { places.take(elsewhere).await })
+            tokio::spawn(async move { places.take(THERE).await })
         };
         first.must_leave().await;
         assert!(!second.was_told() && !taking.is_finished());
         // One that does not leave is not waited for alone.
         second.must_leave().await;
-        assert!(!stranger.was_told());
         drop(second);
         let last = taking.await.unwrap().unwrap();
-        drop((stranger, first, last));
-        places.emptied(3).await;
+        drop((first, last));
+        places.emptied(2).await;
+    }
+
+    fn without_reserve(all: usize, of_one_network: usize) -> Arc<Places> {
+        let mut places = Places::new(all, of_one_network);
+        Arc::get_mut(&mut places).unwrap().reserve = 0;
+        places
+    }
+
+    fn elsewhere(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    /// Else whoever has many networks, and no token, would drive out all others.
+    #[tokio::test(start_paused = true)]
+    async fn strangers_of_many_networks_give_way_to_each_other() {
+        let places = without_reserve(FEW + 2, 9);
+        let own = known(&places, HERE).await;
+        let mut fresh = Vec::new();
+        let mut many = Vec::new();
+        many.push(places.take(elsewhere(0)).await.unwrap());
+        for _ in 0..FEW {
+            fresh.push(places.take(HERE).await.unwrap());
+        }
+        let taking = {
+            let places = Arc::clone(&places);
+            tokio::spawn(async move { places.take(elsewhere(1)).await })
+        };
+        many[0].must_leave().await;
+        drop(many);
+        let next = taking.await.unwrap().unwrap();
+        assert!(!own.was_told() && fresh.iter().all(|one| !one.was_told()));
+        drop(next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_network_that_holds_most_gives_way() {
+        let places = without_reserve(2 * FEW + 1, 2 * FEW);
+        let mut others = vec![known(&places, THERE).await];
+        let mut held = Vec::new();
+        for _ in 0..=FEW {
+            held.push(known(&places, HERE).await);
+        }
+        while others.len() < FEW {
+            others.push(known(&places, THERE).await);
+        }
+        let taking = {
+            let places = Arc::clone(&places);
+            tokio::spawn(async move { places.take(elsewhere(1)).await })
+        };
+        held[0].must_leave().await;
+        drop(held);
+        assert!(taking.await.unwrap().is_some());
+        assert!(others.iter().all(|one| !one.was_told()));
+    }
+
+    /// So that nobody who comes has to wait.
+    #[tokio::test]
+    async fn some_places_are_kept_free() {
+        let places = Places::new(8 * RESERVE_MAX, 8 * RESERVE_MAX);
+        let mut held = Vec::new();
+        for _ in 0..8 * RESERVE_MAX {
+            held.push(known(&places, HERE).await);
+            held.retain(|place| !place.was_told());
+        }
+        assert_eq!(held.len(), 7 * RESERVE_MAX);
+    }
+
+    /// Whoever takes an answer slowly holds no place for that.
+    #[tokio::test]
+    async fn one_whose_answer_is_under_way_gives_way_after_quiet_ones() {
+        let places = Places::new(9, 2);
+        let slow = known(&places, HERE).await;
+        let answering = slow.standing.serve().answer();
+        assert!(!slow.standing.is_served() && slow.standing.is_answered());
+        let quiet = known(&places, HERE).await;
+        let third = known(&places, HERE).await;
+        assert!(quiet.was_told() && !slow.was_told());
+        let service = third.standing.serve();
+        let _fourth = places.take(HERE).await.unwrap();
+        assert!(slow.was_told());
+        drop((answering, service));
+        assert!(!slow.standing.is_answered());
     }
 
     #[tokio::test]
@@ -419,7 +596,7 @@ mod tests {
         let places = Places::new(9, 1);
         let stranger = places.take(HERE).await.unwrap();
         let _next = places.take(HERE).await.unwrap();
-        stranger.standing.make_known();
+        assert!(!stranger.standing.make_known());
         assert!(!stranger.standing.is_known());
     }
 }

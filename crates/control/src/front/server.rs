@@ -33,9 +33,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// in progress.
 const STRANGER_GRACE: Duration = Duration::from_secs(5);
 
-/// How long one that must leave for another is given to have its request read whole; what is then
-/// carried out is waited for.
+/// How long one that must leave for another is given to have its request read whole. What is then
+/// carried out is waited for, and the answer for so long.
 const LEAVING_GRACE: Duration = Duration::from_millis(100);
+const ANSWER_GRACE: Duration = Duration::from_secs(2);
 
 /// What the log says of one that must leave for another.
 const GIVES_WAY: &str = "closed, others need the place";
@@ -122,31 +123,55 @@ async fn converse(
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let patience = tokio::select! {
+    let end = tokio::select! {
         ended = connection.as_mut() => return tell(peer, ended),
-        () = stopped(&mut stop) => limits.stop,
-        () = strange(&standing, limits.stranger) => STRANGER_GRACE,
-        () = place.must_leave() => limits.stop,
+        () = stopped(&mut stop) => End::OfAll,
+        () = strange(&standing, limits.stranger) => End::OfStranger,
+        () = place.must_leave() => End::ForAnother,
     };
     connection.as_mut().graceful_shutdown();
+    let over = async {
+        match end {
+            End::OfAll => tokio::time::sleep(limits.stop).await,
+            End::OfStranger => overstayed(&standing, STRANGER_GRACE).await,
+            End::ForAnother => std::future::pending().await,
+        }
+    };
     tokio::select! {
         ended = connection => tell(peer, ended),
-        () = tokio::time::sleep(patience) => {
-            tracing::debug!("{peer}: the connection was cut, its time was over");
-        }
-        () = overstayed(&place, &standing) => tracing::debug!("{peer}: {GIVES_WAY}"),
+        () = over => tracing::debug!("{peer}: the connection was cut, its time was over"),
+        () = gave_way(&place, &standing) => tracing::debug!("{peer}: {GIVES_WAY}"),
     }
 }
 
-/// Returns when a connection that must leave has had its time.
-async fn overstayed(place: &Place, standing: &Standing) {
+/// Why a connection ends.
+enum End {
+    /// The control plane stops.
+    OfAll,
+    OfStranger,
+    ForAnother,
+}
+
+/// Returns when a connection that must leave for another has had its time.
+async fn gave_way(place: &Place, standing: &Standing) {
     place.must_leave().await;
     // Who was never known gets no time to spin out.
-    while standing.is_known() {
+    if standing.is_known() {
+        overstayed(standing, LEAVING_GRACE).await;
+    }
+}
+
+/// Returns after that time, but not before what is carried out then has ended, and its answer has
+/// had its time too.
+async fn overstayed(standing: &Standing, grace: Duration) {
+    tokio::time::sleep(grace).await;
+    while standing.is_known() && standing.is_served() {
         tokio::time::sleep(LEAVING_GRACE).await;
-        if !standing.is_served() {
-            return;
-        }
+    }
+    let mut left = ANSWER_GRACE;
+    while standing.is_known() && standing.is_answered() && !left.is_zero() {
+        tokio::time::sleep(LEAVING_GRACE).await;
+        left = left.saturating_sub(LEAVING_GRACE);
     }
 }
 
@@ -192,14 +217,19 @@ mod tests {
         let standing = place.standing();
         standing.make_known();
         let _next = places.take(here).await.unwrap();
-        let overstayed = overstayed(&place, &standing);
-        tokio::pin!(overstayed);
-        let waits = LEAVING_GRACE / 2;
-        assert!(tokio::time::timeout(waits, &mut overstayed).await.is_err());
+        let gone = gave_way(&place, &standing);
+        tokio::pin!(gone);
+        let mut is_gone_within = async |time| tokio::time::timeout(time, &mut gone).await.is_ok();
+        assert!(!is_gone_within(LEAVING_GRACE / 2).await);
         let service = standing.serve();
-        let waits = LEAVING_GRACE * 9;
-        assert!(tokio::time::timeout(waits, &mut overstayed).await.is_err());
-        drop(service);
-        overstayed.await;
+        // However long it takes.
+        assert!(!is_gone_within(Duration::from_secs(60)).await);
+        let answering = service.answer();
+        assert!(!is_gone_within(ANSWER_GRACE / 2).await);
+        assert!(
+            is_gone_within(ANSWER_GRACE).await,
+            "whoever takes it slowly is cut"
+        );
+        drop(answering);
     }
 }

@@ -180,9 +180,9 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// Takes out of an answer what clients of this api-version do not know.
     fn leave_out(&self, _shown: &mut Document, _api_version: ApiVersion) {}
 
-    /// Whether that is done while it is written, see [`AsOf`](gatewright_arm::AsOf), since its
-    /// documents may be large.
-    fn is_cut_while_written(&self) -> bool {
+    /// Whether it is a gateway, of which that is done while it is written, since it may be large:
+    /// see [`AsOf`](gatewright_arm::AsOf).
+    fn is_cut_as_a_gateway(&self) -> bool {
         false
     }
 

@@ -46,7 +46,7 @@ impl Core {
     pub(crate) fn shown_to(&self, document: &Document, api_version: ApiVersion) -> Shown {
         let mut shown = self.shown(document);
         let kind = self.kind(&document.id.resource_type());
-        let is_cut_late = kind.is_some_and(|kind| kind.is_cut_while_written());
+        let is_cut_late = kind.is_some_and(|kind| kind.is_cut_as_a_gateway());
         if let Some(kind) = kind.filter(|_| !is_cut_late) {
             kind.leave_out(&mut shown, api_version);
         }

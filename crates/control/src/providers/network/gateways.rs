@@ -99,7 +99,7 @@ impl Kind for Gateways {
         }
     }
 
-    fn is_cut_while_written(&self) -> bool {
+    fn is_cut_as_a_gateway(&self) -> bool {
         true
     }
 
