@@ -35,7 +35,13 @@ pub(super) fn make_network(client: &mut Client) -> anyhow::Result<()> {
     client.put(&group, &json!({"location": "local"}).to_string())?;
     let network = json!({"location": "local", "properties": {
         "addressSpace": {"addressPrefixes": ["10.0.0.0/8"]},
-        "subnets": [{"name": "gateway", "properties": {"addressPrefix": "10.0.0.0/16"}}],
+        "subnets": [{"name": "gateway", "properties": {
+            "addressPrefix": "10.0.0.0/16",
+            // Its gateways have no public address.
+            "delegations": [{"name": "d", "properties": {
+                "serviceName": "Microsoft.Network/applicationGateways",
+            }}],
+        }}],
     }});
     let operation = client.put(
         &format!("{NETWORK}/virtualNetworks/bench"),

@@ -378,6 +378,10 @@ async fn nothing_may_be_denied_that_a_gateway_sends_by_tcp() {
     api.create(&net(GROUP), &group(&others)).await;
 }
 
+fn as_ag2(gateway: &Value) -> Value {
+    serde_json::from_str(&gateway.to_string().replace("/ag1/", "/ag2/")).unwrap()
+}
+
 /// Then the platform reaches its gateways from within.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_subnet_that_is_delegated_to_gateways_rules_and_routes_are_free() {
@@ -411,6 +415,31 @@ async fn in_a_subnet_that_is_delegated_to_gateways_rules_and_routes_are_free() {
     api.create(&net(GATEWAY), &gateway()).await;
     let back = api.put(&subnet("gateways"), &place(None)).await;
     back.refused("ApplicationGatewaySubnetInboundTrafficBlockedByNetworkSecurityGroup");
+    let mut private = private_gateway(Some("10.0.0.77"));
+    let sku = json!({"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1});
+    private["properties"]["sku"] = sku;
+    private["properties"]["requestRoutingRules"][0]["properties"]["priority"] = json!(1);
+    api.create(&net("applicationGateways/ag2"), &as_ag2(&private))
+        .await;
+    let back = api.put(&subnet("gateways"), &place(None)).await;
+    assert!(!back.status.is_success());
+    api.remove(&net("applicationGateways/ag2")).await;
+    let free = subnet("backend");
+    let elsewhere = private
+        .to_string()
+        .replace("subnets/gateways", "subnets/backend")
+        .replace("10.0.0.77", "10.0.1.77");
+    let elsewhere: Value = serde_json::from_str(&elsewhere).unwrap();
+    let reply = api
+        .put(&net("applicationGateways/ag2"), &as_ag2(&elsewhere))
+        .await;
+    let expected = format!(
+        "Application Gateway {} with NetworkIsolation requires subnet delegation. Please delegate \
+         subnet {free} to {OWN}.",
+        net("applicationGateways/ag2")
+    );
+    let code = "ApplicationGatewayNetworkIsolationRequiresSubnetDelegation";
+    assert_eq!(reply.refused(code), expected);
     let foreign = "Microsoft.Web/serverFarms";
     let expected = format!(
         "Subnet {} cannot be used for application gateway {} since it is delegated to {foreign}. A \

@@ -256,6 +256,10 @@ async fn an_old_api_version_makes_basic_addresses() {
     let mut again = plain.clone();
     again["properties"]["publicIPAllocationMethod"] = json!("Static");
     site.api.create(&old("plain"), &again).await;
+    // Who says nothing of the method leaves it as it is.
+    site.api
+        .create(&old("plain"), &json!({"location": LOCATION}))
+        .await;
     let fixed = site.api.get(&address("plain")).await.body;
     assert_eq!(fixed["properties"]["ipAddress"], "192.0.2.1");
     let standard = json!({"location": LOCATION, "sku": {"name": "Standard"}});

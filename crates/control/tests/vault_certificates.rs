@@ -67,7 +67,13 @@ impl World {
         api.put(&group(GROUP), &json!({"location": LOCATION})).await;
         let network = json!({"location": LOCATION, "properties": {
             "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
-            "subnets": [{"name": "gw", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+            "subnets": [{"name": "gw", "properties": {
+                "addressPrefix": "10.0.0.0/24",
+                // Its gateways have no public address.
+                "delegations": [{"name": "d", "properties": {
+                    "serviceName": "Microsoft.Network/applicationGateways",
+                }}],
+            }}],
         }});
         api.create(&net("virtualNetworks/v"), &network).await;
         let world = Self {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use gatewright_snapshot::network::{
     Decision, Direction, EffectiveRoute, Flow, ManagementPorts, NextHop, Outcome, PortSet,
 };
-use gatewright_snapshot::{GatewayIndex, Snapshot};
+use gatewright_snapshot::{GatewayIndex, Generation, Snapshot};
 
 /// Why no connection to a server can be made: a clause that names the rule or the route.
 pub(crate) type Obstacle = Arc<str>;
@@ -77,10 +77,12 @@ fn shown(ports: &PortSet) -> String {
 /// serve: closed management ports, or a default route that does not lead to the Internet.
 pub(crate) fn unretrievable(snapshot: &Snapshot, gateway: GatewayIndex) -> Option<String> {
     let subnet = snapshot.network.gateway_subnet(gateway)?;
-    if snapshot.network.subnet(subnet).isolates_gateways {
+    let generation = snapshot.gateway(gateway).generation;
+    // The first generation cannot be isolated.
+    let is_isolated = snapshot.network.subnet(subnet).isolates_gateways;
+    if is_isolated && generation == Generation::V2 {
         return None;
     }
-    let generation = snapshot.gateway(gateway).generation;
     let ports = snapshot.network.management_ports(subnet, generation);
     if let ManagementPorts::Denied {
         group, rule, ports, ..

@@ -14,7 +14,7 @@ use gatewright_snapshot::network::{
     SecurityGroup, Subnet, VirtualNetwork,
 };
 use gatewright_snapshot::{
-    Action, BackendProtocol, BackendSetting, GatewayIndex, Member, Probe, Scheme,
+    Action, BackendProtocol, BackendSetting, GatewayIndex, Generation, Member, Probe, Scheme,
 };
 use gatewright_telemetry::{Failure, Health, HealthMessage as M};
 use gatewright_testkit::backend::{Backend, Manners};
@@ -264,17 +264,24 @@ async fn health_that_the_platform_could_not_have_is_said_to_be_so_and_traffic_fl
         assert!(why.starts_with(said), "{why}");
         assert_eq!(gateway.ask(GET).await.status, 200);
     }
-    let isolated = Network {
-        at_gateway: Some(group(denial)),
+    let isolated = || Network {
+        at_gateway: Some(group(denial.clone())),
         default_route: Some(NextHop::None),
         isolates_gateways: true,
         ..Network::default()
     };
-    for network in [isolated, Network::default()] {
+    // The first generation cannot be isolated.
+    for (network, generation, is_told) in [
+        (isolated(), Generation::V2, true),
+        (isolated(), Generation::V1, false),
+        (Network::default(), Generation::V2, true),
+    ] {
         let mut setup = Setup::with_setting(1, probed());
         setup.snapshot.network = network.build();
+        setup.snapshot.gateways[0].generation = generation;
         let gateway = TestGateway::start(&[&backend], setup).await;
-        assert_eq!(gateway.plane.upstreams()[0].unretrievable, None);
+        let why = &gateway.plane.upstreams()[0].unretrievable;
+        assert_eq!(why.is_none(), is_told, "{why:?}");
     }
 }
 

@@ -154,9 +154,10 @@ wire_neighbours! {
     dropped ["apiVersion", "dependsOn", "systemData", "actions"]
 }
 
-/// The service that a gateway's subnet may be delegated to. Its gateways are then isolated: the
-/// platform manages them from within, whatever rules and routes say (documented as network
-/// isolation).
+/// The service that a gateway's subnet may be delegated to. Its gateways of the second generation
+/// are then taken to be isolated: the platform manages them from within, whatever rules and routes
+/// say. With the service, the feature of network isolation must be switched on for that too, which
+/// no export shows.
 pub const ISOLATING_DELEGATE: &str = "Microsoft.Network/applicationGateways";
 
 impl Subnet {

@@ -25,6 +25,13 @@ struct Place<'a> {
     table: Option<&'a Value>,
 }
 
+/// A gateway in a subnet.
+pub(super) struct Tenant {
+    pub(super) id: String,
+    /// Whether it has no public address.
+    pub(super) is_private: bool,
+}
+
 /// Judges a gateway that is about to be in a subnet.
 ///
 /// # Errors
@@ -32,15 +39,15 @@ struct Place<'a> {
 /// gateway.
 pub(super) async fn check_gateway(
     core: &Core,
-    id: &ResourceId,
+    gateway: &Tenant,
     is_first_generation: bool,
     subnet: &Subnet,
 ) -> Result<(), ArmError> {
     let users = core.inventory.users(&subnet.id.to_string());
     if users.iter().any(|user| !is_of_a_gateway(user)) {
-        return Err(other_resources(&subnet.id.to_string(), &id.to_string()));
+        return Err(other_resources(&subnet.id.to_string(), &gateway.id));
     }
-    check_delegations(&subnet.body, &id.to_string())?;
+    check_delegations(&subnet.body, &gateway.id)?;
     if is_first_generation {
         return Ok(());
     }
@@ -52,7 +59,7 @@ pub(super) async fn check_gateway(
         group: group.as_ref().map(|group| &*group.body),
         table: table.as_ref().map(|table| &*table.body),
     };
-    check(&place, &id.to_string())
+    check(&place, gateway)
 }
 
 /// Judges the subnets of a network of which the attachments change.
@@ -202,8 +209,8 @@ fn is_of_a_gateway(user: &str) -> bool {
     user.to_ascii_lowercase().contains("/applicationgateways/")
 }
 
-/// The gateways of the second generation in a subnet: their ids.
-async fn gateways_in(core: &Core, subnet: &str) -> Result<Vec<String>, ArmError> {
+/// The gateways of the second generation in a subnet.
+async fn gateways_in(core: &Core, subnet: &str) -> Result<Vec<Tenant>, ArmError> {
     let mut gateways = Vec::new();
     for place in core.inventory.users(subnet) {
         let gateway = ResourceId::parse(&place)
@@ -212,12 +219,16 @@ async fn gateways_in(core: &Core, subnet: &str) -> Result<Vec<String>, ArmError>
         let Some(id) = gateway.filter(|_| is_gateway_place(&place)) else {
             continue;
         };
-        let tier = core.document(&id).await?;
-        let tier = tier
-            .as_ref()
-            .and_then(|document| document.text("/properties/sku/tier"));
+        let Some(document) = core.document(&id).await? else {
+            continue;
+        };
+        let tier = document.text("/properties/sku/tier");
         if tier.is_some_and(|tier| !FIRST_GENERATION.contains(&tier)) {
-            gateways.push(id.to_string());
+            let mut frontends = items(&document.body, "frontendIPConfigurations");
+            gateways.push(Tenant {
+                id: id.to_string(),
+                is_private: !frontends.any(|one| reference_of(one, "publicIPAddress").is_some()),
+            });
         }
     }
     Ok(gateways)
@@ -231,10 +242,18 @@ async fn attached(core: &Core, subnet: &Value, member: &str) -> Result<Option<Do
 }
 
 /// Whether a gateway of the second generation can live in this place.
-fn check(place: &Place<'_>, gateway: &str) -> Result<(), ArmError> {
-    let subnet = id_of(place.subnet);
+fn check(place: &Place<'_>, tenant: &Tenant) -> Result<(), ArmError> {
+    let (subnet, gateway) = (id_of(place.subnet), tenant.id.as_str());
     if delegates(place.subnet).any(is_own_delegate) {
         return Ok(());
+    }
+    if tenant.is_private {
+        let message = format!(
+            "Application Gateway {gateway} with NetworkIsolation requires subnet delegation. \
+             Please delegate subnet {subnet} to {ISOLATING_DELEGATE}."
+        );
+        let code = "ApplicationGatewayNetworkIsolationRequiresSubnetDelegation";
+        return Err(ArmError::new(code, message));
     }
     if let Some(group) = place.group {
         check_inbound(place, group, gateway)?;

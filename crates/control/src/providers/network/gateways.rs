@@ -172,7 +172,7 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
     let interfaces = neighbours::join_interfaces(core, id, &mut gateway).await?;
     let warnings = check(&gateway, put, previous)?;
     check_sources(&gateway)?;
-    neighbours::give_addresses(core, id, &mut gateway, previous).await?;
+    neighbours::give_addresses(core, put, &mut gateway, previous).await?;
     let doomed = vault::fetch_all(core, &mut gateway).await;
     let options = Options {
         now: clock::unix_now(),
@@ -189,7 +189,11 @@ async fn prepare(core: &Core, put: &Put<'_>) -> Result<Prepared, ArmError> {
             return Err(ArmError::from_finding(error));
         }
     }
-    neighbours::check_subnet(core, id, &gateway).await?;
+    // What is written anew for another reason was taken once: a certificate that is renewed must
+    // not be lost for a rule that came after.
+    if put.replaces {
+        neighbours::check_subnet(core, id, &gateway).await?;
+    }
     neighbours::introduce_identities(core, &mut gateway).await?;
     let secrets = secrets(&gateway);
     public::describe(&mut gateway);

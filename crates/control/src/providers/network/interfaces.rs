@@ -18,7 +18,7 @@ use crate::resources::shape::{
 
 pub(super) const INTERFACES: &str = "Microsoft.Network/networkInterfaces";
 
-/// What stands among an interface's name servers for those of the platform.
+/// What stands in the place of an interface's name servers for those of the platform.
 const PROVIDED_SERVER: &str = "AzureProvidedDNS";
 
 /// The member that lists the pools of gateways that an IP configuration is in.

@@ -180,22 +180,34 @@ impl Kind for PublicIps {
     }
 }
 
-/// What a client that says nothing of it means: Basic under the first API versions, and later what
-/// the address is already; a Basic address is dynamic.
+/// What a client that says nothing of it means: what the address is already, but Basic under the
+/// first API versions; a new Basic address is dynamic.
 fn settle_unsaid(put: &Put<'_>, body: &mut Value) {
     let sent = |pointer: [&str; 2]| {
         let bag = edit::member(put.body, pointer[0])?;
         edit::member(bag, pointer[1]).filter(|value| !value.is_null())
     };
-    let meant = match put.api_version < BASIC_UNTIL {
-        true => Some("Basic"),
-        false => put.previous_body().and_then(sku),
-    };
-    if let Some(meant) = meant.filter(|_| sent(["sku", "name"]).is_none()) {
-        body["sku"]["name"] = json!(meant);
+    let before = put.previous_body();
+    for member in ["name", "tier"] {
+        let kept = before
+            .and_then(|before| before.get("sku")?.get(member))
+            .cloned();
+        let meant = match member {
+            "name" if put.api_version < BASIC_UNTIL => Some(json!("Basic")),
+            _ => kept,
+        };
+        if let Some(meant) = meant.filter(|_| sent(["sku", member]).is_none()) {
+            body["sku"][member] = meant;
+        }
     }
-    if sku(body) == Some("Basic") && sent(["properties", ALLOCATION]).is_none() {
-        body["properties"][ALLOCATION] = json!("Dynamic");
+    let is_as_before = before.is_some_and(|before| sku(before) == sku(body));
+    let kept = before.and_then(allocation).filter(|_| is_as_before);
+    let unsaid = match sku(body) {
+        Some("Basic") => kept.or(Some("Dynamic")),
+        _ => kept,
+    };
+    if let Some(unsaid) = unsaid.filter(|_| sent(["properties", ALLOCATION]).is_none()) {
+        body["properties"][ALLOCATION] = json!(unsaid);
     }
 }
 

@@ -321,18 +321,20 @@ impl Kind for VirtualNetworks {
 }
 
 /// # Errors
-/// When a name server that `settings` lists is neither an address (recorded for networks) nor
-/// `word`.
+/// When a name server that `settings` lists is no address (recorded for networks). `word` may stand
+/// in the place of them all.
 pub(super) fn check_name_servers(
     settings: Option<&Value>,
     word: Option<&str>,
 ) -> Result<(), ArmError> {
     let servers = settings.and_then(|settings| settings.get("dnsServers"));
-    let mut servers = servers.and_then(Value::as_array).into_iter().flatten();
+    let servers = servers.and_then(Value::as_array);
+    let is_alone = servers.is_some_and(|servers| servers.len() == 1);
+    let mut servers = servers.into_iter().flatten();
     let is_none = |server: &&Value| {
         let text = server.as_str().unwrap_or_default();
         let is_word = word.is_some_and(|word| text.eq_ignore_ascii_case(word));
-        !is_word && text.parse::<IpAddr>().is_err()
+        !(is_word && is_alone) && text.parse::<IpAddr>().is_err()
     };
     servers.find(is_none).map_or(Ok(()), |bad| {
         let bad = shorten(bad.as_str().unwrap_or_default());

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::core::Core;
 use crate::providers::network::addresses::{Allocation, Wish};
+use crate::providers::network::gateway_subnets::{self, Tenant};
 use crate::providers::network::interfaces::{INTERFACES, address_of};
+use crate::providers::network::public_ips;
 use crate::providers::network::virtual_networks::{id_of, items};
-use crate::providers::network::{gateway_subnets, public_ips};
 use crate::resources::kind::Put;
 
 /// The note of the addresses of interfaces in pools: by the pool's name, in lower case.
@@ -125,10 +126,11 @@ pub(super) async fn introduce_identities(
 /// When an address cannot be had.
 pub(super) async fn give_addresses(
     core: &Core,
-    id: &ResourceId,
+    put: &Put<'_>,
     gateway: &mut ApplicationGateway,
     previous: Option<&ApplicationGateway>,
 ) -> Result<(), ArmError> {
+    let id = put.own_id();
     let tier = gateway.tier().filter(|tier| !tier.is_v1());
     let sku = gateway.properties.sku.as_ref();
     let instances = sku
@@ -143,7 +145,9 @@ pub(super) async fn give_addresses(
         let public = properties.public_ip_address.as_ref();
         if let Some(public) = public.and_then(|one| ResourceId::parse(&one.id).ok()) {
             public_ips::check_use(&core.inventory, id, &user, &public)?;
-            check_public_sku(core, id, tier, &public).await?;
+            if put.replaces {
+                check_public_sku(core, id, tier, &public).await?;
+            }
         }
         let subnet = properties.subnet.as_ref();
         let Some(subnet) = subnet.and_then(|one| ResourceId::parse(&one.id).ok()) else {
@@ -215,13 +219,19 @@ pub(super) async fn check_subnet(
     id: &ResourceId,
     gateway: &ApplicationGateway,
 ) -> Result<(), ArmError> {
+    let mut frontends = gateway.properties.frontend_ip_configurations.iter();
+    let is_private = !frontends.any(|one| one.properties.public_ip_address.is_some());
     for place in &gateway.properties.gateway_ip_configurations {
         let subnet = place.properties.subnet.as_ref();
         let Some(subnet) = subnet.and_then(|one| ResourceId::parse(&one.id).ok()) else {
             continue;
         };
         if let Some(subnet) = core.subnet(&subnet).await? {
-            gateway_subnets::check_gateway(core, id, gateway.is_v1(), &subnet).await?;
+            let tenant = Tenant {
+                id: id.to_string(),
+                is_private,
+            };
+            gateway_subnets::check_gateway(core, &tenant, gateway.is_v1(), &subnet).await?;
         }
     }
     Ok(())
