@@ -39,6 +39,13 @@ pub(crate) enum Command {
     /// Show which servers may take traffic, and why the others may not; exit status 1 if one is
     /// not healthy
     Health(HealthArguments),
+    /// Name the root cause of what fails at a gateway, by what was exported of it, and the commands
+    /// that mend it; exit status 0 for none, 1 for a root cause, 2 where the evidence does not
+    /// decide, 65 where it cannot be read
+    Diagnose(DiagnoseArguments),
+    /// Tell of a cause that `diagnose` names: how it shows, what decides it, and who mends
+    /// it and how; without a cause, list all of them
+    Explain(ExplainArguments),
     /// Probe a server once, exactly as a gateway would, without any gateway
     Probe(Box<ProbeArguments>),
     /// Show what a running node serves, since when, and how its files and its log are
@@ -146,6 +153,25 @@ pub(crate) struct ServeArguments {
     /// How the ready line is printed [default: text]
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiagnoseArguments {
+    /// The folder with what was exported: gateway.json, backend-health.json and others
+    #[arg(long, value_name = "DIR")]
+    pub(crate) evidence: PathBuf,
+    /// Show what was asked, what was seen, and what follows from it
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// The answer's form
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// Its code, such as GW-F02, or its name, such as missing-trusted-root
+    pub(crate) cause: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,8 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => commands::validate::run(&arguments),
         Command::Reload(arguments) => commands::reload::run(&arguments),
         Command::Health(arguments) => commands::health::run(&arguments),
+        Command::Diagnose(arguments) => commands::diagnose::run(&arguments),
+        Command::Explain(arguments) => Ok(commands::explain::run(&arguments)),
         Command::Probe(arguments) => commands::probe::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::AzSetup(arguments) => commands::az_setup::run(&arguments),

@@ -3,6 +3,8 @@
 pub(crate) mod az_setup;
 pub(crate) mod backup;
 pub(crate) mod demo;
+pub(crate) mod diagnose;
+pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod probe;
 pub(crate) mod reload;

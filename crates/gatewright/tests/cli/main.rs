@@ -1,6 +1,7 @@
 //! The real binary, run as a user runs it.
 
 mod demo;
+mod explain;
 mod health;
 mod health_events;
 mod network;

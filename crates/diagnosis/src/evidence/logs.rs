@@ -1,0 +1,113 @@
+//! Rows of the access log: resource-specific columns, those of AzureDiagnostics, and raw records.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::view::{Place, View};
+
+/// One request. What a row does not say is `None` or empty.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogRow {
+    /// Seconds since the Unix epoch.
+    pub(crate) time: Option<i64>,
+    /// What the client got.
+    pub(crate) status: Option<u16>,
+    /// What the server answered.
+    pub(crate) server_status: Option<u16>,
+    /// Seconds until the server answered.
+    pub(crate) server_latency: Option<f64>,
+    /// Seconds in all.
+    pub(crate) time_taken: Option<f64>,
+    pub(crate) uri: String,
+    pub(crate) original_host: String,
+    /// What the server was asked for.
+    pub(crate) host: String,
+    /// `address:port`.
+    pub(crate) server: String,
+    pub(crate) listener: String,
+    pub(crate) rule: String,
+    pub(crate) pool: String,
+    pub(crate) setting: String,
+    pub(crate) error: String,
+    /// Whether the client spoke TLS.
+    pub(crate) is_encrypted: Option<bool>,
+    pub(crate) place: Place,
+}
+
+pub(super) fn read(rows: &[View<'_>], is_v1: bool) -> Vec<LogRow> {
+    rows.iter().map(|row| read_one(row, is_v1)).collect()
+}
+
+fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
+    let text = |name: &str| {
+        let column = row.column(name);
+        column
+            .and_then(|column| column.as_text())
+            .unwrap_or_default()
+    };
+    let number = |name: &str| row.column(name)?.as_number();
+    let status = |name: &str| {
+        let number = number(name)?;
+        // What is no status is none.
+        (100.0..1000.0).contains(&number).then_some(number as u16)
+    };
+    let time = ["timeStamp", "TimeGenerated", "time"];
+    let time = time.iter().find_map(|name| moment(&text(name)));
+    let uri = [text("originalRequestUriWithArgs"), text("requestUri")];
+    // The first generation counts milliseconds.
+    let unit = if is_v1 { 1000.0 } else { 1.0 };
+    LogRow {
+        time,
+        status: status("httpStatus"),
+        server_status: status("serverStatus"),
+        server_latency: number("serverResponseLatency"),
+        time_taken: number("timeTaken").map(|time| time / unit),
+        uri: uri
+            .into_iter()
+            .find(|uri| !uri.is_empty())
+            .unwrap_or_default(),
+        original_host: text("originalHost"),
+        host: text("host"),
+        server: text("serverRouted"),
+        listener: text("listenerName"),
+        rule: text("ruleName"),
+        pool: text("backendPoolName"),
+        setting: text("backendSettingName"),
+        error: [text("error_info"), text("errorInfo")].concat(),
+        is_encrypted: match text("sslEnabled").to_lowercase().as_str() {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        },
+        place: row.place(),
+    }
+}
+
+/// The moment of a timestamp such as `2026-03-20T14:42:00.123Z`, in seconds since the Unix epoch.
+/// Without an offset it is UTC's.
+pub(super) fn moment(text: &str) -> Option<i64> {
+    let text = text.trim().replacen(' ', "T", 1);
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let moment = parse(&text).or_else(|| parse(&format!("{text}Z")))?;
+    Some(moment.unix_timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read() {
+        assert_eq!(moment("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(moment("2026-03-20T14:42:00.5Z"), Some(1_774_017_720));
+        assert_eq!(moment("2024-02-29 23:59:59"), Some(1_709_251_199));
+        for bad in [
+            "",
+            "2026-03-20",
+            "2026-13-20T14:42:00Z",
+            "2026/03/20T14:42:00Z",
+        ] {
+            assert_eq!(moment(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! What an operator exported, as facts, each with its file and JSON pointer.
+
+mod certificates;
+mod health;
+mod logs;
+mod observations;
+mod surroundings;
+pub(crate) mod view;
+
+use std::collections::BTreeMap;
+
+use gatewright_arm::{
+    ApplicationGateway, NetworkReadError, NetworkResources, ReadError, read_gateways, read_network,
+};
+use gatewright_compile::{CompiledNetwork, compile_network};
+use gatewright_snapshot::GatewayIndex;
+use serde_json::Value;
+
+pub(crate) use certificates::{Chain, Uploaded};
+pub(crate) use health::{Health, HealthRow, State};
+pub(crate) use logs::LogRow;
+pub(crate) use observations::{Dns, Http, Observations, Tcp, TcpResult, split_port};
+pub(crate) use surroundings::{
+    Failure, Instance, KubernetesEndpoints, Metric, Vault, WebApp, ZoneLink,
+};
+pub use view::Place;
+use view::View;
+
+/// One file of an evidence folder, decoded.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its path within the folder, with `/`.
+    pub name: String,
+    pub content: Content,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub enum Content {
+    Json(Value),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Why a folder cannot be diagnosed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}: {expected}", at(.pointer))]
+pub struct Unreadable {
+    pub file: String,
+    /// JSON pointer; empty for the whole file.
+    pub pointer: String,
+    /// What is wrong, and what was expected.
+    pub expected: String,
+}
+
+fn at(pointer: &str) -> String {
+    match pointer {
+        "" => String::new(),
+        pointer => format!(" at {pointer}"),
+    }
+}
+
+/// Everything that a folder says.
+#[derive(Debug)]
+pub struct Evidence {
+    files: BTreeMap<String, Content>,
+    ignored: Vec<String>,
+    pub(crate) gateway: ApplicationGateway,
+    pub(crate) previous: Option<ApplicationGateway>,
+    pub(crate) health: Option<Health>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) network: Option<CompiledNetwork>,
+    pub(crate) network_resources: Vec<(String, NetworkResources)>,
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) log: Option<Vec<LogRow>>,
+    pub(crate) web_apps: Vec<WebApp>,
+    pub(crate) vault: Option<Vault>,
+    pub(crate) zone_links: Option<Vec<ZoneLink>>,
+    pub(crate) instances: Option<Vec<Instance>>,
+    pub(crate) endpoints: Option<Vec<KubernetesEndpoints>>,
+    pub(crate) controller_log: Option<Vec<String>>,
+    pub(crate) presented: Option<Chain>,
+    pub(crate) presented_without_sni: Option<Chain>,
+    pub(crate) uploaded: Vec<Uploaded>,
+    pub(crate) observations: Observations,
+    as_of: Option<i64>,
+}
+
+pub(crate) const GATEWAY: &str = "gateway.json";
+const PREVIOUS: &str = "previous-gateway.json";
+pub(crate) const HEALTH: &str = "backend-health.json";
+pub(crate) const LAST_ERROR: &str = "last-error.json";
+const METRICS: &str = "metrics.json";
+pub(crate) const LOG: &str = "access-logs.json";
+const WEB_APP: &str = "webapp.json";
+const VAULT: &str = "keyvault.json";
+const ZONE_LINKS: &str = "private-dns-links.json";
+const INSTANCES: &str = "vmss-instances.json";
+const ENDPOINTS: &str = "k8s-endpoints.json";
+const NODES: &str = "k8s-nodes.json";
+const CONTROLLER_LOG: &str = "controller-log.txt";
+pub(crate) const OBSERVATIONS: &str = "observations.json";
+pub(crate) const PRESENTED: &str = "certs/presented.pem";
+pub(crate) const PRESENTED_WITHOUT_SNI: &str = "certs/presented-without-sni.pem";
+/// Files about the network, in the order in which the first one counts.
+const NETWORK: [&str; 5] = [
+    "subnet.json",
+    "vnet.json",
+    "backend-subnet.json",
+    "nsgs.json",
+    "route-tables.json",
+];
+/// The answer of a case, which nothing here may look at.
+const ANSWER: &str = "case.json";
+
+impl Evidence {
+    /// Reads a folder. A file that nothing is known of is ignored, and [named](Self::ignored).
+    ///
+    /// # Errors
+    /// When there is no gateway, or a file is not what its name says; the first such file.
+    pub fn read(files: impl IntoIterator<Item = File>) -> Result<Self, Unreadable> {
+        let files = files.into_iter().filter(|file| file.name != ANSWER);
+        let files: BTreeMap<String, Content> =
+            files.map(|file| (file.name, file.content)).collect();
+        let folder = Folder(&files);
+        let gateway = folder.gateway(GATEWAY)?.ok_or_else(|| Unreadable {
+            file: GATEWAY.to_owned(),
+            pointer: String::new(),
+            expected: "the folder has no such file; collect it with: az network \
+                       application-gateway show -g RG -n GW -o json > gateway.json"
+                .to_owned(),
+        })?;
+        let network_resources = folder.network()?;
+        let network = policy(&network_resources, &gateway)?;
+        let log = folder
+            .list(LOG)?
+            .map(|rows| logs::read(&rows, gateway.is_v1()));
+        let observations = folder.json(OBSERVATIONS)?;
+        let mut evidence = Self {
+            previous: folder.gateway(PREVIOUS)?,
+            health: folder
+                .json(HEALTH)?
+                .map(|view| Health::read(&view))
+                .transpose()?,
+            failure: folder
+                .json(LAST_ERROR)?
+                .and_then(|view| Failure::read(&view)),
+            metrics: folder
+                .list(METRICS)?
+                .map(|list| Metric::read_all(&list))
+                .unwrap_or_default(),
+            web_apps: folder
+                .list(WEB_APP)?
+                .map(|list| list.iter().map(WebApp::read).collect())
+                .unwrap_or_default(),
+            vault: folder.json(VAULT)?.map(|view| Vault::read(&view)),
+            zone_links: folder
+                .list(ZONE_LINKS)?
+                .map(|list| ZoneLink::read_all(&list)),
+            instances: folder
+                .list(INSTANCES)?
+                .map(|list| Instance::read_all(&list)),
+            endpoints: folder
+                .list(ENDPOINTS)?
+                .map(|list| KubernetesEndpoints::read_all(&list)),
+            controller_log: folder.lines(CONTROLLER_LOG)?,
+            presented: folder.chain(PRESENTED)?,
+            presented_without_sni: folder.chain(PRESENTED_WITHOUT_SNI)?,
+            uploaded: Uploaded::read_all(&gateway, &folder)?,
+            observations: observations
+                .map(|view| Observations::read(&view))
+                .unwrap_or_default(),
+            ignored: Vec::new(),
+            as_of: None,
+            gateway,
+            network,
+            network_resources,
+            log,
+            files: BTreeMap::new(),
+        };
+        evidence.ignored = files
+            .keys()
+            .filter(|name| !is_known(name))
+            .cloned()
+            .collect();
+        evidence.as_of = evidence.last_moment();
+        evidence.files = files;
+        Ok(evidence)
+    }
+
+    /// Files that nothing is known of.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The moment that the evidence is of, in seconds since the Unix epoch: the last one that it
+    /// speaks of. `None` where it speaks of none.
+    pub fn as_of(&self) -> Option<i64> {
+        self.as_of
+    }
+
+    pub(crate) fn has(&self, file: &str) -> bool {
+        self.files.contains_key(file)
+    }
+
+    /// What stands at a place; `Null` for what has no JSON.
+    pub(crate) fn value_at(&self, place: &Place) -> Value {
+        match self.files.get(&place.file) {
+            Some(Content::Json(value)) => value.pointer(&place.pointer).cloned(),
+            _ => None,
+        }
+        .unwrap_or_default()
+    }
+
+    fn last_moment(&self) -> Option<i64> {
+        let rows = self.log.iter().flatten().filter_map(|row| row.time);
+        let failure = self.failure.as_ref().and_then(|failure| failure.time);
+        let metrics = self.metrics.iter().filter_map(Metric::last);
+        rows.chain(failure).chain(metrics).max()
+    }
+}
+
+/// The policy of the network documents; `None` where there are none.
+fn policy(
+    documents: &[(String, NetworkResources)],
+    gateway: &ApplicationGateway,
+) -> Result<Option<CompiledNetwork>, Unreadable> {
+    if documents.is_empty() {
+        return Ok(None);
+    }
+    let resources: Vec<NetworkResources> = documents.iter().map(|(_, one)| one.clone()).collect();
+    compile_network(&resources, [gateway])
+        .map(Some)
+        .map_err(|findings| {
+            let first = findings.first();
+            let place = first.map(|finding| finding.place);
+            let file = match place {
+                Some(gatewright_compile::NetworkPlace::Document(position)) => {
+                    documents.get(position).map(|(name, _)| name.clone())
+                }
+                _ => None,
+            };
+            Unreadable {
+                file: file.unwrap_or_else(|| GATEWAY.to_owned()),
+                pointer: first
+                    .map(|one| one.diagnostic.pointer.clone())
+                    .unwrap_or_default(),
+                expected: first
+                    .map(|one| one.diagnostic.message.clone())
+                    .unwrap_or_default(),
+            }
+        })
+}
+
+impl Evidence {
+    /// The policy of the gateway's network, and the gateway's subnet in it.
+    pub(crate) fn policy(
+        &self,
+    ) -> Option<(
+        &gatewright_snapshot::network::NetworkPolicy,
+        gatewright_snapshot::SubnetIndex,
+    )> {
+        let policy = &self.network.as_ref()?.policy;
+        Some((policy, policy.gateway_subnet(GatewayIndex::new(0))?))
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    let known = [
+        GATEWAY,
+        PREVIOUS,
+        HEALTH,
+        LAST_ERROR,
+        METRICS,
+        LOG,
+        WEB_APP,
+        VAULT,
+        ZONE_LINKS,
+        INSTANCES,
+        ENDPOINTS,
+        NODES,
+        CONTROLLER_LOG,
+        OBSERVATIONS,
+    ];
+    known.contains(&name) || NETWORK.contains(&name) || certificates::is_known(name)
+}
+
+/// Files by their names.
+pub(crate) struct Folder<'a>(&'a BTreeMap<String, Content>);
+
+impl<'a> Folder<'a> {
+    fn get(&self, name: &str) -> Option<(&'a str, &'a Content)> {
+        let (name, content) = self.0.get_key_value(name)?;
+        Some((name, content))
+    }
+
+    fn json(&self, name: &str) -> Result<Option<View<'a>>, Unreadable> {
+        match self.get(name) {
+            None => Ok(None),
+            Some((name, Content::Json(value))) => Ok(Some(View::whole(name, value))),
+            Some(_) => Err(unreadable(name, "", "JSON is expected")),
+        }
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Vec<View<'a>>>, Unreadable> {
+        let Some(view) = self.json(name)? else {
+            return Ok(None);
+        };
+        match view.value() {
+            Value::Array(_) | Value::Object(_) => Ok(Some(view.elements())),
+            _ => Err(unreadable(
+                name,
+                "",
+                "an object or a list of objects is expected",
+            )),
+        }
+    }
+
+    fn lines(&self, name: &str) -> Result<Option<Vec<String>>, Unreadable> {
+        match self.get(name) {
+            None => Ok(None),
+            Some((_, Content::Text(text))) => Ok(Some(text.lines().map(str::to_owned).collect())),
+            Some(_) => Err(unreadable(name, "", "a text is expected")),
+        }
+    }
+
+    fn chain(&self, name: &str) -> Result<Option<Chain>, Unreadable> {
+        match self.bytes(name) {
+            None => Ok(None),
+            Some(bytes) => Chain::read(name, bytes).map(Some),
+        }
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Option<&'a [u8]> {
+        match self.get(name)?.1 {
+            Content::Text(text) => Some(text.as_bytes()),
+            Content::Bytes(bytes) => Some(bytes),
+            Content::Json(_) => None,
+        }
+    }
+
+    fn gateway(&self, name: &str) -> Result<Option<ApplicationGateway>, Unreadable> {
+        let Some(view) = self.json(name)? else {
+            return Ok(None);
+        };
+        let report = read_gateways(view.value()).map_err(|error| match error {
+            ReadError::Invalid(findings) => {
+                let first = findings.iter().find(|finding| finding.is_error());
+                let (pointer, message) = first
+                    .map(|one| (one.pointer.clone(), one.message.clone()))
+                    .unwrap_or_default();
+                unreadable(name, &pointer, &message)
+            }
+            other => unreadable(name, "", &other.to_string()),
+        })?;
+        match report.gateways.into_iter().next() {
+            Some(gateway) => Ok(Some(gateway)),
+            None => Err(unreadable(name, "", "it holds no gateway; one is expected")),
+        }
+    }
+
+    fn network(&self) -> Result<Vec<(String, NetworkResources)>, Unreadable> {
+        let mut all = Vec::new();
+        for name in NETWORK {
+            let Some(view) = self.json(name)? else {
+                continue;
+            };
+            let report = read_network(view.value()).map_err(|error| match &error {
+                NetworkReadError::Invalid(findings) => {
+                    let first = findings.iter().find(|finding| finding.is_error());
+                    let pointer = first.map(|one| one.pointer.as_str()).unwrap_or_default();
+                    let message = first.map(|one| one.message.as_str()).unwrap_or_default();
+                    unreadable(name, pointer, message)
+                }
+                other => unreadable(name, "", &other.to_string()),
+            })?;
+            all.push((name.to_owned(), report.resources));
+        }
+        Ok(all)
+    }
+}
+
+pub(crate) fn unreadable(file: &str, pointer: &str, expected: &str) -> Unreadable {
+    Unreadable {
+        file: file.to_owned(),
+        pointer: pointer.to_owned(),
+        expected: expected.to_owned(),
+    }
+}

@@ -1,0 +1,196 @@
+//! What somebody measured.
+
+use super::view::{Place, View};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observations {
+    pub(crate) dns: Vec<Dns>,
+    pub(crate) tcp: Vec<Tcp>,
+    pub(crate) tls: Vec<Tls>,
+    pub(crate) http: Vec<Http>,
+    pub(crate) backends: Vec<Backend>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Dns {
+    pub(crate) name: String,
+    /// Who was asked.
+    pub(crate) server: String,
+    pub(crate) answers: Vec<String>,
+    pub(crate) error: String,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Tcp {
+    pub(crate) from: String,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) result: TcpResult,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TcpResult {
+    Open,
+    Refused,
+    TimedOut,
+    Other,
+}
+
+impl TcpResult {
+    fn of(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        match () {
+            () if has(&["refused", "reset", "rst", "closed"]) => Self::Refused,
+            () if has(&[
+                "timeout",
+                "timed out",
+                "timed-out",
+                "time-out",
+                "filtered",
+                "dropped",
+            ]) =>
+            {
+                Self::TimedOut
+            }
+            () if has(&[
+                "open",
+                "ok",
+                "connected",
+                "succe",
+                "reachable",
+                "established",
+            ]) && !has(&["not ", "un"]) =>
+            {
+                Self::Open
+            }
+            () => Self::Other,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) address: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) sni: Option<String>,
+    pub(crate) versions: Vec<String>,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    pub(crate) from: String,
+    pub(crate) request: String,
+    pub(crate) server: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Backend {
+    pub(crate) address: String,
+    pub(crate) keep_alive_seconds: Option<f64>,
+    pub(crate) place: Place,
+}
+
+impl Observations {
+    pub(super) fn read(view: &View<'_>) -> Self {
+        let text = |one: &View<'_>, name: &str| one.text(name).unwrap_or_default();
+        let port = |one: &View<'_>, name: &str| {
+            one.number(name)
+                .and_then(|number| u16::try_from(number as i64).ok())
+        };
+        let dns = |one: View<'_>| Dns {
+            name: text(&one, "name"),
+            server: text(&one, "server"),
+            answers: one.texts("answers"),
+            error: text(&one, "error"),
+            place: one.place(),
+        };
+        let tcp = |one: View<'_>| {
+            let (host, own_port) = split_port(&text(&one, "to"));
+            Tcp {
+                from: text(&one, "from"),
+                host,
+                port: own_port.or_else(|| port(&one, "port")),
+                result: TcpResult::of(&text(&one, "result")),
+                place: one.place(),
+            }
+        };
+        let tls = |one: View<'_>| {
+            let (address, own_port) = split_port(&text(&one, "address"));
+            Tls {
+                address,
+                port: port(&one, "port").or(own_port),
+                sni: one.text("sni"),
+                versions: one.texts("versions_accepted"),
+                place: one.place(),
+            }
+        };
+        let http = |one: View<'_>| Http {
+            from: text(&one, "from"),
+            request: text(&one, "request"),
+            server: text(&one, "server"),
+            status: port(&one, "status").filter(|status| *status >= 100),
+            place: one.place(),
+        };
+        let backend = |one: View<'_>| Backend {
+            address: text(&one, "address"),
+            keep_alive_seconds: one.number("keepAliveTimeoutSeconds"),
+            place: one.place(),
+        };
+        Self {
+            dns: view.list("dns").into_iter().map(dns).collect(),
+            tcp: view.list("tcp").into_iter().map(tcp).collect(),
+            tls: view.list("tls").into_iter().map(tls).collect(),
+            http: view.list("http").into_iter().map(http).collect(),
+            backends: view.list("backend").into_iter().map(backend).collect(),
+        }
+    }
+}
+
+/// `host:port`; a host alone, and an IPv6 address in brackets or without, too.
+pub(crate) fn split_port(text: &str) -> (String, Option<u16>) {
+    let text = text.trim();
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, port.parse().ok())
+        }
+        _ => (text, None),
+    };
+    (host.trim_matches(['[', ']']).to_owned(), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_told_apart_in_anybodys_words() {
+        for (text, expected) in [
+            ("open", TcpResult::Open),
+            ("Connected", TcpResult::Open),
+            ("refused", TcpResult::Refused),
+            ("connection refused (RST)", TcpResult::Refused),
+            ("timeout", TcpResult::TimedOut),
+            ("Timed out after 20 s", TcpResult::TimedOut),
+            ("unreachable", TcpResult::Other),
+            ("not open", TcpResult::Other),
+            ("", TcpResult::Other),
+        ] {
+            assert_eq!(TcpResult::of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports_part() {
+        let split = |text: &str| split_port(text);
+        assert_eq!(split("10.0.0.4:80"), ("10.0.0.4".to_owned(), Some(80)));
+        assert_eq!(split("[fd00::1]:80"), ("fd00::1".to_owned(), Some(80)));
+        assert_eq!(split("fd00::1"), ("fd00::1".to_owned(), None));
+        assert_eq!(split("a.test"), ("a.test".to_owned(), None));
+    }
+}

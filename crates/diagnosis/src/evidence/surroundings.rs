@@ -1,0 +1,396 @@
+//! What stands around a gateway: the error of its last change, its App Services and vault, what is
+//! really behind its pools, its metrics.
+
+use super::logs::moment;
+use super::view::{Place, View, last_part};
+
+/// Why the last change failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// Codes and messages, the outermost first.
+    pub(crate) errors: Vec<(String, String)>,
+    pub(crate) time: Option<i64>,
+    /// Of the innermost error.
+    pub(crate) place: Place,
+}
+
+/// Deepest nesting of details that is followed.
+const DETAILS_DEPTH_MAX: usize = 8;
+
+impl Failure {
+    /// Reads an error envelope, an error, an operation, or the events of an activity log of which
+    /// the first that failed counts. `None` where there is no error in it.
+    pub(super) fn read(view: &View<'_>) -> Option<Self> {
+        let mut found = view
+            .elements()
+            .into_iter()
+            .filter_map(|one| Self::read_one(&one));
+        found.next()
+    }
+
+    fn read_one(view: &View<'_>) -> Option<Self> {
+        let time = ["eventTimestamp", "endTime", "timestamp"];
+        let time = time.iter().find_map(|name| moment(&view.text(name)?));
+        let mut errors = Vec::new();
+        let mut place = view.place();
+        gather(view, 0, &mut errors, &mut place);
+        let inner = view.get("statusMessage").and_then(|message| {
+            serde_json::from_str::<serde_json::Value>(&message.as_text()?).ok()
+        });
+        if let Some(inner) = &inner {
+            let inner = View::whole("", inner);
+            gather(&inner, 0, &mut errors, &mut Place::default());
+            place = view
+                .get("statusMessage")
+                .map_or(place, |message| message.place());
+        }
+        (!errors.is_empty()).then_some(Self {
+            errors,
+            time,
+            place,
+        })
+    }
+
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(|(code, _)| code.as_str())
+    }
+
+    /// All of it in one text, to be searched.
+    pub(crate) fn text(&self) -> String {
+        let lines = self
+            .errors
+            .iter()
+            .map(|(code, message)| format!("{code}: {message}"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn gather(view: &View<'_>, depth: usize, errors: &mut Vec<(String, String)>, place: &mut Place) {
+    if depth > DETAILS_DEPTH_MAX {
+        return;
+    }
+    if let (Some(code), Some(message)) = (view.text("code"), view.text("message")) {
+        errors.push((code, message));
+        *place = view.place();
+    }
+    if let Some(error) = view.get("error") {
+        gather(&error, depth + 1, errors, place);
+    }
+    for detail in view.list("details") {
+        gather(&detail, depth + 1, errors, place);
+    }
+}
+
+/// An App Service.
+#[derive(Clone, Debug)]
+pub(crate) struct WebApp {
+    pub(crate) name: String,
+    pub(crate) default_host: String,
+    pub(crate) hosts: Vec<String>,
+    /// Hosts that have a certificate bound.
+    pub(crate) tls_hosts: Vec<String>,
+    pub(crate) has_tls_states: bool,
+    pub(crate) restrictions: Vec<Restriction>,
+    pub(crate) default_action: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Restriction {
+    pub(crate) address: String,
+    pub(crate) subnet: String,
+    pub(crate) action: String,
+    pub(crate) name: String,
+    pub(crate) priority: f64,
+    pub(crate) place: Place,
+}
+
+impl WebApp {
+    pub(super) fn read(view: &View<'_>) -> Self {
+        let config = view.get("siteConfig");
+        let within = |name: &str| config.as_ref().and_then(|config| config.get(name));
+        let own = |name: &str| view.get(name).or_else(|| within(name));
+        let states = view.list("hostNameSslStates");
+        let is_bound = |state: &&View<'_>| {
+            let kind = state.text("sslState").unwrap_or_default();
+            !kind.is_empty() && !kind.eq_ignore_ascii_case("Disabled") && kind != "0"
+        };
+        let restrictions = own("ipSecurityRestrictions");
+        let restrictions = restrictions.map(|list| list.elements()).unwrap_or_default();
+        let restriction = |one: &View<'_>| Restriction {
+            address: one
+                .text("ipAddress")
+                .or_else(|| one.text("ip_address"))
+                .unwrap_or_default(),
+            subnet: one.text("vnetSubnetResourceId").unwrap_or_default(),
+            action: one.text("action").unwrap_or_default(),
+            name: one.text("name").unwrap_or_default(),
+            priority: one.number("priority").unwrap_or(f64::MAX),
+            place: one.place(),
+        };
+        let mut restrictions: Vec<_> = restrictions.iter().map(restriction).collect();
+        restrictions.sort_by(|one, other| one.priority.total_cmp(&other.priority));
+        let default_action = own("ipSecurityRestrictionsDefaultAction");
+        Self {
+            name: view.text("name").unwrap_or_default(),
+            default_host: view.text("defaultHostName").unwrap_or_default(),
+            hosts: view.texts("hostNames"),
+            tls_hosts: states
+                .iter()
+                .filter(is_bound)
+                .filter_map(|state| state.text("name"))
+                .collect(),
+            has_tls_states: !states.is_empty(),
+            restrictions,
+            default_action: default_action.and_then(|action| action.as_text()),
+            state: view.text("state"),
+            place: view.place(),
+        }
+    }
+
+    /// The restriction that decides on a caller from this subnet, of whom no address is known. What
+    /// no rule is for is denied where there are rules that allow.
+    pub(crate) fn decides_on(&self, subnet: &str) -> Option<(bool, &Restriction)> {
+        let is_any =
+            |one: &Restriction| matches!(one.address.as_str(), "Any" | "any" | "0.0.0.0/0");
+        let is_meant = |one: &&Restriction| {
+            !one.subnet.is_empty() && one.subnet.eq_ignore_ascii_case(subnet) || is_any(one)
+        };
+        let allows = |one: &Restriction| one.action.eq_ignore_ascii_case("Allow");
+        if let Some(one) = self.restrictions.iter().find(is_meant) {
+            return Some((allows(one), one));
+        }
+        let first = self.restrictions.iter().find(|one| allows(one))?;
+        let is_open = self
+            .default_action
+            .as_deref()
+            .is_some_and(|one| one.eq_ignore_ascii_case("Allow"));
+        Some((is_open, first))
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state
+            .as_deref()
+            .is_some_and(|state| state.eq_ignore_ascii_case("Stopped"))
+    }
+
+    pub(crate) fn answers_to(&self, host: &str) -> bool {
+        let hosts = self.hosts.iter().chain([&self.default_host]);
+        hosts
+            .into_iter()
+            .any(|own| !own.is_empty() && own.eq_ignore_ascii_case(host))
+    }
+}
+
+/// A key vault.
+#[derive(Clone, Debug)]
+pub(crate) struct Vault {
+    pub(crate) name: String,
+    pub(crate) default_action: Option<String>,
+    pub(crate) bypass: Option<String>,
+    pub(crate) public_access: Option<String>,
+    /// Subnets that its firewall lets in.
+    pub(crate) subnets: Vec<String>,
+    pub(crate) place: Place,
+}
+
+impl Vault {
+    /// Whether its firewall keeps out a gateway in this subnet.
+    pub(crate) fn is_shut_to(&self, subnet: &str) -> bool {
+        let is = |text: &Option<String>, word: &str| {
+            text.as_deref()
+                .is_some_and(|text| text.eq_ignore_ascii_case(word))
+        };
+        let lets_in = self
+            .subnets
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(subnet));
+        let is_denied = is(&self.default_action, "Deny") && !is(&self.bypass, "AzureServices");
+        !lets_in && (is(&self.public_access, "Disabled") || is_denied)
+    }
+
+    pub(super) fn read(view: &View<'_>) -> Self {
+        let rules = view.get("networkAcls");
+        let rule = |name: &str| rules.as_ref().and_then(|rules| rules.text(name));
+        let subnets = rules
+            .as_ref()
+            .map(|rules| rules.list("virtualNetworkRules"));
+        let subnets = subnets.unwrap_or_default();
+        Self {
+            name: view.text("name").unwrap_or_default(),
+            default_action: rule("defaultAction"),
+            bypass: rule("bypass"),
+            public_access: view.text("publicNetworkAccess"),
+            subnets: subnets.iter().filter_map(|one| one.text("id")).collect(),
+            place: rules.as_ref().map_or_else(|| view.place(), View::place),
+        }
+    }
+}
+
+/// A private zone and the networks that it is linked to.
+#[derive(Clone, Debug)]
+pub(crate) struct ZoneLink {
+    pub(crate) zone: String,
+    pub(crate) networks: Vec<String>,
+    pub(crate) place: Place,
+}
+
+impl ZoneLink {
+    pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
+        let read = |view: &View<'_>| {
+            let zone = ["zone", "privateDnsZone", "zoneName"];
+            let zone = zone.iter().find_map(|name| view.text(name));
+            let of_id = || {
+                let id = view.text("id")?;
+                let (_, rest) = id.split_once("/privateDnsZones/")?;
+                Some(rest.split('/').next().unwrap_or_default().to_owned())
+            };
+            let zone = zone.map(|zone| last_part(&zone).to_owned());
+            let zone = zone.or_else(of_id).or_else(|| view.text("name"));
+            let mut networks = view.texts("virtualNetworks");
+            networks.extend(view.texts("vnets"));
+            for link in view.list("links").iter().chain([view]) {
+                let network = link.get("virtualNetwork").or_else(|| link.get("vnet"));
+                let id = network.and_then(|one| one.text("id").or_else(|| one.as_text()));
+                networks.extend(id);
+            }
+            Self {
+                zone: zone.unwrap_or_default(),
+                networks,
+                place: view.place(),
+            }
+        };
+        list.iter().map(read).collect()
+    }
+}
+
+/// An instance of a scale set.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) has_latest_model: Option<bool>,
+    pub(crate) place: Place,
+}
+
+impl Instance {
+    pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
+        let read = |view: &View<'_>| {
+            let names = [
+                "privateIpAddress",
+                "privateIpAddresses",
+                "ipAddress",
+                "privateIp",
+                "ip",
+            ];
+            Self {
+                name: view
+                    .text("name")
+                    .or_else(|| view.text("instanceId"))
+                    .unwrap_or_default(),
+                addresses: names.iter().flat_map(|name| view.texts(name)).collect(),
+                has_latest_model: view.flag("latestModelApplied"),
+                place: view.place(),
+            }
+        };
+        list.iter().map(read).collect()
+    }
+}
+
+/// What `kubectl get endpoints` shows of one service.
+#[derive(Clone, Debug)]
+pub(crate) struct KubernetesEndpoints {
+    pub(crate) service: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) ports: Vec<u16>,
+    pub(crate) not_ready: usize,
+    pub(crate) place: Place,
+}
+
+impl KubernetesEndpoints {
+    pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
+        let lists = list.iter().flat_map(|view| match view.list("items") {
+            items if items.is_empty() => vec![view.clone()],
+            items => items,
+        });
+        lists.map(|view| Self::read(&view)).collect()
+    }
+
+    fn read(view: &View<'_>) -> Self {
+        let metadata = view.get("metadata");
+        let name = metadata.and_then(|metadata| metadata.text("name"));
+        let mut found = Self {
+            service: name.or_else(|| view.text("name")).unwrap_or_default(),
+            addresses: view.texts("addresses"),
+            ports: Vec::new(),
+            not_ready: 0,
+            place: view.place(),
+        };
+        for part in view.list("subsets").iter().chain([view]) {
+            let addresses = part.list("addresses");
+            found
+                .addresses
+                .extend(addresses.iter().filter_map(|one| one.text("ip")));
+            found.not_ready += part.list("notReadyAddresses").len();
+            for port in part.list("ports") {
+                let number = port.number("port").or_else(|| port.as_number());
+                let number = number.and_then(|number| u16::try_from(number as i64).ok());
+                found.ports.extend(number);
+            }
+        }
+        found
+    }
+}
+
+/// One metric over time.
+#[derive(Clone, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    pub(crate) points: Vec<Point>,
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    pub(crate) time: Option<i64>,
+    /// The greatest of its aggregations.
+    pub(crate) value: f64,
+}
+
+impl Metric {
+    pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
+        let read = |view: &View<'_>| {
+            let name = view.get("name")?;
+            let name = name.text("value").or_else(|| name.as_text())?;
+            let series = view.list("timeseries");
+            let points = series.iter().flat_map(|one| one.list("data"));
+            let points = points.chain(view.list("data"));
+            let aggregations = ["maximum", "total", "average", "count", "value"];
+            let point = |data: View<'_>| {
+                let values = aggregations.iter().filter_map(|name| data.number(name));
+                let time = data.text("timeStamp").and_then(|text| moment(&text));
+                Some(Point {
+                    time,
+                    value: values.fold(None, |most: Option<f64>, value| {
+                        Some(most.map_or(value, |most| most.max(value)))
+                    })?,
+                })
+            };
+            Some(Self {
+                name: last_part(&name).to_owned(),
+                points: points.filter_map(point).collect(),
+                place: view.place(),
+            })
+        };
+        list.iter().filter_map(read).collect()
+    }
+
+    pub(super) fn last(&self) -> Option<i64> {
+        self.points.iter().filter_map(|point| point.time).max()
+    }
+
+    pub(crate) fn most(&self) -> Option<f64> {
+        self.points.iter().map(|point| point.value).reduce(f64::max)
+    }
+}

@@ -1,0 +1,32 @@
+//! Why requests fail at a gateway: from evidence to one root cause, and the commands that mend it.
+//!
+//! [`Evidence::read`] takes the files of an evidence folder; [`diagnose`] walks the map over all of
+//! it and answers with a [`Verdict`]. The same evidence and the same moment give the same answer,
+//! byte for byte.
+//!
+//! Promised: no evidence makes any of this panic; a cause is named only where the evidence shows
+//! it, or where nothing else explains what is seen as well; else the verdict says which file would
+//! decide.
+//!
+//! Every [`Cause`] has a [`page`] of the manual, which is made from its definition.
+//!
+//! Never here: files, sockets, a clock. The texts come decoded, the moment is an argument.
+
+mod catalogue;
+mod cause;
+mod evidence;
+mod finding;
+mod lookup;
+mod message;
+mod pages;
+mod remedy;
+mod report;
+mod site;
+mod walk;
+
+pub use cause::{Cause, Layer, Owner, Severity};
+pub use evidence::{Content, Evidence, File, Place, Unreadable};
+pub use finding::{Because, Confidence, Finding, Fix, Need, Outcome, RuledOut, Step, Verdict};
+pub use pages::{explained, index, listed, page};
+pub use report::text;
+pub use walk::diagnose;

@@ -1,0 +1,122 @@
+//! Causes by what somebody types.
+
+use crate::cause::Cause;
+
+/// More of what is typed is not looked at, in characters: no code or name is nearly as long.
+const TYPED_CHARS_MAX: usize = 64;
+/// Most causes that are offered for one that does not exist.
+const OFFERED_MAX: usize = 3;
+/// Shorter words of a name, such as `no`, say too little to offer its cause.
+const WORD_BYTES_MIN: usize = 3;
+
+impl Cause {
+    /// The cause with this code or name, in any letter case. A code may lack its `GW-`.
+    pub fn named(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let bare = |code: &'static str| code.strip_prefix("GW-").unwrap_or(code);
+        let is_meant = |cause: &&Self| {
+            [cause.code(), bare(cause.code()), cause.name()]
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(text))
+        };
+        Self::ALL.iter().find(is_meant).copied()
+    }
+
+    /// Up to three causes whose code or name is close to a text that names none, the closest first.
+    pub fn close_to(text: &str) -> Vec<Self> {
+        let typed: String = text.trim().chars().take(TYPED_CHARS_MAX).collect();
+        let typed = typed.to_lowercase().replace(['_', ' '], "-");
+        let close = Self::ALL.iter().filter_map(|cause| {
+            let distance = cause.distance_to(&typed)?;
+            Some((distance, *cause))
+        });
+        let mut close: Vec<_> = close.collect();
+        close.sort_unstable();
+        let close = close.into_iter().map(|(_, cause)| cause);
+        close.take(OFFERED_MAX).collect()
+    }
+
+    /// How far what was typed, in lower case, is from this cause; `None` where it is not close.
+    fn distance_to(self, typed: &str) -> Option<usize> {
+        let code = self.code().to_lowercase();
+        let bare = code.strip_prefix("gw-").unwrap_or(&code);
+        let code = edits(typed.strip_prefix("gw-").unwrap_or(typed), bare);
+        // A status such as 502 is no code with one letter wrong.
+        let may_be_code = typed.starts_with(|first: char| first.is_ascii_alphabetic());
+        let code = Some(code).filter(|edits| may_be_code && *edits <= 1);
+        // A third of a name may be wrong.
+        let name = edits(typed, self.name());
+        let name = Some(name).filter(|edits| edits * 3 <= typed.len());
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split('-').filter(|word| word.len() >= WORD_BYTES_MIN);
+            words.map(str::to_owned).collect()
+        };
+        let own = words(self.name());
+        let shares = words(typed).iter().any(|word| own.contains(word));
+        let word = shares.then_some(typed.len().max(1));
+        [code, name, word].into_iter().flatten().min()
+    }
+}
+
+/// How many characters must be put in, taken away or replaced to make one text of the other.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, own) in one.chars().enumerate() {
+        let mut next = vec![index + 1];
+        let mut left = index + 1;
+        let above = row.iter().zip(row.iter().skip(1));
+        for (letter, (corner, above)) in other.iter().zip(above) {
+            let replaced = corner + usize::from(*letter != own);
+            left = replaced.min(above + 1).min(left + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_found_in_any_letter_case() {
+        for cause in Cause::ALL {
+            for text in [cause.code(), cause.name(), &cause.code()[3..]] {
+                assert_eq!(Cause::named(text), Some(*cause), "{text}");
+                assert_eq!(Cause::named(&text.to_lowercase()), Some(*cause), "{text}");
+                assert_eq!(Cause::named(&text.to_uppercase()), Some(*cause), "{text}");
+            }
+        }
+        for text in ["", "GW-", "GW-A00", "GW-A011", "wrong", "gw-"] {
+            assert_eq!(Cause::named(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        assert_eq!(edits("", ""), 0);
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(edits("abc", ""), 3);
+        assert_eq!(edits("probe-404", "probe-403"), 1);
+        assert_eq!(edits("wrongport", "wrong-port"), 1);
+        assert_eq!(edits("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn what_is_close_is_offered_closest_first_and_nothing_else() {
+        let first = |text| Cause::close_to(text).first().copied();
+        assert_eq!(first("worng-port"), Some(Cause::WrongPort));
+        assert_eq!(first("wrong port"), Some(Cause::WrongPort));
+        assert_eq!(first("PROBE_404"), Some(Cause::Probe404));
+        assert_eq!(first("GW-F19"), Some(Cause::RootMismatch));
+        assert_eq!(first("certificate-expired"), Some(Cause::Expired));
+        assert_eq!(first("nsg"), Some(Cause::NsgBackendDeny));
+        assert!(Cause::close_to("timeout").contains(&Cause::RequestTimeout));
+        assert_eq!(Cause::close_to("probe").len(), OFFERED_MAX);
+        for text in ["", "x", "502", "zzzzzz", "GW-Z99", &"é".repeat(10_000)] {
+            assert_eq!(Cause::close_to(text), [], "{text}");
+        }
+    }
+}

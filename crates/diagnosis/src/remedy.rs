@@ -1,0 +1,90 @@
+//! The commands that mend, with the real names.
+
+use gatewright_arm::ApplicationGateway;
+
+use crate::cause::Owner;
+use crate::finding::Fix;
+
+/// Commands of one gateway.
+pub(crate) struct Commands {
+    group: String,
+    name: String,
+}
+
+impl Commands {
+    pub(crate) fn of(gateway: &ApplicationGateway) -> Self {
+        let id = gateway.resource_id();
+        let group = id.as_ref().and_then(|id| id.resource_group());
+        Self {
+            group: group.unwrap_or("RG").to_owned(),
+            name: gateway.name.clone(),
+        }
+    }
+
+    /// A command of the gateway itself, such as `start`.
+    pub(crate) fn gateway(&self, verb: &str) -> String {
+        let Self { group, name } = self;
+        format!(
+            "az network application-gateway {verb} -g {} -n {}",
+            word(group),
+            word(name)
+        )
+    }
+
+    /// A command of a part of the gateway, such as `http-settings update`.
+    pub(crate) fn part(&self, verb: &str, part: &str, more: &str) -> String {
+        let Self { group, name } = self;
+        format!(
+            "az network application-gateway {verb} -g {} --gateway-name {} -n {} {more}",
+            word(group),
+            word(name),
+            word(part)
+        )
+        .trim_end()
+        .to_owned()
+    }
+
+    pub(crate) fn verify_health(&self) -> Vec<String> {
+        vec![self.gateway("show-backend-health")]
+    }
+
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+}
+
+/// A word of a shell's.
+pub(crate) fn word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:@=,+".contains(letter);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+pub(crate) fn fix(owner: Owner, summary: impl Into<String>) -> Fix {
+    Fix {
+        owner,
+        summary: summary.into(),
+        commands: Vec::new(),
+        risk: String::new(),
+        verify: Vec::new(),
+    }
+}
+
+impl Fix {
+    pub(crate) fn run(mut self, command: impl Into<String>) -> Self {
+        self.commands.push(command.into());
+        self
+    }
+
+    pub(crate) fn risking(mut self, risk: impl Into<String>) -> Self {
+        self.risk = risk.into();
+        self
+    }
+
+    pub(crate) fn verified_by(mut self, commands: Vec<String>) -> Self {
+        self.verify = commands;
+        self
+    }
+}

@@ -1,0 +1,127 @@
+//! What mends a certificate that is not accepted.
+
+use super::Walk;
+use super::certificates::show_chain;
+use crate::cause::{Cause, Owner};
+use crate::evidence::Chain;
+use crate::finding::Fix;
+use crate::remedy::{fix, word};
+use crate::site::Target;
+
+/// Under which name a root is uploaded that the gateway does not have yet.
+const NEW_ROOT: &str = "backend-root";
+
+impl Walk<'_> {
+    pub(super) fn mend_certificate(&self, cause: Cause, index: usize) -> Vec<Fix> {
+        let Some(target) = self.site.targets.get(index) else {
+            return Vec::new();
+        };
+        let expected = self.expected(target);
+        let fixes = match cause {
+            Cause::MissingTrustedRoot
+            | Cause::RootMismatch
+            | Cause::RootNotACa
+            | Cause::SelfSigned => vec![self.upload_root(target, &expected)],
+            Cause::TrustedRootNotAttached => vec![self.attach_root(target)],
+            Cause::CnSanMismatch | Cause::NoSni => self.mend_name(target, &expected),
+            Cause::IncompleteChain | Cause::ChainOrder => vec![send_whole(target, &expected)],
+            Cause::AppServiceNoTlsBinding => vec![self.bind(&expected)],
+            Cause::V1PinnedCertRotated => vec![self.pin(target)],
+            Cause::Expired | Cause::NotYetValid => {
+                let summary = "Renew the certificate and have the server load it.";
+                vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
+            }
+            _ => {
+                let summary = "See what the server presents.";
+                vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
+            }
+        };
+        let verified = |fix: Fix| fix.verified_by(self.commands.verify_health());
+        fixes.into_iter().map(verified).collect()
+    }
+
+    fn update(&self, target: &Target<'_>, more: &str) -> String {
+        let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
+        self.commands.part("http-settings update", setting, more)
+    }
+
+    fn upload_root(&self, target: &Target<'_>, expected: &str) -> Fix {
+        let mut names = self.attached(target);
+        names.push(NEW_ROOT);
+        let is_name = expected.parse::<std::net::IpAddr>().is_err();
+        let host = match target.live_host().is_none() && is_name {
+            true => format!(" --host-name {}", word(expected)),
+            false => String::new(),
+        };
+        let summary = "Upload the root that the server's certificate leads to, and have the \
+                       setting trust it.";
+        fix(Owner::Gateway, summary)
+            .run(
+                self.commands
+                    .part("root-cert create", NEW_ROOT, "--cert-file root.cer"),
+            )
+            .run(self.update(target, &format!("--root-certs {}{host}", names.join(" "))))
+    }
+
+    fn attach_root(&self, target: &Target<'_>) -> Fix {
+        let roots = &self.evidence.gateway.properties.trusted_root_certificates;
+        let fitting = self.unattached(target).map(|one| one.name.as_str());
+        let mut names = self.attached(target);
+        names.extend(fitting.or_else(|| roots.first().map(|one| one.name.as_str())));
+        fix(Owner::Gateway, "Have the setting refer to the root.")
+            .run(self.update(target, &format!("--root-certs {}", names.join(" "))))
+    }
+
+    fn mend_name(&self, target: &Target<'_>, expected: &str) -> Vec<Fix> {
+        let leaf = self.evidence.presented.as_ref().and_then(Chain::leaf);
+        let names = leaf.map(|leaf| leaf.names().served()).unwrap_or_default();
+        let summary = format!("Give the server a certificate with {expected} among its names.");
+        let mut fixes = vec![fix(Owner::Certificate, summary)];
+        if let Some(name) = names.iter().find(|name| !name.starts_with('*')) {
+            let summary = format!("Or ask for a name that is in the certificate, such as {name}.");
+            fixes.push(
+                fix(Owner::Gateway, summary)
+                    .run(self.update(target, &format!("--host-name {}", word(name))))
+                    .risking("The server gets that name as the host of every request."),
+            );
+        }
+        fixes
+    }
+
+    fn bind(&self, expected: &str) -> Fix {
+        let app = self
+            .evidence
+            .web_apps
+            .first()
+            .map_or("APP", |app| app.name.as_str());
+        let summary = format!("Bind a certificate for {expected} to the App Service.");
+        fix(Owner::Backend, summary).run(format!(
+            "az webapp config ssl bind -g {} -n {} --certificate-thumbprint THUMBPRINT --ssl-type \
+             SNI --hostname {}",
+            word(self.commands.group()),
+            word(app),
+            word(expected)
+        ))
+    }
+
+    fn pin(&self, target: &Target<'_>) -> Fix {
+        let name = "backend-new";
+        fix(
+            Owner::Gateway,
+            "Upload the certificate that the server presents now.",
+        )
+        .run(
+            self.commands
+                .part("auth-cert create", name, "--cert-file server.cer"),
+        )
+        .run(self.update(target, &format!("--auth-certs {name}")))
+    }
+}
+
+fn send_whole(target: &Target<'_>, expected: &str) -> Fix {
+    let summary =
+        "Have the server send its certificate, then the intermediate ones, in this order.";
+    fix(Owner::Certificate, summary)
+        .run("cat server.crt intermediate.crt > fullchain.pem   # nginx: ssl_certificate")
+        .run(show_chain(target, expected))
+}

@@ -1,0 +1,613 @@
+//! Does the gateway accept the certificates of its servers?
+
+use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, examine};
+
+use super::{Walk, Weight, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Chain, PRESENTED, State, Uploaded};
+use crate::finding::{Because, Confidence, Finding};
+use crate::message::Symptom;
+use crate::remedy::{fix, word};
+use crate::site::{Target, in_gateway};
+
+/// Causes of which messages are much alike.
+const TRUST: [Cause; 6] = [
+    Cause::MissingTrustedRoot,
+    Cause::TrustedRootNotAttached,
+    Cause::RootMismatch,
+    Cause::SelfSigned,
+    Cause::RootNotACa,
+    Cause::IncompleteChain,
+];
+
+/// What is known of a server's certificate.
+struct Judged {
+    cause: Cause,
+    confidence: Confidence,
+    title: String,
+    because: Vec<Because>,
+    contradicts: Option<String>,
+}
+
+impl Walk<'_> {
+    pub(super) fn are_certificates_accepted(&mut self) {
+        let asked = "Does the gateway accept the servers' certificates?";
+        let targets = self.site.targets.iter().enumerate();
+        let is_meant = |target: &Target<'_>| {
+            let symptom = target.symptom;
+            symptom.is_of_certificate()
+                || symptom == Symptom::Handshake
+                || symptom == Symptom::NotConnected && self.has_versions(target)
+                || symptom == Symptom::Silent && target.is_encrypted()
+        };
+        let failing: Vec<usize> = targets
+            .filter(|(_, target)| target.row.state == State::Unhealthy && is_meant(target))
+            .map(|(index, _)| index)
+            .collect();
+        let count = failing.len();
+        let Some(first) = failing.first().copied() else {
+            return self.step(asked, "no server says otherwise", "it does");
+        };
+        let found = self
+            .protocol_mismatch(first)
+            .or_else(|| self.certificate(first));
+        let Some(found) = found else {
+            self.ask_for_chain(first);
+            return self.step(
+                asked,
+                format!("{count} servers fail within TLS"),
+                "nothing here says why",
+            );
+        };
+        self.step(asked, found.title.clone(), "probes fail within TLS");
+        self.find(Weight::Servers, count, found);
+    }
+
+    /// Whether somebody tried which versions of TLS the server takes.
+    fn has_versions(&self, target: &Target<'_>) -> bool {
+        let mut tls = self.evidence.observations.tls.iter();
+        tls.any(|one| {
+            one.address.eq_ignore_ascii_case(&target.row.address) && !one.versions.is_empty()
+        })
+    }
+
+    fn certificate(&mut self, index: usize) -> Option<Finding> {
+        // What was presented decides, also where it is accepted: the message is of another moment.
+        let judged = match self.evidence.presented.is_some() {
+            true => self.by_presented(index),
+            false => self.by_message(index),
+        }?;
+        let target = self.site.targets.get(index)?;
+        let mut found = finding(judged.cause, judged.confidence, judged.title)
+            .because([self.because(&target.row.place, "what the probe says")])
+            .because(judged.because);
+        found.contradicts = judged.contradicts;
+        for fix in self.mend_certificate(judged.cause, index) {
+            found = found.fixed_by(fix);
+        }
+        if judged.confidence < Confidence::Certain {
+            self.ask_for_chain(index);
+        }
+        Some(found)
+    }
+
+    /// The name that a probe sends and compares.
+    pub(super) fn expected(&self, target: &Target<'_>) -> String {
+        if self.evidence.gateway.is_v1() {
+            return target.row.address.clone();
+        }
+        let own = target
+            .setting
+            .and_then(|one| one.properties.sni_name.clone());
+        own.filter(|name| !name.is_empty())
+            .unwrap_or_else(|| target.probed_host())
+    }
+
+    /// The roots that the setting refers to, by name.
+    pub(super) fn attached<'t>(&self, target: &Target<'t>) -> Vec<&'t str> {
+        let setting = target.setting.map(|one| &one.properties);
+        let references = setting.into_iter().flat_map(|one| {
+            one.trusted_root_certificates
+                .iter()
+                .chain(&one.authentication_certificates)
+        });
+        references
+            .map(|one| crate::evidence::view::last_part(&one.id))
+            .collect()
+    }
+
+    fn roots(&self, target: &Target<'_>) -> Vec<&Uploaded> {
+        let attached = self.attached(target);
+        let uploaded = self.evidence.uploaded.iter().filter(|one| one.is_uploaded);
+        uploaded
+            .filter(|one| {
+                let is_named = attached
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(&one.name));
+                is_named || one.name.is_empty() && !attached.is_empty()
+            })
+            .collect()
+    }
+
+    /// By what the server presented, which nobody can argue with.
+    fn by_presented(&mut self, index: usize) -> Option<Judged> {
+        let chain = self.evidence.presented.as_ref()?;
+        let target = self.site.targets.get(index)?;
+        let expected = self.expected(target);
+        let roots: Vec<Certificate> = self
+            .roots(target)
+            .iter()
+            .map(|one| one.certificate.clone())
+            .collect();
+        let has_roots = !self.attached(target).is_empty();
+        let trust = match (self.evidence.gateway.is_v1(), has_roots) {
+            (true, _) => Trust::Pinned {
+                certificates: &roots,
+            },
+            (false, true) => Trust::Uploaded {
+                anchors: &self.anchors,
+                roots: &roots,
+            },
+            (false, false) => Trust::WellKnown {
+                anchors: &self.anchors,
+            },
+        };
+        let name = server_name(&expected);
+        let checks = checks_of(target);
+        let verdict = examine(&chain.presented, &trust, name, self.now, checks);
+        let no_authority = self
+            .roots(target)
+            .into_iter()
+            .find(|one| !one.certificate.is_authority() && !self.evidence.gateway.is_v1());
+        let is_of_trust = said(target.symptom).is_some_and(|cause| TRUST.contains(&cause));
+        if let Some(root) = no_authority.filter(|_| is_of_trust) {
+            return Some(self.no_authority(target, root));
+        }
+        if let Some(judged) = self.without_name(index, &expected) {
+            return Some(judged);
+        }
+        let Some(defect) = verdict.deciding() else {
+            return self.accepted(index, &expected);
+        };
+        let (cause, says) = self.cause_of(defect, index, chain);
+        let place = chain.place.clone();
+        let leaf = chain
+            .leaf()
+            .map(|leaf| leaf.names().served().join(", "))
+            .unwrap_or_default();
+        let title = self.title_of(cause, target, &expected, &leaf, &says);
+        let mut because = vec![self.because(&place, format!("what the server presents: {says}"))];
+        because.extend(self.of_configuration(target));
+        let unattached = self.unattached(target).into_iter();
+        for root in self.roots(target).into_iter().chain(unattached) {
+            let subject = root.certificate.subject();
+            because.push(self.because(&root.place, format!("a root that is uploaded: {subject}")));
+        }
+        let is_said = said_by(target.symptom, cause);
+        let confidence = match self.is_of_probe(target, &expected) {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        Some(Judged {
+            cause,
+            confidence,
+            title,
+            because,
+            contradicts: (!is_said && !target.row.log.is_empty()).then(|| target.row.log.clone()),
+        })
+    }
+
+    fn no_authority(&self, target: &Target<'_>, root: &Uploaded) -> Judged {
+        let title = format!(
+            "What was uploaded as the root {} ({}) is no certificate of an authority.",
+            root.name,
+            root.certificate.subject()
+        );
+        let mut because = vec![self.because(&root.place, "it says CA:FALSE, or nothing of it")];
+        because.extend(self.of_configuration(target));
+        Judged {
+            cause: Cause::RootNotACa,
+            confidence: Confidence::Certain,
+            title,
+            because,
+            contradicts: None,
+        }
+    }
+
+    /// A probe without a host name sends none, and gets what the server has for that.
+    fn without_name(&self, index: usize, expected: &str) -> Option<Judged> {
+        let target = self.site.targets.get(index)?;
+        let without = self.evidence.presented_without_sni.as_ref()?;
+        let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
+        let names = without.leaf()?.names().served().join(", ");
+        if !sends_none || target.symptom != Symptom::CertificateName {
+            return None;
+        }
+        let title = format!(
+            "The gateway sends no server name, and {} presents a certificate for {names} then.",
+            target.row.address
+        );
+        let mut because = vec![self.because(&without.place, "what it presents without a name")];
+        because.extend(self.of_configuration(target));
+        Some(Judged {
+            cause: Cause::NoSni,
+            confidence: Confidence::Certain,
+            title,
+            because,
+            contradicts: None,
+        })
+    }
+
+    /// Whether what was presented is what probes get: asked for the same name, on the same port.
+    fn is_of_probe(&self, target: &Target<'_>, expected: &str) -> bool {
+        let tls = self.evidence.observations.tls.iter();
+        let mut own = tls.filter(|one| one.address.eq_ignore_ascii_case(&target.row.address));
+        own.all(|one| {
+            let is_port = one.port.is_none() || one.port == target.probed_port();
+            let is_name = one
+                .sni
+                .as_deref()
+                .is_none_or(|sni| sni.eq_ignore_ascii_case(expected));
+            is_port && is_name
+        })
+    }
+
+    /// What is presented now is fine: the message is of another moment, or of another name.
+    fn accepted(&mut self, index: usize, expected: &str) -> Option<Judged> {
+        let target = self.site.targets.get(index)?;
+        let says = format!(
+            "what {} presents is accepted for {expected}",
+            target.row.address
+        );
+        for cause in [
+            Cause::CnSanMismatch,
+            Cause::MissingTrustedRoot,
+            Cause::IncompleteChain,
+            Cause::Expired,
+        ] {
+            self.rule_out(cause, says.clone());
+        }
+        None
+    }
+
+    fn cause_of(&self, defect: &Defect, index: usize, chain: &Chain) -> (Cause, String) {
+        let says = defect.to_string();
+        let Some(target) = self.site.targets.get(index) else {
+            return (Cause::CnSanMismatch, says);
+        };
+        let attached = self.roots(target);
+        let is_no_authority = |one: &&&Uploaded| !one.certificate.is_authority();
+        let cause = match defect.kind() {
+            Kind::LeafMissing | Kind::LeafNotFirst => Cause::ChainOrder,
+            Kind::Expired | Kind::InvalidDates => Cause::Expired,
+            Kind::NotYetValid => Cause::NotYetValid,
+            Kind::NotPinned => self.pin_cause(target, chain),
+            Kind::NameMismatch => self.name_cause(target, chain),
+            Kind::SelfSigned | Kind::SelfSignedNotWellKnown | Kind::SelfSignedNotUploaded => {
+                match attached.iter().find(is_no_authority).is_some() {
+                    true => Cause::RootNotACa,
+                    false => Cause::SelfSigned,
+                }
+            }
+            Kind::IntermediateMissing
+            | Kind::ServerNotWellKnown
+            | Kind::IntermediateNotWellKnown
+            | Kind::IntermediateNotUploaded
+            | Kind::RootMismatch
+            | Kind::IssuerKeyDiffers => self.trust_cause(target, chain, defect.kind()),
+            _ => match said(target.symptom) {
+                Some(cause) => cause,
+                None => Cause::IncompleteChain,
+            },
+        };
+        (cause, says)
+    }
+
+    /// A rotated certificate keeps its names; of another site it is none of them.
+    fn pin_cause(&self, target: &Target<'_>, chain: &Chain) -> Cause {
+        let presented = chain
+            .leaf()
+            .map(|leaf| leaf.names().served())
+            .unwrap_or_default();
+        let pinned = self.roots(target);
+        let is_same = pinned.iter().any(|one| {
+            let names = one.certificate.names().served();
+            names.iter().any(|name| presented.contains(name))
+        });
+        match is_same || pinned.is_empty() {
+            true => Cause::V1PinnedCertRotated,
+            false => Cause::V1SniIsPoolFqdn,
+        }
+    }
+
+    /// Which root is missing, or which certificate between it and the server's.
+    fn trust_cause(&self, target: &Target<'_>, chain: &Chain, kind: Kind) -> Cause {
+        let attached = self.roots(target);
+        let signs_top = |root: &Certificate| self.signs_top(chain, root);
+        if self.unattached(target).is_some() {
+            return Cause::TrustedRootNotAttached;
+        }
+        if attached.iter().any(|one| !one.certificate.is_authority()) {
+            return Cause::RootNotACa;
+        }
+        let has_only_leaf = chain.presented.certificates().len() == 1;
+        let root_known = self.evidence.uploaded.iter().any(|one| {
+            !one.is_uploaded && one.certificate.is_self_signed() && signs_top(&one.certificate)
+        });
+        match kind {
+            Kind::IntermediateMissing if !root_known => Cause::IncompleteChain,
+            _ if has_only_leaf && !root_known && !attached.is_empty() => Cause::IncompleteChain,
+            _ if attached.is_empty() => Cause::MissingTrustedRoot,
+            _ => Cause::RootMismatch,
+        }
+    }
+
+    /// A root that is uploaded, fits what was presented, and is not referred to by the setting.
+    pub(super) fn unattached(&self, target: &Target<'_>) -> Option<&Uploaded> {
+        let chain = self.evidence.presented.as_ref()?;
+        let attached = self.attached(target);
+        self.evidence.uploaded.iter().find(|one| {
+            let is_attached = attached
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&one.name));
+            let is_own = one.is_uploaded && !one.name.is_empty() && !is_attached;
+            is_own && self.signs_top(chain, &one.certificate)
+        })
+    }
+
+    /// Whether a root signed the last certificate of the chain, or is it.
+    fn signs_top(&self, chain: &Chain, root: &Certificate) -> bool {
+        let mut presented = chain.readable();
+        presented
+            .any(|one| one.issuer() == root.subject() || one.fingerprint() == root.fingerprint())
+    }
+
+    fn name_cause(&self, target: &Target<'_>, chain: &Chain) -> Cause {
+        let expected = self.expected(target);
+        let mut apps = self.evidence.web_apps.iter();
+        let is_unbound = apps.any(|app| {
+            app.has_tls_states
+                && app.answers_to(&expected)
+                && !app
+                    .tls_hosts
+                    .iter()
+                    .any(|host| host.eq_ignore_ascii_case(&expected))
+                && !expected.to_lowercase().ends_with(".azurewebsites.net")
+        });
+        let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
+        let wanted = target.live_host();
+        let covers = chain
+            .leaf()
+            .zip(wanted)
+            .is_some_and(|(leaf, host)| leaf.names().cover(&host));
+        match () {
+            () if is_unbound => Cause::AppServiceNoTlsBinding,
+            () if self.evidence.gateway.is_v1() => Cause::V1SniIsPoolFqdn,
+            () if sends_none && covers => Cause::NoSni,
+            () => Cause::CnSanMismatch,
+        }
+    }
+
+    fn title_of(
+        &self,
+        cause: Cause,
+        target: &Target<'_>,
+        expected: &str,
+        names: &str,
+        says: &str,
+    ) -> String {
+        let address = &target.row.address;
+        let setting = target.setting.map_or("", |one| one.name.as_str());
+        match cause {
+            Cause::CnSanMismatch | Cause::V1SniIsPoolFqdn => format!(
+                "The certificate of {address} is for {names}, and the gateway asks for {expected}."
+            ),
+            Cause::MissingTrustedRoot => format!(
+                "A private authority signed the certificate of {address}, and the backend setting \
+                 {setting} trusts no uploaded root."
+            ),
+            Cause::TrustedRootNotAttached => format!(
+                "The root of {address}'s certificate is uploaded, and the backend setting \
+                 {setting} \
+                 does not refer to it."
+            ),
+            Cause::IncompleteChain => format!(
+                "{address} sends its own certificate without the intermediate one that signed it."
+            ),
+            _ => format!("{} {address}: {says}.", cause.means()),
+        }
+    }
+
+    fn of_configuration(&self, target: &Target<'_>) -> Vec<Because> {
+        let Some(setting) = target.setting else {
+            return Vec::new();
+        };
+        let roots = in_gateway(setting.pointer_to("trustedRootCertificates"));
+        let host = in_gateway(setting.pointer_to("hostName"));
+        let attached = self.attached(target);
+        let trusts = match attached.is_empty() {
+            true => "the setting refers to no uploaded root".to_owned(),
+            false => format!("the setting refers to {}", attached.join(", ")),
+        };
+        vec![
+            self.because(&roots, trusts),
+            self.because(&host, format!("probes ask for {}", self.expected(target))),
+        ]
+    }
+
+    /// Without the certificates, by the message and the configuration.
+    fn by_message(&mut self, index: usize) -> Option<Judged> {
+        let target = self.site.targets.get(index)?;
+        let cause = said(target.symptom)?;
+        let has_roots = !self.attached(target).is_empty();
+        let gateway = &self.evidence.gateway.properties;
+        let has_others = !gateway.trusted_root_certificates.is_empty();
+        let cause = match cause {
+            Cause::RootMismatch | Cause::MissingTrustedRoot if !has_roots && has_others => {
+                Cause::TrustedRootNotAttached
+            }
+            Cause::RootMismatch if !has_roots => Cause::MissingTrustedRoot,
+            Cause::MissingTrustedRoot if has_roots => Cause::RootMismatch,
+            Cause::CnSanMismatch if self.evidence.gateway.is_v1() => Cause::V1SniIsPoolFqdn,
+            Cause::CnSanMismatch => self.named_without_chain(target),
+            cause => cause,
+        };
+        let expected = self.expected(target);
+        let title = match cause {
+            Cause::CnSanMismatch => format!(
+                "The certificate of {} is not for {expected}, which the gateway asks for.",
+                target.row.address
+            ),
+            cause => self.title_of(
+                cause,
+                target,
+                &expected,
+                "",
+                &format!("the probe says so of {}", target.endpoint()),
+            ),
+        };
+        Some(Judged {
+            cause,
+            confidence: Confidence::Likely,
+            title,
+            because: self.of_configuration(target),
+            contradicts: None,
+        })
+    }
+
+    fn named_without_chain(&self, target: &Target<'_>) -> Cause {
+        let expected = self.expected(target);
+        let mut apps = self.evidence.web_apps.iter();
+        let is_unbound = apps.any(|app| {
+            app.answers_to(&expected)
+                && app.has_tls_states
+                && !app
+                    .tls_hosts
+                    .iter()
+                    .any(|host| host.eq_ignore_ascii_case(&expected))
+                && !expected.to_lowercase().ends_with(".azurewebsites.net")
+        });
+        match is_unbound {
+            true => Cause::AppServiceNoTlsBinding,
+            false => Cause::CnSanMismatch,
+        }
+    }
+
+    /// The versions that the server takes, where somebody tried them.
+    fn protocol_mismatch(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address = target.row.address.clone();
+        let mut tls = self.evidence.observations.tls.iter();
+        let own =
+            tls.find(|one| one.address.eq_ignore_ascii_case(&address) && !one.versions.is_empty())?;
+        let is_modern = |version: &String| version.contains("1.2") || version.contains("1.3");
+        if own.versions.iter().any(is_modern) {
+            return None;
+        }
+        let title = format!(
+            "{address} speaks {} alone, and the gateway at least TLS 1.2.",
+            own.versions.join(", ")
+        );
+        let because = [
+            self.because(&target.row.place, "the probe fails within TLS"),
+            self.because(&own.place, "the versions that it takes"),
+        ];
+        Some(
+            finding(
+                Cause::TlsVersionOrCipherMismatch,
+                Confidence::Certain,
+                title,
+            )
+            .because(because)
+            .fixed_by(
+                fix(
+                    Owner::Backend,
+                    "Switch TLS 1.2 on at the server (nginx: ssl_protocols TLSv1.2 TLSv1.3).",
+                )
+                .run(format!(
+                    "openssl s_client -connect {address}:{} -tls1_2",
+                    target.probed_port().unwrap_or(443)
+                ))
+                .verified_by(self.commands.verify_health()),
+            ),
+        )
+    }
+
+    fn ask_for_chain(&mut self, index: usize) {
+        let Some(target) = self.site.targets.get(index) else {
+            return;
+        };
+        let command = format!(
+            "{} > certs/presented.pem",
+            show_chain(target, &self.expected(target))
+        );
+        self.need(
+            PRESENTED,
+            "what the server presents decides, whatever messages say",
+            command,
+        );
+    }
+}
+
+pub(super) fn show_chain(target: &Target<'_>, name: &str) -> String {
+    let port = target.probed_port().unwrap_or(443);
+    let sni = match name.parse::<std::net::IpAddr>() {
+        Ok(_) => "-noservername".to_owned(),
+        Err(_) => format!("-servername {}", word(name)),
+    };
+    format!(
+        "openssl s_client -connect {}:{port} {sni} -showcerts </dev/null",
+        target.row.address
+    )
+}
+
+fn server_name(name: &str) -> ServerName<'_> {
+    match name.parse() {
+        Ok(address) => ServerName::Address(address),
+        Err(_) => ServerName::Dns(name),
+    }
+}
+
+fn checks_of(target: &Target<'_>) -> Checks {
+    let setting = target.setting.map(|one| &one.properties);
+    Checks {
+        chain: setting.and_then(|one| one.validate_cert_chain_and_expiry) != Some(false),
+        name: setting.and_then(|one| one.validate_sni) != Some(false),
+    }
+}
+
+/// The cause that a message speaks of.
+fn said(symptom: Symptom) -> Option<Cause> {
+    Some(match symptom {
+        Symptom::CertificateName => Cause::CnSanMismatch,
+        Symptom::CertificateDates => Cause::Expired,
+        Symptom::IntermediateMissing => Cause::IncompleteChain,
+        Symptom::LeafMissing | Symptom::LeafNotTopmost => Cause::ChainOrder,
+        Symptom::NotTrusted => Cause::MissingTrustedRoot,
+        Symptom::OtherRoot => Cause::RootMismatch,
+        Symptom::NotPinned => Cause::V1PinnedCertRotated,
+        Symptom::CertificateOther(Some(9)) => Cause::NotYetValid,
+        Symptom::CertificateOther(Some(10)) => Cause::Expired,
+        Symptom::CertificateOther(Some(18)) => Cause::SelfSigned,
+        Symptom::CertificateOther(Some(19)) => Cause::MissingTrustedRoot,
+        Symptom::CertificateOther(Some(20 | 21)) => Cause::IncompleteChain,
+        Symptom::CertificateOther(Some(24 | 79)) => Cause::RootNotACa,
+        Symptom::CertificateOther(Some(62)) => Cause::CnSanMismatch,
+        _ => return None,
+    })
+}
+
+/// Whether a message can be meant so: those about trust are one.
+fn said_by(symptom: Symptom, cause: Cause) -> bool {
+    let names = [
+        Cause::CnSanMismatch,
+        Cause::NoSni,
+        Cause::AppServiceNoTlsBinding,
+        Cause::V1SniIsPoolFqdn,
+    ];
+    let dates = [Cause::Expired, Cause::NotYetValid];
+    let alike = |group: &[Cause], own: Cause| group.contains(&own) && group.contains(&cause);
+    said(symptom).is_none_or(|own| {
+        own == cause || alike(&TRUST, own) || alike(&names, own) || alike(&dates, own)
+    })
+}

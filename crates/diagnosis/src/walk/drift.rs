@@ -1,0 +1,271 @@
+//! Is what is shown what serves, and is what serves what is really there?
+
+use gatewright_arm::ApplicationGateway;
+use gatewright_arm::model::ProvisioningState;
+
+use super::{Question, Walk, Weight, finding, listed, live};
+use crate::cause::{Cause, Owner};
+use crate::evidence::Place;
+use crate::finding::{Confidence, Finding};
+use crate::remedy::{fix, word};
+use crate::site::in_gateway;
+
+/// Words by which a controller says that it writes the gateway.
+const APPLIES: [&str; 3] = [
+    "applied generated application gateway",
+    "apply",
+    "deployment",
+];
+
+impl Walk<'_> {
+    pub(super) fn is_what_is_shown_what_serves(&mut self) {
+        let asked = "Is what is shown what serves, and what is there?";
+        let questions: [Question<Self, Weight>; 4] = [
+            Self::did_another_writer_undo_it,
+            Self::is_a_change_not_live_yet,
+            Self::do_instances_lag_behind,
+            Self::do_servers_come_and_go,
+        ];
+        let mut told = Vec::new();
+        for question in questions {
+            if let Some((found, weight)) = question(self) {
+                told.push(found.title.clone());
+                self.find(weight, 1, found);
+            }
+        }
+        match told.first() {
+            Some(first) => self.step(asked, first.clone(), "the two differ"),
+            None => self.step(asked, "nothing says otherwise", "it is"),
+        }
+    }
+
+    /// What an earlier export had, and a controller that writes the gateway took away.
+    fn did_another_writer_undo_it(&mut self) -> Option<(Finding, Weight)> {
+        let previous = self.evidence.previous.as_ref()?;
+        let gone = gone(previous, &self.evidence.gateway);
+        if gone.is_empty() {
+            return None;
+        }
+        let log = self.evidence.controller_log.iter().flatten();
+        let mut lines = log.enumerate();
+        let applied = lines.find(|(_, line)| {
+            let line = line.to_lowercase();
+            APPLIES.iter().any(|word| line.contains(word))
+        });
+        if !self.is_managed() && applied.is_none() {
+            return None;
+        }
+        let title = format!(
+            "Another writer put the gateway {} back: {} of the earlier export is gone.",
+            self.evidence.gateway.name,
+            listed(&gone)
+        );
+        let place = Place {
+            file: "previous-gateway.json".to_owned(),
+            pointer: String::new(),
+        };
+        let mut because = vec![self.because(&place, format!("it had {}", listed(&gone)))];
+        if self.is_managed() {
+            let tags = in_gateway("/tags");
+            because.push(self.because(&tags, "a Kubernetes controller writes this gateway"));
+        }
+        because.extend(applied.map(|(number, line)| {
+            let place = Place {
+                file: "controller-log.txt".to_owned(),
+                pointer: String::new(),
+            };
+            let number = number + 1;
+            self.because(&place, format!("line {number}: {}", line.trim()))
+        }));
+        let found = finding(Cause::ConfigOverwritten, Confidence::Likely, title)
+            .because(because)
+            .fixed_by(
+                fix(
+                    Owner::Controller,
+                    "Say it where the controller reads it: in the ingress and its annotations; or \
+                     forbid it that host or those paths.",
+                )
+                .run("kubectl get azureingressprohibitedtargets,ingress -A")
+                .risking("An edit by az is reverted by the controller's next write."),
+            );
+        Some((found, Weight::Change))
+    }
+
+    fn is_a_change_not_live_yet(&mut self) -> Option<(Finding, Weight)> {
+        let gateway = &self.evidence.gateway;
+        let state = gateway.properties.provisioning_state;
+        let previous = self.evidence.previous.as_ref()?;
+        if state != Some(ProvisioningState::Updating) {
+            return None;
+        }
+        let added = gone(gateway, previous);
+        let changed = match added.is_empty() {
+            true => gone(previous, gateway),
+            false => added,
+        };
+        let title = format!(
+            "A change of {} is still being applied: {} is not live yet.",
+            gateway.name,
+            if changed.is_empty() {
+                "what is shown".to_owned()
+            } else {
+                listed(&changed)
+            }
+        );
+        let place = in_gateway(gateway.source.pointer_to("provisioningState"));
+        let found = finding(
+            Cause::UpdateInProgressConfigNotLive,
+            Confidence::Likely,
+            title,
+        )
+        .because([self.because(&place, "the change has not ended")])
+        .fixed_by(
+            fix(Owner::Platform, "Wait until it has ended, and try again.")
+                .run(self.commands.gateway("wait") + " --updated"),
+        );
+        Some((found, Weight::Change))
+    }
+
+    fn do_instances_lag_behind(&mut self) -> Option<(Finding, Weight)> {
+        let instances = self.evidence.instances.iter().flatten();
+        let old: Vec<_> = instances
+            .filter(|one| one.has_latest_model == Some(false))
+            .cloned()
+            .collect();
+        let first = old.first()?;
+        // They matter where the pool waits for them, or where it is one of them that fails.
+        let fails = |address: &String| {
+            self.site.targets.iter().any(|target| {
+                target.row.state != crate::evidence::State::Healthy
+                    && target.row.address == *address
+            })
+        };
+        let is_at_fault = old.iter().any(|one| one.addresses.iter().any(fails));
+        let waits = !self.empty_routes().is_empty();
+        if !is_at_fault && !waits {
+            return None;
+        }
+        let names: Vec<String> = old.iter().map(|one| one.name.clone()).collect();
+        let title = format!(
+            "Instances of the scale set do not have its latest model, and so not its pool: {}.",
+            listed(&names)
+        );
+        let found = finding(Cause::VmssModelNotApplied, Confidence::Likely, title)
+            .because([self.because(&first.place, "latestModelApplied is false")])
+            .fixed_by(
+                fix(Owner::Backend, "Give the instances the latest model.")
+                    .run(format!(
+                        "az vmss update-instances -g {} -n VMSS --instance-ids '*'",
+                        word(self.commands.group())
+                    ))
+                    .risking("Instances may restart for it.")
+                    .verified_by(self.commands.verify_health()),
+            );
+        Some((found, Weight::Change))
+    }
+
+    /// Failures in a short while, when pods went and came.
+    fn do_servers_come_and_go(&mut self) -> Option<(Finding, Weight)> {
+        const SHORT_SECONDS: i64 = 600;
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        let changing = endpoints
+            .filter(|one| one.not_ready > 0)
+            .map(|one| one.place.clone())
+            .next();
+        let log = self.evidence.controller_log.iter().flatten();
+        let words = ["endpoints", "pod", "rolling", "scaled"];
+        let line = log
+            .enumerate()
+            .find(|(_, line)| words.iter().any(|word| line.to_lowercase().contains(word)))
+            .map(|(number, line)| (number + 1, line.clone()));
+        let times: Vec<i64> = live::failures(self.evidence)
+            .filter_map(|row| row.time)
+            .collect();
+        let first = times.iter().min()?;
+        let is_short = times
+            .iter()
+            .max()
+            .is_some_and(|last| last - first <= SHORT_SECONDS);
+        if !is_short || changing.is_none() && line.is_none() || !self.site.is_all_healthy() {
+            return None;
+        }
+        let row = live::failures(self.evidence).next()?;
+        let mut because = vec![self.because(&row.place, "failures stand within some minutes")];
+        because.extend(changing.map(|place| self.because(&place, "some are not ready")));
+        because.extend(line.map(|(number, line)| {
+            let place = Place {
+                file: "controller-log.txt".to_owned(),
+                pointer: String::new(),
+            };
+            self.because(&place, format!("line {number}: {}", line.trim()))
+        }));
+        let title = "Servers went and came during a deployment, and the pool followed behind.";
+        let found = finding(Cause::BackendChurnDuringDeploy, Confidence::Likely, title)
+            .because(because)
+            .fixed_by(
+                fix(
+                    Owner::Controller,
+                    "Let a pod answer for a while after it was told to end, and end requests \
+                     before: a preStop sleep and connection draining.",
+                )
+                .run(
+                    "kubectl annotate ingress INGRESS \
+                     appgw.ingress.kubernetes.io/connection-draining=true --overwrite",
+                ),
+            );
+        Some((found, Weight::Requests))
+    }
+}
+
+/// What one gateway has and another has not: pools, rules, listeners, probes, by name; addresses.
+fn gone(had: &ApplicationGateway, has: &ApplicationGateway) -> Vec<String> {
+    let mut gone = Vec::new();
+    let (had, has) = (&had.properties, &has.properties);
+    macro_rules! compare {
+        ($($collection:ident $what:literal,)*) => {
+            $(for item in &had.$collection {
+                if !has.$collection.iter().any(|other| other.is_named(&item.name)) {
+                    gone.push(format!(concat!("the ", $what, " {}"), item.name));
+                }
+            })*
+        };
+    }
+    compare! {
+        http_listeners "listener",
+        request_routing_rules "rule",
+        url_path_maps "path map",
+        backend_address_pools "pool",
+        backend_http_settings_collection "setting",
+        probes "probe",
+    }
+    for setting in &had.backend_http_settings_collection {
+        let mut others = has.backend_http_settings_collection.iter();
+        let now = others.find(|other| other.is_named(&setting.name));
+        let ports = now.map(|now| (setting.properties.port, now.properties.port));
+        if let Some((Some(before), now)) = ports
+            && now != Some(before)
+        {
+            gone.push(format!("port {before} of the setting {}", setting.name));
+        }
+    }
+    for pool in &had.backend_address_pools {
+        let now = has
+            .backend_address_pools
+            .iter()
+            .find(|other| other.is_named(&pool.name));
+        let Some(now) = now else {
+            continue;
+        };
+        for address in &pool.properties.backend_addresses {
+            if !now.properties.backend_addresses.contains(address) {
+                let own = address.fqdn.as_deref().or(address.ip_address.as_deref());
+                gone.push(format!(
+                    "{} in the pool {}",
+                    own.unwrap_or_default(),
+                    pool.name
+                ));
+            }
+        }
+    }
+    gone
+}

@@ -1,0 +1,730 @@
+//! What becomes of live requests whose servers are well?
+
+use std::net::IpAddr;
+
+use super::{Question, Walk, Weight, finding, listed};
+use gatewright_arm::model::HttpListener;
+
+use crate::cause::{Cause, Owner};
+use crate::evidence::view::last_part;
+use crate::evidence::{Evidence, LOG, LogRow, Place, State, WebApp, split_port};
+use crate::finding::{Confidence, Finding};
+use crate::remedy::{fix, word};
+use crate::site::{Target, Via, in_gateway, is_path_of};
+
+/// Where in the setting's time an answer that never came ends, as parts of that time.
+const GAVE_UP: f64 = 0.95;
+
+/// Rows of requests that the gateway, or its backend, failed.
+pub(super) fn failures(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
+    let rows = evidence.log.iter().flatten();
+    rows.filter(|row| row.status.is_some_and(|status| status >= 500))
+}
+
+fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
+    let rows = evidence.log.iter().flatten();
+    rows.filter(|row| {
+        row.status
+            .is_some_and(|status| (400..500).contains(&status))
+    })
+}
+
+impl Walk<'_> {
+    pub(super) fn do_servers_get_live_requests(&mut self) {
+        let asked = "What becomes of live requests?";
+        let questions: [Question<Self, usize>; 9] = [
+            Self::is_the_address_of_yesterday,
+            Self::is_the_target_gone,
+            Self::does_the_shared_host_know_the_name,
+            Self::is_another_name_asked_for_live,
+            Self::did_the_time_run_out,
+            Self::is_there_a_listener,
+            Self::is_a_path_rewritten,
+            Self::does_the_backend_close_first,
+            Self::is_it_the_backends_own_error,
+        ];
+        let mut told = Vec::new();
+        for question in questions {
+            if let Some((found, reach)) = question(self) {
+                told.push(found.title.clone());
+                self.find(Weight::Requests, reach, found);
+            }
+        }
+        let count = failures(self.evidence).count();
+        match (told.first(), self.evidence.log.is_some()) {
+            (Some(first), _) => self.step(
+                asked,
+                first.clone(),
+                "requests fail though servers are well",
+            ),
+            (None, true) => self.step(
+                asked,
+                format!("{count} rows of the log failed"),
+                "they say no more",
+            ),
+            (None, false) => {
+                self.step(asked, "there is no log", "it cannot be judged");
+                let gateway = self.evidence.gateway.resource_id();
+                let id = gateway.map(|id| id.to_string()).unwrap_or_default();
+                let command = format!(
+                    "az monitor log-analytics query -w WORKSPACE --analytics-query \
+                     \"AGWAccessLogs | \
+                     where _ResourceId =~ '{id}' and HttpStatus >= 400 | take 500\" -o json > {LOG}"
+                );
+                self.need(LOG, "it says who answered what, after which time", command);
+            }
+        }
+    }
+
+    fn setting_of<'w>(
+        &'w self,
+        row: &LogRow,
+    ) -> Option<&'w gatewright_arm::Item<gatewright_arm::model::BackendHttpSettings>> {
+        let settings = &self
+            .evidence
+            .gateway
+            .properties
+            .backend_http_settings_collection;
+        let named = settings.iter().find(|one| one.is_named(&row.setting));
+        let by_rule = || {
+            let routes = self.site.routes.iter();
+            let mut own = routes.filter(|route| route.rule.is_named(&row.rule));
+            own.find_map(|route| route.setting)
+        };
+        let only = || match settings.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        named.or_else(by_rule).or_else(only)
+    }
+
+    fn did_the_time_run_out(&mut self) -> Option<(Finding, usize)> {
+        let is_v1 = self.evidence.gateway.is_v1();
+        let mut found: Vec<(&LogRow, String, i32, Place)> = Vec::new();
+        for row in failures(self.evidence) {
+            let Some(setting) = self.setting_of(row) else {
+                continue;
+            };
+            let limit = setting.properties.request_timeout.unwrap_or(30);
+            let is_status = row.status == Some(504) || is_v1 && row.status == Some(502);
+            let taken = [row.time_taken, row.server_latency].into_iter().flatten();
+            let is_over = taken.fold(0.0, f64::max) >= f64::from(limit) * GAVE_UP;
+            let is_said = row.error.to_uppercase().contains("UPSTREAM_TIMED_OUT");
+            if is_status && is_over || is_said {
+                let place = in_gateway(setting.pointer_to("requestTimeout"));
+                found.push((row, setting.name.clone(), limit, place));
+            }
+        }
+        let count = found.len();
+        let (row, setting, limit, place) = found.into_iter().next()?;
+        let time = row.time_taken.or(row.server_latency);
+        let time = time
+            .map(|time| format!("{time:.1} s"))
+            .unwrap_or_else(|| "its time".to_owned());
+        let title = format!(
+            "The backend takes longer to answer than the {limit} s of the backend setting \
+             {setting}: the \
+             gateway gives up after {time}."
+        );
+        let because = [
+            self.because(&row.place, format!("given up after {time}")),
+            self.because(&place, format!("how long it waits: {limit} s")),
+        ];
+        let more = limit.saturating_mul(2).max(60);
+        let mut told = finding(Cause::RequestTimeout, Confidence::Certain, title).because(because);
+        if self.is_managed() {
+            told = told.fixed_by(
+                fix(Owner::Controller, "Let the gateway wait longer.")
+                    .run(format!(
+                        "kubectl annotate ingress INGRESS \
+                         appgw.ingress.kubernetes.io/request-timeout=\"{more}\" --overwrite"
+                    ))
+                    .risking("An edit by az is reverted by the controller's next write."),
+            );
+        }
+        let told = told
+            .fixed_by(
+                fix(
+                    Owner::Gateway,
+                    "Let the gateway wait longer than the slowest answer takes.",
+                )
+                .run(self.commands.part(
+                    "http-settings update",
+                    &setting,
+                    &format!(
+                        "--timeout \
+                                             {more}"
+                    ),
+                ))
+                .risking(
+                    "Requests to a server that hangs hold their connection so much \
+                              longer.",
+                )
+                .verified_by(vec![format!(
+                    "{} --query \
+                         \"backendHttpSettingsCollection[?name=='{setting}'].requestTimeout\"",
+                    self.commands.gateway("show")
+                )]),
+            )
+            .fixed_by(fix(
+                Owner::Backend,
+                "Find out what is slow there, or give it more servers.",
+            ));
+        Some((told, count))
+    }
+
+    fn is_it_the_backends_own_error(&mut self) -> Option<(Finding, usize)> {
+        if self.is_explained(Weight::Beside) && self.has_requests_explained() {
+            return None;
+        }
+        let rows = failures(self.evidence);
+        let own: Vec<&LogRow> = rows.filter(|row| row.server_status == row.status).collect();
+        let first = own.first()?;
+        let status = first.status.unwrap_or_default();
+        let server = first.server.clone();
+        let title = format!(
+            "{} answers with {status} itself; the gateway passes it on.",
+            if server.is_empty() {
+                "The backend"
+            } else {
+                &server
+            }
+        );
+        let because = self.because(&first.place, format!("the server's own status is {status}"));
+        let told = finding(Cause::Backend5xxRelayed, Confidence::Certain, title)
+            .because([because])
+            .fixed_by(
+                fix(
+                    Owner::Backend,
+                    "Look into the application's log for the time of these requests.",
+                )
+                .run(format!(
+                    "curl -isk {}",
+                    word(&format!("http://{server}{}", first.uri))
+                )),
+            );
+        Some((told, own.len()))
+    }
+
+    fn has_requests_explained(&self) -> bool {
+        self.candidates
+            .iter()
+            .any(|one| one.weight == Weight::Requests)
+    }
+
+    fn does_the_backend_close_first(&mut self) -> Option<(Finding, usize)> {
+        let rows = failures(self.evidence);
+        let closed: Vec<&LogRow> = rows
+            .filter(|row| {
+                row.error
+                    .to_uppercase()
+                    .contains("UPSTREAM_CLOSED_CONNECTION")
+            })
+            .collect();
+        let backends = self.evidence.observations.backends.iter();
+        let mut short =
+            backends.filter(|one| one.keep_alive_seconds.is_some_and(|time| time < 60.0));
+        let short = short.next();
+        let first = closed.first().map(|row| row.place.clone());
+        let short = short?;
+        let is_unanswered = |row: &LogRow| row.status == Some(502) && row.server_status.is_none();
+        let has_failures = first.is_some() || failures(self.evidence).any(is_unanswered);
+        if !has_failures {
+            return None;
+        }
+        let seconds = short.keep_alive_seconds.unwrap_or_default();
+        let title = format!(
+            "{} closes idle connections after {seconds} s, before the gateway stops using them \
+             again.",
+            if short.address.is_empty() {
+                "The backend"
+            } else {
+                &short.address
+            }
+        );
+        let mut because = vec![self.because(&short.place, "how long it keeps idle connections")];
+        because.extend(
+            first.map(|place| self.because(&place, "the connection was closed unanswered")),
+        );
+        let told = finding(Cause::KeepaliveRace, Confidence::Likely, title)
+            .because(because)
+            .fixed_by(
+                fix(
+                    Owner::Backend,
+                    "Have the backend keep idle connections for longer than the \
+                                     gateway does (nginx: keepalive_timeout 75s).",
+                )
+                .run("grep -rn keepalive_timeout /etc/nginx"),
+            );
+        Some((told, closed.len()))
+    }
+
+    fn is_the_address_of_yesterday(&mut self) -> Option<(Finding, usize)> {
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        for pool in pools {
+            let names = pool.properties.backend_addresses.iter();
+            for name in names.filter_map(|one| one.fqdn.as_deref()) {
+                let answers = self.answers_to_gateway(name);
+                let Some(now) = answers.first() else {
+                    continue;
+                };
+                let known: Vec<String> =
+                    answers.iter().flat_map(|one| one.answers.clone()).collect();
+                let is_old = |row: &&LogRow| {
+                    let (host, _) = split_port(&row.server);
+                    let is_address = host.parse::<IpAddr>().is_ok();
+                    let is_pool = row.pool.is_empty() || pool.is_named(&row.pool);
+                    is_pool && is_address && !known.contains(&host)
+                };
+                let rows: Vec<&LogRow> =
+                    self.evidence.log.iter().flatten().filter(is_old).collect();
+                let Some(first) = rows.first() else {
+                    continue;
+                };
+                let (host, _) = split_port(&first.server);
+                let title = format!(
+                    "{name} is {} now, and the gateway still sends requests to {host}, which it \
+                     was before.",
+                    listed(&now.answers)
+                );
+                let because = [
+                    self.because(&first.place, format!("the request went to {host}")),
+                    self.because(
+                        &now.place,
+                        format!("what the name has now: {}", listed(&now.answers)),
+                    ),
+                ];
+                let told = finding(Cause::DnsStaleCache, Confidence::Certain, title)
+                    .because(because)
+                    .fixed_by(
+                        fix(
+                            Owner::Gateway,
+                            "Write the pool again: the gateway then looks the name up anew.",
+                        )
+                        .run(self.commands.part(
+                            "address-pool update",
+                            &pool.name,
+                            &format!("--servers {}", word(name)),
+                        ))
+                        .verified_by(self.commands.verify_health()),
+                    )
+                    .fixed_by(
+                        fix(
+                            Owner::Gateway,
+                            "Where that does not help, start the gateway anew.",
+                        )
+                        .run(self.commands.gateway("stop"))
+                        .run(self.commands.gateway("start"))
+                        .risking("No request is answered in between."),
+                    );
+                return Some((told, rows.len()));
+            }
+        }
+        None
+    }
+
+    fn is_the_target_gone(&mut self) -> Option<(Finding, usize)> {
+        let failing: Vec<usize> = self
+            .site
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(_, target)| {
+                let row = &target.row;
+                failures(self.evidence).any(|one| split_port(&one.server).0 == row.address)
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let found = failing
+            .into_iter()
+            .find_map(|index| self.stale_target(index));
+        found.map(|found| (found, 1))
+    }
+
+    /// The App Service of a target, as far as a file or its name tells.
+    fn app_of(&self, target: &Target<'_>) -> Option<&WebApp> {
+        let apps = &self.evidence.web_apps;
+        apps.iter().find(|app| app.answers_to(&target.row.address))
+    }
+
+    fn does_the_shared_host_know_the_name(&mut self) -> Option<(Finding, usize)> {
+        for target in &self.site.targets {
+            let address = target.row.address.to_lowercase();
+            let is_shared =
+                address.ends_with(".azurewebsites.net") || self.app_of(target).is_some();
+            if !is_shared || target.row.state != State::Healthy || !self.site.serves(target) {
+                continue;
+            }
+            let rows: Vec<&LogRow> = refusals(self.evidence)
+                .chain(failures(self.evidence))
+                .filter(|row| {
+                    row.setting.is_empty() || target.row.setting.eq_ignore_ascii_case(&row.setting)
+                })
+                .collect();
+            let asked = target
+                .live_host()
+                .or_else(|| self.client_host(target, &rows));
+            let Some(asked) = asked else {
+                continue;
+            };
+            let app = self.app_of(target);
+            let is_bound = match app {
+                Some(app) => app.answers_to(&asked),
+                None => asked.to_lowercase().ends_with(".azurewebsites.net"),
+            };
+            if is_bound || app.is_none() && rows.is_empty() {
+                continue;
+            }
+            let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
+            let title = format!(
+                "{} gets requests for the host {asked}, which is not bound to it: the backend \
+                 setting \
+                 {setting} passes {}.",
+                target.row.address,
+                if target.live_host().is_some() {
+                    "that name"
+                } else {
+                    "the client's own host"
+                }
+            );
+            let mut because: Vec<_> = Vec::new();
+            if let Some(setting) = target.setting {
+                let place = in_gateway(setting.pointer_to("pickHostNameFromBackendAddress"));
+                because.push(self.because(&place, "the host of requests is not the backend's"));
+            }
+            because.extend(
+                rows.first()
+                    .map(|row| self.because(&row.place, "what a client got")),
+            );
+            because.extend(app.map(|app| self.because(&app.place, "the names that are bound")));
+            let confidence = match (app.is_some(), rows.is_empty()) {
+                (true, false) => Confidence::Certain,
+                _ => Confidence::Likely,
+            };
+            let bind = app.map_or("APP", |app| app.name.as_str());
+            let told = finding(Cause::AppServiceHostHeader, confidence, title)
+                .because(because)
+                .fixed_by(
+                    fix(Owner::Gateway, "Ask for the backend's own name.")
+                        .run(self.commands.part(
+                            "http-settings update",
+                            setting,
+                            "--host-name-from-backend-pool true",
+                        ))
+                        .risking("Redirects and cookies of the application then name its own host.")
+                        .verified_by(self.commands.verify_health()),
+                )
+                .fixed_by(
+                    fix(
+                        Owner::Backend,
+                        format!("Or bind {asked} to the application."),
+                    )
+                    .run(format!(
+                        "az webapp config hostname add -g {} --webapp-name {} --hostname {}",
+                        word(self.commands.group()),
+                        word(bind),
+                        word(&asked)
+                    )),
+                );
+            return Some((told, rows.len()));
+        }
+        None
+    }
+
+    /// What clients ask for where the setting passes it on.
+    pub(super) fn client_host(&self, target: &Target<'_>, rows: &[&LogRow]) -> Option<String> {
+        let mut hosts = rows.iter().flat_map(|row| [&row.host, &row.original_host]);
+        let of_rows = hosts.find(|host| !host.is_empty()).cloned();
+        of_rows.or_else(|| {
+            let routes = self.site.routes.iter();
+            let mut own = routes.filter(|route| {
+                route
+                    .setting
+                    .is_some_and(|one| one.is_named(&target.row.setting))
+            });
+            own.find_map(|route| {
+                let listener = &route.listener?.properties;
+                let host = listener.host_name.clone().filter(|host| !host.is_empty());
+                host.or_else(|| listener.host_names.first().cloned())
+            })
+        })
+    }
+
+    fn is_another_name_asked_for_live(&mut self) -> Option<(Finding, usize)> {
+        if self.evidence.gateway.is_v1() {
+            return None;
+        }
+        let chain = self.evidence.presented.as_ref()?;
+        let leaf = chain.leaf()?;
+        for target in &self.site.targets {
+            let checks = target.setting.and_then(|one| one.properties.validate_sni) != Some(false);
+            let is_meant = target.is_encrypted() && target.row.state == State::Healthy && checks;
+            let sni = target
+                .setting
+                .and_then(|one| one.properties.sni_name.as_deref());
+            let is_named = sni.is_some_and(|name| !name.is_empty());
+            if !is_meant || is_named || target.live_host().is_some() {
+                continue;
+            }
+            // A server that answered has taken the handshake.
+            let rows: Vec<&LogRow> = failures(self.evidence)
+                .filter(|row| row.server_status.is_none())
+                .collect();
+            let Some(host) = self.client_host(target, &rows) else {
+                continue;
+            };
+            if leaf.names().cover(&host) || host.contains('*') {
+                continue;
+            }
+            let names = leaf.names().served().join(", ");
+            let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
+            let probed = target.probed_host();
+            let title = format!(
+                "Live requests ask {} for {host}, which its certificate ({names}) is not for; \
+                 probes ask \
+                 for {probed}.",
+                target.row.address
+            );
+            let mut because = vec![self.because(&chain.place, format!("it is for {names}"))];
+            because.extend(
+                rows.first()
+                    .map(|row| self.because(&row.place, "a live request failed")),
+            );
+            let confidence = if rows.is_empty() {
+                Confidence::Possible
+            } else {
+                Confidence::Certain
+            };
+            let told = finding(Cause::DatapathTlsNameMismatch, confidence, title)
+                .because(because)
+                .fixed_by(
+                    fix(
+                        Owner::Gateway,
+                        "Ask for the name in the certificate on live requests too.",
+                    )
+                    .run(self.commands.part(
+                        "http-settings update",
+                        setting,
+                        &format!("--host-name {}", word(&probed)),
+                    ))
+                    .risking("The server gets that name as the host of every request.")
+                    .verified_by(self.commands.verify_health()),
+                );
+            return Some((told, rows.len()));
+        }
+        None
+    }
+
+    fn is_there_a_listener(&mut self) -> Option<(Finding, usize)> {
+        let properties = &self.evidence.gateway.properties;
+        let rows: Vec<&LogRow> = refusals(self.evidence)
+            .filter(|row| row.server.is_empty() && !row.original_host.is_empty())
+            .filter(|row| {
+                row.status == Some(404) || row.error.to_uppercase().contains("INVALID_HOST")
+            })
+            .collect();
+        let first = rows.first()?;
+        let host = first
+            .original_host
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        let hosts: Vec<String> = properties
+            .http_listeners
+            .iter()
+            .filter(|one| {
+                let own = one.properties.protocol.zip(first.is_encrypted);
+                own.is_none_or(|(own, asked)| own.is_encrypted() == asked)
+            })
+            .flat_map(|one| {
+                let own = &one.properties;
+                own.host_name
+                    .iter()
+                    .chain(&own.host_names)
+                    .cloned()
+                    .collect::<Vec<_>>()
+            })
+            .filter(|own| !own.is_empty())
+            .collect();
+        // A listener of the other protocol takes nothing of these.
+        let is_encrypted = first.is_encrypted;
+        let is_alike = |one: &gatewright_arm::Item<HttpListener>| {
+            let protocol = one.properties.protocol;
+            protocol
+                .zip(is_encrypted)
+                .is_none_or(|(own, asked)| own.is_encrypted() == asked)
+        };
+        let has_any = properties
+            .http_listeners
+            .iter()
+            .filter(|one| is_alike(one))
+            .any(|one| {
+                let own = &one.properties;
+                own.host_name.as_deref().unwrap_or_default().is_empty() && own.host_names.is_empty()
+            });
+        if has_any || hosts.iter().any(|own| is_host_of(own, &host)) {
+            return None;
+        }
+        let title = format!(
+            "No listener is for the host {host}; there are {}.",
+            listed(&hosts)
+        );
+        let listener = properties.http_listeners.iter().find(|one| is_alike(one));
+        let mut because = vec![self.because(&first.place, "the gateway itself refused it")];
+        because.extend(
+            listener.map(|one| self.because(&in_gateway(one.pointer()), "what listeners are for")),
+        );
+        let name = listener.map_or("LISTENER", |one| one.name.as_str());
+        let own_hosts = listener.map_or_else(
+            || "--host-names".to_owned(),
+            |one| {
+                let own = &one.properties;
+                let names: Vec<&str> = own
+                    .host_name
+                    .iter()
+                    .chain(&own.host_names)
+                    .map(String::as_str)
+                    .collect();
+                let clear = if own.host_name.is_some() {
+                    "--host-name null "
+                } else {
+                    ""
+                };
+                format!("{clear}--host-names {}", names.join(" "))
+            },
+        );
+        let told = finding(Cause::HostNotMatched, Confidence::Certain, title)
+            .because(because)
+            .fixed_by(
+                fix(Owner::Gateway, format!("Give a listener the host {host}."))
+                    .run(self.commands.part(
+                        "http-listener update",
+                        name,
+                        &format!("{own_hosts} {}", word(&host)),
+                    ))
+                    .verified_by(vec![self.commands.gateway("show")]),
+            );
+        Some((told, rows.len()))
+    }
+
+    fn is_a_path_rewritten(&mut self) -> Option<(Finding, usize)> {
+        let rows: Vec<&LogRow> = refusals(self.evidence)
+            .filter(|row| row.status == Some(404) && row.server_status == Some(404))
+            .collect();
+        let first = rows.first()?;
+        let setting = self.setting_of(first)?;
+        let path = setting
+            .properties
+            .path
+            .clone()
+            .filter(|path| !path.is_empty() && path != "/");
+        let place = in_gateway(setting.pointer_to("path"));
+        let name = setting.name.clone();
+        if let Some(path) = path {
+            let title = format!(
+                "The backend setting {name} puts {path} in the place of the path that clients ask \
+                 for, and \
+                 the backend has no such page: {} gets 404.",
+                first.uri
+            );
+            let because = [
+                self.because(&first.place, "the backend answers 404"),
+                self.because(&place, "what takes the path's place"),
+            ];
+            let told = finding(Cause::BackendPath, Confidence::Likely, title)
+                .because(because)
+                .fixed_by(
+                    fix(Owner::Gateway, "Pass the path on as it is.")
+                        .run(
+                            self.commands
+                                .part("http-settings update", &name, "--path ''"),
+                        )
+                        .verified_by(self.commands.verify_health()),
+                );
+            return Some((told, rows.len()));
+        }
+        self.is_a_path_rule_missing(first, rows.len())
+    }
+
+    /// The default of a path map answers what another pool is meant for.
+    fn is_a_path_rule_missing(&self, row: &LogRow, count: usize) -> Option<(Finding, usize)> {
+        let mut routes = self.site.routes.iter();
+        let default = routes.find(|route| {
+            let is_default = matches!(route.via, Via::Default(_));
+            is_default && route.pool.is_some_and(|pool| pool.is_named(&row.pool))
+        })?;
+        let Via::Default(map) = default.via else {
+            return None;
+        };
+        let rules = &map.properties.path_rules;
+        if rules
+            .iter()
+            .any(|rule| is_path_of(&rule.properties.paths, &row.uri))
+        {
+            return None;
+        }
+        let title = format!(
+            "No path rule of {} is for {}: it goes to the default pool {}, which answers 404.",
+            map.name, row.uri, row.pool
+        );
+        let because = [
+            self.because(&row.place, "who answered"),
+            self.because(
+                &in_gateway(map.pointer_to("pathRules")),
+                "the paths that there are rules for",
+            ),
+        ];
+        let path = row.uri.split(['?', '#']).next().unwrap_or("/");
+        let first = path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default();
+        let pattern = format!("/{first}/*");
+        let rule = rules.first();
+        let name_of = |reference: Option<&gatewright_arm::Reference>| {
+            reference
+                .map_or("POOL", |one| last_part(&one.id))
+                .to_owned()
+        };
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        let is_used = |pool: &str| {
+            let mut used = self.site.routes.iter().filter_map(|route| route.pool);
+            used.any(|one| one.is_named(pool))
+        };
+        let idle = pools
+            .iter()
+            .find(|pool| !is_used(&pool.name))
+            .map(|pool| pool.name.clone());
+        let of_rule = || name_of(rule.and_then(|one| one.properties.backend_address_pool.as_ref()));
+        let pool = idle.unwrap_or_else(of_rule);
+        let setting = name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()));
+        let more = format!(
+            "--path-map-name {} --paths '{pattern}' --address-pool {pool} --http-settings \
+             {setting}",
+            map.name
+        );
+        let told = finding(Cause::MissingPathRule, Confidence::Likely, title)
+            .because(because)
+            .fixed_by(
+                fix(Owner::Gateway, format!("Add a path rule for {pattern}."))
+                    .run(self.commands.part("url-path-map rule create", first, &more))
+                    .verified_by(vec![self.commands.gateway("show")]),
+            );
+        Some((told, count))
+    }
+}
+
+/// Whether a listener's host, which may have wildcards, is for a host.
+fn is_host_of(pattern: &str, host: &str) -> bool {
+    let pattern = pattern.to_lowercase();
+    match pattern.split_once('*') {
+        None => pattern == host,
+        Some((before, after)) => {
+            host.len() >= before.len() + after.len()
+                && host.starts_with(before)
+                && host.ends_with(after)
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Can the gateway find the names of its servers?
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Walk, Weight, finding, listed};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Dns, Place, State, ZoneLink, split_port};
+use crate::finding::{Confidence, Finding};
+use crate::message::Symptom;
+use crate::remedy::{fix, word};
+
+/// The platform's own resolver, which gateways with a public address ask for the platform's names.
+const PLATFORM_RESOLVER: &str = "168.63.129.16";
+
+/// Resolvers that anybody can ask, and no gateway does.
+const PUBLIC_RESOLVERS: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8)),
+    IpAddr::V4(Ipv4Addr::new(8, 8, 4, 4)),
+    IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
+    IpAddr::V4(Ipv4Addr::new(1, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9)),
+];
+
+/// Zones of the platform.
+const PLATFORM_ZONES: [&str; 9] = [
+    ".azurewebsites.net",
+    ".windows.net",
+    ".azure-api.net",
+    ".azure.com",
+    ".azure.net",
+    ".azurecontainerapps.io",
+    ".azuremicroservices.io",
+    ".cloudapp.net",
+    ".trafficmanager.net",
+];
+
+impl Walk<'_> {
+    pub(super) fn can_names_be_resolved(&mut self) {
+        let asked = "Can the gateway find the names of its servers?";
+        if let Some(found) = self.is_the_platform_asked_instead() {
+            self.step(asked, found.title.clone(), "requests go to another address");
+            return self.find(Weight::Change, 1, found);
+        }
+        let failing: Vec<(String, Place)> = self
+            .site
+            .targets
+            .iter()
+            .filter(|target| {
+                let is_name = target.row.address.parse::<IpAddr>().is_err();
+                let is_unknown = target.row.state == State::Unknown && is_name;
+                target.symptom == Symptom::NameUnresolved
+                    || is_unknown && self.fails_to_resolve(&target.row.address)
+            })
+            .map(|target| (target.row.address.clone(), target.row.place.clone()))
+            .collect();
+        let Some((name, place)) = failing.first().cloned() else {
+            return self.step(
+                asked,
+                "no server says otherwise",
+                "it can, or they are addresses",
+            );
+        };
+        let found = self.unresolvable(&name, &place);
+        self.step(
+            asked,
+            format!("{name} cannot be found"),
+            "no probe can be made of it",
+        );
+        self.find(Weight::Servers, failing.len(), found);
+    }
+
+    fn unresolvable(&self, name: &str, place: &Place) -> Finding {
+        let own: Vec<&Dns> = self.answers_for(name).collect();
+        let mut because = vec![self.because(place, "the gateway does not find its name")];
+        for one in own.iter().filter(|one| one.answers.is_empty()) {
+            let asked = if one.server.is_empty() {
+                "a name server"
+            } else {
+                &one.server
+            };
+            let says = match one.error.is_empty() {
+                true => format!("{asked} does not know it"),
+                false => format!("{asked} does not know it: {}", one.error),
+            };
+            because.push(self.because(&one.place, says));
+        }
+        let answered = own.iter().find(|one| !one.answers.is_empty());
+        let servers = self.name_servers();
+        let via = match servers.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", servers.join(", ")),
+        };
+        let title = format!(
+            "The gateway's name servers{via} do not know {name}{}.",
+            answered
+                .map(|one| format!(", though {} does", one.server))
+                .unwrap_or_default()
+        );
+        let mut found = finding(Cause::DnsUnresolvableBackend, Confidence::Certain, title);
+        if let Some(zone) = self.unlinked_zone(name) {
+            because.push(self.because(&zone.place, "the zone is linked to other networks"));
+            found = found.fixed_by(self.link(zone));
+        } else {
+            found = found.fixed_by(
+                fix(
+                    Owner::Dns,
+                    format!(
+                        "Add {name} to the zone that these servers answer for, or correct the \
+                             name in the pool."
+                    ),
+                )
+                .run(format!("nslookup {}", word(name)))
+                .verified_by(self.commands.verify_health()),
+            );
+        }
+        found.because(because).fixed_by(
+            fix(
+                Owner::Gateway,
+                "Where the network's name servers were changed, start the gateway anew: it keeps \
+                 the \
+                 old ones.",
+            )
+            .run(self.commands.gateway("stop"))
+            .run(self.commands.gateway("start"))
+            .risking("No request is answered in between."),
+        )
+    }
+
+    fn link(&self, zone: &ZoneLink) -> crate::finding::Fix {
+        let network = self.network_id().unwrap_or_else(|| "VNET-ID".to_owned());
+        let group = word(self.commands.group());
+        fix(
+            Owner::Dns,
+            format!(
+                "Link the private zone {} to the gateway's network.",
+                zone.zone
+            ),
+        )
+        .run(format!(
+            "az network private-dns link vnet create -g {group} -z {} -n appgw -v {} -e false",
+            word(&zone.zone),
+            word(&network)
+        ))
+        .run(self.commands.gateway("update"))
+        .risking("Every machine of the network gets the zone's answers from then on.")
+        .verified_by(self.commands.verify_health())
+    }
+
+    fn answers_for<'w>(&'w self, name: &'w str) -> impl Iterator<Item = &'w Dns> {
+        let all = self.evidence.observations.dns.iter();
+        all.filter(move |one| one.name.eq_ignore_ascii_case(name))
+    }
+
+    /// What those said of a name who answer the gateway too: not resolvers out in the Internet.
+    pub(super) fn answers_to_gateway(&self, name: &str) -> Vec<Dns> {
+        let servers = self.name_servers();
+        let is_own = |one: &&Dns| {
+            let server = one.server.to_lowercase();
+            let is_public = server
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| PUBLIC_RESOLVERS.contains(&ip));
+            let is_named = servers.iter().any(|own| server.contains(own.as_str()));
+            is_named || servers.is_empty() && !is_public || !is_public && server.contains("vnet")
+        };
+        let own = self
+            .answers_for(name)
+            .filter(is_own)
+            .filter(|one| !one.answers.is_empty());
+        own.cloned().collect()
+    }
+
+    fn fails_to_resolve(&self, name: &str) -> bool {
+        let is_public = |one: &Dns| {
+            one.server
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| PUBLIC_RESOLVERS.contains(&ip))
+        };
+        let mut own = self.answers_for(name).filter(|one| !is_public(one));
+        let is_answered = !self.answers_to_gateway(name).is_empty();
+        !is_answered && own.any(|one| one.answers.is_empty())
+    }
+
+    /// Those that the gateway's network names.
+    fn name_servers(&self) -> Vec<String> {
+        let Some(network) = self.network_id() else {
+            return Vec::new();
+        };
+        let networks = self.evidence.network_resources.iter();
+        let mut networks = networks.flat_map(|(_, resources)| &resources.virtual_networks);
+        let is_own = |id: &str| id.eq_ignore_ascii_case(&network);
+        let own = networks.find(|one| one.id.as_deref().is_some_and(is_own));
+        let options = own.and_then(|one| one.properties.dhcp_options.as_ref());
+        let servers = options
+            .into_iter()
+            .flat_map(|options| &options.dns_servers.0);
+        servers.map(|server| server.value.clone()).collect()
+    }
+
+    /// The id of the network that the gateway's subnet is in.
+    fn network_id(&self) -> Option<String> {
+        let places = self
+            .evidence
+            .gateway
+            .properties
+            .gateway_ip_configurations
+            .iter();
+        let mut subnets = places.filter_map(|one| one.properties.subnet.as_ref());
+        let (network, _) = subnets.next()?.id.rsplit_once("/subnets/")?;
+        Some(network.to_owned())
+    }
+
+    /// The private zone of a name that is not linked to the gateway's network.
+    fn unlinked_zone(&self, name: &str) -> Option<&ZoneLink> {
+        let name = name.to_lowercase();
+        let network = self.network_id()?.to_lowercase();
+        let mut zones = self.evidence.zone_links.iter().flatten();
+        zones.find(|zone| {
+            let own = zone.zone.to_lowercase();
+            let is_of_zone = name.ends_with(&format!(".{own}"))
+                || own
+                    .strip_prefix("privatelink.")
+                    .is_some_and(|own| name.ends_with(own));
+            let short = network.rsplit('/').next().unwrap_or_default();
+            let is_linked = zone.networks.iter().any(|linked| {
+                let linked = linked.to_lowercase();
+                linked == network || linked == short
+            });
+            is_of_zone && !is_linked
+        })
+    }
+
+    /// A name of the platform's that the network's own servers answer otherwise.
+    fn is_the_platform_asked_instead(&mut self) -> Option<Finding> {
+        let servers = self.name_servers();
+        let members = self
+            .evidence
+            .gateway
+            .properties
+            .backend_address_pools
+            .iter();
+        let names = members.flat_map(|pool| &pool.properties.backend_addresses);
+        let names: Vec<&str> = names.filter_map(|one| one.fqdn.as_deref()).collect();
+        for name in names {
+            let lower = name.to_lowercase();
+            if !PLATFORM_ZONES.iter().any(|zone| lower.ends_with(zone)) {
+                continue;
+            }
+            let is_platform = |one: &&Dns| {
+                let server = one.server.to_lowercase();
+                server.contains(PLATFORM_RESOLVER) || server.contains("azure")
+            };
+            let platform = self.answers_for(name).find(is_platform)?;
+            let own = self.answers_for(name).find(|one| {
+                !is_platform(one) && !one.answers.is_empty() && one.answers != platform.answers
+            })?;
+            let rows = self.evidence.log.iter().flatten();
+            let mut routed =
+                rows.filter(|row| platform.answers.contains(&split_port(&row.server).0));
+            let routed = routed.next();
+            let is_failing = self.site.targets.iter().any(|target| {
+                target.row.address.eq_ignore_ascii_case(name) && target.row.state != State::Healthy
+            });
+            if routed.is_none() && !is_failing || servers.is_empty() {
+                return None;
+            }
+            let title = format!(
+                "The gateway asks the platform's resolver for {name} and gets {}, not the \
+                 network's own \
+                 servers ({}), which say {}.",
+                if platform.answers.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    listed(&platform.answers)
+                },
+                servers.join(", "),
+                listed(&own.answers)
+            );
+            let mut because = vec![
+                self.because(&platform.place, "what the platform's resolver says"),
+                self.because(&own.place, "what the network's own server says"),
+            ];
+            because.extend(routed.map(|row| self.because(&row.place, "where a request went")));
+            let zone = self.unlinked_zone(name);
+            let mut found = finding(Cause::DnsAzureResolverForced, Confidence::Likely, title);
+            found = found.because(because);
+            if let Some(zone) = zone {
+                return Some(found.fixed_by(self.link(zone)));
+            }
+            return Some(
+                found.fixed_by(
+                    fix(
+                        Owner::Dns,
+                        format!(
+                            "Make a private zone for {name}, and link it to the gateway's \
+                             network: the platform's resolver then answers with it."
+                        ),
+                    )
+                    .verified_by(self.commands.verify_health()),
+                ),
+            );
+        }
+        None
+    }
+}

@@ -1,0 +1,336 @@
+//! Why does the platform not know how servers are?
+
+use gatewright_snapshot::Generation;
+use gatewright_snapshot::network::{ManagementPorts, NextHop};
+
+use super::{Walk, Weight, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Place, State};
+use crate::finding::{Confidence, Fix};
+use crate::message::Symptom;
+use crate::remedy::{fix, word};
+
+impl Walk<'_> {
+    pub(super) fn why_is_health_unknown(&mut self) {
+        let asked = "Does the platform know how the servers are?";
+        let unknown = |state: State, symptom: Symptom| {
+            state == State::Unknown || symptom == Symptom::Unretrievable
+        };
+        let targets = self.site.targets.iter();
+        let places: Vec<Place> = targets
+            .filter(|target| unknown(target.row.state, target.symptom))
+            .map(|target| target.row.place.clone())
+            .collect();
+        let count = places.len();
+        if let Some(denied) = self.denied_management() {
+            self.step(
+                asked,
+                format!("{count} servers are Unknown"),
+                "a rule keeps the platform out",
+            );
+            return self.tell_of_management(denied, &places);
+        }
+        if let Some(route) = self.default_elsewhere() {
+            self.step(
+                asked,
+                format!("{count} servers are Unknown"),
+                "the default route leads elsewhere",
+            );
+            return self.tell_of_default(route, &places);
+        }
+        if count == 0 {
+            return self.step(asked, "it does", "probes decide");
+        }
+        self.step(
+            asked,
+            format!("{count} servers are Unknown"),
+            "nothing here says why",
+        );
+        let group = self.commands.group().to_owned();
+        let group = word(&group);
+        if !self.evidence.has("nsgs.json") {
+            self.need(
+                "nsgs.json",
+                "a security rule may keep the platform from the management ports",
+                format!("az network nsg list -g {group} -o json > nsgs.json"),
+            );
+        }
+        if !self.evidence.has("subnet.json") {
+            self.need(
+                "subnet.json",
+                "it says which security group and route table the gateway's subnet has",
+                self.show_subnet(),
+            );
+        }
+        if !self.evidence.has("route-tables.json") {
+            self.need(
+                "route-tables.json",
+                "a default route that does not lead to the Internet keeps the platform out",
+                format!("az network route-table list -g {group} -o json > route-tables.json"),
+            );
+        }
+    }
+
+    fn show_subnet(&self) -> String {
+        let id = self.subnet_id();
+        format!(
+            "az network vnet subnet show --ids {} -o json > subnet.json",
+            word(&id)
+        )
+    }
+
+    /// The group and the rule that deny the management ports; whether that is certain.
+    fn denied_management(&self) -> Option<Denied> {
+        let (policy, subnet) = self.evidence.policy()?;
+        if policy.subnet(subnet).isolates_gateways && !self.evidence.gateway.is_v1() {
+            return None;
+        }
+        let ports = policy.management_ports(subnet, self.generation());
+        let ManagementPorts::Denied {
+            group,
+            rule,
+            undecided,
+            ..
+        } = ports
+        else {
+            return None;
+        };
+        let taken = |priority: u32| {
+            group
+                .rules(rule.direction)
+                .iter()
+                .any(|one| one.priority == priority)
+        };
+        let below = if rule.is_default { 4096 } else { rule.priority };
+        let free = (100..below).find(|priority| !taken(*priority));
+        Some(Denied {
+            group: group.name.clone(),
+            group_id: group.resource_id.clone(),
+            rule: rule.name.clone(),
+            priority: rule.priority,
+            is_default: rule.is_default,
+            free,
+            is_certain: undecided.count() == 0,
+        })
+    }
+
+    fn generation(&self) -> Generation {
+        match self.evidence.gateway.is_v1() {
+            true => Generation::V1,
+            false => Generation::V2,
+        }
+    }
+
+    fn tell_of_management(&mut self, denied: Denied, unknown: &[Place]) {
+        let cause = match self.generation() {
+            Generation::V1 => Cause::V1ManagementPorts,
+            Generation::V2 => Cause::V2ManagementPorts,
+        };
+        let (first, last) = self.generation().management_ports();
+        let rule = match denied.is_default {
+            true => format!("{} has no rule that lets it in", denied.group),
+            false => format!(
+                "the rule {} (priority {}) of {} denies it",
+                denied.rule, denied.priority, denied.group
+            ),
+        };
+        let title = format!(
+            "The platform cannot reach the management ports {first}-{last} of the gateway's \
+             subnet, \
+             so the health of its servers is Unknown: {rule}."
+        );
+        let confidence = match (denied.is_certain, unknown.is_empty()) {
+            (true, false) => Confidence::Certain,
+            (true, true) => Confidence::Likely,
+            (false, _) => Confidence::Possible,
+        };
+        let mut because: Vec<_> = unknown
+            .iter()
+            .take(1)
+            .map(|place| self.because(place, "its health is Unknown"))
+            .collect();
+        let place = self.rule_place(&denied.group, &denied.rule);
+        because.push(self.because(&place, format!("{rule} from GatewayManager")));
+        let allow = self.allow_manager(&denied);
+        let found = finding(cause, confidence, title)
+            .because(because)
+            .fixed_by(allow);
+        self.find(Weight::Beside, unknown.len(), found);
+    }
+
+    /// What mends a change that was refused because the platform is kept out.
+    pub(super) fn let_manager_in(&self) -> Option<Fix> {
+        self.denied_management()
+            .map(|denied| self.allow_manager(&denied))
+    }
+
+    fn allow_manager(&self, denied: &Denied) -> Fix {
+        let (first, last) = self.generation().management_ports();
+        let group = match gatewright_arm::ResourceId::parse(&denied.group_id) {
+            Ok(id) => id.resource_group().unwrap_or_default().to_owned(),
+            Err(_) => self.commands.group().to_owned(),
+        };
+        let name = word(&denied.group);
+        let mut allow = fix(
+            Owner::Network,
+            format!(
+                "Let GatewayManager in on {first}-{last}, before {}.",
+                denied.rule
+            ),
+        )
+        .risking("The ports are the platform's own; nothing of yours listens there.")
+        .verified_by(self.commands.verify_health());
+        allow = match denied.free {
+            Some(priority) => allow.run(format!(
+                "az network nsg rule create -g {} --nsg-name {name} -n Allow-AppGW-Management \
+                 --priority {priority} --direction Inbound --access Allow --protocol Tcp \
+                 --source-address-prefixes GatewayManager --source-port-ranges '*' \
+                 --destination-address-prefixes '*' --destination-port-ranges {first}-{last}",
+                word(&group)
+            )),
+            None => allow.run(format!(
+                "az network nsg rule update -g {} --nsg-name {name} -n {} --priority 4096",
+                word(&group),
+                word(&denied.rule)
+            )),
+        };
+        allow
+    }
+
+    /// Where a rule stands among the documents; the group, where it is none of its own.
+    pub(super) fn rule_place(&self, group: &str, rule: &str) -> Place {
+        let place = self
+            .evidence
+            .network_resources
+            .iter()
+            .find_map(|(file, resources)| {
+                let group = resources
+                    .security_groups
+                    .iter()
+                    .find(|one| one.is_named(group))?;
+                let own = &group.properties;
+                let mut rules = own.security_rules.iter().chain(&own.default_security_rules);
+                let rule = rules
+                    .find(|own| own.is_named(rule))
+                    .map(|own| own.pointer());
+                Some((
+                    file.clone(),
+                    rule.unwrap_or_else(|| group.pointer()).to_owned(),
+                ))
+            });
+        let (file, pointer) = place.unwrap_or_default();
+        Place { file, pointer }
+    }
+
+    pub(super) fn route_place(&self, table: &str, route: &str) -> Place {
+        let place = self
+            .evidence
+            .network_resources
+            .iter()
+            .find_map(|(file, resources)| {
+                let table = resources
+                    .route_tables
+                    .iter()
+                    .find(|one| one.is_named(table))?;
+                let mut routes = table.properties.routes.iter();
+                let route = routes
+                    .find(|own| own.is_named(route))
+                    .map(|own| own.pointer());
+                Some((
+                    file.clone(),
+                    route.unwrap_or_else(|| table.pointer()).to_owned(),
+                ))
+            });
+        let (file, pointer) = place.unwrap_or_default();
+        Place { file, pointer }
+    }
+
+    fn default_elsewhere(&self) -> Option<Elsewhere> {
+        let (policy, subnet) = self.evidence.policy()?;
+        if policy.subnet(subnet).isolates_gateways {
+            return None;
+        }
+        let default = policy.default_route(subnet)?;
+        if default.leads_to_internet() {
+            return None;
+        }
+        let table = default.route.user_table()?;
+        let route = default.route.route;
+        let hop = match &route.next_hop {
+            NextHop::VirtualAppliance(addresses) => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                format!("the appliance {}", addresses.join(", "))
+            }
+            NextHop::VirtualNetworkGateway => "the virtual network gateway".to_owned(),
+            NextHop::None => "nowhere".to_owned(),
+            other => format!("{other:?}"),
+        };
+        Some(Elsewhere {
+            table: table.name.clone(),
+            route: route.name.clone(),
+            prefix: route.prefix.to_string(),
+            hop,
+        })
+    }
+
+    /// What mends a change that was refused because of the default route.
+    pub(super) fn lead_to_internet(&self) -> Option<Fix> {
+        self.default_elsewhere()
+            .map(|route| self.to_internet(&route))
+    }
+
+    fn to_internet(&self, route: &Elsewhere) -> Fix {
+        let group = word(self.commands.group());
+        fix(
+            Owner::Network,
+            format!("Send {} to the Internet.", route.prefix),
+        )
+        .run(format!(
+            "az network route-table route update -g {group} --route-table-name {} -n {} \
+                 --next-hop-type Internet --next-hop-ip-address null",
+            word(&route.table),
+            word(&route.route)
+        ))
+        .risking("What the appliance inspected of the gateway's traffic goes past it.")
+        .verified_by(self.commands.verify_health())
+    }
+
+    fn tell_of_default(&mut self, route: Elsewhere, unknown: &[Place]) {
+        let title = format!(
+            "The route {} ({}) of {} sends the gateway's own traffic to {} instead of the \
+             Internet, so the platform cannot manage it.",
+            route.route, route.prefix, route.table, route.hop
+        );
+        let place = self.route_place(&route.table, &route.route);
+        let mut because =
+            vec![self.because(&place, format!("{} leads to {}", route.prefix, route.hop))];
+        let shown = unknown.iter().take(1);
+        because.extend(shown.map(|place| self.because(place, "its health is Unknown")));
+        let confidence = match unknown.is_empty() {
+            true => Confidence::Likely,
+            false => Confidence::Certain,
+        };
+        let mend = self.to_internet(&route);
+        let found = finding(Cause::UdrDefaultRoute, confidence, title)
+            .because(because)
+            .fixed_by(mend);
+        self.find(Weight::Beside, unknown.len(), found);
+    }
+}
+
+struct Denied {
+    group: String,
+    group_id: String,
+    rule: String,
+    priority: u32,
+    is_default: bool,
+    free: Option<u32>,
+    is_certain: bool,
+}
+
+struct Elsewhere {
+    table: String,
+    route: String,
+    prefix: String,
+    hop: String,
+}

@@ -1,0 +1,267 @@
+//! Where do rules lead?
+
+use super::{Walk, Weight, finding, live};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{HEALTH, Place};
+use crate::finding::{Because, Confidence};
+use crate::remedy::fix;
+use crate::site::{Route, Via, in_gateway, is_path_of};
+
+impl Walk<'_> {
+    pub(super) fn does_each_rule_lead_to_servers(&mut self) {
+        let asked = "Does each rule lead to a pool with servers?";
+        let gateway = &self.evidence.gateway;
+        if gateway.properties.backend_address_pools.is_empty() {
+            let place = in_gateway(gateway.source.pointer_to("backendAddressPools"));
+            let title = format!("The gateway {} has no backend pool.", gateway.name);
+            let found = finding(Cause::NoPool, Confidence::Certain, title)
+                .because([self.because(&place, "there is no pool")])
+                .fixed_by(
+                    fix(
+                        Owner::Gateway,
+                        "Make a pool with the servers, and have the rules use it.",
+                    )
+                    .run(self.commands.part(
+                        "address-pool create",
+                        "pool",
+                        "--servers ADDRESS",
+                    )),
+                );
+            self.step(
+                asked,
+                "there is no pool at all",
+                "no request can be answered",
+            );
+            return self.find(Weight::Servers, usize::MAX, found);
+        }
+        let empty: Vec<usize> = self.empty_routes();
+        if empty.is_empty() {
+            self.rule_out(Cause::EmptyPool, "every pool that a rule uses has servers");
+            return self.step(asked, "each has", "requests have somewhere to go");
+        }
+        self.step(asked, "some do not", "requests that go there get 502");
+        for index in empty {
+            self.tell_of_empty(index);
+        }
+    }
+
+    /// Routes whose pool has no servers.
+    pub(super) fn empty_routes(&self) -> Vec<usize> {
+        let routes = self.site.routes.iter().enumerate();
+        let is_empty = |route: &Route<'_>| {
+            let Some(pool) = route.pool else {
+                return false;
+            };
+            let own = &pool.properties;
+            let mut rows = self.site.targets.iter();
+            let has_rows = rows.any(|target| pool.is_named(&target.row.pool));
+            own.backend_addresses.is_empty()
+                && own.backend_ip_configurations.is_empty()
+                && !has_rows
+        };
+        let empty = routes.filter(|(_, route)| !route.is_redirect && is_empty(route));
+        empty.map(|(index, _)| index).collect()
+    }
+
+    fn tell_of_empty(&mut self, index: usize) {
+        let Some(route) = self.site.routes.get(index) else {
+            return;
+        };
+        let Some(pool) = route.pool else {
+            return;
+        };
+        let mut because = vec![
+            self.because(
+                &route.place,
+                format!(
+                    "the rule {} leads to the pool {}",
+                    route.rule.name, pool.name
+                ),
+            ),
+            self.because(
+                &in_gateway(pool.pointer_to("backendAddresses")),
+                "this pool has no servers",
+            ),
+        ];
+        because.extend(self.reported_empty(&pool.name));
+        let failed = self.failed_rows(route);
+        let rows = failed.iter().take(1);
+        because.extend(rows.map(|(place, uri)| {
+            self.because(place, format!("{uri} failed, and no server was asked"))
+        }));
+        let others = self.has_servers_elsewhere(route);
+        let found = match route.via {
+            Via::Default(map) if others => {
+                let confidence = match failed.is_empty() {
+                    true => Confidence::Likely,
+                    false => Confidence::Certain,
+                };
+                let title = format!(
+                    "Paths that no path rule of {} matches go to its default pool {}, which has no \
+                     servers{}.",
+                    map.name,
+                    pool.name,
+                    failed
+                        .first()
+                        .map(|(_, uri)| format!(": {uri} is one"))
+                        .unwrap_or_default()
+                );
+                let found = finding(Cause::UnmatchedPathDefaultBackend, confidence, title);
+                found.fixed_by(self.add_paths(route, map, &failed))
+            }
+            _ => {
+                let title = format!(
+                    "The rule {} sends requests to the pool {}, which has no servers.",
+                    route.rule.name, pool.name
+                );
+                finding(Cause::EmptyPool, Confidence::Certain, title)
+            }
+        };
+        let found = found.because(because);
+        let found = match found.fixes.is_empty() || self.is_managed() {
+            true => self.fill(found, &pool.name),
+            false => found,
+        };
+        let reach = failed.len();
+        self.find(Weight::Servers, reach, found);
+    }
+
+    fn reported_empty(&self, pool: &str) -> Option<Because> {
+        let health = self.evidence.health.as_ref()?;
+        let mut empty = health.empty.iter();
+        let found = empty.find(|one| one.pool.eq_ignore_ascii_case(pool))?;
+        Some(self.because(&found.place, format!("{HEALTH} lists no server of it")))
+    }
+
+    /// Requests of the log that failed on this route without a server: place and path.
+    fn failed_rows(&self, route: &Route<'_>) -> Vec<(Place, String)> {
+        let rows = live::failures(self.evidence).filter(|row| {
+            let is_pool = route.pool.is_some_and(|pool| pool.is_named(&row.pool));
+            let is_named = !row.pool.is_empty();
+            let is_path = match route.via {
+                Via::Basic => true,
+                Via::Path(_, path) => is_path_of(&path.properties.paths, &row.uri),
+                Via::Default(map) => {
+                    let mut rules = map.properties.path_rules.iter();
+                    !rules.any(|rule| is_path_of(&rule.properties.paths, &row.uri))
+                }
+            };
+            is_pool || !is_named && !row.uri.is_empty() && is_path
+        });
+        let rows = rows.filter(|row| row.server.is_empty() && row.server_status.is_none());
+        rows.map(|row| (row.place.clone(), row.uri.clone()))
+            .collect()
+    }
+
+    /// Whether another route of the same path map has servers.
+    fn has_servers_elsewhere(&self, route: &Route<'_>) -> bool {
+        let empty = self.empty_routes();
+        let routes = self.site.routes.iter().enumerate();
+        let mut others = routes.filter(|(_, other)| other.rule.is_named(&route.rule.name));
+        others.any(|(index, other)| {
+            (other.pool.is_some() || other.is_redirect) && !empty.contains(&index)
+        })
+    }
+
+    /// A path rule for what fell to the default.
+    fn add_paths(
+        &self,
+        route: &Route<'_>,
+        map: &gatewright_arm::Item<gatewright_arm::model::UrlPathMap>,
+        failed: &[(Place, String)],
+    ) -> crate::finding::Fix {
+        let near = map.properties.path_rules.iter().find_map(|rule| {
+            let exact = rule
+                .properties
+                .paths
+                .iter()
+                .find(|path| !path.ends_with('*'))?;
+            let prefix = format!("{}/", exact.trim_end_matches('/'));
+            let is_below = |uri: &String| uri.to_lowercase().starts_with(&prefix.to_lowercase());
+            let is_near = failed.is_empty() || failed.iter().any(|(_, uri)| is_below(uri));
+            is_near.then_some((rule, format!("{prefix}*")))
+        });
+        let Some((rule, pattern)) = near else {
+            let summary = format!(
+                "Give {} a default pool with servers, or a path rule for these paths.",
+                map.name
+            );
+            let pool = self.site.routes.iter().find(|other| {
+                other.rule.is_named(&route.rule.name)
+                    && other
+                        .pool
+                        .is_some_and(|pool| !pool.properties.backend_addresses.is_empty())
+            });
+            let (pool, setting) = (
+                pool.and_then(|other| other.pool)
+                    .map_or("POOL", |pool| &pool.name),
+                pool.and_then(|other| other.setting)
+                    .map_or("SETTING", |one| &one.name),
+            );
+            let more = format!("--default-address-pool {pool} --default-http-settings {setting}");
+            return fix(Owner::Gateway, summary)
+                .run(self.commands.part("url-path-map update", &map.name, &more))
+                .verified_by(self.commands.verify_health());
+        };
+        let refer = |reference: &Option<gatewright_arm::Reference>| {
+            let id = reference
+                .as_ref()
+                .map(|one| one.id.as_str())
+                .unwrap_or_default();
+            crate::evidence::view::last_part(id).to_owned()
+        };
+        let pool = refer(&rule.properties.backend_address_pool);
+        let setting = refer(&rule.properties.backend_http_settings);
+        let more = format!(
+            "--path-map-name {} --paths '{pattern}' --address-pool {pool} --http-settings \
+             {setting}",
+            map.name
+        );
+        let name = format!("{}-below", rule.name);
+        fix(
+            Owner::Gateway,
+            format!("Add the pattern {pattern} beside {}.", rule.name),
+        )
+        .run(self.commands.part("url-path-map rule create", &name, &more))
+        .risking("Paths below it go to that pool from then on.")
+        .verified_by(self.commands.verify_health())
+    }
+
+    /// Whether a Kubernetes controller writes the gateway.
+    pub(super) fn is_managed(&self) -> bool {
+        let tags = self.evidence.gateway.tags.as_ref();
+        tags.is_some_and(|tags| {
+            tags.keys()
+                .any(|key| key.starts_with("managed-by-k8s-ingress"))
+        })
+    }
+
+    fn fill(&self, found: crate::finding::Finding, pool: &str) -> crate::finding::Finding {
+        let found = match self.is_managed() {
+            true => found.fixed_by(
+                fix(
+                    Owner::Controller,
+                    "Give the ingress a rule for `/` with a service that has ready endpoints; the \
+                     controller then writes a pool with servers.",
+                )
+                .run("kubectl get ingress,endpoints -A")
+                .risking("An edit by az is reverted by the controller's next write."),
+            ),
+            false => found,
+        };
+        let target = self.evidence.endpoints.iter().flatten();
+        let target = target.flat_map(|one| &one.addresses).next();
+        let servers = target.map_or("ADDRESS", String::as_str);
+        found.fixed_by(
+            fix(
+                Owner::Gateway,
+                format!("Put the servers into the pool {pool}."),
+            )
+            .run(
+                self.commands
+                    .part("address-pool update", pool, &format!("--servers {servers}")),
+            )
+            .verified_by(self.commands.verify_health()),
+        )
+    }
+}

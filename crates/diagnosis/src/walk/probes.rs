@@ -1,0 +1,674 @@
+//! Do the servers answer probes healthily?
+
+use gatewright_arm::Item;
+use gatewright_arm::model::Probe;
+
+use super::{Walk, Weight, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{OBSERVATIONS, State, TcpResult};
+use crate::finding::{Confidence, Finding, Fix};
+use crate::message::Symptom;
+use crate::remedy::{fix, word};
+use crate::site::{DEFAULT_HOST, Target, in_gateway};
+
+/// The path that API Management answers probes under.
+const APIM_PATH: &str = "/status-0123456789abcdef";
+
+/// Names of services that are no API Management, whatever their first label says.
+const OTHER_SERVICES: [&str; 4] = [
+    ".azurewebsites.net",
+    ".azurecontainerapps.io",
+    ".windows.net",
+    ".cloudapp.azure.com",
+];
+
+impl Walk<'_> {
+    /// Whether an observation is of this server: it names it, or the host that it is asked for.
+    fn is_answer_of(&self, one: &crate::evidence::Http, target: &Target<'_>) -> bool {
+        let address = &target.row.address;
+        let others = self.site.targets.iter().map(|other| &other.row.address);
+        let names_other = |text: &str| {
+            others
+                .clone()
+                .any(|other| other != address && text.contains(other.as_str()))
+        };
+        let names_own = one.server.contains(address) || one.request.contains(address);
+        names_own || !names_other(&one.server) && !names_other(&one.request)
+    }
+
+    /// A path that the server was seen to answer healthily.
+    fn good_path(&self, target: &Target<'_>) -> String {
+        let http = self.evidence.observations.http.iter();
+        let mut good = http.filter(|one| {
+            let is_good = one.status.is_some_and(|status| target.counts(status));
+            is_good && self.is_answer_of(one, target)
+        });
+        let seen = good.find_map(|one| path_of(&one.request));
+        let rows = self.evidence.log.iter().flatten();
+        let mut served = rows.filter(|row| {
+            row.server_status == Some(200) && row.server.starts_with(&target.row.address)
+        });
+        let path = seen.or_else(|| served.find_map(|row| path_of(&row.uri)));
+        let path = path.filter(|path| path != target.probed_path());
+        path.unwrap_or_else(|| "/PATH".to_owned())
+    }
+
+    pub(super) fn do_servers_answer_probes(&mut self) {
+        let asked = "Do the servers answer probes as they should?";
+        let is_meant = |symptom: Symptom| {
+            matches!(
+                symptom,
+                Symptom::Status(_) | Symptom::Body | Symptom::TimedOut | Symptom::Closed
+            )
+        };
+        let targets = self.site.targets.iter().enumerate();
+        let failing: Vec<usize> = targets
+            .filter(|(_, target)| target.row.state == State::Unhealthy && is_meant(target.symptom))
+            .map(|(index, _)| index)
+            .collect();
+        if failing.is_empty() {
+            return self.step(asked, "no server says otherwise", "they do");
+        }
+        let mut told = Vec::new();
+        for index in &failing {
+            let found = match self.site.targets.get(*index).map(|target| target.symptom) {
+                Some(Symptom::Status(status)) => self.status(*index, status),
+                Some(Symptom::Body) => self.body(*index),
+                _ => self.slow(*index),
+            };
+            if let Some(found) = found {
+                told.push(found.title.clone());
+                let reach = failing.len();
+                self.find(Weight::Servers, reach, found);
+            }
+        }
+        let seen = told.first().cloned();
+        let seen = seen.unwrap_or_else(|| format!("{} servers do not", failing.len()));
+        self.step(asked, seen, "these servers get no traffic");
+    }
+
+    fn status(&mut self, index: usize, status: Option<u16>) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        if let Some(orphan) = self.orphan(target) {
+            return Some(self.not_attached(target, orphan, status));
+        }
+        if self.is_api_management(target) && target.probed_path() != APIM_PATH {
+            return Some(self.api_management(target));
+        }
+        if let Some(found) = self.restricted(target, status) {
+            let address = target.row.address.clone();
+            if found.confidence == Confidence::Possible {
+                self.ask_for_app(&address);
+            }
+            return Some(found);
+        }
+        if let Some(found) = self.default_host(target, status) {
+            return Some(found);
+        }
+        let cause = match status? {
+            401 | 407 => Cause::Probe401,
+            403 => Cause::Probe403,
+            404 | 410 => Cause::Probe404,
+            300..=399 => Cause::ProbeRedirect,
+            500..=599 => Cause::Probe5xx,
+            _ => Cause::Probe404,
+        };
+        Some(self.plain_status(target, cause, status?))
+    }
+
+    fn plain_status(&self, target: &Target<'_>, cause: Cause, status: u16) -> Finding {
+        let probe = target.probe.map(|probe| probe.name.as_str());
+        let asks = match probe {
+            Some(name) => format!("the probe {name}"),
+            None => "the default probe".to_owned(),
+        };
+        let title = format!(
+            "{} answers {asks} for {} (host {}) with {status}.",
+            target.endpoint(),
+            target.probed_path(),
+            target.probed_host()
+        );
+        // Without a word about hosts, a server may well have the page for another one.
+        let is_sure = target.probed_host() != DEFAULT_HOST || status >= 500;
+        let confidence = match status {
+            401 | 403 | 404 | 410 | 300..=399 | 500..=599 if is_sure => Confidence::Certain,
+            _ => Confidence::Likely,
+        };
+        let mut found = finding(cause, confidence, title)
+            .because([self.because(&target.row.place, format!("it answers with {status}"))]);
+        if let Some(probe) = target.probe {
+            let place = in_gateway(probe.pointer_to("path"));
+            found = found.because([self.because(&place, "what the probe asks for")]);
+        }
+        let mut fixes = vec![self.mend_probe(target, status)];
+        if status >= 400 {
+            fixes.push(
+                fix(
+                    Owner::Backend,
+                    format!(
+                        "Or have the backend answer {} with 200.",
+                        target.probed_path()
+                    ),
+                )
+                .run(ask_it(target)),
+            );
+        }
+        found.fixes = fixes;
+        found
+    }
+
+    /// A probe that asks for what is there, or counts what comes.
+    fn mend_probe(&self, target: &Target<'_>, status: u16) -> Fix {
+        let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
+        let verify = self.commands.verify_health();
+        let Some(probe) = target.probe else {
+            let protocol = if target.is_encrypted() {
+                "Https"
+            } else {
+                "Http"
+            };
+            let create = format!(
+                "--protocol {protocol} --host {} --path {} --interval 30 --timeout 30 --threshold \
+                 3",
+                word(&target.probed_host()),
+                word(&self.good_path(target))
+            );
+            return fix(
+                Owner::Gateway,
+                "Give the setting a probe for a path that the backend answers with 200.",
+            )
+            .run(self.commands.part("probe create", "health", &create))
+            .run(
+                self.commands
+                    .part("http-settings update", setting, "--probe health"),
+            )
+            .verified_by(verify);
+        };
+        match status {
+            401 | 300..=399 => fix(
+                Owner::Gateway,
+                format!("Count {status} as healthy where that is what a healthy backend answers."),
+            )
+            .run(self.commands.part(
+                "probe update",
+                &probe.name,
+                &format!("--match-status-codes 200-399 {status}"),
+            ))
+            .risking("A backend that answers so for another reason counts as healthy too.")
+            .verified_by(verify),
+            _ => fix(
+                Owner::Gateway,
+                "Probe a path that the backend answers with 200.",
+            )
+            .run(self.commands.part(
+                "probe update",
+                &probe.name,
+                &format!("--path {}", word(&self.good_path(target))),
+            ))
+            .verified_by(verify),
+        }
+    }
+
+    /// The probe that the setting should refer to, and that nobody refers to.
+    fn orphan(&self, target: &Target<'_>) -> Option<&Item<Probe>> {
+        let setting = target.setting?;
+        if setting.properties.probe.is_some() {
+            return None;
+        }
+        let properties = &self.evidence.gateway.properties;
+        let used: Vec<&str> = properties
+            .backend_http_settings_collection
+            .iter()
+            .filter_map(|one| one.properties.probe.as_ref())
+            .map(|reference| crate::evidence::view::last_part(&reference.id))
+            .collect();
+        let is_meant = |probe: &&Item<Probe>| {
+            let own = &probe.properties;
+            let host = own.host.as_deref().filter(|host| !host.is_empty());
+            let asked = target.live_host();
+            let known = asked.clone().or_else(|| self.client_host(target, &[]));
+            let is_host = host.is_none_or(|host| {
+                host.eq_ignore_ascii_case(&target.row.address)
+                    || known
+                        .as_deref()
+                        .is_none_or(|known| known.eq_ignore_ascii_case(host))
+            });
+            let path = own.path.as_deref().unwrap_or("/");
+            let is_bad = self.evidence.observations.http.iter().any(|one| {
+                let is_seen = path_of(&one.request).as_deref() == Some(path);
+                is_seen && one.status.is_some_and(|status| !target.counts(status))
+            });
+            let is_protocol = own.protocol.is_none() || own.protocol == setting.properties.protocol;
+            let same = is_protocol && is_host && !is_bad;
+            let is_free = !used.iter().any(|name| probe.is_named(name));
+            same && is_free && own.path.as_deref().is_some_and(|path| path != "/")
+        };
+        properties.probes.iter().find(is_meant)
+    }
+
+    fn not_attached(
+        &self,
+        target: &Target<'_>,
+        orphan: &Item<Probe>,
+        status: Option<u16>,
+    ) -> Finding {
+        let setting = target.setting.map_or("", |one| one.name.as_str());
+        let path = orphan.properties.path.as_deref().unwrap_or("/");
+        let title = format!(
+            "The backend setting {setting} does not refer to the probe {} ({path}): the default \
+             probe \
+             asks for / and gets {}.",
+            orphan.name,
+            status.map_or_else(|| "no good answer".to_owned(), |status| status.to_string())
+        );
+        let mut because = vec![
+            self.because(&target.row.place, "what the default probe gets"),
+            self.because(
+                &in_gateway(orphan.pointer()),
+                "no setting refers to this probe",
+            ),
+        ];
+        if let Some(setting) = target.setting {
+            because.push(self.because(&in_gateway(setting.pointer()), "it refers to no probe"));
+        }
+        finding(Cause::ProbeNotAttached, Confidence::Certain, title)
+            .because(because)
+            .fixed_by(
+                fix(
+                    Owner::Gateway,
+                    format!("Have {setting} use the probe {}.", orphan.name),
+                )
+                .run(self.commands.part(
+                    "http-settings update",
+                    setting,
+                    &format!("--probe {}", word(&orphan.name)),
+                ))
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    fn is_api_management(&self, target: &Target<'_>) -> bool {
+        let names = [target.row.address.clone(), target.probed_host()];
+        let mut names = names.iter().map(|name| name.to_lowercase());
+        names.any(|name| {
+            let is_named = name.split(['.', '-']).any(|part| part == "apim");
+            let is_another = OTHER_SERVICES.iter().any(|suffix| name.ends_with(suffix));
+            name.ends_with(".azure-api.net") || is_named && !is_another
+        })
+    }
+
+    fn api_management(&self, target: &Target<'_>) -> Finding {
+        let title = format!(
+            "{} is API Management, which answers probes under {APIM_PATH} alone; they ask for {}.",
+            target.row.address,
+            target.probed_path()
+        );
+        let mend = match target.probe {
+            Some(probe) => fix(Owner::Gateway, format!("Probe {APIM_PATH}.")).run(
+                self.commands
+                    .part("probe update", &probe.name, &format!("--path {APIM_PATH}")),
+            ),
+            None => {
+                let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
+                let host = word(&target.probed_host());
+                let more = format!("--protocol Https --host {host} --path {APIM_PATH}");
+                fix(Owner::Gateway, format!("Probe {APIM_PATH}."))
+                    .run(self.commands.part("probe create", "apim", &more))
+                    .run(
+                        self.commands
+                            .part("http-settings update", setting, "--probe apim"),
+                    )
+            }
+        };
+        finding(Cause::ApimProbePath, Confidence::Certain, title)
+            .because([self.because(&target.row.place, "what the probe gets")])
+            .fixed_by(mend.verified_by(self.commands.verify_health()))
+    }
+
+    /// An App Service, or another service of the platform, that lets the gateway not in.
+    fn restricted(&self, target: &Target<'_>, status: Option<u16>) -> Option<Finding> {
+        if status != Some(403) {
+            return None;
+        }
+        let address = target.row.address.to_lowercase();
+        let host = target.probed_host();
+        let app = self
+            .evidence
+            .web_apps
+            .iter()
+            .find(|app| app.answers_to(&address) || app.answers_to(&host));
+        if let Some(app) = app {
+            if app.is_stopped() {
+                return Some(self.stopped_app(target, &app.name, &app.place.clone()));
+            }
+            let (lets_in, decides) = app.decides_on(&self.subnet_id())?;
+            if lets_in {
+                return None;
+            }
+            let title = format!(
+                "The access restrictions of the App Service {} do not let the gateway in ({}): it \
+                 answers 403.",
+                app.name, decides.name
+            );
+            let says = format!("the restriction {} decides", decides.name);
+            return Some(
+                finding(
+                    Cause::AppServiceAccessRestriction,
+                    Confidence::Certain,
+                    title,
+                )
+                .because([
+                    self.because(&target.row.place, "the probe gets 403"),
+                    self.because(&decides.place, says),
+                ])
+                .fixed_by(self.let_in(&app.name)),
+            );
+        }
+        if address.ends_with(".azurewebsites.net") && app.is_none() {
+            let title = format!("The App Service {address} answers 403 to the probe.");
+            return Some(finding(Cause::Probe403, Confidence::Possible, title));
+        }
+        let platform = [
+            ".blob.core.windows.net",
+            ".web.core.windows.net",
+            ".vault.azure.net",
+        ];
+        let is_of_platform = platform.iter().any(|suffix| address.ends_with(suffix));
+        is_of_platform.then(|| {
+            let title = format!(
+                "The firewall of {address} does not let the gateway in: it \
+                                 answers 403."
+            );
+            finding(Cause::PaasAccessRestriction, Confidence::Likely, title)
+                .because([self.because(&target.row.place, "the probe gets 403")])
+                .fixed_by(self.let_in_at(&address))
+        })
+    }
+
+    fn ask_for_app(&mut self, address: &str) {
+        let app = word(address.split('.').next().unwrap_or_default());
+        self.need(
+            "webapp.json",
+            "its access restrictions, or that it is stopped, look the same to a probe",
+            format!("az webapp list --query \"[?name=='{app}'] | [0]\" -o json > webapp.json"),
+        );
+    }
+
+    /// A rule of the service's own firewall.
+    fn let_in_at(&self, address: &str) -> Fix {
+        let name = word(address.split('.').next().unwrap_or_default());
+        let subnet = word(&self.subnet_id());
+        let group = word(self.commands.group());
+        let command = match address.ends_with(".vault.azure.net") {
+            true => format!("az keyvault network-rule add --name {name} --subnet {subnet}"),
+            false => format!(
+                "az storage account network-rule add -g {group} --account-name {name} --subnet \
+                 {subnet}"
+            ),
+        };
+        fix(
+            Owner::Backend,
+            "Let the gateway's subnet in at the service's firewall.",
+        )
+        .run(command)
+        .risking("The subnet needs the service's endpoint; everything else in it gets in too.")
+        .verified_by(self.commands.verify_health())
+    }
+
+    fn stopped_app(
+        &self,
+        target: &Target<'_>,
+        app: &str,
+        place: &crate::evidence::Place,
+    ) -> Finding {
+        let title = format!("The App Service {app} is stopped, and answers 403 to everything.");
+        finding(Cause::Probe403, Confidence::Certain, title)
+            .because([
+                self.because(&target.row.place, "the probe gets 403"),
+                self.because(place, "it is stopped"),
+            ])
+            .fixed_by(
+                fix(Owner::Backend, "Start the App Service.")
+                    .run(format!(
+                        "az webapp start -g {} -n {}",
+                        word(self.commands.group()),
+                        word(app)
+                    ))
+                    .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    /// The id of the subnet that the gateway is in.
+    pub(super) fn subnet_id(&self) -> String {
+        let places = self
+            .evidence
+            .gateway
+            .properties
+            .gateway_ip_configurations
+            .iter();
+        let mut subnets = places.filter_map(|one| one.properties.subnet.as_ref());
+        subnets.next().map(|one| one.id.clone()).unwrap_or_default()
+    }
+
+    fn let_in(&self, app: &str) -> Fix {
+        let subnet = self.subnet_id();
+        fix(Owner::Backend, "Let the gateway's subnet in.")
+            .run(format!(
+                "az webapp config access-restriction add -g {} -n {} --rule-name appgw --action \
+                 Allow \
+                 --priority 100 --subnet {}",
+                word(self.commands.group()),
+                word(app),
+                word(&subnet)
+            ))
+            .risking("Everything else in that subnet gets in too.")
+            .verified_by(self.commands.verify_health())
+    }
+
+    /// A backend that does not answer to the host that probes ask for without a word.
+    fn default_host(&self, target: &Target<'_>, status: Option<u16>) -> Option<Finding> {
+        let host = target.probed_host();
+        if host != DEFAULT_HOST && host != "localhost" {
+            return None;
+        }
+        let shared = [
+            ".azurewebsites.net",
+            ".azurecontainerapps.io",
+            ".azurefd.net",
+            ".web.core.windows.net",
+        ];
+        let address = target.row.address.to_lowercase();
+        let is_shared = shared.iter().any(|suffix| address.ends_with(suffix));
+        let mut http = self.evidence.observations.http.iter();
+        let good = http.find(|one| {
+            let is_good = one.status.is_some_and(|status| target.counts(status));
+            let is_own = self.is_answer_of(one, target);
+            is_good && is_own && !one.request.contains(DEFAULT_HOST)
+        });
+        let is_misdirected = matches!(status, Some(400 | 421));
+        if !is_shared && good.is_none() && !is_misdirected {
+            return None;
+        }
+        let title = format!(
+            "Probes ask {} for the host {host}, which it does not answer to: it says {}.",
+            target.row.address,
+            status.map_or_else(|| "no".to_owned(), |status| status.to_string())
+        );
+        let mut because = vec![self.because(&target.row.place, "what the probe gets")];
+        because.extend(good.map(|one| self.because(&one.place, "another host is answered")));
+        let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
+        let is_name = address.parse::<std::net::IpAddr>().is_err();
+        let more = match is_name {
+            true => "--host-name-from-backend-pool true".to_owned(),
+            false => format!("--host-name {}", word(&self.known_host(target, good))),
+        };
+        let confidence = match good.is_some() || is_shared {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        Some(
+            finding(Cause::DefaultProbeHost, confidence, title)
+                .because(because)
+                .fixed_by(
+                    fix(
+                        Owner::Gateway,
+                        "Give the setting the host that the backend answers to.",
+                    )
+                    .run(self.commands.part("http-settings update", setting, &more))
+                    .risking("Live requests ask for that host too.")
+                    .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+
+    /// A host that the backend is known to answer to: as it was asked, or as listeners have it.
+    fn known_host(&self, target: &Target<'_>, good: Option<&crate::evidence::Http>) -> String {
+        let asked = good.and_then(|one| {
+            let (_, host) = one.request.split_once("Host:")?;
+            host.split_whitespace().next().map(str::to_owned)
+        });
+        let of_listener = || self.client_host(target, &[]);
+        asked
+            .or_else(of_listener)
+            .unwrap_or_else(|| "HOST".to_owned())
+    }
+
+    fn body(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let wanted = target
+            .probe
+            .and_then(|probe| probe.properties.r#match.as_ref());
+        let wanted = wanted.and_then(|one| one.body.clone()).unwrap_or_default();
+        let title = format!(
+            "The page of {} under {} does not have the text {wanted:?} that the probe looks for.",
+            target.endpoint(),
+            target.probed_path()
+        );
+        let mut found = finding(Cause::BodyMismatch, Confidence::Certain, title)
+            .because([self.because(&target.row.place, "the text is not in the answer")]);
+        if let Some(probe) = target.probe {
+            let place = in_gateway(probe.pointer_to("match/body"));
+            found = found
+                .because([self.because(&place, "what the probe looks for; letter case counts")])
+                .fixed_by(
+                    fix(
+                        Owner::Gateway,
+                        "Look for a text that is in the page, or for none.",
+                    )
+                    .run(
+                        self.commands
+                            .part("probe update", &probe.name, "--set match.body=''"),
+                    )
+                    .verified_by(self.commands.verify_health()),
+                );
+        }
+        Some(found.fixed_by(fix(Owner::Backend, "See what the page has.").run(ask_it(target))))
+    }
+
+    /// Too slow for the probe, where it can be connected to at all.
+    fn slow(&mut self, index: usize) -> Option<Finding> {
+        if self.is_explained(Weight::Requests) {
+            return None;
+        }
+        let target = self.site.targets.get(index)?;
+        let timeout = target.probe_timeout();
+        let address = target.row.address.clone();
+        let port = target.probed_port();
+        let slow = self.evidence.log.iter().flatten().find(|row| {
+            let is_own = row.server.starts_with(&address);
+            is_own
+                && row
+                    .server_latency
+                    .or(row.time_taken)
+                    .is_some_and(|time| time > f64::from(timeout))
+        });
+        let tcp = self.evidence.observations.tcp.iter();
+        let mut own = tcp.filter(|one| one.host == address && one.port == port);
+        let open = own.find(|one| one.result == TcpResult::Open);
+        let http = self.evidence.observations.http.iter();
+        let mut own = http.filter(|one| one.server.contains(&address) && one.status.is_some());
+        let answered = own.next();
+        let places: Vec<_> = slow
+            .map(|row| {
+                (
+                    row.place.clone(),
+                    "an answer took longer than the probe waits",
+                )
+            })
+            .into_iter()
+            .chain(open.map(|one| (one.place.clone(), "the port is open")))
+            .chain(answered.map(|one| (one.place.clone(), "it answers, given the time")))
+            .collect();
+        if places.is_empty() {
+            let endpoint = target.endpoint();
+            let command = format!(
+                "curl -sv -m 120 -o /dev/null -w '%{{time_total}}\\n' {}",
+                ask_url(target)
+            );
+            let why = format!(
+                "whether {endpoint} is slow or cannot be reached looks the same to a probe"
+            );
+            self.need(OBSERVATIONS, &why, command);
+            return None;
+        }
+        let title = format!(
+            "{} answers, and takes longer than the {timeout} s that the probe waits.",
+            target.endpoint()
+        );
+        let because: Vec<_> = places
+            .iter()
+            .map(|(place, says)| self.because(place, *says))
+            .collect();
+        let mend = match target.probe {
+            Some(probe) => fix(Owner::Gateway, "Wait longer.").run(self.commands.part(
+                "probe update",
+                &probe.name,
+                "--timeout 120 --interval 120",
+            )),
+            None => self.mend_probe(target, 0),
+        };
+        Some(
+            finding(Cause::ProbeTimeoutTooShort, Confidence::Likely, title)
+                .because([self.because(&target.row.place, "the probe's time was over")])
+                .because(because)
+                .fixed_by(mend.verified_by(self.commands.verify_health()))
+                .fixed_by(
+                    fix(Owner::Backend, "Or probe a page that is answered at once.")
+                        .run(ask_it(target)),
+                ),
+        )
+    }
+}
+
+/// The path of a request such as `GET https://a.test/up?x=1`.
+fn path_of(request: &str) -> Option<String> {
+    let target = request.split_whitespace().find(|word| word.contains('/'))?;
+    let path = match target.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => target,
+    };
+    let path = path.split(['?', '#']).next()?;
+    path.starts_with('/').then(|| path.to_owned())
+}
+
+fn ask_url(target: &Target<'_>) -> String {
+    let scheme = if target.is_encrypted() {
+        "https"
+    } else {
+        "http"
+    };
+    word(&format!(
+        "{scheme}://{}{}",
+        target.endpoint(),
+        target.probed_path()
+    ))
+}
+
+/// What a probe does, by hand.
+fn ask_it(target: &Target<'_>) -> String {
+    format!(
+        "curl -isk -H {} {}",
+        word(&format!("Host: {}", target.probed_host())),
+        ask_url(target)
+    )
+}

@@ -1,0 +1,581 @@
+//! Can the gateway connect to its servers?
+
+use std::net::IpAddr;
+
+use gatewright_arm::model::Probe;
+use gatewright_arm::{Item, ResourceId};
+use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Outcome};
+
+use super::{Walk, Weight, finding, listed};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{OBSERVATIONS, Place, State, Tcp, TcpResult};
+use crate::finding::{Because, Confidence, Finding, Fix};
+use crate::message::Symptom;
+use crate::remedy::{fix, word};
+
+/// Ports of services that no gateway leads to: that one is open says nothing about the application.
+const OTHER_PORTS: [u16; 15] = [
+    22, 25, 53, 111, 135, 139, 445, 1433, 3306, 3389, 5432, 5985, 5986, 6379, 27_017,
+];
+
+impl Walk<'_> {
+    pub(super) fn can_servers_be_connected_to(&mut self) {
+        let asked = "Can the gateway connect to its servers?";
+        let targets = self.site.targets.iter().enumerate();
+        let is_meant =
+            |symptom: Symptom| matches!(symptom, Symptom::NotConnected | Symptom::TimedOut);
+        let failing: Vec<usize> = targets
+            .filter(|(_, target)| target.row.state != State::Healthy && is_meant(target.symptom))
+            .map(|(index, _)| index)
+            .collect();
+        if failing.is_empty() {
+            return self.step(asked, "no server says otherwise", "it can");
+        }
+        let count = failing.len();
+        let mut told = 0;
+        for index in failing {
+            if let Some((found, weight)) = self.obstacle(index) {
+                told += 1;
+                self.find(weight, count, found);
+            }
+        }
+        let therefore = match told {
+            0 => "nothing here says why",
+            _ => "what keeps it from them is known",
+        };
+        self.step(
+            asked,
+            format!("{count} servers cannot be reached in time"),
+            therefore,
+        );
+    }
+
+    fn obstacle(&mut self, index: usize) -> Option<(Finding, Weight)> {
+        let found = self
+            .denied_on_the_way(index)
+            .or_else(|| self.stale_target(index))
+            .or_else(|| self.unroutable(index))
+            .or_else(|| self.returns_elsewhere(index))
+            .or_else(|| self.by_measurement(index))
+            .or_else(|| self.by_endpoints(index));
+        if found.is_none() {
+            self.ask_for_reach(index);
+        }
+        found.map(|found| (found, Weight::Servers))
+    }
+
+    /// Routes that lead one direction over an appliance explain packets that vanish.
+    fn returns_elsewhere(&self, index: usize) -> Option<Finding> {
+        let address = self.site.targets.get(index)?.row.address.clone();
+        self.asymmetry(&address)
+    }
+
+    fn reported(&self, index: usize) -> Vec<Because> {
+        let target = self.site.targets.get(index);
+        target
+            .map(|target| self.because(&target.row.place, "its probe gets no connection"))
+            .into_iter()
+            .collect()
+    }
+
+    /// A rule, or a route that leads nowhere.
+    fn denied_on_the_way(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let port = target.probed_port()?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let flow = Flow::tcp(subnet, address, port);
+        let verdict = policy.evaluate(&flow);
+        let endpoint = format!("{address}:{port}");
+        match verdict.outcome() {
+            Outcome::Denied(decision) => Some(self.denied(index, &decision, (address, port))),
+            Outcome::Dropped(effective) if effective.user_table().is_none() => {
+                Some(self.nowhere(index, &endpoint, &effective.route.prefix.to_string()))
+            }
+            Outcome::Dropped(effective) => Some(self.dropped(index, &effective, &endpoint)),
+            Outcome::Allowed => {
+                self.rule_out(
+                    Cause::NsgBackendDeny,
+                    format!("the rules and routes that are known let {endpoint} through"),
+                );
+                None
+            }
+        }
+    }
+
+    fn denied(
+        &self,
+        index: usize,
+        decision: &Decision<'_>,
+        (address, port): (IpAddr, u16),
+    ) -> Finding {
+        let (group, rule) = (&decision.group.name, &decision.rule.name);
+        let endpoint = format!("{address}:{port}");
+        let title = format!(
+            "The rule {rule} (priority {}) of the security group {group} at the subnet {} denies \
+             {endpoint}.",
+            decision.rule.priority, decision.subnet.name
+        );
+        let confidence = match decision.is_certain() {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        let place = self.rule_place(group, rule);
+        finding(Cause::NsgBackendDeny, confidence, title)
+            .because(self.reported(index))
+            .because([self.because(&place, format!("it denies {endpoint}"))])
+            .fixed_by(self.allow(decision, (address, port)))
+    }
+
+    /// A rule before the one that denies.
+    fn allow(&self, decision: &Decision<'_>, (address, port): (IpAddr, u16)) -> Fix {
+        let rule = decision.rule;
+        let summary = format!(
+            "Let the gateway's subnet reach port {port}, before {}.",
+            rule.name
+        );
+        let allow = fix(Owner::Network, summary).verified_by(self.commands.verify_health());
+        let others = decision.group.rules(rule.direction);
+        let is_free = |priority: &u32| others.iter().all(|one| one.priority != *priority);
+        let before = (100..rule.priority.min(4097)).find(is_free);
+        let (allow, priority) = match before {
+            Some(priority) => (allow, priority),
+            None => (self.move_behind(allow, decision), rule.priority),
+        };
+        let source = self.evidence.policy().map(|(policy, subnet)| {
+            let prefixes = policy
+                .subnet(subnet)
+                .prefixes
+                .iter()
+                .map(ToString::to_string);
+            prefixes.collect::<Vec<_>>().join(" ")
+        });
+        let id = ResourceId::parse(&decision.group.resource_id).ok();
+        let resource_group = id.as_ref().and_then(|id| id.resource_group());
+        allow.run(format!(
+            "az network nsg rule create -g {} --nsg-name {} -n Allow-AppGW-Backend-{port} \
+             --priority {priority} --direction {:?} --access Allow --protocol Tcp \
+             --source-address-prefixes {} --source-port-ranges '*' --destination-address-prefixes \
+             {address} \
+             --destination-port-ranges {port}",
+            word(resource_group.unwrap_or(self.commands.group())),
+            word(&decision.group.name),
+            rule.direction,
+            source.unwrap_or_default()
+        ))
+    }
+
+    /// Where no number is free before a rule, it goes behind the others.
+    fn move_behind(&self, fix: Fix, decision: &Decision<'_>) -> Fix {
+        let rule = decision.rule;
+        let others = decision.group.rules(rule.direction);
+        let is_free = |priority: &u32| others.iter().all(|one| one.priority != *priority);
+        let Some(free) = (rule.priority + 1..=4096).find(is_free) else {
+            return fix;
+        };
+        let id = ResourceId::parse(&decision.group.resource_id).ok();
+        let resource_group = id.as_ref().and_then(|id| id.resource_group());
+        fix.run(format!(
+            "az network nsg rule update -g {} --nsg-name {} -n {} --priority {free}",
+            word(resource_group.unwrap_or(self.commands.group())),
+            word(&decision.group.name),
+            word(&rule.name)
+        ))
+    }
+
+    fn dropped(&self, index: usize, effective: &EffectiveRoute<'_>, endpoint: &str) -> Finding {
+        let table = effective.user_table();
+        let table = table.map(|table| table.name.clone()).unwrap_or_default();
+        let route = effective.route.name.clone();
+        let title = format!(
+            "The route {route} ({}) of {table} leads {endpoint} nowhere.",
+            effective.route.prefix
+        );
+        let place = self.route_place(&table, &route);
+        let mend = fix(Owner::Network, format!("Remove the route {route}."))
+            .run(format!(
+                "az network route-table route delete -g {} --route-table-name {} -n {}",
+                word(self.commands.group()),
+                word(&table),
+                word(&route)
+            ))
+            .verified_by(self.commands.verify_health());
+        finding(Cause::MissingRoute, Confidence::Certain, title)
+            .because(self.reported(index))
+            .because([self.because(&place, "its next hop is None")])
+            .fixed_by(mend)
+    }
+
+    /// No network that is known has the address, and nothing leads beyond them.
+    fn nowhere(&self, index: usize, endpoint: &str, prefix: &str) -> Finding {
+        let title = format!(
+            "No network that the gateway's is peered with has {endpoint}: packets for {prefix} are \
+             dropped."
+        );
+        let network = self
+            .evidence
+            .policy()
+            .map(|(policy, subnet)| policy.network(policy.subnet(subnet).network).name.clone());
+        let network = network.unwrap_or_else(|| "VNET".to_owned());
+        finding(Cause::UnroutableAddress, Confidence::Likely, title)
+            .because(self.reported(index))
+            .fixed_by(
+                fix(
+                    Owner::Network,
+                    "Peer the gateway's network with the one that has the address, in both \
+                     directions; or correct the address in the pool.",
+                )
+                .run(format!(
+                    "az network vnet peering create -g {} --vnet-name {} -n to-backend \
+                     --remote-vnet REMOTE-VNET-ID --allow-vnet-access",
+                    word(self.commands.group()),
+                    word(&network)
+                ))
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    /// The addresses of a member: itself, or what its name was seen to have.
+    pub(super) fn addresses_of(&self, member: &str) -> Vec<IpAddr> {
+        if let Ok(address) = member.parse() {
+            return vec![address];
+        }
+        let dns = self.evidence.observations.dns.iter();
+        let own = dns.filter(|one| one.name.eq_ignore_ascii_case(member));
+        let answers = own.flat_map(|one| &one.answers);
+        answers.filter_map(|answer| answer.parse().ok()).collect()
+    }
+
+    /// An address of the pool that nothing behind it has.
+    pub(super) fn stale_target(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address = target.row.address.clone();
+        let (known, place): (Vec<String>, Place) = self.behind_the_pool(&target.row.pool)?;
+        if known.is_empty() || known.contains(&address) || address.parse::<IpAddr>().is_err() {
+            return None;
+        }
+        let title = format!(
+            "The pool {} has {address}, which nothing behind it has any more: there are {}.",
+            target.row.pool,
+            listed(&known)
+        );
+        let pool = target
+            .pool
+            .map_or(target.row.pool.as_str(), |pool| pool.name.as_str());
+        let servers = known.join(" ");
+        let update =
+            self.commands
+                .part("address-pool update", pool, &format!("--servers {servers}"));
+        let because = self.because(&place, "what is there now");
+        let mut found = finding(Cause::StaleBackendTargets, Confidence::Likely, title)
+            .because(self.reported(index))
+            .because([because]);
+        if self.is_managed() {
+            found = found.fixed_by(
+                fix(
+                    Owner::Controller,
+                    "Have the controller write the gateway anew.",
+                )
+                .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment")
+                .risking("An edit by az is reverted by the controller's next write."),
+            );
+        }
+        Some(
+            found.fixed_by(
+                fix(
+                    Owner::Gateway,
+                    "Give the pool the addresses that are there.",
+                )
+                .run(update)
+                .verified_by(self.commands.verify_health()),
+            ),
+        )
+    }
+
+    fn behind_the_pool(&self, pool: &str) -> Option<(Vec<String>, Place)> {
+        let pool = pool.to_lowercase();
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        let all: Vec<_> = endpoints.filter(|one| !one.addresses.is_empty()).collect();
+        // Of a whole cluster, those of the pool's own service.
+        let is_named =
+            |service: &str| !service.is_empty() && pool.contains(&service.to_lowercase());
+        let own = all
+            .iter()
+            .copied()
+            .filter(|one| all.len() == 1 || is_named(&one.service));
+        let mut endpoints = own.peekable();
+        if let Some(first) = endpoints.peek().map(|one| one.place.clone()) {
+            return Some((
+                endpoints.flat_map(|one| one.addresses.clone()).collect(),
+                first,
+            ));
+        }
+        let instances = self.evidence.instances.iter().flatten();
+        let mut instances = instances.filter(|one| !one.addresses.is_empty()).peekable();
+        let first = instances.peek().map(|one| one.place.clone())?;
+        Some((
+            instances.flat_map(|one| one.addresses.clone()).collect(),
+            first,
+        ))
+    }
+
+    /// An address that nothing on any network can have.
+    fn unroutable(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address: IpAddr = target.row.address.parse().ok()?;
+        let why = match address {
+            IpAddr::V4(ip) if ip.is_loopback() => "it is the gateway's own loopback",
+            IpAddr::V4(ip) if ip.is_link_local() => "it is link-local",
+            IpAddr::V4(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => {
+                "it is no address of a server"
+            }
+            IpAddr::V6(_) => "backends have IPv4 addresses alone",
+            IpAddr::V4(_) => return None,
+        };
+        let title = format!("Nothing reachable can have the address {address}: {why}.");
+        let pool = target.row.pool.clone();
+        Some(
+            finding(Cause::UnroutableAddress, Confidence::Certain, title)
+                .because(self.reported(index))
+                .fixed_by(
+                    fix(
+                        Owner::Gateway,
+                        format!("Give the pool {pool} the server's address in its network."),
+                    )
+                    .run(
+                        self.commands
+                            .part("address-pool update", &pool, "--servers ADDRESS"),
+                    )
+                    .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+
+    /// What somebody's connections came to.
+    fn by_measurement(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (host, port) = (target.row.address.clone(), target.probed_port()?);
+        let addresses: Vec<String> = self
+            .addresses_of(&host)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let tcp = self.evidence.observations.tcp.iter();
+        let own: Vec<_> = tcp
+            .filter(|one| one.host.eq_ignore_ascii_case(&host) || addresses.contains(&one.host))
+            .cloned()
+            .collect();
+        let at = |wanted: bool, result: TcpResult| {
+            let mut found = own.iter();
+            found
+                .find(|one| (one.port == Some(port)) == wanted && one.result == result)
+                .cloned()
+        };
+        let is_of_web = |one: &Tcp| one.port.is_some_and(|port| !OTHER_PORTS.contains(&port));
+        let mut others = own.iter().filter(|one| one.port != Some(port));
+        let open_elsewhere = others.find(|one| one.result == TcpResult::Open && is_of_web(one));
+        let open_elsewhere = open_elsewhere.cloned();
+        if let Some(refused) = at(true, TcpResult::Refused) {
+            let because = [self.because(&refused.place, format!("nothing listens on port {port}"))];
+            return Some(match open_elsewhere {
+                Some(open) => self
+                    .wrong_port(index, port, open.port.unwrap_or_default(), &open.place)
+                    .because(because),
+                None => self.not_listening(index, port).because(because),
+            });
+        }
+        let is_of_gateway = |from: &str| {
+            from.to_lowercase().contains("gateway") || from.to_lowercase().contains("appgw")
+        };
+        let times_out = own.iter().find(|one| {
+            one.port == Some(port)
+                && one.result == TcpResult::TimedOut
+                && (is_of_gateway(&one.from) || one.from.is_empty())
+        })?;
+        let opens = own.iter().find(|one| {
+            one.port == Some(port) && one.result == TcpResult::Open && !is_of_gateway(&one.from)
+        });
+        let is_let_through = self
+            .ruled_out
+            .iter()
+            .any(|one| one.cause == Cause::NsgBackendDeny);
+        let opens = opens.filter(|_| is_let_through)?;
+        let title = format!(
+            "A firewall on {host} drops what comes from the gateway's subnet: port {port} is open \
+             to {}, and the network lets the gateway through.",
+            opens.from
+        );
+        let because = [
+            self.because(&times_out.place, "packets from the gateway's subnet vanish"),
+            self.because(&opens.place, "the port is open to its neighbours"),
+        ];
+        let prefixes = self.evidence.policy().map(|(policy, subnet)| {
+            policy
+                .subnet(subnet)
+                .prefixes
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        });
+        let source = prefixes.unwrap_or_default().join(" ");
+        Some(
+            finding(Cause::HostFirewall, Confidence::Likely, title)
+                .because(self.reported(index))
+                .because(because)
+                .fixed_by(
+                    fix(
+                        Owner::Backend,
+                        format!("Let {source} in on port {port} at the server's firewall."),
+                    )
+                    .run(format!(
+                        "sudo ufw allow proto tcp from {source} to any port {port}"
+                    ))
+                    .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+
+    /// What Kubernetes says that the pods listen on.
+    fn by_endpoints(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (address, port) = (target.row.address.clone(), target.probed_port()?);
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        let own = endpoints.filter(|one| one.addresses.contains(&address));
+        let own: Vec<_> = own.filter(|one| !one.ports.is_empty()).cloned().collect();
+        let is_known = own.iter().any(|one| one.ports.contains(&port));
+        let first = own.first().filter(|_| !is_known)?;
+        let right = *first.ports.first()?;
+        Some(self.wrong_port(index, port, right, &first.place.clone()))
+    }
+
+    fn wrong_port(&self, index: usize, port: u16, right: u16, place: &Place) -> Finding {
+        let Some(target) = self.site.targets.get(index) else {
+            return finding(
+                Cause::WrongPort,
+                Confidence::Likely,
+                Cause::WrongPort.means(),
+            );
+        };
+        let setting = target
+            .setting
+            .map_or(target.row.setting.as_str(), |one| one.name.as_str());
+        let title = format!(
+            "{} listens on port {right}, and the backend setting {setting} uses port {port}, where \
+             nothing listens.",
+            target.row.address
+        );
+        let mut found = finding(Cause::WrongPort, Confidence::Certain, title)
+            .because(self.reported(index))
+            .because([self.because(place, format!("port {right} is open"))]);
+        if let Some(setting) = target.setting {
+            let place = crate::site::in_gateway(setting.pointer_to("port"));
+            let says = format!("requests go to port {}", target.port().unwrap_or(port));
+            found = found.because([self.because(&place, says)]);
+        }
+        let service = self.service_of(&target.row.address);
+        if self.is_managed() {
+            found = found.fixed_by(
+                fix(
+                    Owner::Controller,
+                    format!(
+                        "Set the service's targetPort to {right}, or to the name of the \
+                         container's port."
+                    ),
+                )
+                .run(format!(
+                    "kubectl patch service {service} --type=json -p='[{{\"op\":\"replace\",\
+                     \"path\":\"/spec/ports/0/targetPort\",\"value\":{right}}}]'"
+                ))
+                .risking("An edit by az is reverted by the controller's next write."),
+            );
+        }
+        let own = target.probe.filter(|probe| probe.properties.port.is_some());
+        if let Some(probe) = own.filter(|_| target.port() != Some(port)) {
+            return self.wrong_probe_port(found, probe, right);
+        }
+        found.fixed_by(
+            fix(Owner::Gateway, format!("Use port {right}."))
+                .run(self.commands.part(
+                    "http-settings update",
+                    setting,
+                    &format!("--port {right}"),
+                ))
+                .verified_by(self.commands.verify_health()),
+        )
+    }
+
+    /// Of a probe that asks another port than requests use.
+    fn wrong_probe_port(&self, found: Finding, probe: &Item<Probe>, right: u16) -> Finding {
+        let place = crate::site::in_gateway(probe.pointer_to("port"));
+        found
+            .because([self.because(&place, "the port that probes go to")])
+            .fixed_by(
+                fix(
+                    Owner::Gateway,
+                    format!("Probe port {right}, as requests use it."),
+                )
+                .run(
+                    self.commands
+                        .part("probe update", &probe.name, &format!("--port {right}")),
+                )
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    /// The Kubernetes service behind an address.
+    fn service_of(&self, address: &str) -> String {
+        let mut endpoints = self.evidence.endpoints.iter().flatten();
+        let own = endpoints.find(|one| one.addresses.iter().any(|own| own == address));
+        let name = own
+            .map(|one| one.service.as_str())
+            .filter(|name| !name.is_empty());
+        name.map_or_else(|| "SERVICE".to_owned(), word)
+    }
+
+    fn not_listening(&self, index: usize, port: u16) -> Finding {
+        let address = self
+            .site
+            .targets
+            .get(index)
+            .map_or("", |target| target.row.address.as_str());
+        let title = format!("Nothing listens on port {port} of {address}.");
+        finding(Cause::NotListening, Confidence::Certain, title)
+            .because(self.reported(index))
+            .fixed_by(
+                fix(
+                    Owner::Backend,
+                    format!(
+                        "Start the application on port {port}, at all of the server's addresses."
+                    ),
+                )
+                .run(format!("sudo ss -ltnp 'sport = :{port}'"))
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    fn ask_for_reach(&mut self, index: usize) {
+        let Some(target) = self.site.targets.get(index) else {
+            return;
+        };
+        let endpoint = target.endpoint();
+        let group = word(self.commands.group());
+        self.need(
+            OBSERVATIONS,
+            "whether the port refuses, drops or takes connections tells the causes apart",
+            format!(
+                "az network watcher test-connectivity -g {group} --source-resource VM \
+                 --dest-address {} --dest-port {}   # from a machine of the gateway's network",
+                target.row.address,
+                target.probed_port().unwrap_or_default()
+            ),
+        );
+        if !self.evidence.has("nsgs.json") {
+            let why = format!("a security rule may deny {endpoint}");
+            self.need(
+                "nsgs.json",
+                &why,
+                format!("az network nsg list -g {group} -o json > nsgs.json"),
+            );
+        }
+    }
+}

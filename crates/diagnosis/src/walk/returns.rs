@@ -1,0 +1,203 @@
+//! Do answers come back, and does the gateway itself get out?
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use gatewright_snapshot::network::{Direction, Flow, NextHop};
+
+use super::{Walk, Weight, finding, listed};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{State, TcpResult};
+use crate::finding::{Confidence, Finding};
+use crate::message::Symptom;
+use crate::remedy::{fix, word};
+
+/// An address in the middle of the Internet, which stands for all of it.
+const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(20, 20, 20, 20));
+/// What gateways need of the platform: tokens, vaults, lists of revoked certificates, logs.
+const PLATFORM: [&str; 7] = [
+    ".microsoftonline.com",
+    ".vault.azure.net",
+    ".digicert.com",
+    ".microsoft.com",
+    ".azure.com",
+    ".core.windows.net",
+    ".azure-automation.net",
+];
+
+/// A port that answers go to.
+const CLIENT_PORT: u16 = 50_000;
+
+impl Walk<'_> {
+    pub(super) fn do_answers_come_back(&mut self) {
+        let asked = "Do answers of servers take the way back that requests came?";
+        let is_meant = |symptom: Symptom| {
+            matches!(
+                symptom,
+                Symptom::NotConnected
+                    | Symptom::TimedOut
+                    | Symptom::Silent
+                    | Symptom::Unretrievable
+            )
+        };
+        let targets = self.site.targets.iter();
+        let failing: Vec<String> = targets
+            .filter(|target| target.row.state != State::Healthy && is_meant(target.symptom))
+            .map(|target| target.row.address.clone())
+            .collect();
+        let count = failing.len();
+        let found = failing.iter().find_map(|address| self.asymmetry(address));
+        match found {
+            Some(found) => {
+                self.step(
+                    asked,
+                    found.title.clone(),
+                    "connections are cut or never made",
+                );
+                self.find(Weight::Servers, count, found);
+            }
+            None => self.step(asked, "no route that is known says otherwise", "they do"),
+        }
+    }
+
+    /// Routes that lead one direction over an appliance, and the other not.
+    pub(super) fn asymmetry(&self, member: &str) -> Option<Finding> {
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(member).into_iter().next()?;
+        let back_from = policy.subnet_of(policy.subnet(subnet).network, address)?;
+        let own = policy.subnet(subnet).prefixes.first()?.first();
+        let forth = policy.evaluate(&Flow::tcp(subnet, address, 443)).route?;
+        let back = policy
+            .evaluate(&Flow::tcp(back_from, own, CLIENT_PORT))
+            .route?;
+        let is_appliance = |hop: &NextHop| matches!(hop, NextHop::VirtualAppliance(_));
+        let (ways, odd) = match (
+            is_appliance(&forth.route.next_hop),
+            is_appliance(&back.route.next_hop),
+        ) {
+            (true, false) => ("Requests", forth),
+            (false, true) => ("Answers", back),
+            _ => return None,
+        };
+        let table = odd.user_table()?;
+        let place = self.route_place(&table.name, &odd.route.name);
+        let title = format!(
+            "{ways} of {member} go over an appliance by the route {} ({}) of {}, and the other way \
+             they do not.",
+            odd.route.name, odd.route.prefix, table.name
+        );
+        let group = word(self.commands.group());
+        let (table, route) = (word(&table.name), word(&odd.route.name));
+        Some(
+            finding(Cause::AsymmetricRouting, Confidence::Likely, title)
+                .because([self.because(&place, "leads one direction over the appliance")])
+                .fixed_by(
+                    fix(
+                        Owner::Network,
+                        "Send both directions the same way: take the route away, or give the other \
+                         subnet one like it.",
+                    )
+                    .run(format!(
+                        "az network route-table route delete -g {group} --route-table-name \
+                         {table} -n {route}"
+                    ))
+                    .risking("What the appliance inspected goes past it.")
+                    .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+
+    pub(super) fn does_the_gateway_itself_get_out(&mut self) {
+        let asked = "May the gateway send what it must to the platform?";
+        let found = self.denied_egress().or_else(|| self.blocked_egress());
+        match found {
+            Some(found) => {
+                self.step(
+                    asked,
+                    found.title.clone(),
+                    "health, logs and certificates suffer",
+                );
+                self.find(Weight::Beside, 0, found);
+            }
+            None => self.step(asked, "no rule that is known denies it", "it may"),
+        }
+    }
+
+    /// Connections of the gateway's subnet to the platform that fail.
+    fn blocked_egress(&self) -> Option<Finding> {
+        let tcp = self.evidence.observations.tcp.iter();
+        let mut blocked = tcp.filter(|one| {
+            let is_own = one.from.to_lowercase().contains("gateway");
+            let host = one.host.to_lowercase();
+            let is_platform = PLATFORM.iter().any(|suffix| host.ends_with(suffix));
+            let is_member = self
+                .site
+                .targets
+                .iter()
+                .any(|target| target.row.address == one.host);
+            is_own && is_platform && !is_member && one.result != TcpResult::Open
+        });
+        let first = blocked.next()?;
+        let names: Vec<String> = std::iter::once(first)
+            .chain(blocked)
+            .map(|one| one.host.clone())
+            .collect();
+        let title = format!(
+            "Something keeps the gateway from the platform: its subnet does not reach {}.",
+            listed(&names)
+        );
+        let fix = fix(
+            Owner::Network,
+            format!(
+                "Let the gateway's subnet reach {} at the firewall.",
+                names.join(", ")
+            ),
+        );
+        Some(
+            finding(Cause::PlatformEgressBlocked, Confidence::Likely, title)
+                .because([self.because(&first.place, "a connection from the gateway's subnet")])
+                .fixed_by(fix.verified_by(self.commands.verify_health())),
+        )
+    }
+
+    fn denied_egress(&self) -> Option<Finding> {
+        let (policy, subnet) = self.evidence.policy()?;
+        if policy.subnet(subnet).isolates_gateways || self.evidence.gateway.is_v1() {
+            return None;
+        }
+        let flow = Flow::tcp(subnet, SOMEWHERE, 443);
+        let gate = policy.subnet_gate(subnet, &flow, Direction::Outbound);
+        let decision = gate.decision().filter(|decision| decision.is_denied())?;
+        let (group, rule) = (&decision.group.name, &decision.rule.name);
+        let unknown = self
+            .site
+            .targets
+            .iter()
+            .any(|target| target.row.state == State::Unknown);
+        let confidence = match unknown && decision.is_certain() {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        let title = format!(
+            "The rule {rule} (priority {}, outbound) of {group} denies the Internet to the \
+             gateway, \
+             which it must reach.",
+            decision.rule.priority
+        );
+        let place = self.rule_place(group, rule);
+        Some(
+            finding(Cause::GatewaySubnetOutboundNsg, confidence, title)
+                .because([self.because(&place, "denies what the gateway sends")])
+                .fixed_by(
+                    fix(Owner::Network, format!("Take the rule {rule} away."))
+                        .run(format!(
+                            "az network nsg rule delete -g {} --nsg-name {} -n {}",
+                            word(self.commands.group()),
+                            word(group),
+                            word(rule)
+                        ))
+                        .risking("The gateway reaches the Internet then.")
+                        .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+}

@@ -1,0 +1,97 @@
+//! Does the gateway have room for what it is asked?
+
+use super::{Walk, Weight, finding, live};
+use crate::cause::{Cause, Owner};
+use crate::finding::Confidence;
+use crate::remedy::fix;
+use crate::site::in_gateway;
+
+/// Capacity units of one instance (documented as at least so many).
+const UNITS_OF_INSTANCE: f64 = 10.0;
+/// From which part of the ceiling on a gateway has no room.
+const FULL: f64 = 0.9;
+
+impl Walk<'_> {
+    pub(super) fn is_there_room(&mut self) {
+        let asked = "Does the gateway have room for what it is asked?";
+        let named = |name: &str| {
+            let mut metrics = self.evidence.metrics.iter();
+            metrics.find(|metric| metric.name.eq_ignore_ascii_case(name))
+        };
+        let units = ["CapacityUnits", "ComputeUnits"]
+            .iter()
+            .find_map(|name| named(name));
+        let Some((units, most)) = units.and_then(|one| Some((one, one.most()?))) else {
+            return self.step(asked, "nobody measured", "it cannot be judged");
+        };
+        let place = units.place.clone();
+        let unhealthy = named("UnhealthyHostCount").and_then(|one| one.most());
+        if unhealthy.is_some_and(|count| count > 0.0) && !self.site.is_all_healthy() {
+            return self.step(
+                asked,
+                "servers were unhealthy meanwhile",
+                "that explains more",
+            );
+        }
+        let failed = named("FailedRequests").and_then(|one| one.most());
+        let has_failures = failed.is_some_and(|count| count > 0.0)
+            || live::failures(self.evidence).next().is_some();
+        let properties = &self.evidence.gateway.properties;
+        let autoscale = properties.autoscale_configuration.as_ref();
+        let own = &self.evidence.gateway.source;
+        let (cause, instances, at) = match autoscale {
+            Some(bounds) => (
+                Cause::AutoscaleMax,
+                bounds.max_capacity,
+                own.pointer_to("autoscaleConfiguration/maxCapacity"),
+            ),
+            None => (
+                Cause::FixedCapacity,
+                properties.sku.as_ref().and_then(|sku| sku.capacity),
+                own.pointer_to("sku/capacity"),
+            ),
+        };
+        let Some(instances) = instances.filter(|instances| *instances > 0) else {
+            return self.step(asked, "the export has no ceiling", "it cannot be judged");
+        };
+        let ceiling = f64::from(instances) * UNITS_OF_INSTANCE;
+        // Some read the metric as instances.
+        let is_of_instances = most <= f64::from(instances) * 1.5;
+        let reached = if is_of_instances {
+            f64::from(instances)
+        } else {
+            ceiling
+        };
+        let seen = format!("at most {most} capacity units of {ceiling}");
+        if most < reached * FULL || !has_failures {
+            self.rule_out(cause, seen.clone());
+            return self.step(asked, seen, "it has");
+        }
+        let title = format!(
+            "The gateway is full: {most} capacity units, with {instances} instances at most."
+        );
+        let more = instances.saturating_mul(2).min(125);
+        let option = match cause {
+            Cause::AutoscaleMax => "--max-capacity",
+            _ => "--capacity",
+        };
+        let command = format!("{} {option} {more}", self.commands.gateway("update"));
+        let confidence = match is_of_instances {
+            true => Confidence::Likely,
+            false => Confidence::Certain,
+        };
+        let found = finding(cause, confidence, title)
+            .because([
+                self.because(&place, format!("up to {most} units in the window")),
+                self.because(&in_gateway(at), format!("{instances} instances at most")),
+            ])
+            .fixed_by(
+                fix(Owner::Gateway, format!("Let it have {more} instances."))
+                    .run(command)
+                    .risking("More instances cost more.")
+                    .verified_by(self.commands.verify_health()),
+            );
+        self.step(asked, seen, "requests are shed");
+        self.find(Weight::Requests, usize::MAX, found);
+    }
+}

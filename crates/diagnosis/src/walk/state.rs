@@ -1,0 +1,408 @@
+//! Is the gateway there at all, and what became of its last change?
+
+use gatewright_arm::model::{OperationalState, ProvisioningState};
+
+use super::{Walk, Weight, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Failure, LAST_ERROR};
+use crate::finding::{Confidence, Finding};
+use crate::remedy::{fix, word};
+use crate::site::in_gateway;
+
+impl Walk<'_> {
+    pub(super) fn is_the_gateway_running(&mut self) {
+        let asked = "Is the gateway running?";
+        let gateway = &self.evidence.gateway;
+        let name = gateway.name.clone();
+        let place = in_gateway(gateway.source.pointer_to("operationalState"));
+        let state = gateway.properties.operational_state;
+        let shown = self.commands.gateway("show");
+        match state {
+            Some(OperationalState::Stopped) => {
+                let title = format!("The gateway {name} is stopped, so it answers nothing.");
+                let start = fix(Owner::Gateway, "Start the gateway.")
+                    .run(self.commands.gateway("start"))
+                    .risking(
+                        "Traffic flows again some minutes later; a v1 gateway may get \
+                              another public address.",
+                    )
+                    .verified_by(vec![format!("{shown} --query operationalState -o tsv")]);
+                let found = finding(Cause::Stopped, Confidence::Certain, title)
+                    .because([self.because(&place, "it is stopped")])
+                    .fixed_by(start);
+                self.step(asked, "operationalState is Stopped", "every request fails");
+                self.find(Weight::Gateway, usize::MAX, found);
+            }
+            Some(OperationalState::Starting | OperationalState::Stopping) => {
+                let title = format!("The gateway {name} is being started or stopped.");
+                let wait = fix(
+                    Owner::Platform,
+                    "Wait for one or two minutes, and look again.",
+                )
+                .run(shown.clone());
+                let found = finding(Cause::Transitioning, Confidence::Certain, title)
+                    .because([self.because(&place, "it is on its way to another state")])
+                    .fixed_by(wait);
+                self.step(asked, "it is on its way", "nothing else can be judged");
+                self.find(Weight::Gateway, usize::MAX, found);
+            }
+            Some(OperationalState::Running) => {
+                self.rule_out(Cause::Stopped, "operationalState is Running");
+                self.step(asked, "operationalState is Running", "it serves");
+            }
+            _ => self.step(asked, "the export does not say", "it is taken to run"),
+        }
+    }
+
+    pub(super) fn did_the_last_change_fail(&mut self) {
+        let asked = "Did the last change of the gateway fail?";
+        let gateway = &self.evidence.gateway;
+        let place = in_gateway(gateway.source.pointer_to("provisioningState"));
+        let state = gateway.properties.provisioning_state;
+        if let Some(failure) = &self.evidence.failure {
+            let mut found = self.of_failure(failure);
+            if self.is_history(failure) {
+                found.confidence = Confidence::Possible;
+                self.step(asked, found.title.clone(), "a later one has succeeded");
+                return self.find(Weight::Beside, 0, found);
+            }
+            self.step(
+                asked,
+                found.title.clone(),
+                "the configuration before it goes on",
+            );
+            return self.find(Weight::Change, usize::MAX, found);
+        }
+        match state {
+            Some(ProvisioningState::Failed) => {
+                let title = format!("The last change of the gateway {} failed.", gateway.name);
+                let found = finding(Cause::PutFailedUnknown, Confidence::Likely, title)
+                    .because([self.because(
+                        &place,
+                        "the last change failed; what was good before goes on",
+                    )])
+                    .fixed_by(self.retry());
+                self.step(
+                    asked,
+                    "provisioningState is Failed",
+                    "why is in the failed operation",
+                );
+                self.find(Weight::Beside, 0, found);
+                let command = format!(
+                    "az monitor activity-log list -g {} --status Failed --offset 7d -o json",
+                    word(self.commands.group())
+                );
+                self.need(LAST_ERROR, "it says why the last change failed", command);
+            }
+            Some(ProvisioningState::Updating) => {
+                let title = format!("A change of the gateway {} is being applied.", gateway.name);
+                let found = finding(Cause::Transitioning, Confidence::Likely, title)
+                    .because([self.because(&place, "a change is under way")])
+                    .fixed_by(
+                        fix(
+                            Owner::Platform,
+                            "Wait until the change has ended, and look again.",
+                        )
+                        .run(self.commands.gateway("wait --updated")),
+                    );
+                self.step(asked, "provisioningState is Updating", "it has not ended");
+                self.find(Weight::Beside, 0, found);
+            }
+            _ => {
+                self.rule_out(Cause::PutFailedUnknown, "no change has failed");
+                self.step(asked, "no sign of it", "the configuration is live");
+            }
+        }
+    }
+
+    /// Whether a failure lies so far behind that a later change must have succeeded.
+    pub(super) fn is_history(&self, failure: &Failure) -> bool {
+        const LATER_SECONDS: i64 = 600;
+        let state = self.evidence.gateway.properties.provisioning_state;
+        let is_old = failure
+            .time
+            .is_some_and(|time| time + LATER_SECONDS < self.now);
+        state == Some(ProvisioningState::Succeeded) && is_old
+    }
+
+    /// A command for the part of the gateway that a message names.
+    fn mend_named(&self, message: &str, cause: Cause) -> Option<crate::finding::Fix> {
+        let verbs = [
+            (
+                "sslCertificates",
+                "ssl-cert update",
+                "--cert-file FILE.pfx --cert-password PASSWORD",
+            ),
+            (
+                "trustedRootCertificates",
+                "root-cert update",
+                "--cert-file root.cer",
+            ),
+            (
+                "authenticationCertificates",
+                "auth-cert update",
+                "--cert-file server.cer",
+            ),
+            ("probes", "probe show", ""),
+            ("httpListeners", "http-listener show", ""),
+            ("backendHttpSettingsCollection", "http-settings show", ""),
+            ("backendAddressPools", "address-pool show", ""),
+            ("requestRoutingRules", "rule show", ""),
+            ("urlPathMaps", "url-path-map show", ""),
+        ];
+        let found = verbs.iter().find_map(|(collection, verb, more)| {
+            let (_, rest) = message.split_once(&format!("/{collection}/"))?;
+            let ends = |letter: char| letter.is_whitespace() || "'\"/.,".contains(letter);
+            let name = rest.split(ends).next().filter(|name| !name.is_empty())?;
+            Some((self.commands.part(verb, name, more), name.to_owned()))
+        });
+        let (command, name) = found?;
+        let summary = match cause {
+            Cause::PutFailedCert => format!("Give {name} a certificate that is acceptable."),
+            _ => format!("See what {name} has, and mend what the error says of it."),
+        };
+        Some(fix(Owner::Gateway, summary).run(command))
+    }
+
+    fn retry(&self) -> crate::finding::Fix {
+        fix(
+            Owner::Gateway,
+            "Once what it names is mended, write the gateway again: this ends the Failed state.",
+        )
+        .run(self.commands.gateway("update"))
+        .verified_by(vec![format!(
+            "{} --query provisioningState -o tsv",
+            self.commands.gateway("show")
+        )])
+    }
+
+    fn of_failure(&self, failure: &Failure) -> Finding {
+        let cause = cause_of(failure, self.is_vault_shut());
+        let message = failure.errors.last().map(|(_, message)| message.as_str());
+        let message = message.unwrap_or_default();
+        let code = failure
+            .errors
+            .last()
+            .map(|(code, _)| code.as_str())
+            .unwrap_or_default();
+        let title = match cause {
+            Cause::PutFailedKeyVaultDenied => format!(
+                "The last change of {} failed: its identity may not read the certificate's \
+                 secret{}.",
+                self.evidence.gateway.name,
+                secret_of(message)
+                    .map(|secret| format!(" {secret}"))
+                    .unwrap_or_default()
+            ),
+            cause => {
+                let means = cause.means().trim_end_matches('.');
+                format!("{means} ({code}).")
+            }
+        };
+        let mut found = finding(cause, Confidence::Certain, title)
+            .because([self.because(&failure.place, "the error of the last change")]);
+        if cause == Cause::PutFailedKeyVaultDenied {
+            found = found.fixed_by(self.grant(message));
+        }
+        if cause == Cause::ListenerCertificateUnreachable {
+            let vault = secret_of(message)
+                .and_then(vault_of)
+                .or_else(|| self.vault_in_use());
+            found = found.fixed_by(self.open_vault(vault.as_deref().unwrap_or("VAULT")));
+        }
+        let network = match cause {
+            Cause::V2ManagementPortsPutRejected => self.let_manager_in(),
+            Cause::UdrDefaultRoute => self.lead_to_internet(),
+            _ => None,
+        };
+        found = network
+            .into_iter()
+            .fold(found, |found, fix| found.fixed_by(fix));
+        if matches!(cause, Cause::PutFailedCert | Cause::PutFailedReference) {
+            let texts = failure.errors.iter().rev().map(|(_, message)| message);
+            let mend = texts.filter_map(|text| self.mend_named(text, cause)).next();
+            found = mend
+                .into_iter()
+                .fold(found, |found, fix| found.fixed_by(fix));
+        }
+        found.fixed_by(self.retry())
+    }
+
+    /// Lets the gateway's identity read the vault's secrets.
+    fn grant(&self, message: &str) -> crate::finding::Fix {
+        let identities = self.evidence.gateway.identity.iter();
+        let mut identities = identities.flat_map(|one| &one.user_assigned_identities);
+        let principal = identities.find_map(|(_, one)| one.principal_id.clone());
+        let vault = secret_of(message)
+            .and_then(vault_of)
+            .or_else(|| self.vault_in_use());
+        let vault = vault.unwrap_or_else(|| "VAULT".to_owned());
+        let summary = format!("Let the gateway's identity get secrets of the vault {vault}.");
+        let principal = principal.unwrap_or_else(|| "PRINCIPAL-ID".to_owned());
+        let vault = word(&vault);
+        fix(Owner::Platform, summary)
+            .run(format!(
+                "az keyvault set-policy --name {vault} --object-id {principal} \
+                 --secret-permissions get"
+            ))
+            .run(format!(
+                "az role assignment create --role 'Key Vault Secrets User' --assignee {principal} \
+                 --scope \"$(az keyvault show --name {vault} --query id -o tsv)\"   # where the \
+                 vault has RBAC instead of access policies"
+            ))
+    }
+
+    pub(super) fn is_vault_shut(&self) -> bool {
+        let subnet = self.subnet_id();
+        self.evidence
+            .vault
+            .as_ref()
+            .is_some_and(|vault| vault.is_shut_to(&subnet))
+    }
+
+    /// Certificates of listeners come from a vault: does it let the gateway in?
+    pub(super) fn can_certificates_be_fetched(&mut self) {
+        let asked = "Can the gateway fetch its listeners' certificates?";
+        let Some(name) = self.vault_in_use() else {
+            return self.step(asked, "none comes from a vault", "nothing is to be fetched");
+        };
+        let shut = self
+            .evidence
+            .vault
+            .as_ref()
+            .filter(|_| self.is_vault_shut());
+        let Some(vault) = shut else {
+            return self.step(
+                asked,
+                format!("they come from {name}"),
+                "nothing speaks against it",
+            );
+        };
+        let own = if vault.name.is_empty() {
+            name
+        } else {
+            vault.name.clone()
+        };
+        let title = format!(
+            "The firewall of the vault {own} does not let the gateway in, so it cannot fetch its \
+             listeners' certificates."
+        );
+        let secret = self
+            .evidence
+            .gateway
+            .properties
+            .ssl_certificates
+            .iter()
+            .find(|one| one.properties.key_vault_secret_id.is_some());
+        let mut because = vec![self.because(&vault.place, "whom its firewall lets in")];
+        because.extend(secret.map(|one| {
+            self.because(
+                &in_gateway(one.pointer_to("keyVaultSecretId")),
+                "where the certificate is",
+            )
+        }));
+        let is_failing = self.evidence.failure.is_some()
+            || self.evidence.gateway.properties.provisioning_state
+                == Some(ProvisioningState::Failed);
+        let confidence = if is_failing {
+            Confidence::Certain
+        } else {
+            Confidence::Likely
+        };
+        let found = finding(Cause::ListenerCertificateUnreachable, confidence, title)
+            .because(because)
+            .fixed_by(self.open_vault(&own));
+        self.step(
+            asked,
+            found.title.clone(),
+            "listeners go on with what they have, or with nothing",
+        );
+        self.find(Weight::Change, 1, found);
+    }
+
+    fn open_vault(&self, vault: &str) -> crate::finding::Fix {
+        let subnet = self.subnet_id();
+        fix(
+            Owner::Platform,
+            "Let the gateway's subnet in, or the platform's trusted services.",
+        )
+        .run(format!(
+            "az keyvault network-rule add --name {} --subnet {}",
+            word(vault),
+            word(&subnet)
+        ))
+        .run(format!(
+            "az keyvault update --name {} --bypass AzureServices",
+            word(vault)
+        ))
+        .run(self.commands.gateway("update"))
+        .risking("The subnet needs the service endpoint Microsoft.KeyVault for the first.")
+    }
+
+    fn vault_in_use(&self) -> Option<String> {
+        let certificates = &self.evidence.gateway.properties.ssl_certificates;
+        let mut secrets = certificates.iter();
+        secrets.find_map(|one| vault_of(one.properties.key_vault_secret_id.as_deref()?))
+    }
+}
+
+/// The first URL of a vault in a text.
+fn secret_of(text: &str) -> Option<&str> {
+    let from = text.find("https://")?;
+    let url = text.get(from..)?;
+    let ends = |letter: char| letter.is_whitespace() || "'\"<>,".contains(letter);
+    let url = url.split(ends).next()?;
+    url.contains("vault").then(|| url.trim_end_matches('.'))
+}
+
+fn vault_of(url: &str) -> Option<String> {
+    let host = url.strip_prefix("https://")?.split('/').next()?;
+    host.split('.').next().map(str::to_owned)
+}
+
+/// By the innermost code, then by what the texts have in common.
+fn cause_of(failure: &Failure, is_vault_shut: bool) -> Cause {
+    let text = failure.text().to_lowercase();
+    let codes: Vec<String> = failure.codes().map(str::to_lowercase).collect();
+    let any = |word: &str| codes.iter().any(|code| code.contains(word));
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let inner = codes.last().map(String::as_str).unwrap_or_default();
+    let is_of_vault = any("keyvault") || has(&["key vault", "keyvault"]);
+    let is_denied = any("accessdenied") || has(&["access denied", "forbidden", "does not have"]);
+    match () {
+        () if any("inboundtrafficblockedbynetworksecuritygroup") => {
+            Cause::V2ManagementPortsPutRejected
+        }
+        () if any("outboundtrafficblockedbynetworksecuritygroup") => {
+            Cause::GatewaySubnetOutboundNsg
+        }
+        () if any("userdefinedroutenotallowed") => Cause::UdrDefaultRoute,
+        () if is_of_vault && is_vault_shut => Cause::ListenerCertificateUnreachable,
+        () if is_of_vault && is_denied && !has(&["firewall"]) => Cause::PutFailedKeyVaultDenied,
+        () if is_of_vault && has(&UNREACHABLE) => Cause::ListenerCertificateUnreachable,
+        () if REFERENCES.iter().any(|word| inner.contains(word)) => Cause::PutFailedReference,
+        () if inner.contains("certificate") || inner.contains("ssl") || has(&["pfx"]) => {
+            Cause::PutFailedCert
+        }
+        () if is_of_vault => Cause::PutFailedKeyVaultDenied,
+        () if has(&["certificate"]) => Cause::PutFailedCert,
+        () => Cause::PutFailedUnknown,
+    }
+}
+
+/// What texts say of a vault that cannot be reached, or does not have the secret.
+const UNREACHABLE: [&str; 10] = [
+    "firewall",
+    "not authorized to access the vault from",
+    "public network access",
+    "could not be reached",
+    "unable to reach",
+    "timed out",
+    "name resolution",
+    "disabled",
+    "not found",
+    "expired",
+];
+
+/// What codes of settings that do not go together have in common.
+const REFERENCES: [&str; 5] = ["reference", "notfound", "cannot", "incompatible", "inuse"];
