@@ -18,16 +18,22 @@ impl Walk<'_> {
         };
         let expected = self.expected(target);
         let fixes = match cause {
+            Cause::SelfSigned if !self.is_authority() => vec![replace_self_signed(&expected)],
+            Cause::TrustedRootNotAttached => vec![self.attach_root(target)],
             Cause::MissingTrustedRoot
             | Cause::RootMismatch
             | Cause::RootNotACa
             | Cause::SelfSigned => vec![self.upload_root(target, &expected)],
-            Cause::TrustedRootNotAttached => vec![self.attach_root(target)],
             Cause::CnSanMismatch | Cause::NoSni => self.mend_name(target, &expected),
             Cause::IncompleteChain | Cause::ChainOrder => vec![send_whole(target, &expected)],
             Cause::AppServiceNoTlsBinding => vec![self.bind(&expected)],
             Cause::V1PinnedCertRotated => vec![self.pin(target)],
-            Cause::Expired | Cause::NotYetValid => {
+            Cause::NotYetValid => {
+                let summary = "Wait until it is valid, or have one issued that is; see that the \
+                               clock of the authority is right.";
+                vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
+            }
+            Cause::Expired => {
                 let summary = "Renew the certificate and have the server load it.";
                 vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
             }
@@ -38,6 +44,12 @@ impl Walk<'_> {
         };
         let verified = |fix: Fix| fix.verified_by(self.commands.verify_health());
         fixes.into_iter().map(verified).collect()
+    }
+
+    /// Whether the server's own certificate says that it may sign others.
+    fn is_authority(&self) -> bool {
+        let leaf = self.evidence.presented.as_ref().and_then(Chain::leaf);
+        leaf.is_none_or(gatewright_chain::Certificate::is_authority)
     }
 
     fn update(&self, target: &Target<'_>, more: &str) -> String {
@@ -79,11 +91,19 @@ impl Walk<'_> {
         let mut fixes = vec![fix(Owner::Certificate, summary)];
         if let Some(name) = names.iter().find(|name| !name.starts_with('*')) {
             let summary = format!("Or ask for a name that is in the certificate, such as {name}.");
-            fixes.push(
-                fix(Owner::Gateway, summary)
-                    .run(self.update(target, &format!("--host-name {}", word(name))))
-                    .risking("The server gets that name as the host of every request."),
-            );
+            let mut ask = fix(Owner::Gateway, summary)
+                .run(self.update(target, &format!("--host-name {}", word(name))))
+                .risking("The server gets that name as the host of every request.");
+            // A probe with a host of its own goes on to ask for that.
+            let own = target.probe.filter(|probe| {
+                let host = probe.properties.host.as_deref();
+                host.is_some_and(|host| !host.is_empty())
+            });
+            if let Some(probe) = own {
+                let more = format!("--host {}", word(name));
+                ask = ask.run(self.commands.part("probe update", &probe.name, &more));
+            }
+            fixes.push(ask);
         }
         fixes
     }
@@ -116,6 +136,15 @@ impl Walk<'_> {
         )
         .run(self.update(target, &format!("--auth-certs {name}")))
     }
+}
+
+/// A certificate that signs itself and is no authority can be trusted by nobody.
+fn replace_self_signed(expected: &str) -> Fix {
+    let summary = format!(
+        "Make a small authority of your own, have it sign a certificate for {expected}, and upload \
+         its root; or take a certificate of a public authority."
+    );
+    fix(Owner::Certificate, summary)
 }
 
 fn send_whole(target: &Target<'_>, expected: &str) -> Fix {

@@ -166,7 +166,13 @@ impl Walk<'_> {
         if let Some(judged) = self.without_name(index, &expected) {
             return Some(judged);
         }
-        let Some(defect) = verdict.deciding() else {
+        // Of several defects, the one that the message speaks of is the first to be mended.
+        let named = verdict
+            .defects
+            .iter()
+            .find(|defect| defect.kind() == Kind::NameMismatch);
+        let named = named.filter(|_| target.symptom == Symptom::CertificateName);
+        let Some(defect) = named.or(verdict.deciding()) else {
             return self.accepted(index, &expected);
         };
         let (cause, says) = self.cause_of(defect, index, chain);
@@ -179,7 +185,13 @@ impl Walk<'_> {
         let mut because = vec![self.because(&place, format!("what the server presents: {says}"))];
         because.extend(self.of_configuration(target));
         let unattached = self.unattached(target).into_iter();
+        let mut seen = Vec::new();
         for root in self.roots(target).into_iter().chain(unattached) {
+            let fingerprint = root.certificate.fingerprint();
+            if seen.contains(&fingerprint) {
+                continue;
+            }
+            seen.push(fingerprint);
             let subject = root.certificate.subject();
             because.push(self.because(&root.place, format!("a root that is uploaded: {subject}")));
         }
@@ -534,6 +546,9 @@ impl Walk<'_> {
     }
 
     fn ask_for_chain(&mut self, index: usize) {
+        if self.evidence.presented.is_some() {
+            return;
+        }
         let Some(target) = self.site.targets.get(index) else {
             return;
         };

@@ -52,7 +52,9 @@ impl Walk<'_> {
             let line = line.to_lowercase();
             APPLIES.iter().any(|word| line.contains(word))
         });
-        if !self.is_managed() && applied.is_none() {
+        // A tag that is gone was taken away by another writer too.
+        let was_managed = super::pools::is_managed(previous);
+        if !self.is_managed() && !was_managed && applied.is_none() {
             return None;
         }
         let title = format!(
@@ -85,8 +87,7 @@ impl Walk<'_> {
                     "Say it where the controller reads it: in the ingress and its annotations; or \
                      forbid it that host or those paths.",
                 )
-                .run("kubectl get azureingressprohibitedtargets,ingress -A")
-                .risking("An edit by az is reverted by the controller's next write."),
+                .run("kubectl get azureingressprohibitedtargets,ingress -A"),
             );
         Some((found, Weight::Change))
     }
@@ -94,15 +95,23 @@ impl Walk<'_> {
     fn is_a_change_not_live_yet(&mut self) -> Option<(Finding, Weight)> {
         let gateway = &self.evidence.gateway;
         let state = gateway.properties.provisioning_state;
-        let previous = self.evidence.previous.as_ref()?;
         if state != Some(ProvisioningState::Updating) {
             return None;
         }
-        let added = gone(gateway, previous);
-        let changed = match added.is_empty() {
-            true => gone(previous, gateway),
-            false => added,
+        let changed = match &self.evidence.previous {
+            Some(previous) => {
+                let added = gone(gateway, previous);
+                if added.is_empty() {
+                    gone(previous, gateway)
+                } else {
+                    added
+                }
+            }
+            None => self.probed_elsewhere(),
         };
+        if changed.is_empty() && self.evidence.previous.is_none() {
+            return None;
+        }
         let title = format!(
             "A change of {} is still being applied: {} is not live yet.",
             gateway.name,
@@ -124,6 +133,26 @@ impl Walk<'_> {
                 .run(self.commands.gateway("wait") + " --updated"),
         );
         Some((found, Weight::Change))
+    }
+
+    /// Members that probes do not go to yet, where they go to others.
+    fn probed_elsewhere(&self) -> Vec<String> {
+        let mut waiting = Vec::new();
+        for pool in &self.evidence.gateway.properties.backend_address_pools {
+            let rows = self.site.targets.iter().map(|target| target.row);
+            let rows = rows.filter(|row| pool.is_named(&row.pool));
+            let probed: Vec<&str> = rows.map(|row| row.address.as_str()).collect();
+            let members = pool.properties.backend_addresses.iter();
+            let members: Vec<&str> = members
+                .filter_map(|one| one.ip_address.as_deref())
+                .collect();
+            if probed.iter().all(|address| members.contains(address)) {
+                continue;
+            }
+            let new = members.iter().filter(|address| !probed.contains(address));
+            waiting.extend(new.map(|address| format!("{address} in the pool {}", pool.name)));
+        }
+        waiting
     }
 
     fn do_instances_lag_behind(&mut self) -> Option<(Finding, Weight)> {
@@ -164,8 +193,71 @@ impl Walk<'_> {
         Some((found, Weight::Change))
     }
 
+    /// Requests that failed at a server that is in no pool and behind none, beside a controller
+    /// that was at work.
+    fn asked_the_gone(&self) -> Option<Finding> {
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        let members = pools
+            .iter()
+            .flat_map(|pool| &pool.properties.backend_addresses);
+        let mut known: Vec<&str> = members
+            .filter_map(|one| one.ip_address.as_deref())
+            .collect();
+        if known.is_empty()
+            || pools
+                .iter()
+                .any(|pool| !pool.properties.backend_ip_configurations.is_empty())
+        {
+            return None;
+        }
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        known.extend(endpoints.flat_map(|one| &one.addresses).map(String::as_str));
+        known.extend(
+            self.site
+                .targets
+                .iter()
+                .map(|target| target.row.address.as_str()),
+        );
+        let row = live::failures(self.evidence).find(|row| {
+            let (host, _) = crate::evidence::split_port(&row.server);
+            host.parse::<std::net::IpAddr>().is_ok() && !known.contains(&host.as_str())
+        })?;
+        let log = self.evidence.controller_log.as_ref()?;
+        let line = log.iter().position(|line| {
+            let line = line.to_lowercase();
+            APPLIES.iter().any(|word| line.contains(word)) || line.contains("endpoint")
+        })?;
+        let (host, _) = crate::evidence::split_port(&row.server);
+        let title = format!(
+            "Requests went to {host}, which was gone already: the pool followed behind a \
+             deployment."
+        );
+        let place = Place {
+            file: "controller-log.txt".to_owned(),
+            pointer: String::new(),
+        };
+        let says = log
+            .get(line)
+            .map(|text| format!("line {}: {}", line + 1, text.trim()));
+        let because = [
+            self.because(
+                &row.place,
+                format!("{host} is in no pool, and nothing has it any more"),
+            ),
+            self.because(&place, says.unwrap_or_default()),
+        ];
+        Some(
+            finding(Cause::BackendChurnDuringDeploy, Confidence::Likely, title)
+                .because(because)
+                .fixed_by(drain()),
+        )
+    }
+
     /// Failures in a short while, when pods went and came.
     fn do_servers_come_and_go(&mut self) -> Option<(Finding, Weight)> {
+        if let Some(found) = self.asked_the_gone() {
+            return Some((found, Weight::Requests));
+        }
         const SHORT_SECONDS: i64 = 600;
         let endpoints = self.evidence.endpoints.iter().flatten();
         let changing = endpoints
@@ -202,19 +294,22 @@ impl Walk<'_> {
         let title = "Servers went and came during a deployment, and the pool followed behind.";
         let found = finding(Cause::BackendChurnDuringDeploy, Confidence::Likely, title)
             .because(because)
-            .fixed_by(
-                fix(
-                    Owner::Controller,
-                    "Let a pod answer for a while after it was told to end, and end requests \
-                     before: a preStop sleep and connection draining.",
-                )
-                .run(
-                    "kubectl annotate ingress INGRESS \
-                     appgw.ingress.kubernetes.io/connection-draining=true --overwrite",
-                ),
-            );
+            .fixed_by(drain());
         Some((found, Weight::Requests))
     }
+}
+
+/// What lets a deployment lose no request.
+fn drain() -> crate::finding::Fix {
+    fix(
+        Owner::Controller,
+        "Let a pod answer for a while after it was told to end, and end requests before: a preStop \
+         sleep and connection draining.",
+    )
+    .run(
+        "kubectl annotate ingress INGRESS appgw.ingress.kubernetes.io/connection-draining=true \
+         --overwrite",
+    )
 }
 
 /// What one gateway has and another has not: pools, rules, listeners, probes, by name; addresses.

@@ -133,14 +133,12 @@ impl Walk<'_> {
         let more = limit.saturating_mul(2).max(60);
         let mut told = finding(Cause::RequestTimeout, Confidence::Certain, title).because(because);
         if self.is_managed() {
-            told = told.fixed_by(
-                fix(Owner::Controller, "Let the gateway wait longer.")
-                    .run(format!(
-                        "kubectl annotate ingress INGRESS \
+            told = told.fixed_by(fix(Owner::Controller, "Let the gateway wait longer.").run(
+                format!(
+                    "kubectl annotate ingress INGRESS \
                          appgw.ingress.kubernetes.io/request-timeout=\"{more}\" --overwrite"
-                    ))
-                    .risking("An edit by az is reverted by the controller's next write."),
-            );
+                ),
+            ));
         }
         let told = told
             .fixed_by(
@@ -174,7 +172,7 @@ impl Walk<'_> {
     }
 
     fn is_it_the_backends_own_error(&mut self) -> Option<(Finding, usize)> {
-        if self.is_explained(Weight::Beside) && self.has_requests_explained() {
+        if self.has_requests_explained() {
             return None;
         }
         let rows = failures(self.evidence);
@@ -191,19 +189,34 @@ impl Walk<'_> {
             }
         );
         let because = self.because(&first.place, format!("the server's own status is {status}"));
-        let told = finding(Cause::Backend5xxRelayed, Confidence::Certain, title)
+        // Of its own failures the gateway says 502 there too.
+        let confidence = match status {
+            502 | 504 => Confidence::Likely,
+            _ => Confidence::Certain,
+        };
+        let told = finding(Cause::Backend5xxRelayed, confidence, title)
             .because([because])
             .fixed_by(
                 fix(
                     Owner::Backend,
                     "Look into the application's log for the time of these requests.",
                 )
-                .run(format!(
-                    "curl -isk {}",
-                    word(&format!("http://{server}{}", first.uri))
-                )),
+                .run(self.ask_as(first)),
             );
         Some((told, own.len()))
+    }
+
+    /// A request of the log, made again past the gateway.
+    fn ask_as(&self, row: &LogRow) -> String {
+        let setting = self.setting_of(row);
+        let protocol = setting.and_then(|setting| setting.properties.protocol);
+        let is_encrypted = protocol.is_some_and(|protocol| protocol.is_encrypted());
+        let scheme = if is_encrypted { "https" } else { "http" };
+        let host = [&row.host, &row.original_host];
+        let host = host.into_iter().find(|host| !host.is_empty());
+        let header = host.map(|host| format!("-H {} ", word(&format!("Host: {host}"))));
+        let url = word(&format!("{scheme}://{}{}", row.server, row.uri));
+        format!("curl -isk {}{url}", header.unwrap_or_default())
     }
 
     fn has_requests_explained(&self) -> bool {
@@ -227,7 +240,12 @@ impl Walk<'_> {
         let short = short.next();
         let first = closed.first().map(|row| row.place.clone());
         let short = short?;
-        let is_unanswered = |row: &LogRow| row.status == Some(502) && row.server_status.is_none();
+        // One that fails within a few milliseconds met a connection that was closed already.
+        const INSTANT_SECONDS: f64 = 0.005;
+        let is_instant = |row: &LogRow| row.time_taken.is_some_and(|time| time < INSTANT_SECONDS);
+        let is_unanswered = |row: &LogRow| {
+            row.status == Some(502) && (row.server_status.is_none() || is_instant(row))
+        };
         let has_failures = first.is_some() || failures(self.evidence).any(is_unanswered);
         if !has_failures {
             return None;
@@ -468,7 +486,7 @@ impl Walk<'_> {
             }
             // A server that answered has taken the handshake.
             let rows: Vec<&LogRow> = failures(self.evidence)
-                .filter(|row| row.server_status.is_none())
+                .filter(|row| row.server_status.is_none_or(|status| status == 502))
                 .collect();
             let Some(host) = self.client_host(target, &rows) else {
                 continue;
@@ -716,15 +734,52 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a listener's host, which may have wildcards, is for a host.
+/// Whether a listener's host, in which `*` stands for any text and `?` for one character, is for a
+/// host.
 fn is_host_of(pattern: &str, host: &str) -> bool {
-    let pattern = pattern.to_lowercase();
-    match pattern.split_once('*') {
-        None => pattern == host,
-        Some((before, after)) => {
-            host.len() >= before.len() + after.len()
-                && host.starts_with(before)
-                && host.ends_with(after)
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    let host: Vec<char> = host.to_lowercase().chars().collect();
+    // Where the last `*` was, and how much of the host it has taken.
+    let (mut at, mut taken, mut star) = (0, 0, None);
+    while taken < host.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, taken));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || Some(letter) == host.get(taken) => {
+                at += 1;
+                taken += 1;
+            }
+            _ => match star {
+                Some((position, from)) => {
+                    star = Some((position, from + 1));
+                    at = position + 1;
+                    taken = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(at).all(|letter| *letter == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_those_of_patterns() {
+        for (pattern, host, expected) in [
+            ("a.test", "A.test", true),
+            ("*.a.test", "b.a.test", true),
+            ("*.a.test", "a.test", false),
+            ("b?.a.test", "b1.a.test", true),
+            ("b?.a.test", "b.a.test", false),
+            ("*a*.test", "xay.test", true),
+            ("*a*.test", "x.test", false),
+        ] {
+            assert_eq!(is_host_of(pattern, host), expected, "{pattern} {host}");
         }
     }
 }

@@ -18,10 +18,10 @@ use std::cmp::Reverse;
 
 use gatewright_chain::Anchor;
 
-use crate::cause::Cause;
-use crate::evidence::{Evidence, Place, State};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Evidence, HEALTH, LAST_ERROR, OBSERVATIONS, Place, State};
 use crate::finding::{Because, Confidence, Finding, Fix, Need, Outcome, RuledOut, Step, Verdict};
-use crate::remedy::Commands;
+use crate::remedy::{self, Commands, word};
 use crate::site::Site;
 
 /// Why requests fail, by this evidence. `now`, in seconds since the Unix epoch, counts where the
@@ -45,6 +45,10 @@ pub fn diagnose(evidence: &Evidence, now: i64) -> Verdict {
     walk.is_there_room();
     walk.end()
 }
+
+/// What becomes of an edit of a gateway that a Kubernetes controller writes.
+const REVERTED: &str = "A Kubernetes controller writes this gateway, and reverts this with its \
+                        next write.";
 
 /// How far a cause explains what is seen. The first explains everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,6 +165,23 @@ impl<'e> Walk<'e> {
     }
 
     fn end(mut self) -> Verdict {
+        if self.is_managed() {
+            let fixes = self
+                .candidates
+                .iter_mut()
+                .flat_map(|one| &mut one.finding.fixes);
+            for fix in fixes.filter(|fix| fix.owner == Owner::Gateway) {
+                fix.risk = format!("{REVERTED} {}", fix.risk).trim_end().to_owned();
+            }
+            for one in &mut self.candidates {
+                let fixes = &mut one.finding.fixes;
+                let has_own = fixes.iter().any(|fix| fix.owner == Owner::Controller);
+                if let Some(annotate) = annotation(one.finding.cause).filter(|_| !has_own) {
+                    fixes.insert(0, annotate);
+                }
+            }
+        }
+        self.ask_for_anything();
         self.candidates.sort_by_key(|one| {
             let is_weak = one.finding.confidence < Confidence::Likely;
             let confidence = Reverse(one.finding.confidence);
@@ -203,6 +224,49 @@ impl<'e> Walk<'e> {
         }
     }
 
+    /// Where nothing else is known to decide, what is missing of the usual.
+    fn ask_for_anything(&mut self) {
+        let is_found = self
+            .candidates
+            .iter()
+            .any(|one| one.finding.confidence >= Confidence::Likely);
+        if is_found || !self.needs.is_empty() {
+            return;
+        }
+        let health = self.commands.gateway("show-backend-health");
+        let group = word(self.commands.group());
+        for (file, why, command) in [
+            (
+                HEALTH,
+                "it says which servers are well",
+                format!("{health} -o json > {HEALTH}"),
+            ),
+            (
+                "nsgs.json",
+                "a security rule may be in the way",
+                format!("az network nsg list -g {group} -o json > nsgs.json"),
+            ),
+            (
+                LAST_ERROR,
+                "it says what was last refused",
+                format!(
+                    "az monitor activity-log list -g {group} --status Failed --offset 7d -o json > \
+                     {LAST_ERROR}"
+                ),
+            ),
+            (
+                OBSERVATIONS,
+                "what a connection to a server comes to tells causes apart",
+                "curl -sv -m 60 http://SERVER:PORT/   # from a machine of the gateway's network"
+                    .to_owned(),
+            ),
+        ] {
+            if !self.evidence.has(file) {
+                self.need(file, why, command);
+            }
+        }
+    }
+
     /// Whether nothing speaks of a failure.
     fn is_well(&self) -> bool {
         let is_served = self.site.is_all_healthy();
@@ -216,6 +280,32 @@ impl<'e> Walk<'e> {
         let has_failed = failure.is_some_and(|failure| !self.is_history(failure));
         is_served && !has_failures && !draining && !has_failed
     }
+}
+
+/// Where a cause is mended on a gateway that an ingress controller writes (documented annotations).
+fn annotation(cause: Cause) -> Option<Fix> {
+    let (annotation, value) = match cause {
+        Cause::Probe401 | Cause::Probe403 | Cause::Probe404 | Cause::ProbeNotAttached => {
+            ("health-probe-path", "/PATH")
+        }
+        Cause::ProbeRedirect => ("health-probe-status-codes", "200-399"),
+        Cause::ProbeTimeoutTooShort => ("health-probe-timeout", "60"),
+        Cause::CnSanMismatch
+        | Cause::NoSni
+        | Cause::DefaultProbeHost
+        | Cause::DatapathTlsNameMismatch
+        | Cause::AppServiceHostHeader => ("backend-hostname", "HOST"),
+        Cause::MissingTrustedRoot | Cause::TrustedRootNotAttached | Cause::RootMismatch => {
+            ("appgw-trusted-root-certificate", "ROOT-NAME")
+        }
+        Cause::RequestTimeout => ("request-timeout", "60"),
+        _ => return None,
+    };
+    let summary = "Say it where the controller reads it: in the ingress.";
+    Some(remedy::fix(Owner::Controller, summary).run(format!(
+        "kubectl annotate ingress INGRESS appgw.ingress.kubernetes.io/{annotation}={value} \
+         --overwrite"
+    )))
 }
 
 /// A finding without its parts.

@@ -134,10 +134,13 @@ impl Walk<'_> {
                 denied.rule, denied.priority, denied.group
             ),
         };
+        let effect = match unknown.is_empty() {
+            true => "",
+            false => ", so the health of its servers is Unknown",
+        };
         let title = format!(
             "The platform cannot reach the management ports {first}-{last} of the gateway's \
-             subnet, \
-             so the health of its servers is Unknown: {rule}."
+             subnet{effect}: {rule}."
         );
         let confidence = match (denied.is_certain, unknown.is_empty()) {
             (true, false) => Confidence::Certain,

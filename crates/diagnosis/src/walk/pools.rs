@@ -1,5 +1,7 @@
 //! Where do rules lead?
 
+use gatewright_arm::ApplicationGateway;
+
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{HEALTH, Place};
@@ -229,11 +231,7 @@ impl Walk<'_> {
 
     /// Whether a Kubernetes controller writes the gateway.
     pub(super) fn is_managed(&self) -> bool {
-        let tags = self.evidence.gateway.tags.as_ref();
-        tags.is_some_and(|tags| {
-            tags.keys()
-                .any(|key| key.starts_with("managed-by-k8s-ingress"))
-        })
+        is_managed(&self.evidence.gateway)
     }
 
     fn fill(&self, found: crate::finding::Finding, pool: &str) -> crate::finding::Finding {
@@ -244,8 +242,7 @@ impl Walk<'_> {
                     "Give the ingress a rule for `/` with a service that has ready endpoints; the \
                      controller then writes a pool with servers.",
                 )
-                .run("kubectl get ingress,endpoints -A")
-                .risking("An edit by az is reverted by the controller's next write."),
+                .run("kubectl get ingress,endpoints -A"),
             ),
             false => found,
         };
@@ -264,4 +261,12 @@ impl Walk<'_> {
             .verified_by(self.commands.verify_health()),
         )
     }
+}
+
+pub(super) fn is_managed(gateway: &ApplicationGateway) -> bool {
+    let tags = gateway.tags.as_ref();
+    tags.is_some_and(|tags| {
+        tags.keys()
+            .any(|key| key.starts_with("managed-by-k8s-ingress"))
+    })
 }

@@ -142,7 +142,10 @@ impl Walk<'_> {
         }
         let mut fixes = vec![self.mend_probe(target, status)];
         if status >= 400 {
-            fixes.push(
+            // An error of the backend's own is not mended by looking elsewhere.
+            let place = if status >= 500 { 0 } else { fixes.len() };
+            fixes.insert(
+                place,
                 fix(
                     Owner::Backend,
                     format!(
@@ -192,7 +195,10 @@ impl Walk<'_> {
             .run(self.commands.part(
                 "probe update",
                 &probe.name,
-                &format!("--match-status-codes 200-399 {status}"),
+                &format!(
+                    "--match-status-codes {}",
+                    counted_too(&probe.properties, status)
+                ),
             ))
             .risking("A backend that answers so for another reason counts as healthy too.")
             .verified_by(verify),
@@ -369,6 +375,7 @@ impl Walk<'_> {
             return Some(finding(Cause::Probe403, Confidence::Possible, title));
         }
         let platform = [
+            ".azurestaticapps.net",
             ".blob.core.windows.net",
             ".web.core.windows.net",
             ".vault.azure.net",
@@ -483,7 +490,9 @@ impl Walk<'_> {
         let good = http.find(|one| {
             let is_good = one.status.is_some_and(|status| target.counts(status));
             let is_own = self.is_answer_of(one, target);
-            is_good && is_own && !one.request.contains(DEFAULT_HOST)
+            // Another page of the same host says nothing about the host.
+            let is_page = path_of(&one.request).is_none_or(|path| path == target.probed_path());
+            is_good && is_own && is_page && !one.request.contains(DEFAULT_HOST)
         });
         let is_misdirected = matches!(status, Some(400 | 421));
         if !is_shared && good.is_none() && !is_misdirected {
@@ -619,11 +628,16 @@ impl Walk<'_> {
             .iter()
             .map(|(place, says)| self.because(place, *says))
             .collect();
+        let longer = timeout.saturating_mul(2).max(30);
+        let interval = target
+            .probe
+            .and_then(|probe| probe.properties.interval)
+            .unwrap_or(30);
         let mend = match target.probe {
             Some(probe) => fix(Owner::Gateway, "Wait longer.").run(self.commands.part(
                 "probe update",
                 &probe.name,
-                "--timeout 120 --interval 120",
+                &format!("--timeout {longer} --interval {}", longer.max(interval)),
             )),
             None => self.mend_probe(target, 0),
         };
@@ -638,6 +652,13 @@ impl Walk<'_> {
                 ),
         )
     }
+}
+
+/// What a probe counts as healthy, and a status more.
+fn counted_too(probe: &Probe, status: u16) -> String {
+    let own = probe.r#match.as_ref().map(|own| own.status_codes.join(" "));
+    let own = own.filter(|own| !own.is_empty());
+    format!("{} {status}", own.unwrap_or_else(|| "200-399".to_owned()))
 }
 
 /// The path of a request such as `GET https://a.test/up?x=1`.

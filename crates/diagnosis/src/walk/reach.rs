@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_arm::model::Probe;
 use gatewright_arm::{Item, ResourceId};
-use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Outcome};
+use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome};
 
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
@@ -93,6 +93,18 @@ impl Walk<'_> {
                 Some(self.nowhere(index, &endpoint, &effective.route.prefix.to_string()))
             }
             Outcome::Dropped(effective) => Some(self.dropped(index, &effective, &endpoint)),
+            Outcome::Allowed if is_open_question(&verdict) => {
+                let command = format!(
+                    "az network nsg list -g {} -o json > nsgs.json",
+                    word(self.commands.group())
+                );
+                self.need(
+                    "nsgs.json",
+                    "the security group of a subnet is in no file",
+                    command,
+                );
+                None
+            }
             Outcome::Allowed => {
                 self.rule_out(
                     Cause::NsgBackendDeny,
@@ -206,8 +218,50 @@ impl Walk<'_> {
             .fixed_by(mend)
     }
 
+    /// A route to the address that stands in a table which the gateway's subnet does not have.
+    fn table_elsewhere(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (policy, _) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let (table, route) = policy.route_tables().iter().find_map(|table| {
+            let mut routes = table.routes().iter();
+            let route =
+                routes.find(|one| !one.prefix.is_default() && one.prefix.contains(address))?;
+            Some((table, route))
+        })?;
+        let title = format!(
+            "The gateway's subnet has no route to {address}: the route {} ({}) stands in {}, \
+             which it \
+             does not have.",
+            route.name, route.prefix, table.name
+        );
+        let place = self.route_place(&table.name, &route.name);
+        let command = format!(
+            "az network vnet subnet update --ids {} --route-table {}",
+            word(&self.subnet_id()),
+            word(&table.resource_id)
+        );
+        Some(
+            finding(Cause::MissingRoute, Confidence::Likely, title)
+                .because(self.reported(index))
+                .because([self.because(&place, "the way to it, for other subnets")])
+                .fixed_by(
+                    fix(
+                        Owner::Network,
+                        format!("Give the gateway's subnet the table {}.", table.name),
+                    )
+                    .run(command)
+                    .risking("All of its routes hold for the gateway then.")
+                    .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+
     /// No network that is known has the address, and nothing leads beyond them.
     fn nowhere(&self, index: usize, endpoint: &str, prefix: &str) -> Finding {
+        if let Some(found) = self.table_elsewhere(index) {
+            return found;
+        }
         let title = format!(
             "No network that the gateway's is peered with has {endpoint}: packets for {prefix} are \
              dropped."
@@ -254,6 +308,14 @@ impl Walk<'_> {
         if known.is_empty() || known.contains(&address) || address.parse::<IpAddr>().is_err() {
             return None;
         }
+        let members = target.pool.map(|pool| &pool.properties.backend_addresses);
+        let is_configured = members.is_none_or(|members| {
+            let mut own = members.iter();
+            own.any(|one| one.ip_address.as_deref() == Some(address.as_str()))
+        });
+        if !is_configured {
+            return None;
+        }
         let title = format!(
             "The pool {} has {address}, which nothing behind it has any more: there are {}.",
             target.row.pool,
@@ -276,8 +338,7 @@ impl Walk<'_> {
                     Owner::Controller,
                     "Have the controller write the gateway anew.",
                 )
-                .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment")
-                .risking("An edit by az is reverted by the controller's next write."),
+                .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment"),
             );
         }
         Some(
@@ -485,8 +546,7 @@ impl Walk<'_> {
                 .run(format!(
                     "kubectl patch service {service} --type=json -p='[{{\"op\":\"replace\",\
                      \"path\":\"/spec/ports/0/targetPort\",\"value\":{right}}}]'"
-                ))
-                .risking("An edit by az is reverted by the controller's next write."),
+                )),
             );
         }
         let own = target.probe.filter(|probe| probe.properties.port.is_some());
@@ -578,4 +638,13 @@ impl Walk<'_> {
             );
         }
     }
+}
+
+/// Whether a group or a table that decides is in no file.
+fn is_open_question(verdict: &gatewright_snapshot::network::Verdict<'_>) -> bool {
+    let is_unknown = |gate: &Gate<'_>| matches!(gate, Gate::Unknown { .. });
+    let has_no_table = verdict
+        .route
+        .is_some_and(|route| route.missing_table.is_some());
+    is_unknown(&verdict.outbound) || is_unknown(&verdict.inbound) || has_no_table
 }

@@ -109,7 +109,7 @@ impl Walk<'_> {
                 self.find(Weight::Beside, 0, found);
             }
             _ => {
-                self.rule_out(Cause::PutFailedUnknown, "no change has failed");
+                self.rule_out(Cause::PutFailedUnknown, "provisioningState is not Failed");
                 self.step(asked, "no sign of it", "the configuration is live");
             }
         }
@@ -377,8 +377,8 @@ fn cause_of(failure: &Failure, is_vault_shut: bool) -> Cause {
             Cause::GatewaySubnetOutboundNsg
         }
         () if any("userdefinedroutenotallowed") => Cause::UdrDefaultRoute,
-        () if is_of_vault && is_vault_shut => Cause::ListenerCertificateUnreachable,
         () if is_of_vault && is_denied && !has(&["firewall"]) => Cause::PutFailedKeyVaultDenied,
+        () if is_of_vault && is_vault_shut => Cause::ListenerCertificateUnreachable,
         () if is_of_vault && has(&UNREACHABLE) => Cause::ListenerCertificateUnreachable,
         () if REFERENCES.iter().any(|word| inner.contains(word)) => Cause::PutFailedReference,
         () if inner.contains("certificate") || inner.contains("ssl") || has(&["pfx"]) => {

@@ -1,6 +1,8 @@
 //! `gatewright diagnose` over evidence folders with their answers: our own, and those that came
 //! with the product's beginnings.
 
+mod mangled;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
