@@ -409,9 +409,9 @@ async fn shown_part(
     context.core.check_group(id)?;
     let document = context.core.document(&parent).await?;
     let document = document.ok_or_else(|| not_found(&parent))?;
-    let shown = context.shown(&document).into_body();
+    let shown = context.shown(&document);
     let name = id.name().unwrap_or_default();
-    part(&shown, collection, name)
+    part(&shown.body(), collection, name)
         .cloned()
         .ok_or_else(|| not_found_part(id))
 }
@@ -432,8 +432,10 @@ fn put_part(context: Context, collection: &'static str) -> PartAnswer {
             body: &body,
         };
         let accepted = context.core.write(&call, &parent, edit).await?;
-        let shown = context.shown(&accepted.document).into_body();
-        let item = part(&shown, collection, name).cloned().unwrap_or_default();
+        let shown = context.shown(&accepted.document);
+        let item = part(&shown.body(), collection, name)
+            .cloned()
+            .unwrap_or_default();
         let is_notified = context.core.kind_of(&parent)?.notifies_of(collection);
         let status = written(is_new);
         Ok(answer_write(
@@ -460,8 +462,9 @@ fn list_parts(context: Context, collection: &'static str) -> PartAnswer {
     Box::pin(async move {
         let parent = context.resource_id(1)?;
         let document = context.document(&parent).await?;
-        let shown = context.shown(&document).into_body();
+        let shown = context.shown(&document);
         let items = shown
+            .body()
             .get("properties")
             .and_then(|bag| bag.get(collection))
             .cloned();

@@ -1,5 +1,6 @@
 //! A resource as it is answered.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use gatewright_arm::{ApiVersion, AsOf};
@@ -21,13 +22,14 @@ impl Shown {
         self.body.get("etag")?.as_str()
     }
 
-    pub(crate) fn into_body(self) -> Value {
+    /// The whole body, as it is answered: to look into, without a copy where nothing is cut.
+    pub(crate) fn body(&self) -> Cow<'_, Value> {
         match self.as_of {
             // What was JSON is JSON.
             Some(version) => {
-                serde_json::to_value(AsOf::new(&self.body, version)).unwrap_or_default()
+                Cow::Owned(serde_json::to_value(AsOf::new(&self.body, version)).unwrap_or_default())
             }
-            None => Arc::unwrap_or_clone(self.body),
+            None => Cow::Borrowed(&self.body),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{Question, Walk, Weight, finding, listed};
 use gatewright_arm::model::HttpListener;
+use gatewright_snapshot::HostPattern;
 
+use super::{Question, Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
 use crate::evidence::{Evidence, LOG, LogRow, Place, State, WebApp, split_port};
@@ -734,34 +735,10 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a listener's host, in which `*` stands for any text and `?` for one character, is for a
-/// host.
+/// Whether a listener's host is for a host, by the gateway's own reading of it.
 fn is_host_of(pattern: &str, host: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
-    let host: Vec<char> = host.to_lowercase().chars().collect();
-    // Where the last `*` was, and how much of the host it has taken.
-    let (mut at, mut taken, mut star) = (0, 0, None);
-    while taken < host.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, taken));
-                at += 1;
-            }
-            Some(letter) if *letter == '?' || Some(letter) == host.get(taken) => {
-                at += 1;
-                taken += 1;
-            }
-            _ => match star {
-                Some((position, from)) => {
-                    star = Some((position, from + 1));
-                    at = position + 1;
-                    taken = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(at).all(|letter| *letter == '*')
+    let host = host.to_ascii_lowercase();
+    HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(host.as_bytes()))
 }
 
 #[cfg(test)]

@@ -198,14 +198,8 @@ impl Walk<'_> {
 
     /// The id of the network that the gateway's subnet is in.
     fn network_id(&self) -> Option<String> {
-        let places = self
-            .evidence
-            .gateway
-            .properties
-            .gateway_ip_configurations
-            .iter();
-        let mut subnets = places.filter_map(|one| one.properties.subnet.as_ref());
-        let (network, _) = subnets.next()?.id.rsplit_once("/subnets/")?;
+        let subnet = self.subnet_id();
+        let (network, _) = subnet.rsplit_once("/subnets/")?;
         Some(network.to_owned())
     }
 

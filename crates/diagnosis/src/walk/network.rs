@@ -71,6 +71,18 @@ impl Walk<'_> {
         }
     }
 
+    /// The id of the subnet that the gateway is in.
+    pub(super) fn subnet_id(&self) -> String {
+        let places = self
+            .evidence
+            .gateway
+            .properties
+            .gateway_ip_configurations
+            .iter();
+        let mut subnets = places.filter_map(|one| one.properties.subnet.as_ref());
+        subnets.next().map(|one| one.id.clone()).unwrap_or_default()
+    }
+
     fn show_subnet(&self) -> String {
         let id = self.subnet_id();
         format!(

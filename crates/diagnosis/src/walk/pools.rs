@@ -42,8 +42,8 @@ impl Walk<'_> {
             return self.step(asked, "each has", "requests have somewhere to go");
         }
         self.step(asked, "some do not", "requests that go there get 502");
-        for index in empty {
-            self.tell_of_empty(index);
+        for index in &empty {
+            self.tell_of_empty(*index, &empty);
         }
     }
 
@@ -65,7 +65,8 @@ impl Walk<'_> {
         empty.map(|(index, _)| index).collect()
     }
 
-    fn tell_of_empty(&mut self, index: usize) {
+    /// `empty` are all of them, as [`Self::empty_routes`] has it.
+    fn tell_of_empty(&mut self, index: usize, empty: &[usize]) {
         let Some(route) = self.site.routes.get(index) else {
             return;
         };
@@ -91,7 +92,7 @@ impl Walk<'_> {
         because.extend(rows.map(|(place, uri)| {
             self.because(place, format!("{uri} failed, and no server was asked"))
         }));
-        let others = self.has_servers_elsewhere(route);
+        let others = self.has_servers_elsewhere(route, empty);
         let found = match route.via {
             Via::Default(map) if others => {
                 let confidence = match failed.is_empty() {
@@ -156,8 +157,7 @@ impl Walk<'_> {
     }
 
     /// Whether another route of the same path map has servers.
-    fn has_servers_elsewhere(&self, route: &Route<'_>) -> bool {
-        let empty = self.empty_routes();
+    fn has_servers_elsewhere(&self, route: &Route<'_>, empty: &[usize]) -> bool {
         let routes = self.site.routes.iter().enumerate();
         let mut others = routes.filter(|(_, other)| other.rule.is_named(&route.rule.name));
         others.any(|(index, other)| {

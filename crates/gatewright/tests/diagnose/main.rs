@@ -5,7 +5,7 @@ mod mangled;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -33,14 +33,15 @@ fn name(folder: &Path) -> &str {
     folder.file_name().unwrap().to_str().unwrap()
 }
 
+fn run(options: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
+    command.arg("diagnose").args(options);
+    command.arg("--evidence").arg(folder).output().unwrap()
+}
+
 /// The exit status and the answer.
 fn diagnose(folder: &Path) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
-    let output = command
-        .args(["diagnose", "-o", "json", "--evidence"])
-        .arg(folder)
-        .output()
-        .unwrap();
+    let output = run(&["-o", "json"], folder);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.stdout.is_empty(), "{}: {said}", folder.display());
     let text = String::from_utf8(output.stdout).unwrap();
@@ -143,12 +144,7 @@ fn the_same_evidence_has_the_same_answer() {
 fn refused(write: impl Fn(&Path)) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
-    let output = command
-        .args(["diagnose", "--evidence"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
+    let output = run(&[], folder.path());
     let said = String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), said)
 }
@@ -196,12 +192,7 @@ fn what_cannot_be_read_is_named_with_its_place() {
     fs::create_dir(folder.path().join("certs")).unwrap();
     fs::write(folder.path().join("gateway.json"), GATEWAY).unwrap();
     fs::write(folder.path().join("certs/presented.pem"), "none").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
-    let output = command
-        .args(["diagnose", "--evidence"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
+    let output = run(&[], folder.path());
     assert_eq!(output.status.code(), Some(65));
 }
 
@@ -210,12 +201,7 @@ fn files_that_nothing_is_known_of_are_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("gateway.json"), GATEWAY).unwrap();
     fs::write(folder.path().join("notes.txt"), "x").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
-    let output = command
-        .args(["diagnose", "--explain", "--evidence"])
-        .arg(folder.path())
-        .output()
-        .unwrap();
+    let output = run(&["--explain"], folder.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(

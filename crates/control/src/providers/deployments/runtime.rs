@@ -58,7 +58,12 @@ impl Live {
             return Err(format!("The client may not read the resource '{id}'."));
         }
         let read = |id: &ResourceId| self.handle.block_on(self.core.document(id));
-        let shown = |document: Document| self.core.shown_to(&document, api_version).into_body();
+        let shown = |document: Document| {
+            self.core
+                .shown_to(&document, api_version)
+                .body()
+                .into_owned()
+        };
         let told = |error: gatewright_arm::ArmError| error.message;
         if let Some(document) = read(id).map_err(told)? {
             return Ok(shown(document));
