@@ -44,7 +44,7 @@ pub use errors::ArmError;
 pub use ids::{MAX_ID_BYTES, ResourceId, ResourceIdError};
 pub use model::{ApplicationGateway, Item, Reference};
 pub use read::{
-    MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadReport, read_gateways,
+    MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_GATEWAYS, ReadError, ReadReport, parse_text, read_gateways,
     read_gateways_text, read_on_demand_probe, read_put,
 };
 pub use read_network::{

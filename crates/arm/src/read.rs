@@ -133,8 +133,11 @@ pub fn read_gateways_text(text: &[u8]) -> Result<ReadReport, ReadError> {
     read_gateways(&parse_text(text)?)
 }
 
-/// The JSON of a text, whatever it is about.
-pub(crate) fn parse_text(text: &[u8]) -> Result<Value, ReadError> {
+/// The JSON of a text, whatever it is about, in any encoding that [`read_gateways_text`] takes.
+///
+/// # Errors
+/// [`ReadError::TooLarge`] and [`ReadError::Malformed`].
+pub fn parse_text(text: &[u8]) -> Result<Value, ReadError> {
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(ReadError::TooLarge { bytes: text.len() });
     }

@@ -160,9 +160,9 @@ impl Desired {
     }
 
     /// The bodies of networks, security groups and route tables, by id in lower case.
-    pub fn network(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn network(&self) -> impl Iterator<Item = (&str, &Arc<Value>)> {
         let documents = self.network.iter();
-        documents.map(|(id, document)| (id.as_str(), &*document.body))
+        documents.map(|(id, document)| (id.as_str(), &document.body))
     }
 
     /// The address of a public IP address, by its id in any letter case.

@@ -320,6 +320,7 @@ fn route_labels(snapshot: &Snapshot, registry: &LabelRegistry) -> Vec<LabelId> {
             resource_id: snapshot.gateway_of(route.listener).resource_id.clone(),
             listener: snapshot.listener(route.listener).name.clone(),
             rule: route.rule.clone(),
+            path_rule: route.path_rule.clone().unwrap_or_default(),
             pool,
             setting,
         })

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use gatewright_snapshot::{EndpointKey, GatewayIndex, Member, Scheme, Snapshot, Upstream};
 use gatewright_telemetry::{
-    HandshakeTotals, Health, HealthChange, LabelRegistry, ProbeRecord, RecordSender,
+    HandshakeTotals, Health, HealthChange, LabelRegistry, ProbeOutcome, ProbeRecord, RecordSender,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -274,6 +274,25 @@ impl Dataplane {
             }
         };
         live.upstreams().map(state).collect()
+    }
+
+    /// What the last 32 probes of a server found, the newest last; none where it is not probed.
+    /// `gateway`: its id; empty for any. `server`: as routing knows it.
+    pub fn probe_outcomes(
+        &self,
+        gateway: &str,
+        setting: &str,
+        server: SocketAddr,
+    ) -> Vec<ProbeOutcome> {
+        let watched = self.0.live.load().watched();
+        let mut targets = watched.iter().map(|watched| &watched.target);
+        let found = targets.find(|target| {
+            let place = &target.place;
+            place.logical == server
+                && place.setting.eq_ignore_ascii_case(setting)
+                && (gateway.is_empty() || place.gateway.eq_ignore_ascii_case(gateway))
+        });
+        found.map(|target| target.outcomes()).unwrap_or_default()
     }
 
     /// Open client connections, over all workers.

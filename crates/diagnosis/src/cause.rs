@@ -238,6 +238,8 @@ causes! {
         "The backend takes longer to answer than the backend setting waits.";
     KeepaliveRace "GW-O03" "keepalive-race" Tcp Error
         "The backend closes idle connections that the gateway is about to use again.";
+    BrokenAnswer "GW-O04" "broken-answer" Http Error
+        "The backend breaks its answer off, or what it answers is not HTTP.";
     ListenerCertificateUnreachable "GW-P01" "listener-certificate-unreachable" Tls Error
         "The gateway cannot fetch the listener's certificate from the vault.";
 }

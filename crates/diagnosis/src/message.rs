@@ -31,8 +31,8 @@ pub(crate) enum Symptom {
     CertificateOther(Option<u16>),
     /// The TLS handshake failed for another reason than the certificate.
     Handshake,
-    /// The server hung up.
-    Closed,
+    /// The server hung up, or does not speak HTTP.
+    Broken,
     /// The platform does not know.
     Unretrievable,
     NotProbed,
@@ -100,7 +100,10 @@ impl Symptom {
             | Message::TlsProtocol
             | Message::TlsUnfit
             | Message::TlsClosed => Self::Handshake,
-            Message::ClosedUnanswered => Self::Closed,
+            Message::ClosedUnanswered
+            | Message::ResetUnanswered
+            | Message::ClosedWithinAnswer
+            | Message::NotHttp => Self::Broken,
             _ => Self::Silent,
         }
     }

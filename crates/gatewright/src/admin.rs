@@ -1,5 +1,5 @@
 //! The node's own API, on a loopback address: `GET /health`, `POST /health/on-demand`, `GET
-//! /status` and `POST /reload`.
+//! /status`, `GET /evidence`, `GET /why` and `POST /reload`.
 //!
 //! Where there is a control plane, `operators` adds what makes principals and backups.
 //!
@@ -16,11 +16,12 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -28,7 +29,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::backend_health::BackendHealth;
 use crate::control_plane::Operators;
 use crate::findings::Finding;
+use crate::live_evidence;
 use crate::node::{Applied, Refused};
+use crate::request_story;
 use crate::sentence::Sentence;
 use crate::status::Board;
 
@@ -82,13 +85,15 @@ fn router(admin: Admin) -> Router {
         .route("/health", get(health))
         .route("/health/on-demand", post(health_on_demand))
         .route("/status", get(status))
+        .route("/evidence", get(evidence))
+        .route("/why", get(why))
         .route("/reload", post(reload))
         .merge(operators::routes())
         .fallback(|| async {
             refuse(
                 StatusCode::NOT_FOUND,
-                "there is /health, /health/on-demand, /status and /reload, and with a control \
-                 plane /principals, /principals/revoke and /backup",
+                "there is /health, /health/on-demand, /status, /evidence, /why and /reload, and \
+                 with a control plane /principals, /principals/revoke and /backup",
             )
         })
         .layer(middleware::from_fn(guard))
@@ -147,6 +152,38 @@ async fn health_on_demand(State(admin): State<Admin>, body: Bytes) -> Response {
             let found: Vec<String> = diagnostics.into_iter().map(of_body).collect();
             refuse(StatusCode::BAD_REQUEST, &found.join("; "))
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct OfGateway {
+    /// Its name or id; may be absent where there is one.
+    #[serde(default)]
+    gateway: String,
+}
+
+async fn evidence(State(admin): State<Admin>, Query(of): Query<OfGateway>) -> Response {
+    let files = tokio::task::block_in_place(|| live_evidence::files(&admin.board, &of.gateway));
+    match files {
+        Ok(files) => Json(files).into_response(),
+        Err(why) => refuse(StatusCode::NOT_FOUND, &why),
+    }
+}
+
+#[derive(Deserialize)]
+struct OfRequest {
+    /// Without one, the last requests that failed are listed.
+    trace: Option<String>,
+}
+
+async fn why(State(admin): State<Admin>, Query(of): Query<OfRequest>) -> Response {
+    let told = tokio::task::block_in_place(|| match &of.trace {
+        Some(trace) => request_story::tell(&admin.board, trace),
+        None => Ok(request_story::failures(&admin.board)),
+    });
+    match told {
+        Ok(story) => Json(story).into_response(),
+        Err(why) => refuse(StatusCode::NOT_FOUND, &why),
     }
 }
 

@@ -157,10 +157,10 @@ impl BackendHealth {
         idle.collect()
     }
 
-    /// The report on one gateway alone.
-    pub(crate) fn of_gateway(mut self, id: &str) -> Self {
+    /// The report on one gateway alone: by its id, or its name where it has none.
+    pub(crate) fn of_gateway(mut self, key: &str) -> Self {
         self.pools
-            .retain(|pool| pool.gateway_id.eq_ignore_ascii_case(id));
+            .retain(|pool| key_of(&pool.gateway_id, &pool.gateway).eq_ignore_ascii_case(key));
         self
     }
 

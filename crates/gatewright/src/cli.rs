@@ -39,10 +39,13 @@ pub(crate) enum Command {
     /// Show which servers may take traffic, and why the others may not; exit status 1 if one is
     /// not healthy
     Health(HealthArguments),
-    /// Name the root cause of what fails at a gateway, by what was exported of it, and the commands
-    /// that mend it; exit status 0 for none, 1 for a root cause, 2 where the evidence does not
-    /// decide, 65 where it cannot be read
+    /// Name the root cause of what fails at a gateway, by what was exported of it or by what a
+    /// running node knows, and the commands that mend it; exit status 0 for none, 1 for a root
+    /// cause, 2 where the evidence does not decide, 65 where it cannot be read
     Diagnose(DiagnoseArguments),
+    /// Tell what became of one request of a running node: which rule took it, which servers it came
+    /// to, what they answered, and why it failed
+    Why(WhyArguments),
     /// Tell of a cause that `diagnose` names: how it shows, what decides it, and who mends
     /// it and how; without a cause, list all of them
     Explain(ExplainArguments),
@@ -157,14 +160,34 @@ pub(crate) struct ServeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiagnoseArguments {
-    /// The folder with what was exported: gateway.json, backend-health.json and others
+    /// A folder with what was exported: gateway.json, backend-health.json and others [default: what
+    /// a running node knows]
     #[arg(long, value_name = "DIR")]
-    pub(crate) evidence: PathBuf,
+    pub(crate) evidence: Option<PathBuf>,
+    /// The gateway of a running node, by its name or id; may be left out where there is one
+    #[arg(long, value_name = "NAME|ID", conflicts_with = "evidence")]
+    pub(crate) gateway: Option<String>,
+    /// The node's admin address [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
+    pub(crate) admin: Option<AdminAddress>,
     /// Show what was asked, what was seen, and what follows from it
     #[arg(long)]
     pub(crate) explain: bool,
     /// The answer's form
     #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArguments {
+    /// The request's trace id: the header X-AppGw-Trace-Id at the server, transactionId in the
+    /// access log; without one, the last requests that failed are listed
+    #[arg(value_name = "TRACE-ID")]
+    pub(crate) trace: Option<String>,
+    /// The node's admin address [default: 127.0.0.1:9440]
+    #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
+    pub(crate) admin: Option<AdminAddress>,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
 }
 

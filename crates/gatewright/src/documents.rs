@@ -14,6 +14,7 @@ use gatewright_arm::{
 use gatewright_compile::{Options, compile_validated};
 use gatewright_control::Judged;
 use gatewright_snapshot::Snapshot;
+use serde_json::Value;
 
 use crate::findings::{Finding, Level, has_errors};
 use crate::network::NetworkFolder;
@@ -33,7 +34,7 @@ pub(crate) struct Document {
     /// Empty when the file could not be read.
     pub(crate) gateways: Vec<ApplicationGateway>,
     /// What a template has beside gateways.
-    pub(crate) network: Option<NetworkResources>,
+    pub(crate) network: Option<(NetworkResources, Arc<Value>)>,
     pub(crate) findings: Vec<Finding>,
     /// What it was compiled to, once it was checked without an error.
     snapshot: Option<Snapshot>,
@@ -77,22 +78,25 @@ impl Document {
     fn read(file: String, text: &[u8], parameters: &Parameters) -> Self {
         match templates::deployed(&file, text, parameters) {
             None => Self::parse(file, text),
-            Some(Ok(deployed)) => Self::deployed(file, &deployed),
+            Some(Ok(deployed)) => Self::deployed(file, deployed),
             Some(Err(finding)) => Self::failed(file, vec![finding]),
         }
     }
 
-    fn deployed(file: String, deployed: &Deployed) -> Self {
+    fn deployed(file: String, deployed: Deployed) -> Self {
         let report = gatewright_arm::read_gateways(&deployed.gateways);
         let mut document = Self::of_report(file, report);
-        match deployed.others.as_ref().map(read_network) {
-            Some(Ok(report)) => {
+        let Some(others) = deployed.others else {
+            return document;
+        };
+        match read_network(&others) {
+            Ok(report) => {
                 document.add(report.warnings);
-                document.network = Some(report.resources);
+                document.network = Some((report.resources, Arc::new(others)));
             }
-            Some(Err(NetworkReadError::Invalid(found))) => document.add(found),
+            Err(NetworkReadError::Invalid(found)) => document.add(found),
             // Nothing that is of any meaning here.
-            Some(Err(NetworkReadError::NoResource(_) | NetworkReadError::Text(_))) | None => {}
+            Err(NetworkReadError::NoResource(_) | NetworkReadError::Text(_)) => {}
         }
         document
     }

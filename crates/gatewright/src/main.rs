@@ -14,15 +14,19 @@ mod control_plane;
 mod dev_certs;
 mod documents;
 mod events;
+mod evidence_source;
 mod findings;
+mod live_evidence;
 mod maps;
 mod network;
 mod node;
 mod output;
 mod pages;
 mod plan;
+mod request_story;
 mod sentence;
 mod settings;
+mod site;
 mod status;
 mod stored;
 mod templates;
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Reload(arguments) => commands::reload::run(&arguments),
         Command::Health(arguments) => commands::health::run(&arguments),
         Command::Diagnose(arguments) => commands::diagnose::run(&arguments),
+        Command::Why(arguments) => commands::why::run(&arguments),
         Command::Explain(arguments) => Ok(commands::explain::run(&arguments)),
         Command::Probe(arguments) => commands::probe::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),

@@ -3,10 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use gatewright_arm::{ApplicationGateway, NetworkReadError, NetworkResources, read_network_text};
+use gatewright_arm::{
+    ApplicationGateway, NetworkReadError, NetworkResources, parse_text, read_network,
+};
 use gatewright_compile::{NetworkFinding, NetworkPlace, compile_network};
 use gatewright_snapshot::network::NetworkPolicy;
+use serde_json::Value;
 
 use crate::documents::read_file;
 use crate::findings::{Finding, Level};
@@ -19,6 +23,8 @@ const FILES_MAX: usize = 256;
 pub(crate) struct NetworkFolder {
     files: Vec<String>,
     documents: Vec<NetworkResources>,
+    /// What they were read from.
+    bodies: Vec<Arc<Value>>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -82,16 +88,24 @@ impl NetworkFolder {
         network
     }
 
-    /// Adds resources that come from no file; `name` stands for one in findings.
-    pub(crate) fn add(&mut self, name: String, resources: NetworkResources) {
+    /// Adds resources that come from no file; `name` stands for one in findings. `body` is what
+    /// they were read from.
+    pub(crate) fn add(&mut self, name: String, resources: NetworkResources, body: Arc<Value>) {
         self.files.push(name);
         self.documents.push(resources);
+        self.bodies.push(body);
+    }
+
+    /// The JSON of all resources.
+    pub(crate) fn bodies(&self) -> &[Arc<Value>] {
+        &self.bodies
     }
 
     /// Adds what another one holds.
     pub(crate) fn join(&mut self, other: &Self) {
         self.files.extend(other.files.iter().cloned());
         self.documents.extend(other.documents.iter().cloned());
+        self.bodies.extend(other.bodies.iter().cloned());
         self.findings.extend(other.findings.iter().cloned());
     }
 
@@ -106,13 +120,14 @@ impl NetworkFolder {
             Ok(bytes) => bytes,
             Err(error) => return self.refuse(&file, format!("the file cannot be read: {error}")),
         };
-        match read_network_text(&bytes) {
-            Ok(report) => {
+        let read = parse_text(&bytes).map_err(NetworkReadError::from);
+        let read = read.and_then(|body| Ok((read_network(&body)?, body)));
+        match read {
+            Ok((report, body)) => {
                 let warnings = report.warnings.into_iter();
                 self.findings
                     .extend(warnings.map(|one| Finding::from_diagnostic(&file, one)));
-                self.files.push(file);
-                self.documents.push(report.resources);
+                self.add(file, report.resources, Arc::new(body));
             }
             // Something else that is kept beside them.
             Err(NetworkReadError::NoResource(_)) => {}

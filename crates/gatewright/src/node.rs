@@ -100,7 +100,7 @@ impl Node {
             workers: settings.workers,
             address_map: address_map(&settings, &Chosen::default()),
             name_servers: settings.name_servers(),
-            labels,
+            labels: Arc::clone(&labels),
             records: sender,
             health_changes: events.health_changes(),
         })
@@ -108,6 +108,7 @@ impl Node {
         let board = Arc::new(Board::new(
             dataplane.clone(),
             Arc::clone(&access_log),
+            labels,
             &events,
         ));
         let (reload_sender, reloads) = mpsc::channel(WAITING_RELOADS_MAX);
@@ -204,6 +205,8 @@ impl Node {
 
     /// Insights and the log tell of the stored gateways that are not served as they are stored.
     fn tell_failures(&self) {
+        let failed = self.stored.iter().flat_map(Stored::failed);
+        self.board.failed(failed.collect());
         let failures = || self.stored.iter().flat_map(Stored::failures);
         let failed = failures().map(|(id, ..)| id).collect();
         self.events.all_succeeded_but(&failed);
@@ -229,6 +232,7 @@ impl Node {
         let Plan {
             snapshot,
             bindings,
+            site,
             findings,
         } = planned.map_err(NotApplied::Plan)?;
         self.dataplane
@@ -242,7 +246,8 @@ impl Node {
             Err(error) => return Err(NotApplied::Apply(error, findings)),
         };
         self.pages.want(&error_pages(&snapshot));
-        let revision = self.board.took(snapshot, bound.clone(), findings.clone());
+        let (endpoints, found) = (bound.clone(), findings.clone());
+        let revision = self.board.took(snapshot, site, endpoints, found);
         for warning in &bindings.warnings {
             tracing::warn!("{warning}");
         }

@@ -20,6 +20,7 @@ use crate::maps;
 use crate::network::{self, NetworkFolder};
 use crate::sentence::Sentence;
 use crate::settings::{CertificateFile, Settings};
+use crate::site::Site;
 use crate::stored::Chosen;
 use crate::templates::Parameters;
 
@@ -54,6 +55,8 @@ impl From<Sentence> for Problem {
 pub(crate) struct Plan {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) bindings: Bindings,
+    /// What it was made of.
+    pub(crate) site: Site,
     /// Warnings and notes.
     pub(crate) findings: Vec<Finding>,
 }
@@ -106,9 +109,12 @@ pub(crate) fn plan(
     let mut network = NetworkFolder::load(settings.network.as_deref());
     network.join(&chosen.network);
     for document in &documents {
-        let resources = document.network.iter().cloned();
-        resources.for_each(|resources| network.add(document.file.clone(), resources));
+        if let Some((resources, body)) = &document.network {
+            let (name, body) = (document.file.clone(), Arc::clone(body));
+            network.add(name, resources.clone(), body);
+        }
     }
+    let site = Site::new(&documents, &chosen.gateways, &network);
     let unused = unused_certificates(&settings.certificates, &documents);
     let stored = parts.take(&chosen.gateways, &options);
     let (snapshot, mut findings) = documents::compile(documents, &stored, &network, &options)?;
@@ -123,6 +129,7 @@ pub(crate) fn plan(
     Ok(Plan {
         snapshot: Arc::new(snapshot),
         bindings,
+        site,
         findings,
     })
 }

@@ -8,12 +8,15 @@ use gatewright_arm::{Diagnostic, Severity, read_on_demand_probe};
 use gatewright_compile::{OnDemand, compile_on_demand};
 use gatewright_dataplane::{Bound, Dataplane, UpstreamState};
 use gatewright_snapshot::{Gateway, GatewayIndex, Generation, Idle, Snapshot};
-use gatewright_telemetry::{AccessLog, HandshakeTotals, RequestTotals};
+use gatewright_telemetry::{
+    AccessLog, HandshakeTotals, LabelRegistry, RecentRequests, RequestTotals,
+};
 use serde_json::{Map, Value, json};
 
 use crate::backend_health::{BackendHealth, key_of};
 use crate::events::{Events, Insights};
 use crate::findings::Finding;
+use crate::site::{Failed, Site};
 use crate::times::{now, unix_micros};
 
 /// What a node is doing.
@@ -40,6 +43,7 @@ impl Status {
 pub(crate) struct Board {
     dataplane: Dataplane,
     access_log: Arc<AccessLog>,
+    labels: Arc<LabelRegistry>,
     insights: Arc<Insights>,
     state: Mutex<State>,
 }
@@ -52,6 +56,9 @@ struct State {
     /// Since when the present configuration is served.
     since: Option<String>,
     snapshot: Arc<Snapshot>,
+    site: Arc<Site>,
+    /// Stored gateways that are not served as they are stored.
+    failed: Arc<[Failed]>,
     endpoints: Vec<Bound>,
     /// What was found in it: warnings and notes.
     findings: Vec<Finding>,
@@ -63,11 +70,29 @@ struct Reload {
     error: Option<String>,
 }
 
+/// What a diagnosis looks at of a running node, as of one moment.
+pub(crate) struct Seen {
+    pub(crate) site: Arc<Site>,
+    pub(crate) failed: Arc<[Failed]>,
+    /// Why the last reload of the files was refused, and what is served is older than they are.
+    pub(crate) refused: Option<String>,
+    pub(crate) health: BackendHealth,
+    pub(crate) upstreams: Vec<UpstreamState>,
+    /// In microseconds since the Unix epoch.
+    pub(crate) at_micros: u64,
+}
+
 impl Board {
-    pub(crate) fn new(dataplane: Dataplane, access_log: Arc<AccessLog>, events: &Events) -> Self {
+    pub(crate) fn new(
+        dataplane: Dataplane,
+        access_log: Arc<AccessLog>,
+        labels: Arc<LabelRegistry>,
+        events: &Events,
+    ) -> Self {
         Self {
             dataplane,
             access_log,
+            labels,
             insights: Arc::clone(&events.insights),
             state: Mutex::default(),
         }
@@ -85,10 +110,13 @@ impl Board {
     pub(crate) fn took(
         &self,
         snapshot: Arc<Snapshot>,
+        mut site: Site,
         endpoints: Vec<Bound>,
         findings: Vec<Finding>,
     ) -> u64 {
         let at = now();
+        let known = Arc::clone(&self.state().site);
+        site.follow(&known);
         let mut state = self.state();
         if state.status == Status::Starting {
             state.status = Status::Serving;
@@ -101,10 +129,11 @@ impl Board {
         state.revision += 1;
         state.since = Some(at);
         let before = std::mem::replace(&mut state.snapshot, snapshot);
+        state.site = Arc::new(site);
         state.endpoints = endpoints;
         state.findings = findings;
         // A large one takes a while to go, and nobody is to wait for that.
-        tokio::task::spawn_blocking(move || drop(before));
+        tokio::task::spawn_blocking(move || drop((before, known)));
         state.revision
     }
 
@@ -121,6 +150,39 @@ impl Board {
             error: Some(error),
         });
         state.revision
+    }
+
+    /// Notes which stored gateways are not served as they are stored.
+    pub(crate) fn failed(&self, failed: Vec<Failed>) {
+        self.state().failed = failed.into();
+    }
+
+    /// The requests that were seen last, and the names in their records.
+    pub(crate) fn recent(&self) -> (&RecentRequests, &Arc<LabelRegistry>) {
+        (self.access_log.recent(), &self.labels)
+    }
+
+    /// What a diagnosis looks at.
+    pub(crate) fn seen(&self) -> Seen {
+        let (snapshot, site, failed, refused) = {
+            let state = self.state();
+            let refused = state.last_reload.as_ref();
+            (
+                Arc::clone(&state.snapshot),
+                Arc::clone(&state.site),
+                Arc::clone(&state.failed),
+                refused.and_then(|reload| reload.error.clone()),
+            )
+        };
+        let (upstreams, at_micros) = (self.dataplane.upstreams(), unix_micros());
+        Seen {
+            site,
+            failed,
+            refused,
+            health: BackendHealth::new(&snapshot, &upstreams, at_micros),
+            upstreams,
+            at_micros,
+        }
     }
 
     pub(crate) fn drains(&self) {

@@ -22,6 +22,7 @@ use crate::findings::Finding;
 use crate::network::NetworkFolder;
 use crate::plan::Problem;
 use crate::sentence::Sentence;
+use crate::site::Failed;
 use crate::status::Board;
 
 /// How long an operation waits for the node to take its revision.
@@ -192,7 +193,12 @@ impl Stored {
         }
         for (id, body) in self.desired.network() {
             match read_network(body) {
-                Ok(report) => chosen.network.add(id.to_owned(), report.resources),
+                Ok(report) => {
+                    let resources = report.resources;
+                    chosen
+                        .network
+                        .add(id.to_owned(), resources, Arc::clone(body));
+                }
                 Err(NetworkReadError::Invalid(findings)) => {
                     for finding in findings {
                         tracing::error!("{}", Finding::from_diagnostic(id, finding));
@@ -298,6 +304,17 @@ impl Stored {
             failures: Arc::new(failures),
             refusal: self.refusal.clone(),
         });
+    }
+
+    /// The gateways that are not served as they are stored, with the errors.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = Failed> {
+        self.desired.gateways().iter().filter_map(|(id, known)| {
+            let error = known.failure().or_else(|| self.failures.get(id))?;
+            Some(Failed {
+                gateway: Arc::clone(&known.wanted.gateway),
+                error: error.clone(),
+            })
+        })
     }
 
     /// The gateways that are not served as they are stored: id, name, why.

@@ -21,6 +21,13 @@ pub(crate) fn rfc3339(unix_micros: u64) -> String {
     rfc3339_of_seconds(i64::try_from(unix_micros / 1_000_000).unwrap_or(i64::MAX))
 }
 
+/// A moment in microseconds since the Unix epoch, to the millisecond.
+pub(crate) fn rfc3339_millis(unix_micros: u64) -> String {
+    let seconds = rfc3339(unix_micros);
+    let millis = unix_micros / 1_000 % 1_000;
+    format!("{}.{millis:03}Z", seconds.trim_end_matches('Z'))
+}
+
 /// A moment in seconds since the Unix epoch. Years that cannot be written are told as the numbers
 /// that they are.
 pub(crate) fn rfc3339_of_seconds(unix_seconds: i64) -> String {

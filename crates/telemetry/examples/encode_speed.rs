@@ -42,6 +42,7 @@ fn batch(registry: &LabelRegistry) -> Result<RecordBatch, std::net::AddrParseErr
             .into(),
         listener: "listener-http".into(),
         rule: "rule-shop".into(),
+        path_rule: String::new(),
         pool: "pool-shop".into(),
         setting: "setting-http".into(),
     });

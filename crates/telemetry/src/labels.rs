@@ -24,6 +24,8 @@ pub struct Labels {
     pub resource_id: String,
     pub listener: String,
     pub rule: String,
+    /// Empty for a basic rule, and for the default of a path map.
+    pub path_rule: String,
     pub pool: String,
     pub setting: String,
 }

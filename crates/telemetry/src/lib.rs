@@ -14,6 +14,7 @@ mod failure;
 mod handshake;
 mod health;
 mod labels;
+mod recent;
 mod record;
 #[cfg(test)]
 mod samples;
@@ -24,10 +25,11 @@ pub use channel::{Received, RecordReceiver, RecordSender, record_channel};
 pub use failure::{ErrorInfo, Failure, Phase, Side};
 pub use handshake::{HandshakeFailure, HandshakeTotals};
 pub use health::{
-    CertificateNote, FaultyPart, Fill, Health, HealthChange, HealthMessage, ProbeRecord,
-    ProbeRequest, ProbeStage, StageName, Wording,
+    CertificateNote, FaultyPart, Fill, Health, HealthChange, HealthMessage, ProbeOutcome,
+    ProbeRecord, ProbeRequest, ProbeStage, StageName, Wording,
 };
 pub use labels::{LabelId, LabelRegistry, Labels};
+pub use recent::RecentRequests;
 pub use record::{
     HttpVersion, RecordBatch, RequestRecord, TextSpan, TlsSession, TraceId, UpstreamAttempt,
 };

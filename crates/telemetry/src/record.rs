@@ -21,6 +21,20 @@ impl TraceId {
         }
         text
     }
+
+    /// The identity whose 32 digits these are, in either letter case.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+            *byte = u8::try_from(high? << 4 | low?).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl fmt::Display for TraceId {
@@ -112,6 +126,21 @@ pub struct RequestRecord {
     pub failure: Option<Failure>,
 }
 
+impl RequestRecord {
+    fn texts_mut(&mut self) -> [&mut TextSpan; 8] {
+        [
+            &mut self.method,
+            &mut self.target,
+            &mut self.sent_path,
+            &mut self.query,
+            &mut self.host,
+            &mut self.sent_host,
+            &mut self.user_agent,
+            &mut self.content_type,
+        ]
+    }
+}
+
 /// Some records with the arena that holds their texts. Reused, so that filling it again does not
 /// allocate.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +171,22 @@ impl RecordBatch {
         self.records.push(record);
     }
 
+    /// Adds a copy of `record`, a record of `batch`, with the first `text_bytes_max` bytes of each
+    /// of its texts.
+    pub(crate) fn push_copy(
+        &mut self,
+        batch: &Self,
+        record: &RequestRecord,
+        text_bytes_max: usize,
+    ) {
+        let mut copy = *record;
+        for span in copy.texts_mut() {
+            let text = batch.resolve(*span);
+            *span = self.text(text.get(..text_bytes_max).unwrap_or(text));
+        }
+        self.push(copy);
+    }
+
     /// Whether it is time to hand the batch over.
     pub fn is_full(&self) -> bool {
         self.records.len() >= Self::RECORDS_MAX || self.texts.len() >= Self::TEXT_BYTES_MAX
@@ -167,5 +212,27 @@ impl RecordBatch {
     pub fn clear(&mut self) {
         self.records.clear();
         self.texts.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_id_is_its_32_digits() {
+        let trace = TraceId(*b"Y-\x16I\xf7Z\x8dH\x0aM\xc6\xa9u0\x9d\x01");
+        let text = trace.to_string();
+        assert_eq!(TraceId::from_hex(&text), Some(trace));
+        assert_eq!(TraceId::from_hex(&text.to_uppercase()), Some(trace));
+        for bad in [
+            "",
+            "12",
+            &text[1..],
+            &format!("{text}0"),
+            &text.replace('1', "g"),
+        ] {
+            assert_eq!(TraceId::from_hex(bad), None, "{bad}");
+        }
     }
 }

@@ -23,11 +23,11 @@ pub(super) struct Judged {
 /// Examines what was presented (DER), as `verification` wants it. `name`: what was asked for;
 /// without one no name is checked.
 pub(super) fn judge(
-    presented: &[Vec<u8>],
+    ders: &[Vec<u8>],
     verification: &BackendVerification,
     name: Option<&str>,
 ) -> Judged {
-    let presented = Presented::read(presented.iter().map(Vec::as_slice));
+    let presented = Presented::read(ders.iter().map(Vec::as_slice));
     let checks = Checks {
         chain: verification.check_chain,
         name: verification.check_name && name.is_some(),
@@ -57,7 +57,7 @@ pub(super) fn judge(
             .remarks
             .retain(|remark| remark.kind() != Kind::NameMismatch);
     }
-    let notes = notes(&presented, &verdict);
+    let notes = notes(ders, &presented, &verdict);
     Judged { verdict, notes }
 }
 
@@ -80,20 +80,26 @@ fn server_name(name: Option<&str>) -> ServerName<'_> {
     }
 }
 
-fn notes(presented: &Presented, verdict: &Verdict) -> Vec<CertificateNote> {
-    let certificates = presented.certificates().iter().take(NOTES_MAX).enumerate();
+fn notes(ders: &[Vec<u8>], presented: &Presented, verdict: &Verdict) -> Vec<CertificateNote> {
+    let certificates = presented.certificates().iter().zip(ders);
     certificates
-        .map(|(position, certificate)| {
+        .take(NOTES_MAX)
+        .enumerate()
+        .map(|(position, (certificate, der))| {
             let all = verdict.defects.iter().chain(&verdict.remarks);
             let own = all.filter(|defect| defect.position() == Some(position));
             let defects: Vec<String> = own.map(Defect::to_string).collect();
             let defect = (!defects.is_empty()).then(|| defects.join("; "));
-            match certificate {
+            let note = match certificate {
                 Ok(certificate) => {
                     let is_server = verdict.path.first() == Some(&position);
                     note(certificate, is_server, defect)
                 }
                 Err(why) => unreadable(defect.unwrap_or_else(|| format!("it {why}"))),
+            };
+            CertificateNote {
+                der: der.clone(),
+                ..note
             }
         })
         .collect()
@@ -116,6 +122,7 @@ fn note(certificate: &Certificate, is_server: bool, defect: Option<String>) -> C
         not_before: certificate.not_before(),
         not_after: certificate.not_after(),
         defect,
+        der: Vec::new(),
     }
 }
 
@@ -127,6 +134,7 @@ fn unreadable(defect: String) -> CertificateNote {
         not_before: 0,
         not_after: 0,
         defect: Some(defect),
+        der: Vec::new(),
     }
 }
 

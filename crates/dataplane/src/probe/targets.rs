@@ -1,11 +1,12 @@
 //! What is probed, and what came of it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatewright_snapshot::{Generation, Member, Probe};
-use gatewright_telemetry::{Fill, Health, HealthChange, HealthMessage, ProbeRecord};
+use gatewright_telemetry::{Fill, Health, HealthChange, HealthMessage, ProbeOutcome, ProbeRecord};
 
 use super::schedule::Pace;
 use super::verdict::Verdict;
@@ -13,6 +14,9 @@ use super::{ProbeNames, probe_names};
 use crate::core::unix_micros;
 use crate::network::Obstacle;
 use crate::tls::BackendTls;
+
+/// Probes of one server that are remembered after they have ended.
+const OUTCOMES_MAX: usize = 32;
 
 /// Counts the changes of which servers are usable, so that what was derived from them can tell
 /// whether it is stale.
@@ -119,6 +123,8 @@ struct State {
     /// first verdict.
     since_micros: u64,
     record: Option<Arc<ProbeRecord>>,
+    /// The last probes, the newest last.
+    outcomes: VecDeque<ProbeOutcome>,
     /// Whether a probe of this very spec has ended.
     is_probed: bool,
 }
@@ -183,6 +189,11 @@ impl Target {
         state.is_probed || state.verdict.health() != Health::Unknown
     }
 
+    /// What the last 32 probes found, the newest last.
+    pub(crate) fn outcomes(&self) -> Vec<ProbeOutcome> {
+        self.state().outcomes.iter().copied().collect()
+    }
+
     pub(crate) fn report(&self) -> TargetReport {
         let state = self.state();
         TargetReport {
@@ -221,6 +232,10 @@ impl Target {
             state.since_micros = record.at_micros;
         }
         state.is_probed = true;
+        if state.outcomes.len() == OUTCOMES_MAX {
+            state.outcomes.pop_front();
+        }
+        state.outcomes.push_back(record.outcome());
         state.record = Some(Arc::new(record));
         let is_failing = state.verdict.is_failing();
         drop(state);

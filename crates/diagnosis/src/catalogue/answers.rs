@@ -193,4 +193,17 @@ texts! {
             nginx: `keepalive_timeout 75s;` See what it is now: `grep -rn keepalive_timeout \
             /etc/nginx`",
     }
+    BrokenAnswer {
+        shows: "Clients get 502 at once, on requests or on all. Gatewright's own access log and \
+            `gatewright why` say that the server closed the connection without an answer or within \
+            it, or that its answer is not valid HTTP/1.1; backend health says so too where probes \
+            fail alike.",
+        decides: "What a node saw of the connection decides: `access-logs.json` of a node's own \
+            evidence has it, and `gatewright why TRACE-ID` tells it. On a \
+            connection that was used before, a close is GW-O03; a whole answer with an error is \
+            GW-O01; a close within the TLS handshake is GW-L01.",
+        mends: "The backend's owner looks into its log for the time of the request: it crashed, or \
+            another protocol is spoken on that port. Ask as the gateway does: `curl -isk -H 'Host: \
+            HOST' http://ADDRESS:PORT/PATH`",
+    }
 }

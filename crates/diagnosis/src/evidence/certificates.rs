@@ -5,7 +5,7 @@ use gatewright_chain::{Certificate, Presented};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::view::Place;
+use super::view::{Place, View};
 use super::{Folder, PRESENTED, PRESENTED_WITHOUT_SNI, Unreadable, unreadable};
 
 /// Certificates that the gateway holds, or that are known of the chain.
@@ -38,6 +38,21 @@ impl Chain {
                 file: file.to_owned(),
                 pointer: String::new(),
             },
+        })
+    }
+
+    /// What an observation holds: one text, or a list of them, in PEM or in base 64. `None` where
+    /// it holds something else, such as the subjects of the certificates.
+    pub(super) fn of_texts(view: &View<'_>) -> Option<Self> {
+        let texts = match view.elements() {
+            elements if view.value().is_array() => elements,
+            _ => vec![view.clone()],
+        };
+        let texts = texts.iter().filter_map(View::as_text);
+        let certificates: Vec<Vec<u8>> = texts.flat_map(|text| ders(&text)).collect();
+        (!certificates.is_empty()).then(|| Self {
+            presented: Presented::read(certificates.iter().map(Vec::as_slice)),
+            place: view.place(),
         })
     }
 
@@ -138,13 +153,25 @@ fn of_gateway(gateway: &ApplicationGateway) -> Vec<Uploaded> {
 }
 
 fn of_base64(data: &str) -> Option<Certificate> {
-    let wrapped = format!("-----BEGIN CERTIFICATE-----\n{data}\n-----END CERTIFICATE-----\n");
-    let outer = certificates(wrapped.as_bytes()).into_iter().next()?;
-    let inner = match outer.starts_with(b"-----BEGIN") {
-        true => certificates(&outer).into_iter().next()?,
-        false => outer,
-    };
+    let inner = ders(data).into_iter().next()?;
     Certificate::read(&inner).ok()
+}
+
+/// The certificates of a text: PEM, or base 64 of DER or of PEM.
+fn ders(text: &str) -> Vec<Vec<u8>> {
+    let plain = certificates(text.as_bytes());
+    if !plain.is_empty() {
+        return plain;
+    }
+    let wrapped = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+    let Some(outer) = certificates(wrapped.as_bytes()).into_iter().next() else {
+        return Vec::new();
+    };
+    match outer.first() {
+        Some(b'-') => certificates(&outer),
+        Some(0x30) => vec![outer],
+        _ => Vec::new(),
+    }
 }
 
 /// The certificates of a file, in DER: all of a PEM file, or the one that the file is.

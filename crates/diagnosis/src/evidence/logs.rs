@@ -29,6 +29,10 @@ pub(crate) struct LogRow {
     pub(crate) pool: String,
     pub(crate) setting: String,
     pub(crate) error: String,
+    /// How a node of ours names the failure; empty in logs of others.
+    pub(crate) failure: String,
+    /// Whether the connection to the server was one that had been used before, where that is known.
+    pub(crate) is_reused: Option<bool>,
     /// Whether the client spoke TLS.
     pub(crate) is_encrypted: Option<bool>,
     pub(crate) place: Place,
@@ -74,6 +78,8 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
         pool: text("backendPoolName"),
         setting: text("backendSettingName"),
         error: [text("error_info"), text("errorInfo")].concat(),
+        failure: text("failure"),
+        is_reused: row.column("connectionReused").and_then(|one| one.as_flag()),
         is_encrypted: match text("sslEnabled").to_lowercase().as_str() {
             "on" => Some(true),
             "off" => Some(false),

@@ -86,6 +86,8 @@ pub struct Evidence {
     as_of: Option<i64>,
 }
 
+/// When, and how, the folder was collected.
+const COLLECTED: &str = "collected.json";
 pub(crate) const GATEWAY: &str = "gateway.json";
 const PREVIOUS: &str = "previous-gateway.json";
 pub(crate) const HEALTH: &str = "backend-health.json";
@@ -183,7 +185,9 @@ impl Evidence {
             .filter(|name| !is_known(name))
             .cloned()
             .collect();
-        evidence.as_of = evidence.last_moment();
+        let collected = Folder(&files).json(COLLECTED)?;
+        let collected = collected.and_then(|view| logs::moment(&view.text("as_of")?));
+        evidence.as_of = collected.or_else(|| evidence.last_moment());
         evidence.files = files;
         Ok(evidence)
     }
@@ -193,8 +197,8 @@ impl Evidence {
         &self.ignored
     }
 
-    /// The moment that the evidence is of, in seconds since the Unix epoch: the last one that it
-    /// speaks of. `None` where it speaks of none.
+    /// The moment that the evidence is of, in seconds since the Unix epoch: when it was collected,
+    /// or the last one that it speaks of. `None` where it speaks of none.
     pub fn as_of(&self) -> Option<i64> {
         self.as_of
     }
@@ -267,6 +271,7 @@ impl Evidence {
 
 fn is_known(name: &str) -> bool {
     let known = [
+        COLLECTED,
         GATEWAY,
         PREVIOUS,
         HEALTH,

@@ -1,5 +1,6 @@
 //! What somebody measured.
 
+use super::certificates::Chain;
 use super::view::{Place, View};
 
 #[derive(Clone, Debug, Default)]
@@ -77,6 +78,8 @@ pub(crate) struct Tls {
     pub(crate) port: Option<u16>,
     pub(crate) sni: Option<String>,
     pub(crate) versions: Vec<String>,
+    /// What the server presented.
+    pub(crate) chain: Option<Chain>,
     pub(crate) place: Place,
 }
 
@@ -127,6 +130,9 @@ impl Observations {
                 port: port(&one, "port").or(own_port),
                 sni: one.text("sni"),
                 versions: one.texts("versions_accepted"),
+                chain: one
+                    .get("presented_chain")
+                    .and_then(|chain| Chain::of_texts(&chain)),
                 place: one.place(),
             }
         };

@@ -131,8 +131,11 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
-        let member = self.get(name)?;
-        match member.value {
+        self.get(name)?.as_flag()
+    }
+
+    pub(crate) fn as_flag(&self) -> Option<bool> {
+        match self.value {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
             Value::String(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),

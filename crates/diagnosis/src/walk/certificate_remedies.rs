@@ -18,7 +18,7 @@ impl Walk<'_> {
         };
         let expected = self.expected(target);
         let fixes = match cause {
-            Cause::SelfSigned if !self.is_authority() => vec![replace_self_signed(&expected)],
+            Cause::SelfSigned if !self.is_authority(target) => vec![replace_self_signed(&expected)],
             Cause::TrustedRootNotAttached => vec![self.attach_root(target)],
             Cause::MissingTrustedRoot
             | Cause::RootMismatch
@@ -47,8 +47,8 @@ impl Walk<'_> {
     }
 
     /// Whether the server's own certificate says that it may sign others.
-    fn is_authority(&self) -> bool {
-        let leaf = self.evidence.presented.as_ref().and_then(Chain::leaf);
+    fn is_authority(&self, target: &Target<'_>) -> bool {
+        let leaf = self.presented_to(target).and_then(Chain::leaf);
         leaf.is_none_or(gatewright_chain::Certificate::is_authority)
     }
 
@@ -85,7 +85,7 @@ impl Walk<'_> {
     }
 
     fn mend_name(&self, target: &Target<'_>, expected: &str) -> Vec<Fix> {
-        let leaf = self.evidence.presented.as_ref().and_then(Chain::leaf);
+        let leaf = self.presented_to(target).and_then(Chain::leaf);
         let names = leaf.map(|leaf| leaf.names().served()).unwrap_or_default();
         let summary = format!("Give the server a certificate with {expected} among its names.");
         let mut fixes = vec![fix(Owner::Certificate, summary)];

@@ -29,7 +29,7 @@ struct Judged {
     contradicts: Option<String>,
 }
 
-impl Walk<'_> {
+impl<'e> Walk<'e> {
     pub(super) fn are_certificates_accepted(&mut self) {
         let asked = "Does the gateway accept the servers' certificates?";
         let targets = self.site.targets.iter().enumerate();
@@ -48,19 +48,46 @@ impl Walk<'_> {
         let Some(first) = failing.first().copied() else {
             return self.step(asked, "no server says otherwise", "it does");
         };
-        let found = self
-            .protocol_mismatch(first)
-            .or_else(|| self.certificate(first));
-        let Some(found) = found else {
-            self.ask_for_chain(first);
-            return self.step(
-                asked,
-                format!("{count} servers fail within TLS"),
-                "nothing here says why",
-            );
-        };
-        self.step(asked, found.title.clone(), "probes fail within TLS");
-        self.find(Weight::Servers, count, found);
+        let mut told = Vec::new();
+        for index in self.different(&failing) {
+            let found = self
+                .protocol_mismatch(index)
+                .or_else(|| self.certificate(index));
+            if let Some(found) = found {
+                told.push(found.title.clone());
+                self.find(Weight::Servers, count, found);
+            }
+        }
+        match told.into_iter().next() {
+            Some(first) => self.step(asked, first, "probes fail within TLS"),
+            None => {
+                self.ask_for_chain(first);
+                self.step(
+                    asked,
+                    format!("{count} servers fail within TLS"),
+                    "nothing here says why",
+                );
+            }
+        }
+    }
+
+    /// One of those that fail alike under the same setting. The chain of the folder is the first
+    /// one's; of others what was seen of themselves counts.
+    fn different(&self, failing: &[usize]) -> Vec<usize> {
+        let mut known = Vec::new();
+        let mut different = Vec::new();
+        for (position, index) in failing.iter().enumerate() {
+            let Some(target) = self.site.targets.get(*index) else {
+                continue;
+            };
+            let is_told = position == 0 || self.seen_of(target).is_some();
+            let is_alike = (&target.row.setting, target.symptom);
+            if is_told && !known.contains(&is_alike) {
+                known.push(is_alike);
+                different.push(*index);
+            }
+        }
+        different
     }
 
     /// Whether somebody tried which versions of TLS the server takes.
@@ -73,7 +100,8 @@ impl Walk<'_> {
 
     fn certificate(&mut self, index: usize) -> Option<Finding> {
         // What was presented decides, also where it is accepted: the message is of another moment.
-        let judged = match self.evidence.presented.is_some() {
+        let target = self.site.targets.get(index)?;
+        let judged = match self.presented_to(target).is_some() {
             true => self.by_presented(index),
             false => self.by_message(index),
         }?;
@@ -89,6 +117,21 @@ impl Walk<'_> {
             self.ask_for_chain(index);
         }
         Some(found)
+    }
+
+    /// What a server presented: as somebody saw it of this very server, or of the one that the
+    /// folder is about.
+    pub(super) fn presented_to(&self, target: &Target<'_>) -> Option<&'e Chain> {
+        self.seen_of(target).or(self.evidence.presented.as_ref())
+    }
+
+    fn seen_of(&self, target: &Target<'_>) -> Option<&'e Chain> {
+        let mut tls = self.evidence.observations.tls.iter();
+        tls.find_map(|one| {
+            let is_own = one.address.eq_ignore_ascii_case(&target.row.address)
+                && (one.port.is_none() || one.port == target.probed_port());
+            one.chain.as_ref().filter(|_| is_own)
+        })
     }
 
     /// The name that a probe sends and compares.
@@ -131,8 +174,8 @@ impl Walk<'_> {
 
     /// By what the server presented, which nobody can argue with.
     fn by_presented(&mut self, index: usize) -> Option<Judged> {
-        let chain = self.evidence.presented.as_ref()?;
         let target = self.site.targets.get(index)?;
+        let chain = self.presented_to(target)?;
         let expected = self.expected(target);
         let roots: Vec<Certificate> = self
             .roots(target)
@@ -356,7 +399,7 @@ impl Walk<'_> {
 
     /// A root that is uploaded, fits what was presented, and is not referred to by the setting.
     pub(super) fn unattached(&self, target: &Target<'_>) -> Option<&Uploaded> {
-        let chain = self.evidence.presented.as_ref()?;
+        let chain = self.presented_to(target)?;
         let attached = self.attached(target);
         self.evidence.uploaded.iter().find(|one| {
             let is_attached = attached
@@ -546,12 +589,12 @@ impl Walk<'_> {
     }
 
     fn ask_for_chain(&mut self, index: usize) {
-        if self.evidence.presented.is_some() {
-            return;
-        }
         let Some(target) = self.site.targets.get(index) else {
             return;
         };
+        if self.presented_to(target).is_some() {
+            return;
+        }
         let command = format!(
             "{} > certs/presented.pem",
             show_chain(target, &self.expected(target))

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use gatewright_arm::model::HttpListener;
 use gatewright_snapshot::HostPattern;
 
-use super::{Question, Walk, Weight, finding, listed};
+use super::{Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
 use crate::evidence::{Evidence, LOG, LogRow, Place, State, WebApp, split_port};
@@ -33,7 +33,7 @@ fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
 impl Walk<'_> {
     pub(super) fn do_servers_get_live_requests(&mut self) {
         let asked = "What becomes of live requests?";
-        let questions: [Question<Self, usize>; 9] = [
+        let questions: [Question<Self, usize>; 10] = [
             Self::is_the_address_of_yesterday,
             Self::is_the_target_gone,
             Self::does_the_shared_host_know_the_name,
@@ -41,6 +41,7 @@ impl Walk<'_> {
             Self::did_the_time_run_out,
             Self::is_there_a_listener,
             Self::is_a_path_rewritten,
+            Self::does_the_backend_break_off,
             Self::does_the_backend_close_first,
             Self::is_it_the_backends_own_error,
         ];
@@ -208,7 +209,7 @@ impl Walk<'_> {
     }
 
     /// A request of the log, made again past the gateway.
-    fn ask_as(&self, row: &LogRow) -> String {
+    pub(super) fn ask_as(&self, row: &LogRow) -> String {
         let setting = self.setting_of(row);
         let protocol = setting.and_then(|setting| setting.properties.protocol);
         let is_encrypted = protocol.is_some_and(|protocol| protocol.is_encrypted());
@@ -235,6 +236,12 @@ impl Walk<'_> {
                     .contains("UPSTREAM_CLOSED_CONNECTION")
             })
             .collect();
+        let seen = failures(self.evidence).find(|row| {
+            row.is_reused == Some(true) && broken::UNANSWERED.contains(&row.failure.as_str())
+        });
+        if let Some(row) = seen {
+            return Some((self.closed_between_requests(row), 1));
+        }
         let backends = self.evidence.observations.backends.iter();
         let mut short =
             backends.filter(|one| one.keep_alive_seconds.is_some_and(|time| time < 60.0));
@@ -473,9 +480,13 @@ impl Walk<'_> {
         if self.evidence.gateway.is_v1() {
             return None;
         }
-        let chain = self.evidence.presented.as_ref()?;
-        let leaf = chain.leaf()?;
         for target in &self.site.targets {
+            let Some(chain) = self.presented_to(target) else {
+                continue;
+            };
+            let Some(leaf) = chain.leaf() else {
+                continue;
+            };
             let checks = target.setting.and_then(|one| one.properties.validate_sni) != Some(false);
             let is_meant = target.is_encrypted() && target.row.state == State::Healthy && checks;
             let sni = target

@@ -1,5 +1,6 @@
 //! The walk over the map: one function for each question, in the order in which one asks.
 
+mod broken;
 mod certificate_remedies;
 mod certificates;
 mod drift;

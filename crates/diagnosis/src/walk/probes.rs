@@ -58,7 +58,7 @@ impl Walk<'_> {
         let is_meant = |symptom: Symptom| {
             matches!(
                 symptom,
-                Symptom::Status(_) | Symptom::Body | Symptom::TimedOut | Symptom::Closed
+                Symptom::Status(_) | Symptom::Body | Symptom::TimedOut | Symptom::Broken
             )
         };
         let targets = self.site.targets.iter().enumerate();
@@ -74,6 +74,7 @@ impl Walk<'_> {
             let found = match self.site.targets.get(*index).map(|target| target.symptom) {
                 Some(Symptom::Status(status)) => self.status(*index, status),
                 Some(Symptom::Body) => self.body(*index),
+                Some(Symptom::Broken) => self.probe_breaks_off(*index),
                 _ => self.slow(*index),
             };
             if let Some(found) = found {
@@ -608,8 +609,12 @@ impl Walk<'_> {
             self.need(OBSERVATIONS, &why, command);
             return None;
         }
+        let does = match slow.is_some() || answered.is_some() {
+            true => "answers, and takes longer than the",
+            false => "takes connections, and does not answer within the",
+        };
         let title = format!(
-            "{} answers, and takes longer than the {timeout} s that the probe waits.",
+            "{} {does} {timeout} s that the probe waits.",
             target.endpoint()
         );
         let because: Vec<_> = places
@@ -674,7 +679,7 @@ fn ask_url(target: &Target<'_>) -> String {
 }
 
 /// What a probe does, by hand.
-fn ask_it(target: &Target<'_>) -> String {
+pub(super) fn ask_it(target: &Target<'_>) -> String {
     format!(
         "curl -isk -H {} {}",
         word(&format!("Host: {}", target.probed_host())),

@@ -13,3 +13,4 @@ pub(crate) mod serve;
 pub(crate) mod sp;
 pub(crate) mod status;
 pub(crate) mod validate;
+pub(crate) mod why;

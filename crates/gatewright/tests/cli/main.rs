@@ -4,6 +4,7 @@ mod demo;
 mod explain;
 mod health;
 mod health_events;
+mod live_diagnosis;
 mod network;
 mod probe;
 mod probe_openssl;

@@ -120,6 +120,13 @@ impl Neighbourhood {
     }
 }
 
+/// The first finding of `gatewright diagnose`.
+fn diagnosed(node: &Node) -> Value {
+    let output = run(&["diagnose", "-o", "json", "--admin", &node.admin()]);
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    verdict["findings"][0].clone()
+}
+
 async fn status_of(node: &Node) -> u16 {
     get(node.address(), "shop.test", "/").await.unwrap().status
 }
@@ -138,6 +145,13 @@ async fn a_denied_flow_makes_a_server_unhealthy_until_the_rule_is_gone() {
     assert!(seen_line.is_some_and(|line| line.contains(seen)), "{table}");
     assert_eq!(status_of(&node).await, 502);
     assert_eq!(around.backend.connections(), 0, "nothing got through");
+    let found = diagnosed(&node);
+    assert_eq!(found["cause"], "nsg-backend-deny", "{found:#}");
+    let commands = found["fix"][0]["commands"].to_string();
+    assert!(
+        commands.contains("--nsg-name nsg") && commands.contains("--priority 100"),
+        "{commands}"
+    );
 
     around.set_rules(&[allow_management()]);
     node.wait_for_healths(&["Healthy"]);
@@ -170,9 +184,11 @@ async fn without_management_ports_health_is_unknown_and_traffic_flows() {
                 management ports 65200-65535";
     assert!(table.contains(seen), "{table}");
     assert_eq!(status_of(&node).await, 200);
+    assert_eq!(diagnosed(&node)["cause"], "v2-mgmt-ports");
 
     around.set_rules(&[allow_management()]);
     node.wait_for_healths(&["Healthy"]);
+    assert_eq!(diagnosed(&node), Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

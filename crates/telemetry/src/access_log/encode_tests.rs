@@ -9,6 +9,7 @@ fn named() -> Labels {
         resource_id: "/subscriptions/s/\"quoted\"".into(),
         listener: "https".into(),
         rule: "shop".into(),
+        path_rule: String::new(),
         pool: "shop-servers".into(),
         setting: "plain".into(),
     }

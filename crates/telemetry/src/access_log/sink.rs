@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::encode::AccessLogEncoder;
 use super::file::{RotatingFile, Rotation};
-use crate::{LabelRegistry, Received, RecordBatch, RecordReceiver, RequestTotals};
+use crate::{LabelRegistry, Received, RecentRequests, RecordBatch, RecordReceiver, RequestTotals};
 
 /// Longest time that a line waits to be written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
@@ -44,6 +44,7 @@ pub struct AccessLog {
 struct Shared {
     stop: AtomicBool,
     totals: RequestTotals,
+    recent: RecentRequests,
     written: AtomicU64,
     lost: AtomicU64,
     dropped: AtomicU64,
@@ -93,6 +94,11 @@ impl AccessLog {
 
     pub fn totals(&self) -> &RequestTotals {
         &self.shared.totals
+    }
+
+    /// The requests that came out of the channel last.
+    pub fn recent(&self) -> &RecentRequests {
+        &self.shared.recent
     }
 
     pub fn status(&self) -> AccessLogStatus {
@@ -216,6 +222,7 @@ impl Writer {
 
     fn take(&mut self, batch: RecordBatch) {
         self.shared.totals.count(&batch);
+        self.shared.recent.take(&batch);
         if self.output.is_some() {
             for record in batch.records() {
                 self.encoder.encode(&batch, record, &mut self.buffer);

@@ -6,6 +6,7 @@ mod render;
 
 pub use catalogue::{FaultyPart, HealthMessage, Wording};
 pub use probe_record::{
-    CertificateNote, Health, HealthChange, ProbeRecord, ProbeRequest, ProbeStage, StageName,
+    CertificateNote, Health, HealthChange, ProbeOutcome, ProbeRecord, ProbeRequest, ProbeStage,
+    StageName,
 };
 pub use render::Fill;

@@ -78,6 +78,8 @@ pub struct CertificateNote {
     pub not_after: i64,
     /// What is wrong with it; `None` where nothing was found.
     pub defect: Option<String>,
+    /// As presented, in DER.
+    pub der: Vec<u8>,
 }
 
 /// One probe, from the name to the answer.
@@ -97,6 +99,28 @@ pub struct ProbeRecord {
     pub stages: Vec<ProbeStage>,
     /// As presented, the first one first.
     pub certificates: Vec<CertificateNote>,
+}
+
+/// What is remembered of a probe when later ones have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeOutcome {
+    /// When it ended, in microseconds since the Unix epoch.
+    pub at_micros: u64,
+    pub is_healthy: bool,
+    pub message: HealthMessage,
+    /// The answer's status, where there was one.
+    pub status: Option<u16>,
+}
+
+impl ProbeRecord {
+    pub fn outcome(&self) -> ProbeOutcome {
+        ProbeOutcome {
+            at_micros: self.at_micros,
+            is_healthy: self.is_healthy,
+            message: self.message,
+            status: self.status,
+        }
+    }
 }
 
 /// A server's way from one state to another.

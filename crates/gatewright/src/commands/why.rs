@@ -1,0 +1,209 @@
+//! `gatewright why`.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use gatewright_diagnosis::{Outcome, Verdict, diagnose, text};
+use serde_json::{Value, json};
+
+use crate::cli::WhyArguments;
+use crate::evidence_source::{Files, ask};
+use crate::output::{self, Format};
+use crate::sentence::Sentence;
+
+/// Statuses from which on a request has failed.
+const FAILED: u64 = 400;
+
+pub(crate) fn run(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
+    let Some(trace) = &arguments.trace else {
+        return list(arguments);
+    };
+    let story = ask(arguments.admin, "/why", &[("trace", trace)])?;
+    let verdict = verdict(arguments, &story)?;
+    match arguments.output {
+        Format::Json => {
+            let mut story = story;
+            story["diagnosis"] = json!(verdict);
+            output::line(format!("{story:#}"));
+        }
+        Format::Text => output::line(output::folded(&told(&story, verdict.as_ref()))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
+    let listed = ask(arguments.admin, "/why", &[])?;
+    match (arguments.output, list_of(&listed)) {
+        (Format::Json, _) => output::line(format!("{listed:#}")),
+        (Format::Text, []) => output::line("No request has failed."),
+        (Format::Text, failures) => {
+            output::line("The last requests that failed; `gatewright why TRACE-ID` tells of one:");
+            for one in failures {
+                let why = one["failure"]["code"]
+                    .as_str()
+                    .unwrap_or("the server's own");
+                output::line(format!(
+                    "  {}  {}  {} {}  {why}",
+                    word(&one["trace"]),
+                    word(&one["at"]),
+                    one["status"],
+                    asked(&one["request"]),
+                ));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The cause of a request's failure, by what the node knows of where the request came to.
+fn verdict(arguments: &WhyArguments, story: &Value) -> Result<Option<Verdict>, Sentence> {
+    let has_failed = story["answer"]["status"].as_u64() >= Some(FAILED);
+    if !has_failed {
+        return Ok(None);
+    }
+    let gateway = story["route"]["gateway"].as_str().unwrap_or_default();
+    // Of several gateways without ids nobody can tell which one it was.
+    let Ok(mut files) = Files::of_node(arguments.admin, gateway) else {
+        return Ok(None);
+    };
+    if let Some(rows) = files.json_mut("access-logs.json") {
+        *rows = json!([story["row"]]);
+    }
+    if let Some(health) = files.json_mut("backend-health.json") {
+        keep_route(health, &story["route"]);
+    }
+    let read = files.read();
+    let (evidence, now) = read.map_err(|why| Sentence::new(why.to_string()))?;
+    Ok(Some(diagnose(&evidence, now)))
+}
+
+/// Of the report, what is of the pool and the setting that a request came to. Of one that came to
+/// none, nothing: the servers have no part in its failure.
+fn keep_route(health: &mut Value, route: &Value) {
+    let is_named = |reference: &Value, name: &Value| {
+        let own = reference["id"]
+            .as_str()
+            .and_then(|id| id.rsplit('/').next());
+        own.zip(name.as_str())
+            .is_some_and(|(own, name)| own.eq_ignore_ascii_case(name))
+    };
+    let Some(pools) = health["backendAddressPools"].as_array_mut() else {
+        return;
+    };
+    pools.retain(|pool| is_named(&pool["backendAddressPool"], &route["pool"]));
+    for pool in pools {
+        if let Some(settings) = pool["backendHttpSettingsCollection"].as_array_mut() {
+            settings.retain(|one| is_named(&one["backendHttpSettings"], &route["setting"]));
+        }
+    }
+}
+
+fn list_of(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
+
+/// `GET shop.test/x`.
+fn asked(request: &Value) -> String {
+    let (method, host) = (word(&request["method"]), word(&request["host"]));
+    format!("{method} {host}{}", word(&request["path"]))
+}
+
+fn told(story: &Value, verdict: Option<&Verdict>) -> String {
+    let mut out = String::new();
+    let answer = &story["answer"];
+    let _ = writeln!(
+        out,
+        "{} from {} at {}: {} after {} ms",
+        asked(&story["request"]),
+        word(&story["request"]["client"]),
+        word(&story["at"]),
+        answer["status"],
+        answer["milliseconds"],
+    );
+    route(&story["route"], &mut out);
+    for (number, attempt) in (1..).zip(list_of(&story["attempts"])) {
+        tell_attempt(number, attempt, &mut out);
+    }
+    if let Some(fact) = story["failure"]["fact"].as_str() {
+        let _ = writeln!(
+            out,
+            "  failure   {fact} ({})",
+            word(&story["failure"]["code"])
+        );
+    }
+    let Some(verdict) = verdict else {
+        return out.trim_end().to_owned();
+    };
+    match verdict.outcome {
+        Outcome::RootCause => {
+            let _ = write!(out, "\n{}", text(verdict, false));
+        }
+        Outcome::Healthy | Outcome::Inconclusive => {
+            out.push_str("\nThe servers are well now; nothing that the node knows says more.\n");
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+fn route(route: &Value, out: &mut String) {
+    let mut line = |name: &str, value: &Value, more: String| {
+        if let Some(value) = value.as_str() {
+            let _ = writeln!(out, "  {name:<9} {value}{more}");
+        }
+    };
+    line("listener", &route["listener"], String::new());
+    let path_rule = route["path_rule"].as_str();
+    let path_rule = path_rule.map(|name| format!(", path rule {name}"));
+    line("rule", &route["rule"], path_rule.unwrap_or_default());
+    let setting = route["setting"].as_str();
+    let setting = setting.map(|name| format!(", setting {name}"));
+    line("pool", &route["pool"], setting.unwrap_or_default());
+}
+
+fn tell_attempt(number: usize, attempt: &Value, out: &mut String) {
+    let connection = match (&attempt["reused"], attempt["connect_milliseconds"].as_f64()) {
+        (Value::Bool(true), _) => ", on a connection that was there".to_owned(),
+        (_, Some(time)) => format!(", connected in {time} ms"),
+        (_, None) => ", not connected".to_owned(),
+    };
+    let first_byte = attempt["first_byte_milliseconds"].as_f64();
+    let first_byte = first_byte.map(|time| format!(", first byte after {time} ms"));
+    let status = attempt["status"].as_u64();
+    let status = status.map(|status| format!(", answered {status}"));
+    let fact = attempt["failure"]["fact"].as_str();
+    let fact = fact.map(|fact| format!(": {fact} after {} ms", attempt["milliseconds"]));
+    let _ = writeln!(
+        out,
+        "  attempt {number} {}{connection}{}{}{}",
+        word(&attempt["server"]),
+        first_byte.unwrap_or_default(),
+        status.unwrap_or_default(),
+        fact.unwrap_or_default(),
+    );
+    let probes = list_of(&attempt["probes"]);
+    if let Some(last) = probes.last() {
+        let _ = writeln!(out, "            {}", probes_told(last, probes));
+    }
+}
+
+/// The last probes in one sentence: how many had the same result in a row, and since when.
+fn probes_told(last: &Value, probes: &[Value]) -> String {
+    let is_alike = |one: &&Value| one["code"] == last["code"];
+    let run: Vec<&Value> = probes.iter().rev().take_while(is_alike).collect();
+    let since = run.last().map_or("-", |first| word(&first["at"]));
+    let result = match last["healthy"].as_bool() {
+        Some(true) => "healthy".to_owned(),
+        _ => format!("unhealthy ({})", word(&last["code"])),
+    };
+    format!(
+        "its probes: {result}, {} in a row since {since}",
+        match run.len() {
+            count if count == probes.len() => format!("the last {count}"),
+            count => count.to_string(),
+        }
+    )
+}

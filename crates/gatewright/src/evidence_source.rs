@@ -1,0 +1,188 @@
+//! Where evidence comes from: a folder, or a running node.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use gatewright_diagnosis::{Content, Evidence, File, Unreadable};
+use gatewright_template::read_document;
+use reqwest::Url;
+use serde_json::Value;
+
+use crate::client::{self, Question};
+use crate::plan::unix_now;
+use crate::sentence::Sentence;
+use crate::settings::AdminAddress;
+
+/// Largest file of an evidence folder that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most files of a folder, and how deep folders in it may lie.
+const FILES_MAX: usize = 1_000;
+const DEPTH_MAX: usize = 2;
+
+/// The status of a node's answer when all is well.
+const OK: u16 = 200;
+
+/// The files of an evidence folder, and when they were collected where they do not say so, in
+/// seconds since the Unix epoch.
+pub(crate) struct Files {
+    pub(crate) files: Vec<File>,
+    pub(crate) collected: i64,
+}
+
+impl Files {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// The first file that cannot be read.
+    pub(crate) fn of_folder(folder: &Path) -> Result<Self, Unreadable> {
+        let mut files = Vec::new();
+        gather(folder, "", 0, &mut files)?;
+        Ok(Self {
+            files,
+            collected: collected(folder),
+        })
+    }
+
+    /// Asks a running node of one of its gateways; of the only one, where `gateway` is empty.
+    ///
+    /// # Errors
+    /// When no node answers, or it has no such gateway.
+    pub(crate) fn of_node(admin: Option<AdminAddress>, gateway: &str) -> Result<Self, Sentence> {
+        let answer = ask(admin, "/evidence", &[("gateway", gateway)])?;
+        let Value::Object(members) = answer else {
+            return Err(Sentence::new("the node's answer is no evidence"));
+        };
+        let files = members.into_iter().map(|(name, value)| File {
+            content: match value {
+                Value::String(text) if !name.ends_with(".json") => Content::Text(text),
+                value => Content::Json(value),
+            },
+            name,
+        });
+        Ok(Self {
+            files: files.collect(),
+            collected: unix_now(),
+        })
+    }
+
+    /// The JSON of a file.
+    pub(crate) fn json_mut(&mut self, name: &str) -> Option<&mut Value> {
+        let file = self.files.iter_mut().find(|file| file.name == name)?;
+        match &mut file.content {
+            Content::Json(value) => Some(value),
+            Content::Text(_) | Content::Bytes(_) => None,
+        }
+    }
+
+    /// What the files say.
+    ///
+    /// # Errors
+    /// The first file that is not what its name says.
+    pub(crate) fn read(self) -> Result<(Evidence, i64), Unreadable> {
+        Ok((Evidence::read(self.files)?, self.collected))
+    }
+}
+
+/// Asks a running node, with what is asked for in the query.
+///
+/// # Errors
+/// When no node answers, or it refuses, in its own words.
+pub(crate) fn ask(
+    admin: Option<AdminAddress>,
+    path: &str,
+    query: &[(&str, &str)],
+) -> Result<Value, Sentence> {
+    let url = Url::parse_with_params(&format!("http://node{path}"), query)
+        .map_err(|error| Sentence::new(error.to_string()))?;
+    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    let answer = client::ask(admin, Question::Get(&target))?;
+    match (answer.status, answer.body["error"].as_str()) {
+        (OK, _) => Ok(answer.body),
+        (_, Some(why)) => Err(Sentence::new(why.to_owned())),
+        (status, None) => Err(Sentence::new(format!("the node answers {status}"))),
+    }
+}
+
+/// When the evidence was collected, where it does not say so itself: when its newest file was
+/// written, so that the same folder has the same answer tomorrow.
+fn collected(folder: &Path) -> i64 {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let written = entries.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+    let newest = written
+        .max()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    newest.map_or_else(unix_now, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+fn gather(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut Vec<File>,
+) -> Result<(), Unreadable> {
+    let told = |name: &str, why: String| Unreadable {
+        file: name.to_owned(),
+        pointer: String::new(),
+        expected: why,
+    };
+    let shown = folder.display().to_string();
+    let entries = fs::read_dir(folder)
+        .map_err(|error| told(&shown, format!("it cannot be read: {error}")))?;
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let own = format!("{prefix}{name}");
+        let path = entry.path();
+        if path.is_dir() {
+            if depth < DEPTH_MAX {
+                gather(&path, &format!("{own}/"), depth + 1, files)?;
+            }
+            continue;
+        }
+        if files.len() == FILES_MAX {
+            return Err(told(&shown, format!("it has more than {FILES_MAX} files")));
+        }
+        let bytes =
+            bytes_of(&path).map_err(|error| told(&own, format!("it cannot be read: {error}")))?;
+        files.push(File {
+            content: content(&own, bytes)?,
+            name: own,
+        });
+    }
+    Ok(())
+}
+
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut file = fs::File::open(path)?.take(FILE_BYTES_MAX + 1);
+    file.read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > FILE_BYTES_MAX {
+        true => Err(io::Error::other(format!(
+            "it has more than {FILE_BYTES_MAX} bytes"
+        ))),
+        false => Ok(bytes),
+    }
+}
+
+/// JSON in any encoding and with comments; other texts; bytes.
+fn content(name: &str, bytes: Vec<u8>) -> Result<Content, Unreadable> {
+    if !name.ends_with(".json") {
+        return Ok(match String::from_utf8(bytes) {
+            Ok(text) => Content::Text(text),
+            Err(error) => Content::Bytes(error.into_bytes()),
+        });
+    }
+    match read_document(&bytes) {
+        Ok(document) => Ok(Content::Json(document.into_value())),
+        Err(error) => Err(Unreadable {
+            file: name.to_owned(),
+            pointer: String::new(),
+            expected: error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,223 @@
+//! `gatewright diagnose` and `gatewright why` on a running node.
+
+use std::process::Output;
+use std::time::Duration;
+
+use gatewright_testkit::backend::{Backend, Manners};
+use gatewright_testkit::client::get;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Files, Node, Process, free_port, gateway, probe_often, run, spoil, stderr, stdout, wait_until,
+};
+
+/// Each site of the demo that fails, with the cause that a request to it is told; none where what a
+/// node sees does not decide.
+const SITES: [(&str, Option<&str>); 20] = [
+    ("late", Some("request-timeout")),
+    ("closing", Some("broken-answer")),
+    ("babbling", Some("broken-answer")),
+    ("refused", Some("not-listening")),
+    ("black-hole", None),
+    ("only-tls-1.1", Some("tls-version-or-cipher-mismatch")),
+    ("wrong-name", Some("cn-san-mismatch")),
+    ("expired", Some("expired")),
+    ("missing-intermediate", Some("incomplete-chain")),
+    ("private-authority", Some("root-mismatch")),
+    ("self-signed", Some("self-signed")),
+    ("out-of-order", Some("chain-order")),
+    ("slow", Some("probe-timeout-too-short")),
+    ("silent", Some("probe-timeout-too-short")),
+    ("garbage", Some("broken-answer")),
+    ("reset-mid-answer", Some("broken-answer")),
+    ("not-found", Some("probe-404")),
+    ("unauthorized", Some("probe-401")),
+    ("server-error", Some("probe-5xx")),
+    ("wrong-body", Some("body-mismatch")),
+];
+
+fn json_of(output: &Output) -> Value {
+    let parsed = serde_json::from_slice(&output.stdout);
+    parsed.unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
+}
+
+fn ask(admin: &str, command: &[&str]) -> Value {
+    json_of(&run(&[command, &["-o", "json", "--admin", admin]].concat()))
+}
+
+/// The trace of the last request for a path that failed.
+fn trace_of(admin: &str, path: &str) -> String {
+    let mut trace = None;
+    wait_until(&format!("a request for {path} is kept"), || {
+        let failures = ask(admin, &["why"]);
+        let mut failures = failures.as_array().unwrap().iter();
+        let own = failures.find(|one| one["request"]["path"] == path);
+        trace = own.map(|one| one["trace"].as_str().unwrap().to_owned());
+        trace.is_some()
+    });
+    trace.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_each_site_of_the_demo_is_told_its_cause() {
+    let port = free_port().to_string();
+    let demo = Process::start(&["demo", "--port", &port, "--admin", "127.0.0.1:0"]);
+    let ready = demo.next_line();
+    let admin = ready.rsplit_once("http://").unwrap().1.to_owned();
+    let first = ready.split("http://").nth(1).unwrap();
+    let address = first.split(' ').next().unwrap().parse().unwrap();
+    let has_settled = || {
+        let health = run(&["health", "--admin", &admin]);
+        stdout(&health).contains("17 of 27 servers are not healthy")
+    };
+    wait_until("probes have found everything", has_settled);
+    for (site, expected) in SITES {
+        let path = format!("/{site}/");
+        get(address, "a.test", &path).await.unwrap();
+        let story = ask(&admin, &["why", &trace_of(&admin, &path)]);
+        let first = &story["diagnosis"]["findings"][0];
+        assert_eq!(first["cause"].as_str(), expected, "{site}: {story:#}");
+        assert_eq!(story["route"]["path_rule"], site, "{story:#}");
+    }
+    // All at once: one is the root cause, the others are told too.
+    let verdict = ask(&admin, &["diagnose"]);
+    assert_eq!(verdict["verdict"], "root-cause");
+    let findings = verdict["findings"].as_array().unwrap();
+    // Whether slowness is a cause of its own is not asked where servers cannot be reached.
+    let others = SITES
+        .iter()
+        .filter(|(_, cause)| *cause != Some("probe-timeout-too-short"));
+    for (site, expected) in others {
+        let has = |cause: &str| findings.iter().any(|one| one["cause"] == cause);
+        assert!(expected.is_none_or(has), "{site}");
+    }
+}
+
+fn root_cause(node: &Node) -> Value {
+    let output = run(&["diagnose", "-o", "json", "--admin", &node.admin()]);
+    json_of(&output)["findings"][0]["cause"].clone()
+}
+
+/// A node with one server.
+async fn with_server(manners: Manners, more: &[&str]) -> (Node, Files, Backend) {
+    let backend = Backend::start(manners).await.unwrap();
+    let mut document = gateway(free_port());
+    probe_often(&mut document, json!({}));
+    let files = Files::new(&document);
+    let map = format!("10.9.8.7:80={}", backend.address());
+    let node = Node::serve(&files, &[&["--map", &map], more].concat());
+    (node, files, backend)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_well_is_healthy_and_a_request_that_went_well_has_a_story() {
+    let (node, _files, _backend) = with_server(Manners::text("hello"), &[]).await;
+    node.wait_for_healths(&["Healthy"]);
+    let answer = get(node.address(), "a.test", "/a?secret=x").await.unwrap();
+    assert_eq!(answer.status, 200);
+    let output = run(&["diagnose", "--admin", &node.admin()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let none = run(&["why", "--admin", &node.admin()]);
+    assert_eq!(stdout(&none), "No request has failed.\n");
+    // Its trace stands in the evidence, which has no query.
+    let admin = node.admin();
+    let mut evidence = Value::Null;
+    let address = admin.parse().unwrap();
+    for _ in 0..500 {
+        let answer = get(address, "localhost", "/evidence").await.unwrap();
+        evidence = serde_json::from_slice(&answer.body).unwrap();
+        if !evidence["access-logs.json"].as_array().unwrap().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!evidence.to_string().contains("secret"), "{evidence:#}");
+    let row = &evidence["access-logs.json"][0]["properties"];
+    let story = ask(&admin, &["why", row["transactionId"].as_str().unwrap()]);
+    assert_eq!(story["answer"]["status"], 200);
+    assert_eq!(story["attempts"][0]["server"], "10.9.8.7:80");
+    assert_eq!(story["attempts"][0]["probes"][0]["healthy"], true);
+    assert_eq!(story["diagnosis"], Value::Null);
+    let told = run(&[
+        "why",
+        row["transactionId"].as_str().unwrap(),
+        "--admin",
+        &admin,
+    ]);
+    let told = stdout(&told);
+    assert!(
+        told.starts_with("GET ") && told.contains("/a from 127.0.0.1:"),
+        "{told}"
+    );
+    assert!(
+        told.contains("  rule      rule\n  pool      pool, setting setting\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("attempt 1 10.9.8.7:80, connected in "),
+        "{told}"
+    );
+    assert!(told.contains("its probes: healthy, the last "), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_request_or_gateway_is_is_refused_with_the_way_out() {
+    let (node, _files, _backend) = with_server(Manners::text("hello"), &[]).await;
+    let admin = node.admin();
+    let told = |arguments: &[&str]| {
+        let output = run(&[arguments, &["--admin", &admin]].concat());
+        assert!(!output.status.success());
+        stderr(&output)
+    };
+    assert!(told(&["why", "xyz"]).contains("a trace id is 32 hexadecimal digits"));
+    assert!(told(&["why", &"0".repeat(32)]).contains("is not kept: the last 2,048 that failed"));
+    let nobody = told(&["diagnose", "--gateway", "other & more"]);
+    assert!(
+        nobody.contains("serves no gateway of that name; there are: /subscriptions"),
+        "{nobody}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_from_before_a_change_do_not_count() {
+    let (node, files, backend) = with_server(Manners::Status(500), &[]).await;
+    node.wait_for_healths(&["Unhealthy"]);
+    assert_eq!(
+        get(node.address(), "a.test", "/").await.unwrap().status,
+        502
+    );
+    trace_of(&node.admin(), "/");
+    assert_eq!(root_cause(&node), "probe-5xx");
+    backend.set_manners(Manners::text("well")).await.unwrap();
+    node.wait_for_healths(&["Healthy"]);
+    let is_healthy = || run(&["diagnose", "--admin", &node.admin()]).status.code() == Some(0);
+    // The failures of before are evidence for a while: the server was down, and it is not said why.
+    assert!(!is_healthy());
+    let text = std::fs::read_to_string(files.path("gateway.json")).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    let setting = &mut document["properties"]["backendHttpSettingsCollection"][0];
+    setting["properties"]["requestTimeout"] = 30.into();
+    files.write(&document);
+    assert!(node.reload().status.success());
+    wait_until("what failed before the change does not count", is_healthy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_were_refused_are_told_of() {
+    let (node, files, _backend) = with_server(Manners::text("hello"), &["--no-watch"]).await;
+    node.wait_for_healths(&["Healthy"]);
+    let text = std::fs::read_to_string(files.path("gateway.json")).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    spoil(&mut document);
+    files.write(&document);
+    assert!(!node.reload().status.success());
+    let output = run(&["diagnose", "-o", "json", "--admin", &node.admin()]);
+    let verdict = json_of(&output);
+    let first = &verdict["findings"][0];
+    assert_eq!(first["category"], "G", "{verdict:#}");
+    let said = first["because"].to_string();
+    assert!(
+        said.contains("The files were not taken when they changed"),
+        "{said}"
+    );
+}
