@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::cause::{Cause, Owner};
 use crate::evidence::Place;
+use crate::patch::Patch;
 
 /// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,22 @@ pub struct Fix {
     pub commands: Vec<String>,
     pub risk: String,
     pub verify: Vec<String>,
+    /// The same as changes of documents.
+    pub patches: Vec<Patch>,
+    /// Whether the commands do more than the patches: some need what no document of the evidence
+    /// has.
+    pub is_partial: bool,
+}
+
+impl Fix {
+    /// What applied to the documents does all that the commands do; nothing where there is no such
+    /// thing.
+    pub fn whole_patches(&self) -> &[Patch] {
+        match self.is_partial {
+            true => &[],
+            false => &self.patches,
+        }
+    }
 }
 
 /// One cause that was found.
@@ -135,6 +152,10 @@ impl Serialize for Fix {
         map.serialize_entry("commands", &self.commands)?;
         map.serialize_entry("risk", &self.risk)?;
         map.serialize_entry("verify", &self.verify)?;
+        let patches = self.whole_patches();
+        if !patches.is_empty() {
+            map.serialize_entry("patch", patches)?;
+        }
         map.end()
     }
 }

@@ -59,7 +59,7 @@ impl Cause {
 }
 
 /// How many characters must be put in, taken away or replaced to make one text of the other.
-fn edits(one: &str, other: &str) -> usize {
+pub(crate) fn edits(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (index, own) in one.chars().enumerate() {

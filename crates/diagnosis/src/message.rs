@@ -132,8 +132,9 @@ impl Symptom {
             () if has(&["status code"]) || has(&["invalid status"]) => {
                 Self::Status(received_status(raw))
             }
-            () if has(&["fqdn"]) || has(&["resolve"]) || has(&["dns"]) => Self::NameUnresolved,
             () if has(&["timeout"]) || has(&["time-out"]) || has(&["timed out"]) => Self::TimedOut,
+            // To resolve an issue is another thing.
+            () if has(&["fqdn"]) || has(&["resolved"]) || has(&["dns"]) => Self::NameUnresolved,
             () if has(&["connect"]) => Self::NotConnected,
             () if has(&["handshake"]) || has(&["ssl"]) || has(&["tls"]) => Self::Handshake,
             () => return None,
@@ -269,6 +270,12 @@ mod tests {
             (
                 "Time taken by the backend to respond to the probe is more than the time-out \
                  threshold",
+                Symptom::TimedOut,
+            ),
+            (
+                "Time taken by the backend to respond to application gateway's health probe is \
+                 more than the time-out threshold in the probe setting. Either increase the probe \
+                 time-out or resolve the backend issues.",
                 Symptom::TimedOut,
             ),
             ("", Symptom::Silent),

@@ -69,12 +69,16 @@ pub(crate) fn fix(owner: Owner, summary: impl Into<String>) -> Fix {
         commands: Vec::new(),
         risk: String::new(),
         verify: Vec::new(),
+        patches: Vec::new(),
+        is_partial: false,
     }
 }
 
 impl Fix {
+    /// A command that no patch stands for.
     pub(crate) fn run(mut self, command: impl Into<String>) -> Self {
         self.commands.push(command.into());
+        self.is_partial = true;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::Walk;
 use super::certificates::show_chain;
+use super::edits::{Given, Set};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Chain;
 use crate::finding::Fix;
@@ -52,19 +53,13 @@ impl Walk<'_> {
         leaf.is_none_or(gatewright_chain::Certificate::is_authority)
     }
 
-    fn update(&self, target: &Target<'_>, more: &str) -> String {
-        let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
-        self.commands.part("http-settings update", setting, more)
-    }
-
     fn upload_root(&self, target: &Target<'_>, expected: &str) -> Fix {
         let mut names = self.attached(target);
         names.push(NEW_ROOT);
         let is_name = expected.parse::<std::net::IpAddr>().is_err();
-        let host = match target.live_host().is_none() && is_name {
-            true => format!(" --host-name {}", word(expected)),
-            false => String::new(),
-        };
+        let host = target.live_host().is_none() && is_name;
+        let host = host.then(|| Set::text("--host-name", "hostName", expected));
+        let sets: Vec<Set> = [trusted(&names)].into_iter().chain(host).collect();
         let summary = "Upload the root that the server's certificate leads to, and have the \
                        setting trust it.";
         fix(Owner::Gateway, summary)
@@ -72,7 +67,7 @@ impl Walk<'_> {
                 self.commands
                     .part("root-cert create", NEW_ROOT, "--cert-file root.cer"),
             )
-            .run(self.update(target, &format!("--root-certs {}{host}", names.join(" "))))
+            .edit(self.update_setting(target.setting, &sets))
     }
 
     fn attach_root(&self, target: &Target<'_>) -> Fix {
@@ -81,18 +76,30 @@ impl Walk<'_> {
         let mut names = self.attached(target);
         names.extend(fitting.or_else(|| roots.first().map(|one| one.name.as_str())));
         fix(Owner::Gateway, "Have the setting refer to the root.")
-            .run(self.update(target, &format!("--root-certs {}", names.join(" "))))
+            .edit(self.update_setting(target.setting, &[trusted(&names)]))
     }
 
     fn mend_name(&self, target: &Target<'_>, expected: &str) -> Vec<Fix> {
         let leaf = self.presented_to(target).and_then(Chain::leaf);
         let names = leaf.map(|leaf| leaf.names().served()).unwrap_or_default();
         let summary = format!("Give the server a certificate with {expected} among its names.");
-        let mut fixes = vec![fix(Owner::Certificate, summary)];
+        let mut issue = fix(Owner::Certificate, summary);
+        if expected.parse::<std::net::IpAddr>().is_err() {
+            issue = issue.run(format!(
+                "openssl req -new -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj \
+                 {} -addext {}",
+                word(&format!("/CN={expected}")),
+                word(&format!("subjectAltName=DNS:{expected}"))
+            ));
+        }
+        let mut fixes = vec![issue];
         if let Some(name) = names.iter().find(|name| !name.starts_with('*')) {
             let summary = format!("Or ask for a name that is in the certificate, such as {name}.");
             let mut ask = fix(Owner::Gateway, summary)
-                .run(self.update(target, &format!("--host-name {}", word(name))))
+                .edit(self.update_setting(
+                    target.setting,
+                    &[Set::text("--host-name", "hostName", name)],
+                ))
                 .risking("The server gets that name as the host of every request.");
             // A probe with a host of its own goes on to ask for that.
             let own = target.probe.filter(|probe| {
@@ -100,8 +107,7 @@ impl Walk<'_> {
                 host.is_some_and(|host| !host.is_empty())
             });
             if let Some(probe) = own {
-                let more = format!("--host {}", word(name));
-                ask = ask.run(self.commands.part("probe update", &probe.name, &more));
+                ask = ask.edit(self.update_probe(probe, &[Set::text("--host", "host", name)]));
             }
             fixes.push(ask);
         }
@@ -125,17 +131,32 @@ impl Walk<'_> {
     }
 
     fn pin(&self, target: &Target<'_>) -> Fix {
+        let summary = "Upload the certificate that the server presents now.";
+        let upload = fix(Owner::Gateway, summary);
+        // Both are good until the old one is gone everywhere.
         let name = "backend-new";
-        fix(
-            Owner::Gateway,
-            "Upload the certificate that the server presents now.",
-        )
-        .run(
-            self.commands
-                .part("auth-cert create", name, "--cert-file server.cer"),
-        )
-        .run(self.update(target, &format!("--auth-certs {name}")))
+        let mut names: Vec<String> = self
+            .attached(target)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        names.push(name.to_owned());
+        let refer = Given::Parts("authenticationCertificates", names);
+        let refer = Set::of("--auth-certs", "authenticationCertificates", refer);
+        upload
+            .run(
+                self.commands
+                    .part("auth-cert create", name, "--cert-file server.cer"),
+            )
+            .edit(self.update_setting(target.setting, &[refer]))
     }
+}
+
+/// Has a setting trust these roots.
+fn trusted(names: &[&str]) -> Set {
+    let collection = "trustedRootCertificates";
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    Set::of("--root-certs", collection, Given::Parts(collection, names))
 }
 
 /// A certificate that signs itself and is no authority can be trusted by nobody.

@@ -1,6 +1,6 @@
 //! Does the gateway accept the certificates of its servers?
 
-use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, examine};
+use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, Verdict, examine};
 
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
@@ -177,27 +177,7 @@ impl<'e> Walk<'e> {
         let target = self.site.targets.get(index)?;
         let chain = self.presented_to(target)?;
         let expected = self.expected(target);
-        let roots: Vec<Certificate> = self
-            .roots(target)
-            .iter()
-            .map(|one| one.certificate.clone())
-            .collect();
-        let has_roots = !self.attached(target).is_empty();
-        let trust = match (self.evidence.gateway.is_v1(), has_roots) {
-            (true, _) => Trust::Pinned {
-                certificates: &roots,
-            },
-            (false, true) => Trust::Uploaded {
-                anchors: &self.anchors,
-                roots: &roots,
-            },
-            (false, false) => Trust::WellKnown {
-                anchors: &self.anchors,
-            },
-        };
-        let name = server_name(&expected);
-        let checks = checks_of(target);
-        let verdict = examine(&chain.presented, &trust, name, self.now, checks);
+        let verdict = self.examined(target, chain, &expected, checks_of(target));
         let no_authority = self
             .roots(target)
             .into_iter()
@@ -252,6 +232,47 @@ impl<'e> Walk<'e> {
         })
     }
 
+    /// What is wrong with a chain, by what the target's setting trusts.
+    fn examined(
+        &self,
+        target: &Target<'_>,
+        chain: &Chain,
+        expected: &str,
+        checks: Checks,
+    ) -> Verdict {
+        let roots: Vec<Certificate> = self
+            .roots(target)
+            .iter()
+            .map(|one| one.certificate.clone())
+            .collect();
+        let has_roots = !self.attached(target).is_empty();
+        let trust = match (self.evidence.gateway.is_v1(), has_roots) {
+            (true, _) => Trust::Pinned {
+                certificates: &roots,
+            },
+            (false, true) => Trust::Uploaded {
+                anchors: &self.anchors,
+                roots: &roots,
+            },
+            (false, false) => Trust::WellKnown {
+                anchors: &self.anchors,
+            },
+        };
+        let name = server_name(expected);
+        examine(&chain.presented, &trust, name, self.now, checks)
+    }
+
+    /// Whether a chain is accepted, whatever its names.
+    fn is_trusted(&self, target: &Target<'_>, chain: &Chain) -> bool {
+        let checks = Checks {
+            chain: true,
+            name: false,
+        };
+        self.examined(target, chain, "", checks)
+            .deciding()
+            .is_none()
+    }
+
     fn no_authority(&self, target: &Target<'_>, root: &Uploaded) -> Judged {
         let title = format!(
             "What was uploaded as the root {} ({}) is no certificate of an authority.",
@@ -274,8 +295,16 @@ impl<'e> Walk<'e> {
         let target = self.site.targets.get(index)?;
         let without = self.evidence.presented_without_sni.as_ref()?;
         let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
-        let names = without.leaf()?.names().served().join(", ");
-        if !sends_none || target.symptom != Symptom::CertificateName {
+        let leaf = without.leaf()?;
+        let names = leaf.names().served().join(", ");
+        let names = match names.is_empty() {
+            true => leaf.subject().to_owned(),
+            false => names,
+        };
+        // Another certificate than the one that the roots fit.
+        let chain = self.presented_to(target)?;
+        let is_other = self.is_trusted(target, chain) && !self.is_trusted(target, without);
+        if !sends_none || target.symptom != Symptom::CertificateName && !is_other {
             return None;
         }
         let title = format!(
@@ -337,7 +366,7 @@ impl<'e> Walk<'e> {
             Kind::Expired | Kind::InvalidDates => Cause::Expired,
             Kind::NotYetValid => Cause::NotYetValid,
             Kind::NotPinned => self.pin_cause(target, chain),
-            Kind::NameMismatch => self.name_cause(target, chain),
+            Kind::NameMismatch => self.name_cause(target),
             Kind::SelfSigned | Kind::SelfSignedNotWellKnown | Kind::SelfSignedNotUploaded => {
                 match attached.iter().find(is_no_authority).is_some() {
                     true => Cause::RootNotACa,
@@ -417,7 +446,7 @@ impl<'e> Walk<'e> {
             .any(|one| one.issuer() == root.subject() || one.fingerprint() == root.fingerprint())
     }
 
-    fn name_cause(&self, target: &Target<'_>, chain: &Chain) -> Cause {
+    fn name_cause(&self, target: &Target<'_>) -> Cause {
         let expected = self.expected(target);
         let mut apps = self.evidence.web_apps.iter();
         let is_unbound = apps.any(|app| {
@@ -430,15 +459,10 @@ impl<'e> Walk<'e> {
                 && !expected.to_lowercase().ends_with(".azurewebsites.net")
         });
         let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
-        let wanted = target.live_host();
-        let covers = chain
-            .leaf()
-            .zip(wanted)
-            .is_some_and(|(leaf, host)| leaf.names().cover(&host));
         match () {
             () if is_unbound => Cause::AppServiceNoTlsBinding,
             () if self.evidence.gateway.is_v1() => Cause::V1SniIsPoolFqdn,
-            () if sends_none && covers => Cause::NoSni,
+            () if sends_none => Cause::NoSni,
             () => Cause::CnSanMismatch,
         }
     }
@@ -578,6 +602,10 @@ impl<'e> Walk<'e> {
                 fix(
                     Owner::Backend,
                     "Switch TLS 1.2 on at the server (nginx: ssl_protocols TLSv1.2 TLSv1.3).",
+                )
+                .run(
+                    "grep -rn ssl_protocols /etc/nginx   # it must have TLSv1.2 TLSv1.3; on \
+                     Windows Server: enable TLS 1.2 in SCHANNEL\\Protocols",
                 )
                 .run(format!(
                     "openssl s_client -connect {address}:{} -tls1_2",

@@ -87,9 +87,29 @@ impl Walk<'_> {
                     "Say it where the controller reads it: in the ingress and its annotations; or \
                      forbid it that host or those paths.",
                 )
-                .run("kubectl get azureingressprohibitedtargets,ingress -A"),
+                .run("kubectl get azureingressprohibitedtargets,ingress -A")
+                .run(self.prohibit()),
             );
         Some((found, Weight::Change))
+    }
+
+    /// Has the controller leave alone what it took away: a target of its own kind for the first
+    /// host of a listener that is gone.
+    fn prohibit(&self) -> String {
+        let previous = self.evidence.previous.iter();
+        let mut before = previous.flat_map(|one| &one.properties.http_listeners);
+        let now = &self.evidence.gateway.properties.http_listeners;
+        let gone = before.find(|one| !now.iter().any(|other| other.is_named(&one.name)));
+        let host = gone.and_then(|one| {
+            let own = &one.properties;
+            own.host_name.as_ref().or(own.host_names.first())
+        });
+        let host = host.map_or("HOST", String::as_str);
+        format!(
+            "printf '%s\\n' 'apiVersion: appgw.ingress.k8s.io/v1' 'kind: \
+             AzureIngressProhibitedTarget' 'metadata: {{name: by-hand}}' 'spec: {{hostname: \
+             {host}}}' | kubectl apply -f -"
+        )
     }
 
     fn is_a_change_not_live_yet(&mut self) -> Option<(Finding, Weight)> {
@@ -184,8 +204,9 @@ impl Walk<'_> {
             .fixed_by(
                 fix(Owner::Backend, "Give the instances the latest model.")
                     .run(format!(
-                        "az vmss update-instances -g {} -n VMSS --instance-ids '*'",
-                        word(self.commands.group())
+                        "az vmss update-instances -g {} -n {} --instance-ids '*'",
+                        word(self.commands.group()),
+                        word(scale_set_of(&first.name).unwrap_or("VMSS"))
                     ))
                     .risking("Instances may restart for it.")
                     .verified_by(self.commands.verify_health()),
@@ -310,6 +331,16 @@ fn drain() -> crate::finding::Fix {
         "kubectl annotate ingress INGRESS appgw.ingress.kubernetes.io/connection-draining=true \
          --overwrite",
     )
+    .run(
+        "kubectl explain pod.spec.containers.lifecycle.preStop   # exec: {command: [sleep, '90']}, \
+         with a longer terminationGracePeriodSeconds",
+    )
+}
+
+/// The scale set of an instance such as `web_3`.
+fn scale_set_of(instance: &str) -> Option<&str> {
+    let (set, number) = instance.rsplit_once('_')?;
+    number.parse::<u32>().ok().map(|_| set)
 }
 
 /// What one gateway has and another has not: pools, rules, listeners, probes, by name; addresses.

@@ -1,8 +1,10 @@
 //! Do requests come to the listener and the rule that they are meant for?
 
 use gatewright_arm::Item;
-use gatewright_arm::model::HttpListener;
+use gatewright_arm::model::{HttpListener, PathRule, UrlPathMap};
 
+use super::edits::{Edit, Given, Set};
+use super::returns::is_of_platform;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{LogRow, TcpResult};
@@ -44,7 +46,8 @@ impl Walk<'_> {
         let asked = http.filter_map(|one| Some((port_of_url(&one.request)?, one)));
         let mut failed = asked.filter(|(port, one)| {
             let is_from_client = !one.from.to_lowercase().contains("gateway");
-            one.status.is_none() && is_from_client && !ports.contains(port)
+            let is_elsewhere = is_of_platform(one.request.split('/').nth(2).unwrap_or_default());
+            one.status.is_none() && is_from_client && !is_elsewhere && !ports.contains(port)
         });
         let by_http = failed.next().map(|(port, one)| (port, one.place.clone()));
         let tcp = self.evidence.observations.tcp.iter();
@@ -76,21 +79,20 @@ impl Walk<'_> {
             ),
         ];
         let name = format!("port_{port}");
+        let given = Given::Part("frontendPorts", name.clone());
+        let on_port = Set::of("--frontend-port", "frontendPort", given);
         Some(
             finding(Cause::ListenerPort, Confidence::Certain, title)
                 .because(because)
                 .fixed_by(
                     fix(Owner::Gateway, format!("Listen on port {port}."))
-                        .run(self.commands.part(
+                        .edit(self.create(
                             "frontend-port create",
-                            &name,
-                            &format!("--port {port}"),
+                            ("frontendPorts", &name),
+                            &[Set::number("--port", "port", port.into())],
+                            "",
                         ))
-                        .run(self.commands.part(
-                            "http-listener update",
-                            &listener.name,
-                            &format!("--frontend-port {name}"),
-                        ))
+                        .edit(self.update("http-listener update", listener, &[on_port]))
                         .risking("Clients of the port that it listened on get no answer any more.")
                         .verified_by(vec![self.commands.gateway("show")]),
                 ),
@@ -142,17 +144,12 @@ impl Walk<'_> {
             Owner::Gateway,
             format!("Have {} tried before {}.", later.name, earlier.name),
         );
-        mend = match free {
-            Some(priority) => mend.run(self.commands.part(
-                "rule update",
-                &later.name,
-                &format!("--priority {priority}"),
-            )),
-            None => mend.run(
-                self.commands
-                    .part("rule update", &earlier.name, "--priority 20000"),
-            ),
+        let (rule, priority) = match free {
+            Some(priority) => (later, priority),
+            None => (earlier, LAST_PRIORITY),
         };
+        let set = Set::number("--priority", "priority", priority.into());
+        mend = mend.edit(self.update("rule update", rule, &[set]));
         Some(
             finding(Cause::RuleOrder, Confidence::Certain, title)
                 .because(because)
@@ -186,7 +183,7 @@ impl Walk<'_> {
             is_seen.then(|| {
                 (
                     row.clone(),
-                    map.name.clone(),
+                    map.clone(),
                     path.clone(),
                     meant.clone(),
                     took.name.clone(),
@@ -195,9 +192,9 @@ impl Walk<'_> {
         });
         let (row, map, path, meant, pool) = found?;
         let title = format!(
-            "The path rule {} of {map} stands before {} and takes {} too: it goes to the pool \
+            "The path rule {} of {} stands before {} and takes {} too: it goes to the pool \
              {pool}.",
-            path.name, meant.name, row.uri
+            path.name, map.name, meant.name, row.uri
         );
         let because = [
             self.because(&row.place, "which pool answered"),
@@ -210,8 +207,7 @@ impl Walk<'_> {
                 "is meant, and is never tried",
             ),
         ];
-        let patterns = path.properties.paths.join(" ");
-        let map_word = word(&map);
+        let [delete, create] = self.put_behind(&map, &path, &pool);
         Some(
             finding(Cause::RuleOrder, Confidence::Likely, title)
                 .because(because)
@@ -220,23 +216,41 @@ impl Walk<'_> {
                         Owner::Gateway,
                         format!("Put {} behind {}.", path.name, meant.name),
                     )
-                    .run(self.commands.part(
-                        "url-path-map rule delete",
-                        &path.name,
-                        &format!("--path-map-name {map_word}"),
-                    ))
-                    .run(self.commands.part(
-                        "url-path-map rule create",
-                        &path.name,
-                        &format!(
-                            "--path-map-name {map_word} --paths {} --address-pool {pool}",
-                            word(&patterns)
-                        ),
-                    ))
+                    .edit(delete)
+                    .edit(create)
                     .risking("Between the two, its paths go to the default.")
                     .verified_by(vec![self.commands.gateway("show")]),
                 ),
         )
+    }
+}
+
+/// The priority of the rule that is tried last.
+const LAST_PRIORITY: i32 = 20_000;
+
+impl Walk<'_> {
+    /// Takes a path rule away and makes it anew, which puts it behind the others.
+    fn put_behind(&self, map: &Item<UrlPathMap>, path: &Item<PathRule>, pool: &str) -> [Edit; 2] {
+        let map_word = word(&map.name);
+        let patterns: Vec<String> = path.properties.paths.iter().map(|one| word(one)).collect();
+        let setting = path.properties.backend_http_settings.as_ref();
+        let setting = setting.map(|one| format!(" --http-settings {}", word(one.name())));
+        let delete = self.commands.part(
+            "url-path-map rule delete",
+            &path.name,
+            &format!("--path-map-name {map_word}"),
+        );
+        let create = self.commands.part(
+            "url-path-map rule create",
+            &path.name,
+            &format!(
+                "--path-map-name {map_word} --paths {} --address-pool {}{}",
+                patterns.join(" "),
+                word(pool),
+                setting.unwrap_or_default()
+            ),
+        );
+        self.move_path_rule_back(map, path, [delete, create])
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
+use gatewright_arm::Item;
 use gatewright_arm::model::HttpListener;
 use gatewright_snapshot::HostPattern;
 
+use super::edits::{Edit, Given, Set};
+use super::probes::host_from_pool;
 use super::{Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
@@ -81,7 +84,7 @@ impl Walk<'_> {
     fn setting_of<'w>(
         &'w self,
         row: &LogRow,
-    ) -> Option<&'w gatewright_arm::Item<gatewright_arm::model::BackendHttpSettings>> {
+    ) -> Option<&'w Item<gatewright_arm::model::BackendHttpSettings>> {
         let settings = &self
             .evidence
             .gateway
@@ -133,6 +136,12 @@ impl Walk<'_> {
             self.because(&place, format!("how long it waits: {limit} s")),
         ];
         let more = limit.saturating_mul(2).max(60);
+        let settings = &self
+            .evidence
+            .gateway
+            .properties
+            .backend_http_settings_collection;
+        let item = settings.iter().find(|one| one.name == setting);
         let mut told = finding(Cause::RequestTimeout, Confidence::Certain, title).because(because);
         if self.is_managed() {
             told = told.fixed_by(fix(Owner::Controller, "Let the gateway wait longer.").run(
@@ -148,13 +157,9 @@ impl Walk<'_> {
                     Owner::Gateway,
                     "Let the gateway wait longer than the slowest answer takes.",
                 )
-                .run(self.commands.part(
-                    "http-settings update",
-                    &setting,
-                    &format!(
-                        "--timeout \
-                                             {more}"
-                    ),
+                .edit(self.update_setting(
+                    item,
+                    &[Set::number("--timeout", "requestTimeout", more.into())],
                 ))
                 .risking(
                     "Requests to a server that hangs hold their connection so much \
@@ -205,7 +210,24 @@ impl Walk<'_> {
                 )
                 .run(self.ask_as(first)),
             );
+        let told = self.ask_others(told, &own);
         Some((told, own.len()))
+    }
+
+    /// The same of the other servers that answered so, a few.
+    fn ask_others(&self, mut told: Finding, rows: &[&LogRow]) -> Finding {
+        const SERVERS_MAX: usize = 3;
+        let mut servers: Vec<&LogRow> = Vec::new();
+        for row in rows {
+            if servers.iter().all(|known| known.server != row.server) {
+                servers.push(row);
+            }
+        }
+        if let Some(fix) = told.fixes.first_mut() {
+            let others = servers.iter().take(SERVERS_MAX).skip(1);
+            fix.commands.extend(others.map(|row| self.ask_as(row)));
+        }
+        told
     }
 
     /// A request of the log, made again past the gateway.
@@ -280,7 +302,11 @@ impl Walk<'_> {
                     "Have the backend keep idle connections for longer than the \
                                      gateway does (nginx: keepalive_timeout 75s).",
                 )
-                .run("grep -rn keepalive_timeout /etc/nginx"),
+                .run("grep -rn keepalive_timeout /etc/nginx")
+                .run(
+                    "grep -rn keepAliveTimeout .   # Node.js: server.keepAliveTimeout = 75000, \
+                     which is 5000 unless it is set",
+                ),
             );
         Some((told, closed.len()))
     }
@@ -376,8 +402,10 @@ impl Walk<'_> {
     fn does_the_shared_host_know_the_name(&mut self) -> Option<(Finding, usize)> {
         for target in &self.site.targets {
             let address = target.row.address.to_lowercase();
-            let is_shared =
-                address.ends_with(".azurewebsites.net") || self.app_of(target).is_some();
+            let probed = target.probed_host().to_lowercase();
+            let is_shared = is_shared_host(&address)
+                || self.app_of(target).is_some()
+                || target.live_host().is_none() && is_shared_host(&probed);
             if !is_shared || target.row.state != State::Healthy || !self.site.serves(target) {
                 continue;
             }
@@ -427,16 +455,16 @@ impl Walk<'_> {
                 (true, false) => Confidence::Certain,
                 _ => Confidence::Likely,
             };
+            let ask = match is_shared_host(&address) || app.is_some() {
+                true => host_from_pool(),
+                false => Set::text("--host-name", "hostName", &probed),
+            };
             let bind = app.map_or("APP", |app| app.name.as_str());
             let told = finding(Cause::AppServiceHostHeader, confidence, title)
                 .because(because)
                 .fixed_by(
                     fix(Owner::Gateway, "Ask for the backend's own name.")
-                        .run(self.commands.part(
-                            "http-settings update",
-                            setting,
-                            "--host-name-from-backend-pool true",
-                        ))
+                        .edit(self.update_setting(target.setting, &[ask]))
                         .risking("Redirects and cookies of the application then name its own host.")
                         .verified_by(self.commands.verify_health()),
                 )
@@ -507,7 +535,6 @@ impl Walk<'_> {
                 continue;
             }
             let names = leaf.names().served().join(", ");
-            let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
             let probed = target.probed_host();
             let title = format!(
                 "Live requests ask {} for {host}, which its certificate ({names}) is not for; \
@@ -532,10 +559,9 @@ impl Walk<'_> {
                         Owner::Gateway,
                         "Ask for the name in the certificate on live requests too.",
                     )
-                    .run(self.commands.part(
-                        "http-settings update",
-                        setting,
-                        &format!("--host-name {}", word(&probed)),
+                    .edit(self.update_setting(
+                        target.setting,
+                        &[Set::text("--host-name", "hostName", &probed)],
                     ))
                     .risking("The server gets that name as the host of every request.")
                     .verified_by(self.commands.verify_health()),
@@ -579,7 +605,7 @@ impl Walk<'_> {
             .collect();
         // A listener of the other protocol takes nothing of these.
         let is_encrypted = first.is_encrypted;
-        let is_alike = |one: &gatewright_arm::Item<HttpListener>| {
+        let is_alike = |one: &Item<HttpListener>| {
             let protocol = one.properties.protocol;
             protocol
                 .zip(is_encrypted)
@@ -605,42 +631,36 @@ impl Walk<'_> {
         because.extend(
             listener.map(|one| self.because(&in_gateway(one.pointer()), "what listeners are for")),
         );
-        let name = listener.map_or("LISTENER", |one| one.name.as_str());
-        let own_hosts = listener.map_or_else(
-            || "--host-names".to_owned(),
-            |one| {
-                let own = &one.properties;
-                let names: Vec<&str> = own
-                    .host_name
-                    .iter()
-                    .chain(&own.host_names)
-                    .map(String::as_str)
-                    .collect();
-                let clear = if own.host_name.is_some() {
-                    "--host-name null "
-                } else {
-                    ""
-                };
-                format!("{clear}--host-names {}", names.join(" "))
-            },
-        );
+        let mend = fix(Owner::Gateway, format!("Give a listener the host {host}."));
+        let mend = match listener {
+            Some(listener) => mend.edit(self.add_host(listener, &host)),
+            None => mend,
+        };
         let told = finding(Cause::HostNotMatched, Confidence::Certain, title)
             .because(because)
-            .fixed_by(
-                fix(Owner::Gateway, format!("Give a listener the host {host}."))
-                    .run(self.commands.part(
-                        "http-listener update",
-                        name,
-                        &format!("{own_hosts} {}", word(&host)),
-                    ))
-                    .verified_by(vec![self.commands.gateway("show")]),
-            );
+            .fixed_by(mend.verified_by(vec![self.commands.gateway("show")]));
         Some((told, rows.len()))
+    }
+
+    /// Gives a listener one host more.
+    fn add_host(&self, listener: &Item<HttpListener>, host: &str) -> Edit {
+        let own = &listener.properties;
+        let names = own.host_name.iter().chain(&own.host_names);
+        let mut names: Vec<String> = names.filter(|name| !name.is_empty()).cloned().collect();
+        names.push(host.to_owned());
+        let names = Set::of("--host-names", "hostNames", Given::Texts(names));
+        // A listener has one name or several, never both.
+        let clear = Set::of("--host-name", "hostName", Given::Null);
+        let sets = match own.host_name {
+            Some(_) => vec![clear, names],
+            None => vec![names],
+        };
+        self.update("http-listener update", listener, &sets)
     }
 
     fn is_a_path_rewritten(&mut self) -> Option<(Finding, usize)> {
         let rows: Vec<&LogRow> = refusals(self.evidence)
-            .filter(|row| row.status == Some(404) && row.server_status == Some(404))
+            .filter(|row| matches!(row.status, Some(404 | 405)) && row.server_status == row.status)
             .collect();
         let first = rows.first()?;
         let setting = self.setting_of(first)?;
@@ -650,26 +670,24 @@ impl Walk<'_> {
             .clone()
             .filter(|path| !path.is_empty() && path != "/");
         let place = in_gateway(setting.pointer_to("path"));
-        let name = setting.name.clone();
+        let (name, item) = (setting.name.clone(), setting.clone());
         if let Some(path) = path {
             let title = format!(
                 "The backend setting {name} puts {path} in the place of the path that clients ask \
                  for, and \
-                 the backend has no such page: {} gets 404.",
-                first.uri
+                 the backend has no such page: {} gets {}.",
+                first.uri,
+                first.status.unwrap_or_default()
             );
             let because = [
-                self.because(&first.place, "the backend answers 404"),
+                self.because(&first.place, "what the backend answers"),
                 self.because(&place, "what takes the path's place"),
             ];
             let told = finding(Cause::BackendPath, Confidence::Likely, title)
                 .because(because)
                 .fixed_by(
                     fix(Owner::Gateway, "Pass the path on as it is.")
-                        .run(
-                            self.commands
-                                .part("http-settings update", &name, "--path ''"),
-                        )
+                        .edit(self.update_setting(Some(&item), &[Set::text("--path", "path", "")]))
                         .verified_by(self.commands.verify_health()),
                 );
             return Some((told, rows.len()));
@@ -695,8 +713,11 @@ impl Walk<'_> {
             return None;
         }
         let title = format!(
-            "No path rule of {} is for {}: it goes to the default pool {}, which answers 404.",
-            map.name, row.uri, row.pool
+            "No path rule of {} is for {}: it goes to the default pool {}, which answers {}.",
+            map.name,
+            row.uri,
+            row.pool,
+            row.status.unwrap_or_default()
         );
         let because = [
             self.because(&row.place, "who answered"),
@@ -730,20 +751,22 @@ impl Walk<'_> {
         let of_rule = || name_of(rule.and_then(|one| one.properties.backend_address_pool.as_ref()));
         let pool = idle.unwrap_or_else(of_rule);
         let setting = name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()));
-        let more = format!(
-            "--path-map-name {} --paths '{pattern}' --address-pool {pool} --http-settings \
-             {setting}",
-            map.name
-        );
+        let to = (pattern.as_str(), pool.as_str(), setting.as_str());
         let told = finding(Cause::MissingPathRule, Confidence::Likely, title)
             .because(because)
             .fixed_by(
                 fix(Owner::Gateway, format!("Add a path rule for {pattern}."))
-                    .run(self.commands.part("url-path-map rule create", first, &more))
+                    .edit(self.create_path_rule(map, first, to))
                     .verified_by(vec![self.commands.gateway("show")]),
             );
         Some((told, count))
     }
+}
+
+/// Whether a host is one of a service that tells its applications apart by their names.
+fn is_shared_host(host: &str) -> bool {
+    let shared = [".azurewebsites.net", ".azurecontainerapps.io"];
+    shared.iter().any(|suffix| host.ends_with(suffix))
 }
 
 /// Whether a listener's host is for a host, by the gateway's own reading of it.

@@ -4,6 +4,7 @@ mod broken;
 mod certificate_remedies;
 mod certificates;
 mod drift;
+mod edits;
 mod listeners;
 mod live;
 mod names;

@@ -6,6 +6,7 @@ use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Dns, Place, State, ZoneLink, split_port};
 use crate::finding::{Confidence, Finding};
+use crate::lookup::edits;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -48,7 +49,7 @@ impl Walk<'_> {
             .filter(|target| {
                 let is_name = target.row.address.parse::<IpAddr>().is_err();
                 let is_unknown = target.row.state == State::Unknown && is_name;
-                target.symptom == Symptom::NameUnresolved
+                target.symptom == Symptom::NameUnresolved && is_name
                     || is_unknown && self.fails_to_resolve(&target.row.address)
             })
             .map(|target| (target.row.address.clone(), target.row.place.clone()))
@@ -112,6 +113,9 @@ impl Walk<'_> {
                 .run(format!("nslookup {}", word(name)))
                 .verified_by(self.commands.verify_health()),
             );
+            if let Some(correct) = self.correct_name(name) {
+                found = found.fixed_by(correct);
+            }
         }
         found.because(because).fixed_by(
             fix(
@@ -124,6 +128,37 @@ impl Walk<'_> {
             .run(self.commands.gateway("start"))
             .risking("No request is answered in between."),
         )
+    }
+
+    /// Where a name that is known is close to one that is not, the pool with that one.
+    fn correct_name(&self, name: &str) -> Option<crate::finding::Fix> {
+        const EDITS_MAX: usize = 2;
+        let properties = &self.evidence.gateway.properties;
+        let probes = properties.probes.iter();
+        let settings = properties.backend_http_settings_collection.iter();
+        let dns = self.evidence.observations.dns.iter();
+        let known = probes.filter_map(|one| one.properties.host.as_deref());
+        let known = known.chain(settings.filter_map(|one| one.properties.host_name.as_deref()));
+        let answered = dns.filter(|one| !one.answers.is_empty());
+        let mut known = known.chain(answered.map(|one| one.name.as_str()));
+        let right = known.find(|own| (1..=EDITS_MAX).contains(&edits(name, own)))?;
+        let mut pools = properties.backend_address_pools.iter();
+        let is_it = |fqdn: &Option<String>| {
+            fqdn.as_deref()
+                .is_some_and(|own| own.eq_ignore_ascii_case(name))
+        };
+        let pool = pools.find(|pool| {
+            let mut members = pool.properties.backend_addresses.iter();
+            members.any(|one| is_it(&one.fqdn))
+        })?;
+        let members = pool.properties.backend_addresses.iter();
+        let servers = members.filter_map(|one| match is_it(&one.fqdn) {
+            true => Some(right.to_owned()),
+            false => one.fqdn.clone().or_else(|| one.ip_address.clone()),
+        });
+        let summary = format!("If {right} is meant, correct the pool {}.", pool.name);
+        let correct = fix(Owner::Gateway, summary).edit(self.set_servers(pool, servers.collect()));
+        Some(correct.verified_by(self.commands.verify_health()))
     }
 
     fn link(&self, zone: &ZoneLink) -> crate::finding::Fix {

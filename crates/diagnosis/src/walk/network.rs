@@ -1,14 +1,18 @@
 //! Why does the platform not know how servers are?
 
 use gatewright_snapshot::Generation;
-use gatewright_snapshot::network::{ManagementPorts, NextHop};
+use gatewright_snapshot::network::{ManagementPorts, NextHop, Rule, SecurityGroup};
 
+use super::edits::NewRule;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Place, State};
 use crate::finding::{Confidence, Fix};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
+
+/// The priority of a rule of one's own that is tried last.
+const LAST_RULE: u32 = 4_096;
 
 impl Walk<'_> {
     pub(super) fn why_is_health_unknown(&mut self) {
@@ -107,21 +111,9 @@ impl Walk<'_> {
         else {
             return None;
         };
-        let taken = |priority: u32| {
-            group
-                .rules(rule.direction)
-                .iter()
-                .any(|one| one.priority == priority)
-        };
-        let below = if rule.is_default { 4096 } else { rule.priority };
-        let free = (100..below).find(|priority| !taken(*priority));
         Some(Denied {
-            group: group.name.clone(),
-            group_id: group.resource_id.clone(),
-            rule: rule.name.clone(),
-            priority: rule.priority,
-            is_default: rule.is_default,
-            free,
+            group: group.clone(),
+            rule: rule.clone(),
             is_certain: undecided.count() == 0,
         })
     }
@@ -139,11 +131,12 @@ impl Walk<'_> {
             Generation::V2 => Cause::V2ManagementPorts,
         };
         let (first, last) = self.generation().management_ports();
-        let rule = match denied.is_default {
-            true => format!("{} has no rule that lets it in", denied.group),
+        let (group, own) = (&denied.group.name, &denied.rule);
+        let rule = match own.is_default {
+            true => format!("{group} has no rule that lets it in"),
             false => format!(
-                "the rule {} (priority {}) of {} denies it",
-                denied.rule, denied.priority, denied.group
+                "the rule {} (priority {}) of {group} denies it",
+                own.name, own.priority
             ),
         };
         let effect = match unknown.is_empty() {
@@ -164,7 +157,7 @@ impl Walk<'_> {
             .take(1)
             .map(|place| self.because(place, "its health is Unknown"))
             .collect();
-        let place = self.rule_place(&denied.group, &denied.rule);
+        let place = self.rule_place(group, &own.name);
         because.push(self.because(&place, format!("{rule} from GatewayManager")));
         let allow = self.allow_manager(&denied);
         let found = finding(cause, confidence, title)
@@ -181,35 +174,51 @@ impl Walk<'_> {
 
     fn allow_manager(&self, denied: &Denied) -> Fix {
         let (first, last) = self.generation().management_ports();
-        let group = match gatewright_arm::ResourceId::parse(&denied.group_id) {
-            Ok(id) => id.resource_group().unwrap_or_default().to_owned(),
-            Err(_) => self.commands.group().to_owned(),
-        };
-        let name = word(&denied.group);
-        let mut allow = fix(
+        let allow = fix(
             Owner::Network,
             format!(
                 "Let GatewayManager in on {first}-{last}, before {}.",
-                denied.rule
+                denied.rule.name
             ),
         )
         .risking("The ports are the platform's own; nothing of yours listens there.")
         .verified_by(self.commands.verify_health());
-        allow = match denied.free {
-            Some(priority) => allow.run(format!(
-                "az network nsg rule create -g {} --nsg-name {name} -n Allow-AppGW-Management \
-                 --priority {priority} --direction Inbound --access Allow --protocol Tcp \
-                 --source-address-prefixes GatewayManager --source-port-ranges '*' \
-                 --destination-address-prefixes '*' --destination-port-ranges {first}-{last}",
-                word(&group)
-            )),
-            None => allow.run(format!(
-                "az network nsg rule update -g {} --nsg-name {name} -n {} --priority 4096",
-                word(&group),
-                word(&denied.rule)
-            )),
+        self.allow_before(
+            allow,
+            (&denied.group, &denied.rule),
+            NewRule {
+                name: "Allow-AppGW-Management".to_owned(),
+                direction: "Inbound".to_owned(),
+                sources: vec!["GatewayManager".to_owned()],
+                destination: "*".to_owned(),
+                ports: format!("{first}-{last}"),
+                priority: denied.rule.priority,
+            },
+        )
+    }
+
+    /// Adds a rule before the one that denies: at the first priority that is free, or in its place,
+    /// with the other one put behind.
+    pub(super) fn allow_before(
+        &self,
+        mut allow: Fix,
+        (group, denying): (&SecurityGroup, &Rule),
+        mut rule: NewRule,
+    ) -> Fix {
+        let own = (group.name.as_str(), group.resource_id.as_str());
+        let others = group.rules(denying.direction);
+        let is_free = |priority: &u32| others.iter().all(|one| one.priority != *priority);
+        let before = (100..denying.priority.min(LAST_RULE + 1)).find(is_free);
+        rule.priority = match before {
+            Some(priority) => priority,
+            None => {
+                let behind = (denying.priority + 1..=LAST_RULE).find(is_free);
+                let behind = behind.unwrap_or(LAST_RULE);
+                allow = allow.edit(self.move_rule(own, &denying.name, behind));
+                denying.priority
+            }
         };
-        allow
+        allow.edit(self.add_rule(own, &rule))
     }
 
     /// Where a rule stands among the documents; the group, where it is none of its own.
@@ -295,17 +304,11 @@ impl Walk<'_> {
     }
 
     fn to_internet(&self, route: &Elsewhere) -> Fix {
-        let group = word(self.commands.group());
         fix(
             Owner::Network,
             format!("Send {} to the Internet.", route.prefix),
         )
-        .run(format!(
-            "az network route-table route update -g {group} --route-table-name {} -n {} \
-                 --next-hop-type Internet --next-hop-ip-address null",
-            word(&route.table),
-            word(&route.route)
-        ))
+        .edit(self.route_to_internet(&route.table, &route.route))
         .risking("What the appliance inspected of the gateway's traffic goes past it.")
         .verified_by(self.commands.verify_health())
     }
@@ -334,12 +337,8 @@ impl Walk<'_> {
 }
 
 struct Denied {
-    group: String,
-    group_id: String,
-    rule: String,
-    priority: u32,
-    is_default: bool,
-    free: Option<u32>,
+    group: SecurityGroup,
+    rule: Rule,
     is_certain: bool,
 }
 

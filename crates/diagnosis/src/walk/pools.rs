@@ -1,7 +1,9 @@
 //! Where do rules lead?
 
-use gatewright_arm::ApplicationGateway;
+use gatewright_arm::model::BackendAddressPool;
+use gatewright_arm::{ApplicationGateway, Item};
 
+use super::edits::{Edit, Given, Set};
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{HEALTH, Place};
@@ -122,7 +124,7 @@ impl Walk<'_> {
         };
         let found = found.because(because);
         let found = match found.fixes.is_empty() || self.is_managed() {
-            true => self.fill(found, &pool.name),
+            true => self.fill(found, pool),
             false => found,
         };
         let reach = failed.len();
@@ -169,7 +171,7 @@ impl Walk<'_> {
     fn add_paths(
         &self,
         route: &Route<'_>,
-        map: &gatewright_arm::Item<gatewright_arm::model::UrlPathMap>,
+        map: &Item<gatewright_arm::model::UrlPathMap>,
         failed: &[(Place, String)],
     ) -> crate::finding::Fix {
         let near = map.properties.path_rules.iter().find_map(|rule| {
@@ -200,9 +202,24 @@ impl Walk<'_> {
                 pool.and_then(|other| other.setting)
                     .map_or("SETTING", |one| &one.name),
             );
-            let more = format!("--default-address-pool {pool} --default-http-settings {setting}");
+            let is_known = pool != "POOL" && setting != "SETTING";
+            let pool = Given::Part("backendAddressPools", pool.to_owned());
+            let setting = Given::Part("backendHttpSettingsCollection", setting.to_owned());
+            let sets = [
+                Set::of("--default-address-pool", "defaultBackendAddressPool", pool),
+                Set::of(
+                    "--default-http-settings",
+                    "defaultBackendHttpSettings",
+                    setting,
+                ),
+            ];
+            let edit = self.update("url-path-map update", map, &sets);
+            let edit = match is_known {
+                true => edit,
+                false => Edit::by_command(edit.command),
+            };
             return fix(Owner::Gateway, summary)
-                .run(self.commands.part("url-path-map update", &map.name, &more))
+                .edit(edit)
                 .verified_by(self.commands.verify_health());
         };
         let refer = |reference: &Option<gatewright_arm::Reference>| {
@@ -214,17 +231,13 @@ impl Walk<'_> {
         };
         let pool = refer(&rule.properties.backend_address_pool);
         let setting = refer(&rule.properties.backend_http_settings);
-        let more = format!(
-            "--path-map-name {} --paths '{pattern}' --address-pool {pool} --http-settings \
-             {setting}",
-            map.name
-        );
+        let to = (pattern.as_str(), pool.as_str(), setting.as_str());
         let name = format!("{}-below", rule.name);
         fix(
             Owner::Gateway,
             format!("Add the pattern {pattern} beside {}.", rule.name),
         )
-        .run(self.commands.part("url-path-map rule create", &name, &more))
+        .edit(self.create_path_rule(map, &name, to))
         .risking("Paths below it go to that pool from then on.")
         .verified_by(self.commands.verify_health())
     }
@@ -234,7 +247,11 @@ impl Walk<'_> {
         is_managed(&self.evidence.gateway)
     }
 
-    fn fill(&self, found: crate::finding::Finding, pool: &str) -> crate::finding::Finding {
+    fn fill(
+        &self,
+        found: crate::finding::Finding,
+        pool: &Item<BackendAddressPool>,
+    ) -> crate::finding::Finding {
         let found = match self.is_managed() {
             true => found.fixed_by(
                 fix(
@@ -246,18 +263,14 @@ impl Walk<'_> {
             ),
             false => found,
         };
-        let target = self.evidence.endpoints.iter().flatten();
-        let target = target.flat_map(|one| &one.addresses).next();
-        let servers = target.map_or("ADDRESS", String::as_str);
+        let behind = self.behind_the_pool(&pool.name);
+        let servers = behind.map(|(servers, _)| servers).unwrap_or_default();
         found.fixed_by(
             fix(
                 Owner::Gateway,
-                format!("Put the servers into the pool {pool}."),
+                format!("Put the servers into the pool {}.", pool.name),
             )
-            .run(
-                self.commands
-                    .part("address-pool update", pool, &format!("--servers {servers}")),
-            )
+            .edit(self.set_servers(pool, servers))
             .verified_by(self.commands.verify_health()),
         )
     }

@@ -3,6 +3,7 @@
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
 
+use super::edits::{Edit, Given, NEW_PROBE, Set};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{OBSERVATIONS, State, TcpResult};
@@ -163,29 +164,16 @@ impl Walk<'_> {
 
     /// A probe that asks for what is there, or counts what comes.
     fn mend_probe(&self, target: &Target<'_>, status: u16) -> Fix {
-        let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
         let verify = self.commands.verify_health();
         let Some(probe) = target.probe else {
-            let protocol = if target.is_encrypted() {
-                "Https"
-            } else {
-                "Http"
-            };
-            let create = format!(
-                "--protocol {protocol} --host {} --path {} --interval 30 --timeout 30 --threshold \
-                 3",
-                word(&target.probed_host()),
-                word(&self.good_path(target))
-            );
+            let path = self.good_path(target);
+            let [create, refer] = self.give_probe(target, NEW_PROBE, &path);
             return fix(
                 Owner::Gateway,
                 "Give the setting a probe for a path that the backend answers with 200.",
             )
-            .run(self.commands.part("probe create", "health", &create))
-            .run(
-                self.commands
-                    .part("http-settings update", setting, "--probe health"),
-            )
+            .edit(create)
+            .edit(refer)
             .verified_by(verify);
         };
         match status {
@@ -193,13 +181,13 @@ impl Walk<'_> {
                 Owner::Gateway,
                 format!("Count {status} as healthy where that is what a healthy backend answers."),
             )
-            .run(self.commands.part(
-                "probe update",
-                &probe.name,
-                &format!(
-                    "--match-status-codes {}",
-                    counted_too(&probe.properties, status)
-                ),
+            .edit(self.update_probe(
+                probe,
+                &[Set::of(
+                    "--match-status-codes",
+                    "match/statusCodes",
+                    Given::Texts(counted_too(&probe.properties, status)),
+                )],
             ))
             .risking("A backend that answers so for another reason counts as healthy too.")
             .verified_by(verify),
@@ -207,13 +195,33 @@ impl Walk<'_> {
                 Owner::Gateway,
                 "Probe a path that the backend answers with 200.",
             )
-            .run(self.commands.part(
-                "probe update",
-                &probe.name,
-                &format!("--path {}", word(&self.good_path(target))),
+            .edit(self.update_probe(
+                probe,
+                &[Set::text("--path", "path", &self.good_path(target))],
             ))
             .verified_by(verify),
         }
+    }
+
+    /// A new probe for a path, and the setting that refers to it.
+    fn give_probe(&self, target: &Target<'_>, name: &str, path: &str) -> [Edit; 2] {
+        let protocol = match target.is_encrypted() {
+            true => "Https",
+            false => "Http",
+        };
+        let sets = [
+            Set::text("--protocol", "protocol", protocol),
+            Set::text("--host", "host", &target.probed_host()),
+            Set::text("--path", "path", path),
+            Set::number("--interval", "interval", 30),
+            Set::number("--timeout", "timeout", 30),
+            Set::number("--threshold", "unhealthyThreshold", 3),
+        ];
+        let refer = Set::of("--probe", "probe", Given::Part("probes", name.to_owned()));
+        [
+            self.create("probe create", ("probes", name), &sets, ""),
+            self.update_setting(target.setting, &[refer]),
+        ]
     }
 
     /// The probe that the setting should refer to, and that nobody refers to.
@@ -285,16 +293,27 @@ impl Walk<'_> {
                     Owner::Gateway,
                     format!("Have {setting} use the probe {}.", orphan.name),
                 )
-                .run(self.commands.part(
-                    "http-settings update",
-                    setting,
-                    &format!("--probe {}", word(&orphan.name)),
+                .edit(self.update_setting(
+                    target.setting,
+                    &[Set::of(
+                        "--probe",
+                        "probe",
+                        Given::Part("probes", orphan.name.clone()),
+                    )],
                 ))
                 .verified_by(self.commands.verify_health()),
             )
     }
 
     fn is_api_management(&self, target: &Target<'_>) -> bool {
+        let mut http = self.evidence.observations.http.iter();
+        let answers = http.any(|one| {
+            let is_path = path_of(&one.request).as_deref() == Some(APIM_PATH);
+            is_path && one.status == Some(200) && self.is_answer_of(one, target)
+        });
+        if answers {
+            return true;
+        }
         let names = [target.row.address.clone(), target.probed_host()];
         let mut names = names.iter().map(|name| name.to_lowercase());
         names.any(|name| {
@@ -311,20 +330,13 @@ impl Walk<'_> {
             target.probed_path()
         );
         let mend = match target.probe {
-            Some(probe) => fix(Owner::Gateway, format!("Probe {APIM_PATH}.")).run(
-                self.commands
-                    .part("probe update", &probe.name, &format!("--path {APIM_PATH}")),
-            ),
+            Some(probe) => fix(Owner::Gateway, format!("Probe {APIM_PATH}."))
+                .edit(self.update_probe(probe, &[Set::text("--path", "path", APIM_PATH)])),
             None => {
-                let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
-                let host = word(&target.probed_host());
-                let more = format!("--protocol Https --host {host} --path {APIM_PATH}");
+                let [create, refer] = self.give_probe(target, "apim", APIM_PATH);
                 fix(Owner::Gateway, format!("Probe {APIM_PATH}."))
-                    .run(self.commands.part("probe create", "apim", &more))
-                    .run(
-                        self.commands
-                            .part("http-settings update", setting, "--probe apim"),
-                    )
+                    .edit(create)
+                    .edit(refer)
             }
         };
         finding(Cause::ApimProbePath, Confidence::Certain, title)
@@ -494,11 +506,10 @@ impl Walk<'_> {
         );
         let mut because = vec![self.because(&target.row.place, "what the probe gets")];
         because.extend(good.map(|one| self.because(&one.place, "another host is answered")));
-        let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
         let is_name = address.parse::<std::net::IpAddr>().is_err();
-        let more = match is_name {
-            true => "--host-name-from-backend-pool true".to_owned(),
-            false => format!("--host-name {}", word(&self.known_host(target, good))),
+        let set = match is_name {
+            true => host_from_pool(),
+            false => Set::text("--host-name", "hostName", &self.known_host(target, good)),
         };
         let confidence = match good.is_some() || is_shared {
             true => Confidence::Certain,
@@ -512,7 +523,7 @@ impl Walk<'_> {
                         Owner::Gateway,
                         "Give the setting the host that the backend answers to.",
                     )
-                    .run(self.commands.part("http-settings update", setting, &more))
+                    .edit(self.update_setting(target.setting, &[set]))
                     .risking("Live requests ask for that host too.")
                     .verified_by(self.commands.verify_health()),
                 ),
@@ -553,14 +564,15 @@ impl Walk<'_> {
                         Owner::Gateway,
                         "Look for a text that is in the page, or for none.",
                     )
-                    .run(
-                        self.commands
-                            .part("probe update", &probe.name, "--set match.body=''"),
-                    )
+                    .edit(self.update_probe(
+                        probe,
+                        &[Set::of("--set", "match/body", Given::Cleared("match.body"))],
+                    ))
                     .verified_by(self.commands.verify_health()),
                 );
         }
-        Some(found.fixed_by(fix(Owner::Backend, "See what the page has.").run(ask_it(target))))
+        let see = format!("{} | grep -F {}", ask_it(target), word(&wanted));
+        Some(found.fixed_by(fix(Owner::Backend, "See what the page has.").run(see)))
     }
 
     /// Too slow for the probe, where it can be connected to at all.
@@ -627,10 +639,12 @@ impl Walk<'_> {
             .and_then(|probe| probe.properties.interval)
             .unwrap_or(30);
         let mend = match target.probe {
-            Some(probe) => fix(Owner::Gateway, "Wait longer.").run(self.commands.part(
-                "probe update",
-                &probe.name,
-                &format!("--timeout {longer} --interval {}", longer.max(interval)),
+            Some(probe) => fix(Owner::Gateway, "Wait longer.").edit(self.update_probe(
+                probe,
+                &[
+                    Set::number("--timeout", "timeout", longer.into()),
+                    Set::number("--interval", "interval", longer.max(interval).into()),
+                ],
             )),
             None => self.mend_probe(target, 0),
         };
@@ -648,10 +662,18 @@ impl Walk<'_> {
 }
 
 /// What a probe counts as healthy, and a status more.
-fn counted_too(probe: &Probe, status: u16) -> String {
-    let own = probe.r#match.as_ref().map(|own| own.status_codes.join(" "));
+fn counted_too(probe: &Probe, status: u16) -> Vec<String> {
+    let own = probe.r#match.as_ref().map(|own| own.status_codes.clone());
     let own = own.filter(|own| !own.is_empty());
-    format!("{} {status}", own.unwrap_or_else(|| "200-399".to_owned()))
+    let mut codes = own.unwrap_or_else(|| vec!["200-399".to_owned()]);
+    codes.push(status.to_string());
+    codes
+}
+
+/// Has requests ask for the name of the pool's member.
+pub(super) fn host_from_pool() -> Set {
+    let member = "pickHostNameFromBackendAddress";
+    Set::of("--host-name-from-backend-pool", member, Given::Flag(true))
 }
 
 /// The path of a request such as `GET https://a.test/up?x=1`.

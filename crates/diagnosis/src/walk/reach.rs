@@ -2,16 +2,18 @@
 
 use std::net::IpAddr;
 
+use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
-use gatewright_arm::{Item, ResourceId};
 use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome};
 
+use super::edits::{NewRule, Set};
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{OBSERVATIONS, Place, State, Tcp, TcpResult};
 use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
+use crate::site::Target;
 
 /// Ports of services that no gateway leads to: that one is open says nothing about the application.
 const OTHER_PORTS: [u16; 15] = [
@@ -52,11 +54,14 @@ impl Walk<'_> {
 
     fn obstacle(&mut self, index: usize) -> Option<(Finding, Weight)> {
         let found = self
-            .denied_on_the_way(index)
+            .inside_another_machine(index)
+            .or_else(|| self.denied_on_the_way(index))
             .or_else(|| self.stale_target(index))
             .or_else(|| self.unroutable(index))
+            .or_else(|| self.route_of_others(index))
             .or_else(|| self.returns_elsewhere(index))
             .or_else(|| self.by_measurement(index))
+            .or_else(|| self.by_neighbours(index))
             .or_else(|| self.by_endpoints(index));
         if found.is_none() {
             self.ask_for_reach(index);
@@ -147,52 +152,22 @@ impl Walk<'_> {
             rule.name
         );
         let allow = fix(Owner::Network, summary).verified_by(self.commands.verify_health());
-        let others = decision.group.rules(rule.direction);
-        let is_free = |priority: &u32| others.iter().all(|one| one.priority != *priority);
-        let before = (100..rule.priority.min(4097)).find(is_free);
-        let (allow, priority) = match before {
-            Some(priority) => (allow, priority),
-            None => (self.move_behind(allow, decision), rule.priority),
-        };
-        let source = self.evidence.policy().map(|(policy, subnet)| {
-            let prefixes = policy
-                .subnet(subnet)
-                .prefixes
-                .iter()
-                .map(ToString::to_string);
-            prefixes.collect::<Vec<_>>().join(" ")
+        let sources = self.evidence.policy().map(|(policy, subnet)| {
+            let prefixes = policy.subnet(subnet).prefixes.iter();
+            prefixes.map(ToString::to_string).collect::<Vec<_>>()
         });
-        let id = ResourceId::parse(&decision.group.resource_id).ok();
-        let resource_group = id.as_ref().and_then(|id| id.resource_group());
-        allow.run(format!(
-            "az network nsg rule create -g {} --nsg-name {} -n Allow-AppGW-Backend-{port} \
-             --priority {priority} --direction {:?} --access Allow --protocol Tcp \
-             --source-address-prefixes {} --source-port-ranges '*' --destination-address-prefixes \
-             {address} \
-             --destination-port-ranges {port}",
-            word(resource_group.unwrap_or(self.commands.group())),
-            word(&decision.group.name),
-            rule.direction,
-            source.unwrap_or_default()
-        ))
-    }
-
-    /// Where no number is free before a rule, it goes behind the others.
-    fn move_behind(&self, fix: Fix, decision: &Decision<'_>) -> Fix {
-        let rule = decision.rule;
-        let others = decision.group.rules(rule.direction);
-        let is_free = |priority: &u32| others.iter().all(|one| one.priority != *priority);
-        let Some(free) = (rule.priority + 1..=4096).find(is_free) else {
-            return fix;
-        };
-        let id = ResourceId::parse(&decision.group.resource_id).ok();
-        let resource_group = id.as_ref().and_then(|id| id.resource_group());
-        fix.run(format!(
-            "az network nsg rule update -g {} --nsg-name {} -n {} --priority {free}",
-            word(resource_group.unwrap_or(self.commands.group())),
-            word(&decision.group.name),
-            word(&rule.name)
-        ))
+        self.allow_before(
+            allow,
+            (decision.group, rule),
+            NewRule {
+                name: format!("Allow-AppGW-Backend-{port}"),
+                direction: format!("{:?}", rule.direction),
+                sources: sources.unwrap_or_default(),
+                destination: address.to_string(),
+                ports: port.to_string(),
+                priority: rule.priority,
+            },
+        )
     }
 
     fn dropped(&self, index: usize, effective: &EffectiveRoute<'_>, endpoint: &str) -> Finding {
@@ -205,17 +180,33 @@ impl Walk<'_> {
         );
         let place = self.route_place(&table, &route);
         let mend = fix(Owner::Network, format!("Remove the route {route}."))
-            .run(format!(
-                "az network route-table route delete -g {} --route-table-name {} -n {}",
-                word(self.commands.group()),
-                word(&table),
-                word(&route)
-            ))
+            .edit(self.remove_route(&table, &route))
             .verified_by(self.commands.verify_health());
         finding(Cause::MissingRoute, Confidence::Certain, title)
             .because(self.reported(index))
             .because([self.because(&place, "its next hop is None")])
             .fixed_by(mend)
+    }
+
+    /// As [`Self::table_elsewhere`], where no route of the gateway's own leads to the address, and
+    /// no subnet that is known has it.
+    fn route_of_others(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let port = target.probed_port()?;
+        let route = policy.evaluate(&Flow::tcp(subnet, address, port)).route;
+        let has_own = route.is_some_and(|one| {
+            one.user_table().is_some() && !one.route.prefix.is_default()
+                || one.missing_table.is_some()
+        });
+        let is_inside = policy
+            .subnet_of(policy.subnet(subnet).network, address)
+            .is_some();
+        match has_own || is_inside {
+            true => None,
+            false => self.table_elsewhere(index),
+        }
     }
 
     /// A route to the address that stands in a table which the gateway's subnet does not have.
@@ -321,13 +312,9 @@ impl Walk<'_> {
             target.row.pool,
             listed(&known)
         );
-        let pool = target
-            .pool
-            .map_or(target.row.pool.as_str(), |pool| pool.name.as_str());
-        let servers = known.join(" ");
-        let update =
-            self.commands
-                .part("address-pool update", pool, &format!("--servers {servers}"));
+        let pool = target.pool.cloned();
+        let pool = pool.unwrap_or_else(|| Item::new(&*target.row.pool, Default::default()));
+        let update = self.set_servers(&pool, known.clone());
         let because = self.because(&place, "what is there now");
         let mut found = finding(Cause::StaleBackendTargets, Confidence::Likely, title)
             .because(self.reported(index))
@@ -340,6 +327,7 @@ impl Walk<'_> {
                 )
                 .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment"),
             );
+            found.fixes.splice(0..0, self.allow_controller());
         }
         Some(
             found.fixed_by(
@@ -347,13 +335,31 @@ impl Walk<'_> {
                     Owner::Gateway,
                     "Give the pool the addresses that are there.",
                 )
-                .run(update)
+                .edit(update)
                 .verified_by(self.commands.verify_health()),
             ),
         )
     }
 
-    fn behind_the_pool(&self, pool: &str) -> Option<(Vec<String>, Place)> {
+    /// Where the controller's log says that it may not write the gateway, its role.
+    fn allow_controller(&self) -> Option<Fix> {
+        let mut lines = self.evidence.controller_log.iter().flatten();
+        let line = lines.find(|line| line.contains("AuthorizationFailed"))?;
+        let after = |words: &str| {
+            let (_, rest) = line.split_once(words)?;
+            rest.split('\'').next().filter(|text| !text.is_empty())
+        };
+        let client = after("with object id '").or_else(|| after("The client '"))?;
+        let scope = after("over scope '")?;
+        let summary = format!("Give the controller's identity {client} its role at the gateway.");
+        Some(fix(Owner::Controller, summary).run(format!(
+            "az role assignment create --role Contributor --assignee {} --scope {}",
+            word(client),
+            word(scope)
+        )))
+    }
+
+    pub(super) fn behind_the_pool(&self, pool: &str) -> Option<(Vec<String>, Place)> {
         let pool = pool.to_lowercase();
         let endpoints = self.evidence.endpoints.iter().flatten();
         let all: Vec<_> = endpoints.filter(|one| !one.addresses.is_empty()).collect();
@@ -412,6 +418,38 @@ impl Walk<'_> {
         )
     }
 
+    /// An address of a container, which its host alone can reach.
+    fn inside_another_machine(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (address, port) = (&target.row.address, target.probed_port()?);
+        let IpAddr::V4(ip) = address.parse().ok()? else {
+            return None;
+        };
+        // The network that Docker's bridge has where nobody says otherwise.
+        let is_bridge = ip.octets().starts_with(&[172, 17]);
+        let tcp = self.evidence.observations.tcp.iter();
+        let mut open = tcp.filter(|one| one.result == TcpResult::Open && one.port == Some(port));
+        let mut inside = open.clone().filter(|one| one.host == *address);
+        let seen = inside.next().filter(|_| is_bridge)?;
+        let host = open.find(|one| seen.from.contains(&one.host) && one.host != *address);
+        let title = format!(
+            "{address} is the address of a container, which {} alone can reach: the pool {} needs \
+             its host's.",
+            seen.from, target.row.pool
+        );
+        let mut found = finding(Cause::UnroutableAddress, Confidence::Certain, title)
+            .because(self.reported(index))
+            .because([self.because(&seen.place, "it is open on its own host")]);
+        found = found.because(host.map(|one| self.because(&one.place, "its host's port is open")));
+        let servers: Vec<String> = host.map(|one| one.host.clone()).into_iter().collect();
+        let mend = fix(Owner::Gateway, "Give the pool the host's address.");
+        let mend = match target.pool {
+            Some(pool) => mend.edit(self.set_servers(pool, servers)),
+            None => mend,
+        };
+        Some(found.fixed_by(mend.verified_by(self.commands.verify_health())))
+    }
+
     /// What somebody's connections came to.
     fn by_measurement(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
@@ -461,14 +499,50 @@ impl Walk<'_> {
             .iter()
             .any(|one| one.cause == Cause::NsgBackendDeny);
         let opens = opens.filter(|_| is_let_through)?;
+        Some(self.host_firewall(index, times_out, opens))
+    }
+
+    /// A neighbour whose packets vanish, of a server that answers to itself: the network has no
+    /// part in that. Where it lets the gateway through to another server of the pool, what drops
+    /// them is the server's own.
+    fn by_neighbours(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (host, port) = (&target.row.address, target.probed_port());
+        let tcp = self.evidence.observations.tcp.iter();
+        let own = tcp.filter(|one| one.host.eq_ignore_ascii_case(host) && one.port == port);
+        let own: Vec<&Tcp> = own.collect();
+        let is_itself = |from: &str| {
+            let from = from.to_lowercase();
+            from.contains("itself") || from.contains("localhost") || from == host.to_lowercase()
+        };
+        let times_out = own
+            .iter()
+            .find(|one| one.result == TcpResult::TimedOut && !is_itself(&one.from))?;
+        let opens = own
+            .iter()
+            .find(|one| one.result == TcpResult::Open && is_itself(&one.from))?;
+        let mut others = self.site.targets.iter();
+        let has_well = others.any(|other| {
+            other.row.state == State::Healthy && other.row.setting == target.row.setting
+        });
+        has_well.then(|| self.host_firewall(index, times_out, opens))
+    }
+
+    fn host_firewall(&self, index: usize, times_out: &Tcp, opens: &Tcp) -> Finding {
+        let target = self.site.targets.get(index);
+        let host = target.map_or("", |target| target.row.address.as_str());
+        let port = target.and_then(Target::probed_port).unwrap_or_default();
         let title = format!(
-            "A firewall on {host} drops what comes from the gateway's subnet: port {port} is open \
-             to {}, and the network lets the gateway through.",
+            "A firewall on {host} drops what comes to port {port} from the network, which lets it \
+             through: the port is open to {}.",
             opens.from
         );
         let because = [
-            self.because(&times_out.place, "packets from the gateway's subnet vanish"),
-            self.because(&opens.place, "the port is open to its neighbours"),
+            self.because(
+                &times_out.place,
+                format!("packets from {} vanish", times_out.from),
+            ),
+            self.because(&opens.place, "the port is open"),
         ];
         let prefixes = self.evidence.policy().map(|(policy, subnet)| {
             policy
@@ -478,8 +552,11 @@ impl Walk<'_> {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
         });
-        let source = prefixes.unwrap_or_default().join(" ");
-        Some(
+        let source = prefixes
+            .filter(|list| !list.is_empty())
+            .map(|list| list.join(" "));
+        let source = source.unwrap_or_else(|| "GATEWAY-SUBNET".to_owned());
+        {
             finding(Cause::HostFirewall, Confidence::Likely, title)
                 .because(self.reported(index))
                 .because(because)
@@ -491,9 +568,14 @@ impl Walk<'_> {
                     .run(format!(
                         "sudo ufw allow proto tcp from {source} to any port {port}"
                     ))
+                    .run(format!(
+                        "New-NetFirewallRule -DisplayName appgw-{port} -Direction Inbound \
+                         -Protocol TCP -LocalPort {port} -RemoteAddress {source} -Action Allow   # \
+                         on Windows"
+                    ))
                     .verified_by(self.commands.verify_health()),
-                ),
-        )
+                )
+        }
     }
 
     /// What Kubernetes says that the pods listen on.
@@ -555,10 +637,9 @@ impl Walk<'_> {
         }
         found.fixed_by(
             fix(Owner::Gateway, format!("Use port {right}."))
-                .run(self.commands.part(
-                    "http-settings update",
-                    setting,
-                    &format!("--port {right}"),
+                .edit(self.update_setting(
+                    target.setting,
+                    &[Set::number("--port", "port", right.into())],
                 ))
                 .verified_by(self.commands.verify_health()),
         )
@@ -574,10 +655,7 @@ impl Walk<'_> {
                     Owner::Gateway,
                     format!("Probe port {right}, as requests use it."),
                 )
-                .run(
-                    self.commands
-                        .part("probe update", &probe.name, &format!("--port {right}")),
-                )
+                .edit(self.update_probe(probe, &[Set::number("--port", "port", right.into())]))
                 .verified_by(self.commands.verify_health()),
             )
     }

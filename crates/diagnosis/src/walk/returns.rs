@@ -24,6 +24,12 @@ const PLATFORM: [&str; 7] = [
     ".azure-automation.net",
 ];
 
+/// Whether a host is one of the platform's, or of those that it needs.
+pub(super) fn is_of_platform(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default().to_lowercase();
+    PLATFORM.iter().any(|suffix| host.ends_with(suffix))
+}
+
 /// A port that answers go to.
 const CLIENT_PORT: u16 = 50_000;
 
@@ -85,8 +91,7 @@ impl Walk<'_> {
              they do not.",
             odd.route.name, odd.route.prefix, table.name
         );
-        let group = word(self.commands.group());
-        let (table, route) = (word(&table.name), word(&odd.route.name));
+        let away = self.remove_route(&table.name, &odd.route.name);
         Some(
             finding(Cause::AsymmetricRouting, Confidence::Likely, title)
                 .because([self.because(&place, "leads one direction over the appliance")])
@@ -96,10 +101,7 @@ impl Walk<'_> {
                         "Send both directions the same way: take the route away, or give the other \
                          subnet one like it.",
                     )
-                    .run(format!(
-                        "az network route-table route delete -g {group} --route-table-name \
-                         {table} -n {route}"
-                    ))
+                    .edit(away)
                     .risking("What the appliance inspected goes past it.")
                     .verified_by(self.commands.verify_health()),
                 ),
@@ -124,23 +126,36 @@ impl Walk<'_> {
 
     /// Connections of the gateway's subnet to the platform that fail.
     fn blocked_egress(&self) -> Option<Finding> {
-        let tcp = self.evidence.observations.tcp.iter();
-        let mut blocked = tcp.filter(|one| {
-            let is_own = one.from.to_lowercase().contains("gateway");
-            let host = one.host.to_lowercase();
-            let is_platform = PLATFORM.iter().any(|suffix| host.ends_with(suffix));
-            let is_member = self
-                .site
-                .targets
-                .iter()
-                .any(|target| target.row.address == one.host);
-            is_own && is_platform && !is_member && one.result != TcpResult::Open
+        let subnet = self.subnet_id().to_lowercase();
+        let subnet = subnet.rsplit('/').next().unwrap_or_default();
+        let is_own = |from: &str| {
+            let from = from.to_lowercase();
+            let is_named = !subnet.is_empty() && from.contains(subnet);
+            is_named || from.contains("gateway")
+        };
+        let is_member = |host: &str| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| target.row.address == host)
+        };
+        let observations = &self.evidence.observations;
+        let tcp = observations
+            .tcp
+            .iter()
+            .filter(|one| is_own(&one.from) && one.result != TcpResult::Open);
+        let http = observations
+            .http
+            .iter()
+            .filter(|one| is_own(&one.from) && one.status.is_none());
+        let tcp = tcp.map(|one| (one.host.clone(), &one.place));
+        let http = http.filter_map(|one| {
+            let host = one.request.split('/').nth(2)?;
+            Some((host.to_owned(), &one.place))
         });
-        let first = blocked.next()?;
-        let names: Vec<String> = std::iter::once(first)
-            .chain(blocked)
-            .map(|one| one.host.clone())
-            .collect();
+        let blocked = tcp.chain(http);
+        let blocked = blocked.filter(|(host, _)| is_of_platform(host) && !is_member(host));
+        let blocked: Vec<_> = blocked.collect();
+        let (_, first) = blocked.first()?;
+        let names: Vec<String> = blocked.iter().map(|(host, _)| host.clone()).collect();
         let title = format!(
             "Something keeps the gateway from the platform: its subnet does not reach {}.",
             listed(&names)
@@ -152,14 +167,21 @@ impl Walk<'_> {
                 names.join(", ")
             ),
         );
+        let allow = format!(
+            "az network firewall application-rule create -g {} --firewall-name FIREWALL \
+             --collection-name appgw -n platform --priority 200 --action Allow --protocols Http=80 \
+             Https=443 --source-addresses SUBNET-PREFIX --target-fqdns {}",
+            word(self.commands.group()),
+            names.join(" ")
+        );
         Some(
             finding(Cause::PlatformEgressBlocked, Confidence::Likely, title)
-                .because([self.because(&first.place, "a connection from the gateway's subnet")])
-                .fixed_by(fix.verified_by(self.commands.verify_health())),
+                .because([self.because(first, "a connection from the gateway's subnet")])
+                .fixed_by(fix.run(allow).verified_by(self.commands.verify_health())),
         )
     }
 
-    fn denied_egress(&self) -> Option<Finding> {
+    pub(super) fn denied_egress(&self) -> Option<Finding> {
         let (policy, subnet) = self.evidence.policy()?;
         if policy.subnet(subnet).isolates_gateways || self.evidence.gateway.is_v1() {
             return None;
@@ -189,12 +211,7 @@ impl Walk<'_> {
                 .because([self.because(&place, "denies what the gateway sends")])
                 .fixed_by(
                     fix(Owner::Network, format!("Take the rule {rule} away."))
-                        .run(format!(
-                            "az network nsg rule delete -g {} --nsg-name {} -n {}",
-                            word(self.commands.group()),
-                            word(group),
-                            word(rule)
-                        ))
+                        .edit(self.remove_rule((group, &decision.group.resource_id), rule))
                         .risking("The gateway reaches the Internet then.")
                         .verified_by(self.commands.verify_health()),
                 ),

@@ -1,5 +1,7 @@
 //! Does the gateway have room for what it is asked?
 
+use serde_json::json;
+
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
 use crate::finding::Confidence;
@@ -75,7 +77,11 @@ impl Walk<'_> {
             Cause::AutoscaleMax => "--max-capacity",
             _ => "--capacity",
         };
-        let command = format!("{} {option} {more}", self.commands.gateway("update"));
+        let member = match cause {
+            Cause::AutoscaleMax => "autoscaleConfiguration/maxCapacity",
+            _ => "sku/capacity",
+        };
+        let edit = self.update_gateway(&format!("{option} {more}"), member, json!(more));
         let confidence = match is_of_instances {
             true => Confidence::Likely,
             false => Confidence::Certain,
@@ -87,7 +93,7 @@ impl Walk<'_> {
             ])
             .fixed_by(
                 fix(Owner::Gateway, format!("Let it have {more} instances."))
-                    .run(command)
+                    .edit(edit)
                     .risking("More instances cost more.")
                     .verified_by(self.commands.verify_health()),
             );

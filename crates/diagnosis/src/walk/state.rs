@@ -125,6 +125,60 @@ impl Walk<'_> {
         state == Some(ProvisioningState::Succeeded) && is_old
     }
 
+    /// The rules of the group that a message names; the one that denies, where it is known.
+    fn let_out(&self, message: &str) -> Option<crate::finding::Fix> {
+        if let Some(found) = self.denied_egress() {
+            return found.fixes.into_iter().next();
+        }
+        let (before, rest) = message.split_once("/networkSecurityGroups/")?;
+        let name = rest.split([' ', '\'', '"', '/', ',']).next()?;
+        let group = before
+            .rsplit_once("/resourceGroups/")?
+            .1
+            .split('/')
+            .next()?;
+        let summary = format!("Take the outbound rules of {name} away that deny the Internet.");
+        Some(fix(Owner::Network, summary).run(format!(
+            "az network nsg rule list -g {} --nsg-name {} --query \
+             \"[?direction=='Outbound' && access=='Deny']\" -o table",
+            word(group),
+            word(name)
+        )))
+    }
+
+    /// What refers to something that is not there, by the service's sentence.
+    fn mend_referrer(&self, message: &str) -> Option<crate::finding::Fix> {
+        let (missing, rest) = message.split_once(" referenced by resource ")?;
+        let mut missing = missing.rsplit('/');
+        let (missing, of) = (missing.next()?, missing.next()?);
+        let referrer = rest.split_whitespace().next()?;
+        let mut parts = referrer.rsplit('/');
+        let (name, collection) = (parts.next()?, parts.next()?);
+        let verb = match collection {
+            "httpListeners" => "http-listener",
+            "backendHttpSettingsCollection" => "http-settings",
+            "requestRoutingRules" => "rule",
+            "urlPathMaps" => "url-path-map",
+            "probes" => "probe",
+            _ => return None,
+        };
+        let summary = format!("Have {name} refer to something else than {missing}, or make that.");
+        let show = self.commands.part(&format!("{verb} show"), name, "");
+        let mend = fix(Owner::Gateway, summary).run(show);
+        let (verb, more) = match of {
+            "sslCertificates" => (
+                "ssl-cert create",
+                "--cert-file FILE.pfx --cert-password PASSWORD",
+            ),
+            "trustedRootCertificates" => ("root-cert create", "--cert-file root.cer"),
+            "probes" => ("probe create", "--protocol Http --host HOST --path /PATH"),
+            "backendAddressPools" => ("address-pool create", "--servers ADDRESS"),
+            "frontendPorts" => ("frontend-port create", "--port 443"),
+            _ => return Some(mend),
+        };
+        Some(mend.run(self.commands.part(verb, missing, more)))
+    }
+
     /// A command for the part of the gateway that a message names.
     fn mend_named(&self, message: &str, cause: Cause) -> Option<crate::finding::Fix> {
         let verbs = [
@@ -213,6 +267,7 @@ impl Walk<'_> {
         let network = match cause {
             Cause::V2ManagementPortsPutRejected => self.let_manager_in(),
             Cause::UdrDefaultRoute => self.lead_to_internet(),
+            Cause::GatewaySubnetOutboundNsg => self.let_out(message),
             _ => None,
         };
         found = network
@@ -220,7 +275,11 @@ impl Walk<'_> {
             .fold(found, |found, fix| found.fixed_by(fix));
         if matches!(cause, Cause::PutFailedCert | Cause::PutFailedReference) {
             let texts = failure.errors.iter().rev().map(|(_, message)| message);
-            let mend = texts.filter_map(|text| self.mend_named(text, cause)).next();
+            let mut mends = texts.filter_map(|text| {
+                let referrer = self.mend_referrer(text);
+                referrer.or_else(|| self.mend_named(text, cause))
+            });
+            let mend = mends.next();
             found = mend
                 .into_iter()
                 .fold(found, |found, fix| found.fixed_by(fix));
