@@ -52,6 +52,30 @@ pub struct Fix {
     /// Whether the commands do more than the patches: some need what no document of the evidence
     /// has.
     pub is_partial: bool,
+    /// What the diagnosis says with the patches applied to its evidence; nothing where there are
+    /// none.
+    pub replay: Option<Replay>,
+}
+
+/// What becomes of a cause once a remedy has been applied to the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// It is not found any more.
+    Gone,
+    /// Nor is it, once requests and changes that failed before do not count.
+    GoneWhenTriedAgain,
+    /// It is found still: the remedy is not all that it takes.
+    Remains,
+}
+
+impl Replay {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::GoneWhenTriedAgain => "gone-when-tried-again",
+            Self::Remains => "remains",
+        }
+    }
 }
 
 impl Fix {
@@ -75,6 +99,8 @@ pub struct Finding {
     pub because: Vec<Because>,
     /// The message that other evidence disproves.
     pub contradicts: Option<String>,
+    /// Of a prediction, what it takes to be so: a clause.
+    pub assumes: Option<String>,
     pub fixes: Vec<Fix>,
 }
 
@@ -155,6 +181,7 @@ impl Serialize for Fix {
         let patches = self.whole_patches();
         if !patches.is_empty() {
             map.serialize_entry("patch", patches)?;
+            map.serialize_entry("replay", &self.replay.map(Replay::word))?;
         }
         map.end()
     }
@@ -178,6 +205,9 @@ impl Serialize for Ranked<'_> {
         map.serialize_entry("title", &finding.title)?;
         map.serialize_entry("because", &finding.because)?;
         map.serialize_entry("contradicts", &finding.contradicts)?;
+        if let Some(assumes) = &finding.assumes {
+            map.serialize_entry("assumes", assumes)?;
+        }
         map.serialize_entry("fix", &finding.fixes)?;
         map.serialize_entry("docs", &format!("docs/findings/{}.md", cause.code()))?;
         map.end()

@@ -27,8 +27,10 @@ mod walk;
 
 pub use cause::{Cause, Layer, Owner, Severity};
 pub use evidence::{Content, Evidence, File, Place, Unreadable};
-pub use finding::{Because, Confidence, Finding, Fix, Need, Outcome, RuledOut, Step, Verdict};
+pub use finding::{
+    Because, Confidence, Finding, Fix, Need, Outcome, Replay, RuledOut, Step, Verdict,
+};
 pub use pages::{explained, index, listed, page};
 pub use patch::{DoesNotFit, Patch};
-pub use report::text;
-pub use walk::diagnose;
+pub use report::{prediction, text};
+pub use walk::{diagnose, predict};

@@ -71,6 +71,7 @@ pub(crate) fn fix(owner: Owner, summary: impl Into<String>) -> Fix {
         verify: Vec::new(),
         patches: Vec::new(),
         is_partial: false,
+        replay: None,
     }
 }
 

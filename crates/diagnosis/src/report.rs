@@ -61,6 +61,49 @@ pub fn text(verdict: &Verdict, explain: bool) -> String {
     out
 }
 
+/// What a prediction says of a gateway, in lines.
+pub fn prediction(gateway: &str, verdict: &Verdict, explain: bool) -> String {
+    let mut out = String::new();
+    match verdict.findings.is_empty() {
+        true => {
+            let _ = writeln!(
+                out,
+                "Nothing that the configuration of {gateway} shows will fail."
+            );
+        }
+        false => {
+            let _ = writeln!(out, "Of the gateway {gateway}:");
+        }
+    }
+    for one in &verdict.findings {
+        let cause = one.cause;
+        let _ = writeln!(out, "\n{}", one.title);
+        let _ = writeln!(
+            out,
+            "  {} {}, {}",
+            cause.code(),
+            cause.name(),
+            one.confidence.word()
+        );
+        if let Some(assumes) = &one.assumes {
+            let _ = writeln!(out, "  It assumes {assumes}.");
+        }
+        for because in one.because.iter().take(FACTS_MAX) {
+            let _ = writeln!(out, "  {}", fact(because));
+        }
+        for fix in one.fixes.iter().take(1) {
+            let _ = writeln!(out, "  {} ({})", fix.summary, fix.owner.word());
+            for command in &fix.commands {
+                let _ = writeln!(out, "    {command}");
+            }
+        }
+    }
+    if explain {
+        walk(verdict, &mut out);
+    }
+    out
+}
+
 fn root(first: &Finding, out: &mut String) {
     let cause = first.cause;
     let _ = writeln!(out, "{}", first.title);

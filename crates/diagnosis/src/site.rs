@@ -1,5 +1,7 @@
 //! The gateway as requests and probes see it: which rules lead where, who is probed and how.
 
+use std::borrow::Cow;
+
 use gatewright_arm::model::{
     BackendAddressPool, BackendHttpSettings, HttpListener, PathRule, Probe, RequestRoutingRule,
     UrlPathMap,
@@ -39,7 +41,7 @@ pub(crate) enum Via<'e> {
 
 /// A server under a setting, as the report has it.
 pub(crate) struct Target<'e> {
-    pub(crate) row: &'e HealthRow,
+    pub(crate) row: Cow<'e, HealthRow>,
     pub(crate) symptom: Symptom,
     pub(crate) pool: Option<&'e Item<BackendAddressPool>>,
     pub(crate) setting: Option<&'e Item<BackendHttpSettings>>,
@@ -144,7 +146,7 @@ fn target<'e>(gateway: &'e ApplicationGateway, row: &'e HealthRow) -> Target<'e>
     let setting = named(&properties.backend_http_settings_collection, &row.setting);
     let probe = setting.and_then(|setting| setting.properties.probe.as_ref());
     Target {
-        row,
+        row: Cow::Borrowed(row),
         symptom: Symptom::of(row),
         pool,
         setting,
@@ -252,6 +254,12 @@ impl Target<'_> {
             None => self.row.address.clone(),
         }
     }
+}
+
+/// Whether a host is one of a service that tells its applications apart by their names.
+pub(crate) fn is_shared_host(host: &str) -> bool {
+    let shared = [".azurewebsites.net", ".azurecontainerapps.io"];
+    shared.iter().any(|suffix| host.ends_with(suffix))
 }
 
 /// Whether a path is one of a path rule's: patterns may end with `*`; letter case is nothing.

@@ -43,6 +43,10 @@ pub(crate) enum Command {
     /// running node knows, and the commands that mend it; exit status 0 for none, 1 for a root
     /// cause, 2 where the evidence does not decide, 65 where it cannot be read
     Diagnose(DiagnoseArguments),
+    /// Say what will be unhealthy, unreachable or answered with an error once a gateway is as a
+    /// file says, and what that assumes; exit status 0 for nothing, 1 for something, 65 where it
+    /// cannot be read
+    Predict(PredictArguments),
     /// Tell what became of one request of a running node: which rule took it, which servers it came
     /// to, what they answered, and why it failed
     Why(WhyArguments),
@@ -175,6 +179,24 @@ pub(crate) struct DiagnoseArguments {
     pub(crate) explain: bool,
     /// The answer's form
     #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArguments {
+    /// The gateway's JSON, as `serve` takes it, or a deployment template
+    #[arg(value_name = "FILE")]
+    pub(crate) gateway: PathBuf,
+    /// The parameters of a template
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
+    /// A folder with the JSON of virtual networks, security groups and route tables
+    #[arg(long, value_name = "DIR")]
+    pub(crate) network: Option<PathBuf>,
+    /// Show what was asked, what was seen, and what follows from it
+    #[arg(long)]
+    pub(crate) explain: bool,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
 }
 

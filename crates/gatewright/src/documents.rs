@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use gatewright_arm::{
     ApplicationGateway, Context, Diagnostic, MAX_DOCUMENT_BYTES, NetworkReadError,
-    NetworkResources, ReadError, ReadReport, read_network, validate,
+    NetworkResources, ReadError, ReadReport, WriteOptions, parse_text, read_gateways, read_network,
+    validate, write,
 };
 use gatewright_compile::{Options, compile_validated};
 use gatewright_control::Judged;
@@ -33,6 +34,8 @@ pub(crate) struct Document {
     pub(crate) file: String,
     /// Empty when the file could not be read.
     pub(crate) gateways: Vec<ApplicationGateway>,
+    /// The JSON of a document that is a single gateway, as it was read.
+    pub(crate) body: Option<Arc<Value>>,
     /// What a template has beside gateways.
     pub(crate) network: Option<(NetworkResources, Arc<Value>)>,
     pub(crate) findings: Vec<Finding>,
@@ -84,7 +87,7 @@ impl Document {
     }
 
     fn deployed(file: String, deployed: Deployed) -> Self {
-        let report = gatewright_arm::read_gateways(&deployed.gateways);
+        let report = read_gateways(&deployed.gateways);
         let mut document = Self::of_report(file, report);
         let Some(others) = deployed.others else {
             return document;
@@ -102,7 +105,26 @@ impl Document {
     }
 
     pub(crate) fn parse(file: String, text: &[u8]) -> Self {
-        Self::of_report(file, gatewright_arm::read_gateways_text(text))
+        let read = parse_text(text).and_then(|body| Ok((read_gateways(&body)?, body)));
+        match read {
+            Ok((report, body)) => {
+                let gateways = report.gateways.as_slice();
+                let is_whole = matches!(gateways, [only] if only.source.pointer().is_empty());
+                let mut document = Self::of_report(file, Ok(report));
+                document.body = is_whole.then(|| Arc::new(body));
+                document
+            }
+            Err(error) => Self::of_report(file, Err(error)),
+        }
+    }
+
+    /// The JSON of one of its gateways: as it was read where that can be, as the service would
+    /// write it else.
+    pub(crate) fn body_of(&self, gateway: &ApplicationGateway) -> Value {
+        match &self.body {
+            Some(body) => Value::clone(body),
+            None => write(gateway, &WriteOptions::default()),
+        }
     }
 
     fn of_report(file: String, report: Result<ReadReport, ReadError>) -> Self {
@@ -169,6 +191,7 @@ impl Document {
         Self {
             file,
             gateways: Vec::new(),
+            body: None,
             network: None,
             findings,
             snapshot: None,

@@ -1,8 +1,10 @@
 //! Where evidence comes from: a folder, or a running node.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use gatewright_diagnosis::{Content, Evidence, File, Unreadable};
@@ -82,6 +84,39 @@ impl Files {
     /// The first file that is not what its name says.
     pub(crate) fn read(self) -> Result<(Evidence, i64), Unreadable> {
         Ok((Evidence::read(self.files)?, self.collected))
+    }
+}
+
+/// A file of JSON.
+pub(crate) fn json_file(name: &str, value: Value) -> File {
+    File {
+        name: name.to_owned(),
+        content: Content::Json(value),
+    }
+}
+
+/// Documents of networks, by the files of an evidence folder that they belong into.
+pub(crate) fn file_of_network(bodies: &[Arc<Value>]) -> BTreeMap<&'static str, Vec<Value>> {
+    let mut files: BTreeMap<&'static str, Vec<Value>> = BTreeMap::new();
+    for body in bodies {
+        let list = body.get("value").unwrap_or(body);
+        let single = std::slice::from_ref(list);
+        for document in list.as_array().map_or(single, Vec::as_slice) {
+            let file = file_of(document);
+            files.entry(file).or_default().push(document.clone());
+        }
+    }
+    files
+}
+
+fn file_of(document: &Value) -> &'static str {
+    let kind = document.get("type").and_then(Value::as_str);
+    let kind = kind.unwrap_or_default().to_ascii_lowercase();
+    match kind.rsplit('/').next().unwrap_or_default() {
+        "networksecuritygroups" => "nsgs.json",
+        "routetables" => "route-tables.json",
+        "subnets" => "subnet.json",
+        _ => "vnet.json",
     }
 }
 

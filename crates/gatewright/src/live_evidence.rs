@@ -14,6 +14,7 @@ use gatewright_telemetry::{
 use serde_json::{Map, Value, json};
 
 use crate::backend_health::key_of;
+use crate::evidence_source::file_of_network;
 use crate::site::{Served, key};
 use crate::status::{Board, Seen};
 use crate::times;
@@ -43,7 +44,7 @@ pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
         write(&as_stored(&seen, gateway), &WriteOptions::default()),
     );
     put("backend-health.json", health.as_service_answers());
-    for (name, documents) in network(&seen) {
+    for (name, documents) in file_of_network(seen.site.network()) {
         put(name, Value::Array(documents));
     }
     put("observations.json", observations(&seen, gateway));
@@ -83,33 +84,6 @@ fn as_stored(seen: &Seen, served: &ApplicationGateway) -> ApplicationGateway {
     let mut failed = seen.failed.iter();
     let stored = failed.find(|failed| is_same_id(&failed.gateway, id));
     stored.map_or(served, |failed| &failed.gateway).clone()
-}
-
-/// Documents of the network, by the files that they stand in.
-fn network(seen: &Seen) -> BTreeMap<&'static str, Vec<Value>> {
-    let mut files: BTreeMap<&'static str, Vec<Value>> = BTreeMap::new();
-    for body in seen.site.network() {
-        let list = body.get("value").unwrap_or(body);
-        let single = std::slice::from_ref(list);
-        for document in list.as_array().map_or(single, Vec::as_slice) {
-            files
-                .entry(file_of(document))
-                .or_default()
-                .push(document.clone());
-        }
-    }
-    files
-}
-
-fn file_of(document: &Value) -> &'static str {
-    let kind = document.get("type").and_then(Value::as_str);
-    let kind = kind.unwrap_or_default().to_ascii_lowercase();
-    match kind.rsplit('/').next().unwrap_or_default() {
-        "networksecuritygroups" => "nsgs.json",
-        "routetables" => "route-tables.json",
-        "subnets" => "subnet.json",
-        _ => "vnet.json",
-    }
 }
 
 /// What name servers answered, how connections went, and what was presented.

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Command::Reload(arguments) => commands::reload::run(&arguments),
         Command::Health(arguments) => commands::health::run(&arguments),
         Command::Diagnose(arguments) => commands::diagnose::run(&arguments),
+        Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Explain(arguments) => Ok(commands::explain::run(&arguments)),
         Command::Probe(arguments) => commands::probe::run(&arguments),

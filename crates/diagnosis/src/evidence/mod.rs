@@ -16,6 +16,8 @@ use gatewright_compile::{CompiledNetwork, compile_network};
 use gatewright_snapshot::GatewayIndex;
 use serde_json::Value;
 
+use crate::patch::Patch;
+
 pub(crate) use certificates::{Chain, Uploaded};
 pub(crate) use health::{Health, HealthRow, State};
 pub(crate) use logs::LogRow;
@@ -201,6 +203,28 @@ impl Evidence {
     /// or the last one that it speaks of. `None` where it speaks of none.
     pub fn as_of(&self) -> Option<i64> {
         self.as_of
+    }
+
+    /// The same with changed documents.
+    ///
+    /// # Errors
+    /// When a patch does not fit, or what comes of it cannot be read.
+    pub(crate) fn patched(&self, patches: &[Patch]) -> Result<Self, Unreadable> {
+        let mut files = self.files.clone();
+        for patch in patches {
+            if let Some(Content::Json(document)) = files.get_mut(&patch.file) {
+                let applied = patch.apply_to_file(document);
+                applied.map_err(|why| unreadable(&patch.file, &patch.at, &why.to_string()))?;
+            }
+        }
+        let files = files.into_iter();
+        Self::read(files.map(|(name, content)| File { name, content }))
+    }
+
+    /// As if no request had been logged, and no change had failed.
+    pub(crate) fn forget_failures(&mut self) {
+        self.log = self.log.take().map(|_| Vec::new());
+        self.failure = None;
     }
 
     pub(crate) fn has(&self, file: &str) -> bool {

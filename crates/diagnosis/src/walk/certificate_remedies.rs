@@ -53,9 +53,10 @@ impl Walk<'_> {
         leaf.is_none_or(gatewright_chain::Certificate::is_authority)
     }
 
-    fn upload_root(&self, target: &Target<'_>, expected: &str) -> Fix {
+    pub(super) fn upload_root(&self, target: &Target<'_>, expected: &str) -> Fix {
         let mut names = self.attached(target);
-        names.push(NEW_ROOT);
+        let root = self.free_name("trustedRootCertificates", NEW_ROOT);
+        names.push(&root);
         let is_name = expected.parse::<std::net::IpAddr>().is_err();
         let host = target.live_host().is_none() && is_name;
         let host = host.then(|| Set::text("--host-name", "hostName", expected));
@@ -65,7 +66,7 @@ impl Walk<'_> {
         fix(Owner::Gateway, summary)
             .run(
                 self.commands
-                    .part("root-cert create", NEW_ROOT, "--cert-file root.cer"),
+                    .part("root-cert create", &root, "--cert-file root.cer"),
             )
             .edit(self.update_setting(target.setting, &sets))
     }
@@ -134,19 +135,19 @@ impl Walk<'_> {
         let summary = "Upload the certificate that the server presents now.";
         let upload = fix(Owner::Gateway, summary);
         // Both are good until the old one is gone everywhere.
-        let name = "backend-new";
+        let name = self.free_name("authenticationCertificates", "backend-new");
         let mut names: Vec<String> = self
             .attached(target)
             .into_iter()
             .map(str::to_owned)
             .collect();
-        names.push(name.to_owned());
+        names.push(name.clone());
         let refer = Given::Parts("authenticationCertificates", names);
         let refer = Set::of("--auth-certs", "authenticationCertificates", refer);
         upload
             .run(
                 self.commands
-                    .part("auth-cert create", name, "--cert-file server.cer"),
+                    .part("auth-cert create", &name, "--cert-file server.cer"),
             )
             .edit(self.update_setting(target.setting, &[refer]))
     }

@@ -233,7 +233,7 @@ impl<'e> Walk<'e> {
     }
 
     /// What is wrong with a chain, by what the target's setting trusts.
-    fn examined(
+    pub(super) fn examined(
         &self,
         target: &Target<'_>,
         chain: &Chain,
@@ -654,7 +654,7 @@ fn server_name(name: &str) -> ServerName<'_> {
     }
 }
 
-fn checks_of(target: &Target<'_>) -> Checks {
+pub(super) fn checks_of(target: &Target<'_>) -> Checks {
     let setting = target.setting.map(|one| &one.properties);
     Checks {
         chain: setting.and_then(|one| one.validate_cert_chain_and_expiry) != Some(false),

@@ -159,7 +159,7 @@ impl Walk<'_> {
     fn probed_elsewhere(&self) -> Vec<String> {
         let mut waiting = Vec::new();
         for pool in &self.evidence.gateway.properties.backend_address_pools {
-            let rows = self.site.targets.iter().map(|target| target.row);
+            let rows = self.site.targets.iter().map(|target| &*target.row);
             let rows = rows.filter(|row| pool.is_named(&row.pool));
             let probed: Vec<&str> = rows.map(|row| row.address.as_str()).collect();
             let members = pool.properties.backend_addresses.iter();

@@ -82,6 +82,19 @@ impl Given {
         }
     }
 
+    /// Whether it stands for what the evidence does not have, and an operator is to put in.
+    fn is_placeholder(&self) -> bool {
+        const PLACEHOLDERS: [&str; 5] = ["/PATH", "HOST", "ADDRESS", "POOL", "SETTING"];
+        let is_one = |text: &str| PLACEHOLDERS.contains(&text);
+        match self {
+            Self::Text(text) | Self::Part(_, text) => is_one(text),
+            Self::Texts(list) | Self::Parts(_, list) | Self::Servers(list) => {
+                list.iter().any(|text| is_one(text))
+            }
+            Self::Number(_) | Self::Flag(_) | Self::Null | Self::Cleared(_) => false,
+        }
+    }
+
     /// As the document has it.
     fn value(&self, gateway: &str) -> Value {
         let reference = |of: &str, name: &str| json!({"id": format!("{gateway}/{of}/{name}")});
@@ -175,6 +188,18 @@ impl Walk<'_> {
         !self.evidence.value_at(&place).is_null()
     }
 
+    /// The name that a new part of a collection gets: `wanted`, or that with a number that no part
+    /// has yet.
+    pub(super) fn free_name(&self, collection: &str, wanted: &str) -> String {
+        let list = self.evidence.value_at(&Place {
+            file: GATEWAY.to_owned(),
+            pointer: self.evidence.gateway.source.pointer_to(collection),
+        });
+        let known = list.as_array().into_iter().flatten();
+        let known: Vec<&str> = known.filter_map(|one| one.get("name")?.as_str()).collect();
+        free(&known, wanted)
+    }
+
     /// Changes a part of the gateway. `verb` is az's, such as `probe update`.
     pub(super) fn update<T>(&self, verb: &str, item: &Item<T>, sets: &[Set]) -> Edit {
         let arguments: Vec<String> = sets
@@ -185,9 +210,10 @@ impl Walk<'_> {
         for set in sets {
             operations.extend(self.put_member(item, set));
         }
+        let is_known = !sets.iter().any(|set| set.given.is_placeholder());
         Edit {
             command: self.commands.part(verb, &item.name, &arguments.join(" ")),
-            patch: Some(self.of_gateway(operations)),
+            patch: is_known.then(|| self.of_gateway(operations)),
         }
     }
 
@@ -217,17 +243,12 @@ impl Walk<'_> {
         pool: &Item<BackendAddressPool>,
         servers: Vec<String>,
     ) -> Edit {
-        let is_known = !servers.is_empty();
-        let servers = match is_known {
-            true => servers,
-            false => vec!["ADDRESS".to_owned()],
+        let servers = match servers.is_empty() {
+            false => servers,
+            true => vec!["ADDRESS".to_owned()],
         };
         let set = Set::of("--servers", "backendAddresses", Given::Servers(servers));
-        let edit = self.update("address-pool update", pool, &[set]);
-        match is_known {
-            true => edit,
-            false => Edit::by_command(edit.command),
-        }
+        self.update("address-pool update", pool, &[set])
     }
 
     /// Changes a backend setting; where the evidence does not have it, by a command alone.
@@ -283,9 +304,10 @@ impl Walk<'_> {
             true => patch::put(&format!("{}/-", self.path(&list)), item),
             false => patch::put(self.path(&list), json!([item])),
         };
+        let is_known = !sets.iter().any(|set| set.given.is_placeholder());
         Edit {
             command: self.commands.part(verb, name, &arguments.join(" ")),
-            patch: Some(self.of_gateway(operations)),
+            patch: is_known.then(|| self.of_gateway(operations)),
         }
     }
 
@@ -361,6 +383,13 @@ impl Walk<'_> {
     }
 }
 
+fn free(known: &[&str], wanted: &str) -> String {
+    let is_free = |name: &String| !known.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+    names.find(is_free).unwrap_or_default()
+}
+
 /// Always in quotes: a shell would take `*` for itself.
 fn quoted(pattern: &str) -> String {
     match word(pattern) {
@@ -376,7 +405,7 @@ pub(super) struct NewRule {
     /// `Inbound` or `Outbound`.
     pub(super) direction: String,
     pub(super) sources: Vec<String>,
-    pub(super) destination: String,
+    pub(super) destinations: Vec<String>,
     pub(super) ports: String,
 }
 
@@ -414,9 +443,15 @@ impl Walk<'_> {
             priority,
             direction,
             sources,
-            destination,
+            destinations,
             ports,
         } = rule;
+        let taken = self.security_group(group).map(|(_, item)| {
+            let rules = item.properties.security_rules.iter();
+            rules.map(|one| one.name.as_str()).collect::<Vec<_>>()
+        });
+        let name = &free(&taken.unwrap_or_default(), name);
+        let to: Vec<String> = destinations.iter().map(|one| word(one)).collect();
         let command = format!(
             "az network nsg rule create -g {} --nsg-name {} -n {name} --priority {priority} \
              --direction {direction} --access Allow --protocol Tcp --source-address-prefixes {} \
@@ -425,18 +460,22 @@ impl Walk<'_> {
             self.group_of_id(id),
             word(group),
             sources.join(" "),
-            word(destination)
+            to.join(" ")
         );
         let sources = match sources.as_slice() {
             [only] => ("sourceAddressPrefix", json!(only)),
             several => ("sourceAddressPrefixes", json!(several)),
+        };
+        let to = match destinations.as_slice() {
+            [only] => ("destinationAddressPrefix", json!(only)),
+            several => ("destinationAddressPrefixes", json!(several)),
         };
         let value = json!({
             "name": name,
             "properties": {
                 "priority": priority, "direction": direction, "access": "Allow",
                 "protocol": "Tcp", sources.0: sources.1, "sourcePortRange": "*",
-                "destinationAddressPrefix": destination, "destinationPortRange": ports,
+                to.0: to.1, "destinationPortRange": ports,
             },
         });
         let patch = self.security_group(group).map(|(file, item)| {

@@ -1,14 +1,14 @@
 //! Do requests come to the listener and the rule that they are meant for?
 
 use gatewright_arm::Item;
-use gatewright_arm::model::{HttpListener, PathRule, UrlPathMap};
+use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
 
 use super::edits::{Edit, Given, Set};
 use super::returns::is_of_platform;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{LogRow, TcpResult};
-use crate::finding::{Confidence, Finding};
+use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::{Via, in_gateway, is_path_of};
 
@@ -28,7 +28,7 @@ impl Walk<'_> {
         }
     }
 
-    fn port_of(&self, listener: &Item<HttpListener>) -> Option<u16> {
+    pub(super) fn port_of(&self, listener: &Item<HttpListener>) -> Option<u16> {
         let reference = listener.properties.frontend_port.as_ref()?;
         let port: &Item<gatewright_arm::model::FrontendPort> =
             self.evidence.gateway.resolve(reference)?;
@@ -78,7 +78,7 @@ impl Walk<'_> {
                 "the listener's port",
             ),
         ];
-        let name = format!("port_{port}");
+        let name = self.free_name("frontendPorts", &format!("port_{port}"));
         let given = Given::Part("frontendPorts", name.clone());
         let on_port = Set::of("--frontend-port", "frontendPort", given);
         Some(
@@ -134,27 +134,35 @@ impl Walk<'_> {
             self.because(&in_gateway(earlier.pointer_to("priority")), "tried earlier"),
             self.because(&in_gateway(later.pointer_to("priority")), "tried later"),
         ];
+        Some(
+            finding(Cause::RuleOrder, Confidence::Certain, title)
+                .because(because)
+                .fixed_by(self.try_before(earlier, later)),
+        )
+    }
+
+    /// Has a rule tried before another one.
+    pub(super) fn try_before(
+        &self,
+        earlier: &Item<RequestRoutingRule>,
+        later: &Item<RequestRoutingRule>,
+    ) -> Fix {
+        let rules = &self.evidence.gateway.properties.request_routing_rules;
         let first = earlier.properties.priority.unwrap_or(100);
-        let taken: Vec<i32> = rules
-            .iter()
-            .filter_map(|rule| rule.properties.priority)
-            .collect();
+        let taken = rules.iter().filter_map(|rule| rule.properties.priority);
+        let taken: Vec<i32> = taken.collect();
         let free = (1..first).rev().find(|one| !taken.contains(one));
-        let mut mend = fix(
-            Owner::Gateway,
-            format!("Have {} tried before {}.", later.name, earlier.name),
-        );
         let (rule, priority) = match free {
             Some(priority) => (later, priority),
             None => (earlier, LAST_PRIORITY),
         };
         let set = Set::number("--priority", "priority", priority.into());
-        mend = mend.edit(self.update("rule update", rule, &[set]));
-        Some(
-            finding(Cause::RuleOrder, Confidence::Certain, title)
-                .because(because)
-                .fixed_by(mend.verified_by(vec![self.commands.gateway("show")])),
+        fix(
+            Owner::Gateway,
+            format!("Have {} tried before {}.", later.name, earlier.name),
         )
+        .edit(self.update("rule update", rule, &[set]))
+        .verified_by(vec![self.commands.gateway("show")])
     }
 
     /// A path rule of the same map that stands earlier and has the path too.
@@ -230,7 +238,12 @@ const LAST_PRIORITY: i32 = 20_000;
 
 impl Walk<'_> {
     /// Takes a path rule away and makes it anew, which puts it behind the others.
-    fn put_behind(&self, map: &Item<UrlPathMap>, path: &Item<PathRule>, pool: &str) -> [Edit; 2] {
+    pub(super) fn put_behind(
+        &self,
+        map: &Item<UrlPathMap>,
+        path: &Item<PathRule>,
+        pool: &str,
+    ) -> [Edit; 2] {
         let map_word = word(&map.name);
         let patterns: Vec<String> = path.properties.paths.iter().map(|one| word(one)).collect();
         let setting = path.properties.backend_http_settings.as_ref();

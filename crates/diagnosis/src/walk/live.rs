@@ -14,7 +14,7 @@ use crate::evidence::view::last_part;
 use crate::evidence::{Evidence, LOG, LogRow, Place, State, WebApp, split_port};
 use crate::finding::{Confidence, Finding};
 use crate::remedy::{fix, word};
-use crate::site::{Target, Via, in_gateway, is_path_of};
+use crate::site::{Target, Via, in_gateway, is_path_of, is_shared_host};
 
 /// Where in the setting's time an answer that never came ends, as parts of that time.
 const GAVE_UP: f64 = 0.95;
@@ -761,12 +761,6 @@ impl Walk<'_> {
             );
         Some((told, count))
     }
-}
-
-/// Whether a host is one of a service that tells its applications apart by their names.
-fn is_shared_host(host: &str) -> bool {
-    let shared = [".azurewebsites.net", ".azurecontainerapps.io"];
-    shared.iter().any(|suffix| host.ends_with(suffix))
 }
 
 /// Whether a listener's host is for a host, by the gateway's own reading of it.

@@ -5,16 +5,21 @@ mod certificate_remedies;
 mod certificates;
 mod drift;
 mod edits;
+mod foresee;
 mod listeners;
 mod live;
 mod names;
 mod network;
 mod pools;
+mod predict;
 mod probes;
 mod reach;
+mod replay;
 mod returns;
 mod room;
 mod state;
+
+pub use predict::predict;
 
 use std::cmp::Reverse;
 
@@ -29,23 +34,12 @@ use crate::site::Site;
 /// Why requests fail, by this evidence. `now`, in seconds since the Unix epoch, counts where the
 /// evidence speaks of no moment.
 pub fn diagnose(evidence: &Evidence, now: i64) -> Verdict {
-    let mut walk = Walk::new(evidence, evidence.as_of().unwrap_or(now));
-    walk.is_the_gateway_running();
-    walk.did_the_last_change_fail();
-    walk.can_certificates_be_fetched();
-    walk.does_each_rule_lead_to_servers();
-    walk.why_is_health_unknown();
-    walk.can_names_be_resolved();
-    walk.can_servers_be_connected_to();
-    walk.do_answers_come_back();
-    walk.does_the_gateway_itself_get_out();
-    walk.are_certificates_accepted();
-    walk.do_servers_answer_probes();
-    walk.is_what_is_shown_what_serves();
-    walk.do_requests_come_to_their_rule();
-    walk.do_servers_get_live_requests();
-    walk.is_there_room();
-    walk.end()
+    let now = evidence.as_of().unwrap_or(now);
+    let mut verdict = Walk::new(evidence, now).ask_everything();
+    replay::prove(evidence, &mut verdict, &|patched, fix| {
+        replay::diagnose_again(evidence, patched, fix, now)
+    });
+    verdict
 }
 
 /// What becomes of an edit of a gateway that a Kubernetes controller writes.
@@ -87,6 +81,8 @@ pub(crate) struct Walk<'e> {
     ruled_out: Vec<RuledOut>,
     needs: Vec<Need>,
     steps: Vec<Step>,
+    /// Whether there is no report: what stands for one is what is foreseen of pools' members.
+    foresees: bool,
 }
 
 impl<'e> Walk<'e> {
@@ -106,14 +102,38 @@ impl<'e> Walk<'e> {
             ruled_out: Vec::new(),
             needs: Vec::new(),
             steps: Vec::new(),
+            foresees: false,
         }
     }
 
+    fn ask_everything(mut self) -> Verdict {
+        self.is_the_gateway_running();
+        self.did_the_last_change_fail();
+        self.can_certificates_be_fetched();
+        self.does_each_rule_lead_to_servers();
+        self.why_is_health_unknown();
+        self.can_names_be_resolved();
+        self.can_servers_be_connected_to();
+        self.do_answers_come_back();
+        self.does_the_gateway_itself_get_out();
+        self.are_certificates_accepted();
+        self.do_servers_answer_probes();
+        self.is_what_is_shown_what_serves();
+        self.do_requests_come_to_their_rule();
+        self.do_servers_get_live_requests();
+        self.is_there_room();
+        self.end()
+    }
+
     pub(crate) fn because(&self, place: &Place, says: impl Into<String>) -> Because {
+        let is_member = self.foresees && foresee::is_foreseen(place);
         Because {
             place: place.clone(),
             value: self.evidence.value_at(place),
-            says: says.into(),
+            says: match is_member {
+                true => "the member of the pool".to_owned(),
+                false => says.into(),
+            },
         }
     }
 
@@ -318,6 +338,7 @@ pub(crate) fn finding(cause: Cause, confidence: Confidence, title: impl Into<Str
         title: title.into(),
         because: Vec::new(),
         contradicts: None,
+        assumes: None,
         fixes: Vec::new(),
     }
 }

@@ -190,7 +190,7 @@ impl Walk<'_> {
                 name: "Allow-AppGW-Management".to_owned(),
                 direction: "Inbound".to_owned(),
                 sources: vec!["GatewayManager".to_owned()],
-                destination: "*".to_owned(),
+                destinations: vec!["*".to_owned()],
                 ports: format!("{first}-{last}"),
                 priority: denied.rule.priority,
             },

@@ -3,7 +3,7 @@
 use gatewright_arm::model::BackendAddressPool;
 use gatewright_arm::{ApplicationGateway, Item};
 
-use super::edits::{Edit, Given, Set};
+use super::edits::{Given, Set};
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{HEALTH, Place};
@@ -97,9 +97,11 @@ impl Walk<'_> {
         let others = self.has_servers_elsewhere(route, empty);
         let found = match route.via {
             Via::Default(map) if others => {
-                let confidence = match failed.is_empty() {
-                    true => Confidence::Likely,
-                    false => Confidence::Certain,
+                let confidence = match (failed.is_empty(), self.evidence.log.is_some()) {
+                    (false, _) => Confidence::Certain,
+                    (true, false) => Confidence::Likely,
+                    // There is a log, and no request of it came to this.
+                    (true, true) => Confidence::Possible,
                 };
                 let title = format!(
                     "Paths that no path rule of {} matches go to its default pool {}, which has no \
@@ -202,7 +204,6 @@ impl Walk<'_> {
                 pool.and_then(|other| other.setting)
                     .map_or("SETTING", |one| &one.name),
             );
-            let is_known = pool != "POOL" && setting != "SETTING";
             let pool = Given::Part("backendAddressPools", pool.to_owned());
             let setting = Given::Part("backendHttpSettingsCollection", setting.to_owned());
             let sets = [
@@ -214,10 +215,6 @@ impl Walk<'_> {
                 ),
             ];
             let edit = self.update("url-path-map update", map, &sets);
-            let edit = match is_known {
-                true => edit,
-                false => Edit::by_command(edit.command),
-            };
             return fix(Owner::Gateway, summary)
                 .edit(edit)
                 .verified_by(self.commands.verify_health());

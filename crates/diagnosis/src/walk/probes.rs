@@ -25,7 +25,7 @@ const OTHER_SERVICES: [&str; 4] = [
 
 impl Walk<'_> {
     /// Whether an observation is of this server: it names it, or the host that it is asked for.
-    fn is_answer_of(&self, one: &crate::evidence::Http, target: &Target<'_>) -> bool {
+    pub(super) fn is_answer_of(&self, one: &crate::evidence::Http, target: &Target<'_>) -> bool {
         let address = &target.row.address;
         let others = self.site.targets.iter().map(|other| &other.row.address);
         let names_other = |text: &str| {
@@ -205,6 +205,7 @@ impl Walk<'_> {
 
     /// A new probe for a path, and the setting that refers to it.
     fn give_probe(&self, target: &Target<'_>, name: &str, path: &str) -> [Edit; 2] {
+        let name = self.free_name("probes", name);
         let protocol = match target.is_encrypted() {
             true => "Https",
             false => "Http",
@@ -217,9 +218,9 @@ impl Walk<'_> {
             Set::number("--timeout", "timeout", 30),
             Set::number("--threshold", "unhealthyThreshold", 3),
         ];
-        let refer = Set::of("--probe", "probe", Given::Part("probes", name.to_owned()));
+        let refer = Set::of("--probe", "probe", Given::Part("probes", name.clone()));
         [
-            self.create("probe create", ("probes", name), &sets, ""),
+            self.create("probe create", ("probes", &name), &sets, ""),
             self.update_setting(target.setting, &[refer]),
         ]
     }
@@ -677,7 +678,7 @@ pub(super) fn host_from_pool() -> Set {
 }
 
 /// The path of a request such as `GET https://a.test/up?x=1`.
-fn path_of(request: &str) -> Option<String> {
+pub(super) fn path_of(request: &str) -> Option<String> {
     let target = request.split_whitespace().find(|word| word.contains('/'))?;
     let path = match target.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
-use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome};
+use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome, Rule};
 
 use super::edits::{NewRule, Set};
 use super::{Walk, Weight, finding, listed};
@@ -163,11 +163,31 @@ impl Walk<'_> {
                 name: format!("Allow-AppGW-Backend-{port}"),
                 direction: format!("{:?}", rule.direction),
                 sources: sources.unwrap_or_default(),
-                destination: address.to_string(),
+                destinations: self.denied_by(rule, (address, port)),
                 ports: port.to_string(),
                 priority: rule.priority,
             },
         )
+    }
+
+    /// The addresses of all servers that a rule keeps from being probed on a port, `first` first.
+    fn denied_by(&self, rule: &Rule, (first, port): (IpAddr, u16)) -> Vec<String> {
+        let mut denied = vec![first];
+        let targets = self.site.targets.iter();
+        let alike = targets.filter(|target| target.probed_port() == Some(port));
+        let addresses = alike.flat_map(|target| self.addresses_of(&target.row.address));
+        for address in addresses {
+            let is_denied = self.evidence.policy().is_some_and(|(policy, subnet)| {
+                match policy.evaluate(&Flow::tcp(subnet, address, port)).outcome() {
+                    Outcome::Denied(decision) => decision.rule.name == rule.name,
+                    Outcome::Dropped(_) | Outcome::Allowed => false,
+                }
+            });
+            if is_denied && !denied.contains(&address) {
+                denied.push(address);
+            }
+        }
+        denied.iter().map(ToString::to_string).collect()
     }
 
     fn dropped(&self, index: usize, effective: &EffectiveRoute<'_>, endpoint: &str) -> Finding {

@@ -47,7 +47,10 @@ impl Walk<'_> {
         };
         let targets = self.site.targets.iter();
         let failing: Vec<String> = targets
-            .filter(|target| target.row.state != State::Healthy && is_meant(target.symptom))
+            .filter(|target| {
+                let is_failing = target.row.state != State::Healthy && is_meant(target.symptom);
+                is_failing || self.foresees
+            })
             .map(|target| target.row.address.clone())
             .collect();
         let count = failing.len();

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
 pub(crate) mod health;
+pub(crate) mod predict;
 pub(crate) mod probe;
 pub(crate) mod reload;
 pub(crate) mod restore;

@@ -2,6 +2,7 @@
 //! with the product's beginnings.
 
 mod mangled;
+mod predictions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -138,6 +139,33 @@ fn the_same_evidence_has_the_same_answer() {
     for folder in folders(CASES).iter().step_by(10) {
         assert_eq!(diagnose(folder), diagnose(folder), "{}", name(folder));
     }
+}
+
+/// What `gatewright` says of every case whose commands are patches too.
+#[test]
+fn every_remedy_that_is_a_patch_is_proved_by_its_replay() {
+    let mut proved = 0;
+    for folder in folders(CASES) {
+        let (_, text) = diagnose(&folder);
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let findings = answer["findings"].as_array().unwrap().iter();
+        let findings = findings.filter(|finding| finding["confidence"] != "possible");
+        let fixes = findings.flat_map(|finding| finding["fix"].as_array().unwrap());
+        for fix in fixes.filter(|fix| fix.get("patch").is_some()) {
+            let replay = fix["replay"].as_str().unwrap();
+            assert_ne!(replay, "remains", "{}: {fix:#}", name(&folder));
+            let operations = fix["patch"].to_string();
+            for placeholder in ["/PATH\"", "\"HOST\"", "\"ADDRESS\"", "/POOL\""] {
+                assert!(
+                    !operations.contains(placeholder),
+                    "{}: {operations}",
+                    name(&folder)
+                );
+            }
+            proved += usize::from(replay == "gone");
+        }
+    }
+    assert!(proved > 100, "{proved}");
 }
 
 /// The exit status, and what is said on standard error.

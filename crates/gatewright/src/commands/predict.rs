@@ -1,0 +1,83 @@
+//! `gatewright predict`.
+
+use std::process::ExitCode;
+
+use gatewright_diagnosis::{Evidence, Outcome, Verdict, predict, prediction};
+use serde_json::{Value, json};
+
+use crate::cli::PredictArguments;
+use crate::documents::Document;
+use crate::evidence_source::{file_of_network, json_file};
+use crate::findings::{errors_last, has_errors};
+use crate::network::NetworkFolder;
+use crate::output::{self, Format};
+use crate::plan::unix_now;
+use crate::sentence::Sentence;
+use crate::templates::Parameters;
+
+/// The status of input that cannot be read, as `diagnose` has it.
+const UNREADABLE: u8 = 65;
+
+pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode, Sentence> {
+    let parameters = Parameters::load(arguments.parameters.as_deref());
+    let document = Document::load(&arguments.gateway, &parameters);
+    let mut network = NetworkFolder::load(arguments.network.as_deref());
+    if let Some((resources, body)) = &document.network {
+        network.add(document.file.clone(), resources.clone(), body.clone());
+    }
+    let findings: Vec<_> = document
+        .findings
+        .iter()
+        .chain(&network.findings)
+        .cloned()
+        .collect();
+    errors_last(&findings).for_each(output::remark);
+    if has_errors(&findings) {
+        return Ok(ExitCode::from(UNREADABLE));
+    }
+    let mut foretold = Vec::new();
+    for gateway in &document.gateways {
+        let body = document.body_of(gateway);
+        match read(&body, &network) {
+            Ok(evidence) => foretold.push((gateway.name.clone(), predict(&evidence, unix_now()))),
+            Err(why) => {
+                output::error(&why);
+                return Ok(ExitCode::from(UNREADABLE));
+            }
+        }
+    }
+    match arguments.output {
+        Format::Json => output::line(format!("{:#}", told(&foretold))),
+        Format::Text => {
+            for (name, verdict) in &foretold {
+                let text = prediction(name, verdict, arguments.explain);
+                output::line(output::folded(text.trim_end()));
+            }
+        }
+    }
+    let is_well = |(_, verdict): &(String, Verdict)| verdict.outcome == Outcome::Healthy;
+    Ok(match foretold.iter().all(is_well) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// One gateway's answer by itself, several as a list.
+fn told(foretold: &[(String, Verdict)]) -> Value {
+    match foretold {
+        [(_, only)] => json!(only),
+        several => several.iter().map(|(_, verdict)| json!(verdict)).collect(),
+    }
+}
+
+/// The gateway and its network as the files of an evidence folder.
+fn read(gateway: &Value, network: &NetworkFolder) -> Result<Evidence, Sentence> {
+    let mut files = vec![json_file("gateway.json", gateway.clone())];
+    let documents = file_of_network(network.bodies());
+    files.extend(
+        documents
+            .into_iter()
+            .map(|(name, list)| json_file(name, Value::Array(list))),
+    );
+    Evidence::read(files).map_err(|error| Sentence::new(error.to_string()))
+}
