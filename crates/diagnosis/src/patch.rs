@@ -5,6 +5,8 @@ use json_patch::{AddOperation, PatchOperation, RemoveOperation, ReplaceOperation
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
+use crate::evidence::{Evidence, Place};
+
 /// A change of one resource's document, as the evidence has it: that is its shape too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patch {
@@ -30,6 +32,28 @@ impl Patch {
     /// When the document is not as it was.
     pub fn apply(&self, document: &mut Value) -> Result<(), DoesNotFit> {
         json_patch::patch(document, &self.operations).map_err(|error| DoesNotFit(error.to_string()))
+    }
+
+    /// What it changes, a line each: the place, what stands there and what will.
+    pub fn changes(&self, evidence: &Evidence) -> Vec<String> {
+        let told = self.operations.iter().filter_map(|one| {
+            let place = Place {
+                file: self.file.clone(),
+                pointer: format!("{}{}", self.at, one.path()),
+            };
+            let before = evidence.value_at(&place);
+            let at = format!("{} {}", place.file, place.pointer);
+            Some(match one {
+                PatchOperation::Add(AddOperation { value, .. })
+                | PatchOperation::Replace(ReplaceOperation { value, .. }) => match before {
+                    Value::Null => format!("{at}: {value}"),
+                    before => format!("{at}: {value} instead of {before}"),
+                },
+                PatchOperation::Remove(_) => format!("{at}: no {before} any more"),
+                _ => return None,
+            })
+        });
+        told.collect()
     }
 
     /// As [`Patch::apply`], of the file that holds the document.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gatewright_control::PublicAddresses;
 
+use crate::control_plane::NodeFile;
 use crate::maps::MapRule;
 use crate::output::Format;
+use crate::sentence::Sentence;
 use crate::settings::{AdminAddress, BindRule, CertificateFile, NameServer, OutputPath};
 
 /// An application gateway that runs anywhere, speaks the Azure Application Gateway API, and tells
@@ -174,12 +176,37 @@ pub(crate) struct DiagnoseArguments {
     /// The node's admin address [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
     pub(crate) admin: Option<AdminAddress>,
+    /// The data folder of a node with a control plane, as given to `serve`
+    #[arg(long, env = "GATEWRIGHT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Offer to apply what mends the root cause to what the node serves, and look whether it has
+    #[arg(long, conflicts_with = "evidence")]
+    pub(crate) fix: bool,
+    /// Apply the first such remedy unasked
+    #[arg(long, requires = "fix")]
+    pub(crate) yes: bool,
     /// Show what was asked, what was seen, and what follows from it
     #[arg(long)]
     pub(crate) explain: bool,
     /// The answer's form
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Format,
+}
+
+impl DiagnoseArguments {
+    /// Where the node is asked: as it is said, or as the node told in its data folder.
+    ///
+    /// # Errors
+    /// When the folder has no node.
+    pub(crate) fn admin_address(&self) -> Result<Option<AdminAddress>, Sentence> {
+        match (self.admin, &self.data_dir) {
+            (None, Some(folder)) => {
+                let admin = NodeFile::read(folder)?.admin;
+                Ok(admin.map(AdminAddress::At))
+            }
+            (said, _) => Ok(said),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -23,6 +23,9 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const FILES_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 2;
 
+/// The file that says when and how the others were collected.
+pub(crate) const COLLECTED: &str = "collected.json";
+
 /// The status of a node's answer when all is well.
 const OK: u16 = 200;
 
@@ -33,7 +36,35 @@ pub(crate) struct Files {
     pub(crate) collected: i64,
 }
 
+/// Where the documents of a node's evidence are kept, those that are files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources(BTreeMap<String, PathBuf>);
+
+impl Sources {
+    /// The file that holds the document at a pointer of a file of the evidence.
+    pub(crate) fn of(&self, file: &str, at: &str) -> Option<&Path> {
+        self.0.get(&format!("{file}{at}")).map(PathBuf::as_path)
+    }
+}
+
 impl Files {
+    /// Where the documents are kept, as a node tells it.
+    pub(crate) fn sources(&self) -> Sources {
+        let mut files = self.files.iter();
+        let told = files.find(|file| file.name == COLLECTED);
+        let sources = told.and_then(|file| match &file.content {
+            Content::Json(value) => value.get("sources")?.as_object(),
+            Content::Text(_) | Content::Bytes(_) => None,
+        });
+        let sources = sources.into_iter().flatten();
+        let path = |value: &Value| value.as_str().map(PathBuf::from);
+        Sources(
+            sources
+                .filter_map(|(at, one)| Some((at.clone(), path(one)?)))
+                .collect(),
+        )
+    }
+
     /// Reads a folder.
     ///
     /// # Errors
@@ -95,18 +126,35 @@ pub(crate) fn json_file(name: &str, value: Value) -> File {
     }
 }
 
-/// Documents of networks, by the files of an evidence folder that they belong into.
-pub(crate) fn file_of_network(bodies: &[Arc<Value>]) -> BTreeMap<&'static str, Vec<Value>> {
+/// Documents of networks, by the files of an evidence folder that they belong into; and where each
+/// is kept that is a file by itself.
+pub(crate) fn file_of_network(
+    bodies: &[(String, Arc<Value>)],
+) -> (BTreeMap<&'static str, Vec<Value>>, BTreeMap<String, String>) {
     let mut files: BTreeMap<&'static str, Vec<Value>> = BTreeMap::new();
-    for body in bodies {
+    let mut sources = BTreeMap::new();
+    for (origin, body) in bodies {
         let list = body.get("value").unwrap_or(body);
         let single = std::slice::from_ref(list);
+        let is_whole = !list.is_array() && std::ptr::eq(list, &**body);
         for document in list.as_array().map_or(single, Vec::as_slice) {
             let file = file_of(document);
-            files.entry(file).or_default().push(document.clone());
+            let all = files.entry(file).or_default();
+            if is_whole && let Some(path) = file_at(origin) {
+                sources.insert(format!("{file}/{}", all.len()), path);
+            }
+            all.push(document.clone());
         }
     }
-    files
+    (files, sources)
+}
+
+/// The whole path of a file that is there; what is stored has an id, which is none.
+pub(crate) fn file_at(origin: &str) -> Option<String> {
+    let path = fs::canonicalize(origin)
+        .ok()
+        .filter(|path| path.is_file())?;
+    path.to_str().map(str::to_owned)
 }
 
 fn file_of(document: &Value) -> &'static str {

@@ -34,17 +34,27 @@ pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
     let gateway = &served.gateway;
     let health = seen.health.clone().of_gateway(key(gateway));
     let mut files = Map::new();
+    let (network, mut sources) = file_of_network(seen.site.network());
+    let own = served.file.as_deref().filter(|_| served.document.is_some());
+    sources.extend(own.map(|path| ("gateway.json".to_owned(), path.to_owned())));
     let mut put = |name: &str, value: Value| files.insert(name.to_owned(), value);
     put(
         "collected.json",
-        json!({"as_of": times::rfc3339(seen.at_micros)}),
+        json!({"as_of": times::rfc3339(seen.at_micros), "sources": sources}),
     );
     put(
         "gateway.json",
-        write(&as_stored(&seen, gateway), &WriteOptions::default()),
+        match &served.document {
+            Some(document) => {
+                let mut document = Value::clone(document);
+                remove_secrets(&mut document, false);
+                document
+            }
+            None => write(&as_stored(&seen, gateway), &WriteOptions::default()),
+        },
     );
     put("backend-health.json", health.as_service_answers());
-    for (name, documents) in file_of_network(seen.site.network()) {
+    for (name, documents) in network {
         put(name, Value::Array(documents));
     }
     put("observations.json", observations(&seen, gateway));
@@ -53,6 +63,30 @@ pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
         put("last-error.json", error);
     }
     Ok(Value::Object(files))
+}
+
+/// Takes the data and the passwords of certificates with keys out of a gateway's document.
+/// `is_public`: within a collection of certificates without.
+fn remove_secrets(value: &mut Value, is_public: bool) {
+    const SECRET: [&str; 2] = ["data", "password"];
+    const PUBLIC: [&str; 3] = [
+        "trustedRootCertificates",
+        "authenticationCertificates",
+        "trustedClientCertificates",
+    ];
+    let is_in = |list: &[&str], name: &str| list.iter().any(|one| one.eq_ignore_ascii_case(name));
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| is_public || !is_in(&SECRET, name));
+            for (name, value) in members {
+                remove_secrets(value, is_public || is_in(&PUBLIC, name));
+            }
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|one| remove_secrets(one, is_public)),
+        _ => {}
+    }
 }
 
 /// The gateway that is meant: served, or stored and with nothing of it to serve.
@@ -65,6 +99,8 @@ fn find(seen: &Seen, wanted: &str) -> Result<Served, String> {
         Some(Served {
             gateway: gateway.clone(),
             since_micros: 0,
+            file: None,
+            document: None,
         })
     };
     match seen.site.find(wanted) {

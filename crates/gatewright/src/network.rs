@@ -23,8 +23,8 @@ const FILES_MAX: usize = 256;
 pub(crate) struct NetworkFolder {
     files: Vec<String>,
     documents: Vec<NetworkResources>,
-    /// What they were read from.
-    bodies: Vec<Arc<Value>>,
+    /// What they were read from, with the same names.
+    bodies: Vec<(String, Arc<Value>)>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -91,13 +91,13 @@ impl NetworkFolder {
     /// Adds resources that come from no file; `name` stands for one in findings. `body` is what
     /// they were read from.
     pub(crate) fn add(&mut self, name: String, resources: NetworkResources, body: Arc<Value>) {
-        self.files.push(name);
+        self.files.push(name.clone());
         self.documents.push(resources);
-        self.bodies.push(body);
+        self.bodies.push((name, body));
     }
 
-    /// The JSON of all resources.
-    pub(crate) fn bodies(&self) -> &[Arc<Value>] {
+    /// The JSON of all resources, each with the file that it is from.
+    pub(crate) fn bodies(&self) -> &[(String, Arc<Value>)] {
         &self.bodies
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::backend_health::key_of;
 use crate::documents::Document;
+use crate::evidence_source::file_at;
 use crate::network::NetworkFolder;
 use crate::times::unix_micros;
 
@@ -15,7 +16,7 @@ use crate::times::unix_micros;
 #[derive(Debug, Default)]
 pub(crate) struct Site {
     gateways: Vec<Served>,
-    network: Vec<Arc<Value>>,
+    network: Vec<(String, Arc<Value>)>,
 }
 
 /// A gateway, and since when it is served like this, in this network.
@@ -24,6 +25,10 @@ pub(crate) struct Served {
     pub(crate) gateway: Arc<ApplicationGateway>,
     /// In microseconds since the Unix epoch.
     pub(crate) since_micros: u64,
+    /// The file that it is from, where it is alone in one.
+    pub(crate) file: Option<String>,
+    /// What the file holds, without secrets.
+    pub(crate) document: Option<Arc<Value>>,
 }
 
 /// A gateway that is not served as it is stored, and why.
@@ -42,15 +47,23 @@ impl Site {
         network: &NetworkFolder,
     ) -> Self {
         let now = unix_micros();
-        let of_files = documents.iter().flat_map(|one| &one.gateways);
-        let of_files = of_files.map(|gateway| Arc::new(gateway.clone()));
-        let stored = stored.iter().map(|(_, judged)| Arc::clone(&judged.gateway));
-        let served = |gateway| Served {
-            gateway,
+        let of_files = documents.iter().flat_map(|document| {
+            let gateways = document.gateways.iter();
+            gateways.map(|gateway| Served {
+                gateway: Arc::new(gateway.clone()),
+                since_micros: now,
+                file: document.body.as_ref().and_then(|_| file_at(&document.file)),
+                document: document.body.clone(),
+            })
+        });
+        let stored = stored.iter().map(|(_, judged)| Served {
+            gateway: Arc::clone(&judged.gateway),
             since_micros: now,
-        };
+            file: None,
+            document: None,
+        });
         Self {
-            gateways: of_files.chain(stored).map(served).collect(),
+            gateways: of_files.chain(stored).collect(),
             network: network.bodies().to_vec(),
         }
     }
@@ -76,7 +89,7 @@ impl Site {
         }
     }
 
-    pub(crate) fn network(&self) -> &[Arc<Value>] {
+    pub(crate) fn network(&self) -> &[(String, Arc<Value>)] {
         &self.network
     }
 

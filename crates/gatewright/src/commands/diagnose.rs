@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use gatewright_diagnosis::{Outcome, diagnose, text};
 
 use crate::cli::DiagnoseArguments;
+use crate::commands::fix;
 use crate::evidence_source::Files;
 use crate::output::{self, Format};
 use crate::sentence::Sentence;
@@ -18,9 +19,10 @@ pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
         Some(folder) => Files::of_folder(folder),
         None => {
             let gateway = arguments.gateway.as_deref().unwrap_or_default();
-            Ok(Files::of_node(arguments.admin, gateway)?)
+            Ok(Files::of_node(arguments.admin_address()?, gateway)?)
         }
     };
+    let sources = files.as_ref().map(Files::sources).unwrap_or_default();
     let (evidence, collected) = match files.and_then(Files::read) {
         Ok(read) => read,
         Err(unreadable) => {
@@ -37,6 +39,9 @@ pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
                 json.map_err(|error| Sentence::new(format!("it cannot be shown: {error}")))?;
             output::line(json);
         }
+    }
+    if arguments.fix {
+        return fix::run(arguments, &evidence, &verdict, &sources);
     }
     Ok(match verdict.outcome {
         Outcome::Healthy => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
+pub(crate) mod fix;
 pub(crate) mod health;
 pub(crate) mod predict;
 pub(crate) mod probe;

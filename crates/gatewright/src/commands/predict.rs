@@ -73,7 +73,7 @@ fn told(foretold: &[(String, Verdict)]) -> Value {
 /// The gateway and its network as the files of an evidence folder.
 fn read(gateway: &Value, network: &NetworkFolder) -> Result<Evidence, Sentence> {
     let mut files = vec![json_file("gateway.json", gateway.clone())];
-    let documents = file_of_network(network.bodies());
+    let (documents, _) = file_of_network(network.bodies());
     files.extend(
         documents
             .into_iter()

@@ -162,6 +162,35 @@ async fn a_denied_flow_makes_a_server_unhealthy_until_the_rule_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_remedy_is_written_into_the_file_of_the_security_group() {
+    let around = Neighbourhood::new().await;
+    let deny = rule("deny-web", 100, "Deny", "Outbound", "80");
+    around.set_rules(&[allow_management(), deny]);
+    let node = around.serve();
+    node.wait_for_healths(&["Unhealthy"]);
+    let path = around.files.path("network/nsg.json");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let fix = |more: &[&str]| {
+        let own = ["diagnose", "--fix", "--admin", &node.admin()];
+        run(&[&own[..], more].concat())
+    };
+    // Nobody is there to agree.
+    let output = fix(&[]);
+    assert!(!output.status.success(), "{}", stdout(&output));
+    assert!(stderr(&output).contains("say --yes"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+
+    let output = fix(&["--yes"]);
+    let said = stdout(&output);
+    assert!(output.status.success(), "{said}{}", stderr(&output));
+    assert!(said.contains("GW-A03 is not found any more"), "{said}");
+    assert_eq!(node.healths(), ["Healthy"]);
+    assert_eq!(status_of(&node).await, 200);
+    let kept = std::fs::read_to_string(around.files.path("network/nsg.json.before-fix"));
+    assert_eq!(kept.unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_management_ports_health_is_unknown_and_traffic_flows() {
     let around = Neighbourhood::new().await;
     let deny_all = rule("deny-in", 300, "Deny", "Inbound", "*");

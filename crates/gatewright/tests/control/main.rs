@@ -2,6 +2,7 @@
 //! its changes succeed and fail, and while the process goes and comes back.
 
 mod failed;
+mod mending;
 #[path = "../replay/plane.rs"]
 mod plane;
 mod rest;

@@ -178,6 +178,12 @@ impl Site {
         insights.map(text).collect()
     }
 
+    /// Runs the program as the owner of the data folder.
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
+        let folder = self.folder.path().to_str().unwrap();
+        run(&[arguments, &["--data-dir", folder]].concat())
+    }
+
     fn path(&self, below: &str) -> String {
         let below = match below {
             "" => String::new(),
