@@ -54,10 +54,10 @@ impl Walk<'_> {
 
     fn obstacle(&mut self, index: usize) -> Option<(Finding, Weight)> {
         let found = self
-            .inside_another_machine(index)
+            .unroutable(index)
+            .or_else(|| self.inside_another_machine(index))
             .or_else(|| self.denied_on_the_way(index))
             .or_else(|| self.stale_target(index))
-            .or_else(|| self.unroutable(index))
             .or_else(|| self.route_of_others(index))
             .or_else(|| self.returns_elsewhere(index))
             .or_else(|| self.by_measurement(index))

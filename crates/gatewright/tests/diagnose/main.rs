@@ -2,6 +2,7 @@
 //! with the product's beginnings.
 
 mod mangled;
+mod mutations;
 mod predictions;
 
 use std::fs;
