@@ -187,18 +187,28 @@ impl Serialize for Fix {
     }
 }
 
-/// A finding with whether it is the root cause.
-struct Ranked<'a>(&'a Finding, bool);
+/// How a finding stands in an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Primary,
+    Further,
+    Suppressed,
+}
+
+struct Ranked<'a>(&'a Finding, Rank);
 
 impl Serialize for Ranked<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(finding, is_primary) = self;
+        let Self(finding, rank) = self;
         let cause = finding.cause;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("code", cause.code())?;
         map.serialize_entry("category", cause.category())?;
         map.serialize_entry("cause", cause.name())?;
-        map.serialize_entry("primary", is_primary)?;
+        map.serialize_entry("primary", &(*rank == Rank::Primary))?;
+        if *rank == Rank::Suppressed {
+            map.serialize_entry("suppressed", &true)?;
+        }
         map.serialize_entry("severity", cause.severity().word())?;
         map.serialize_entry("confidence", finding.confidence.word())?;
         map.serialize_entry("layer", cause.layer().word())?;
@@ -235,15 +245,33 @@ impl Serialize for Need {
 
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let has_root = self.outcome == Outcome::RootCause;
-        let findings = self.findings.iter().enumerate();
-        let findings = findings.map(|(position, one)| Ranked(one, has_root && position == 0));
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("verdict", self.outcome.word())?;
-        map.serialize_entry("as_of", &gatewright_chain::date_time(self.as_of))?;
-        map.serialize_entry("findings", &findings.collect::<Vec<_>>())?;
-        map.serialize_entry("ruled_out", &self.ruled_out)?;
-        map.serialize_entry("needs", &self.needs)?;
-        map.end()
+        entries(self, &[], serializer)
     }
+}
+
+/// A verdict with what is suppressed behind its findings.
+pub(crate) fn entries<S: Serializer>(
+    verdict: &Verdict,
+    suppressed: &[&Finding],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let findings = verdict.findings.iter().enumerate();
+    let findings = findings.map(|(position, one)| {
+        let is_primary = verdict.outcome == Outcome::RootCause && position == 0;
+        let rank = if is_primary {
+            Rank::Primary
+        } else {
+            Rank::Further
+        };
+        Ranked(one, rank)
+    });
+    let suppressed = suppressed.iter().map(|one| Ranked(one, Rank::Suppressed));
+    let findings: Vec<_> = findings.chain(suppressed).collect();
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("verdict", verdict.outcome.word())?;
+    map.serialize_entry("as_of", &gatewright_chain::date_time(verdict.as_of))?;
+    map.serialize_entry("findings", &findings)?;
+    map.serialize_entry("ruled_out", &verdict.ruled_out)?;
+    map.serialize_entry("needs", &verdict.needs)?;
+    map.end()
 }

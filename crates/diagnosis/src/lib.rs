@@ -8,6 +8,9 @@
 //! it, or where nothing else explains what is seen as well; else the verdict says which file would
 //! decide.
 //!
+//! A [`Report`] is a verdict as it is shown, without what the operator accepts: as text, SARIF,
+//! JUnit's XML, Markdown or, with serde, JSON.
+//!
 //! Every [`Cause`] has a [`page`] of the manual, which is made from its definition.
 //!
 //! Never here: files, sockets, a clock. The texts come decoded, the moment is an argument.
@@ -23,6 +26,7 @@ mod patch;
 mod remedy;
 mod report;
 mod site;
+mod suppress;
 mod walk;
 
 pub use cause::{Cause, Layer, Owner, Severity};
@@ -32,5 +36,6 @@ pub use finding::{
 };
 pub use pages::{explained, index, listed, page};
 pub use patch::{DoesNotFit, Patch};
-pub use report::{prediction, text};
+pub use report::{Line, Report, Role, Suppressed, prediction};
+pub use suppress::Suppression;
 pub use walk::{diagnose, predict};

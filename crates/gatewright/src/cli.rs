@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gatewright_control::PublicAddresses;
+use gatewright_diagnosis::{Cause, Suppression};
 
+use crate::commands::explain;
 use crate::control_plane::NodeFile;
 use crate::maps::MapRule;
 use crate::output::Format;
@@ -43,7 +45,8 @@ pub(crate) enum Command {
     Health(HealthArguments),
     /// Name the root cause of what fails at a gateway, by what was exported of it or by what a
     /// running node knows, and the commands that mend it; exit status 0 for none, 1 for a root
-    /// cause, 2 where the evidence does not decide, 65 where it cannot be read
+    /// cause, 2 where the evidence does not decide, 64 where the command line is wrong, 65 where
+    /// the evidence cannot be read
     Diagnose(DiagnoseArguments),
     /// Say what will be unhealthy, unreachable or answered with an error once a gateway is as a
     /// file says, and what that assumes; exit status 0 for nothing, 1 for something, 65 where it
@@ -188,9 +191,55 @@ pub(crate) struct DiagnoseArguments {
     /// Show what was asked, what was seen, and what follows from it
     #[arg(long)]
     pub(crate) explain: bool,
-    /// The answer's form
-    #[arg(long, short, value_enum, default_value_t)]
-    pub(crate) output: Format,
+    /// The answer's form: text for people, markdown for a ticket, the others for programs
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: DiagnoseFormat,
+    /// Which findings make the exit status 1, where they are at least likely: error; warning, which
+    /// is errors too; never, and then it is 0 with every answer, an undecided one too
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "SEVERITY",
+        hide_possible_values = true
+    )]
+    pub(crate) fail_on: FailOn,
+    /// A cause that is known and accepted, by code or name: everywhere, or where the finding is
+    /// about this resource, by its name, resource id or address; may be repeated
+    #[arg(long, value_name = "CODE[=RESOURCE]", value_parser = suppression)]
+    pub(crate) suppress: Vec<Suppression>,
+    /// Colour in text: auto is for terminals, unless NO_COLOR is set
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// How a diagnosis is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DiagnoseFormat {
+    #[default]
+    Text,
+    Json,
+    Sarif,
+    Junit,
+    Markdown,
+}
+
+/// Which findings fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailOn {
+    Error,
+    #[default]
+    Warning,
+    Never,
+}
+
+/// Whether text has colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 impl DiagnoseArguments {
@@ -465,4 +514,14 @@ pub(crate) struct DemoArguments {
 fn listening_address(text: &str) -> Result<SocketAddr, String> {
     let example = "give an IP address and a port, such as 127.0.0.1:9443";
     text.parse().map_err(|_| example.to_owned())
+}
+
+fn suppression(text: &str) -> Result<Suppression, String> {
+    let (typed, resource) = match text.split_once('=') {
+        Some((_, "")) => return Err("name a resource behind the =, or leave the = away".to_owned()),
+        Some((typed, resource)) => (typed, Some(resource.to_owned())),
+        None => (text, None),
+    };
+    let cause = Cause::named(typed).ok_or_else(|| explain::unknown(typed).to_string())?;
+    Ok(Suppression { cause, resource })
 }

@@ -22,6 +22,7 @@ mod network;
 mod node;
 mod output;
 mod pages;
+mod paint;
 mod plan;
 mod request_story;
 mod sentence;
@@ -36,15 +37,21 @@ mod yaml;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Exit status of `diagnose` and `explain` for a command line that is wrong.
+const USAGE: u8 = 64;
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     output::start_log(&cli.log);
     let result = match cli.command {
         Command::Serve(arguments) => commands::serve::run(*arguments),
@@ -67,4 +74,21 @@ fn main() -> ExitCode {
         output::error(&sentence);
         ExitCode::FAILURE
     })
+}
+
+/// Tells what is wrong with the command line, or shows help.
+fn refused(error: &clap::Error) -> ExitCode {
+    // There is nobody left to tell.
+    let _ = error.print();
+    let command = Cli::command().ignore_errors(true).try_get_matches();
+    let command = command
+        .ok()
+        .and_then(|found| found.subcommand_name().map(str::to_owned));
+    // 2, clap's own, is an answer of `diagnose`.
+    let has_own = matches!(command.as_deref(), Some("diagnose" | "explain"));
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if has_own => ExitCode::from(USAGE),
+        other => u8::try_from(other).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
 }

@@ -51,14 +51,19 @@ pub(crate) fn line(text: impl fmt::Display) {
 /// Lines for people: on a terminal, what is wider than it goes on below, indented; elsewhere, where
 /// they may be searched, they stay whole.
 pub(crate) fn folded(text: &str) -> String {
-    let columns = match io::stdout().is_terminal() {
-        true => rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col),
-        false => 0,
-    };
-    match usize::from(columns) {
-        0..COLUMNS_MIN => text.to_owned(),
-        columns => fold(text, columns),
+    match columns() {
+        Some(columns) => fold(text, columns),
+        None => text.to_owned(),
     }
+}
+
+/// Columns of the terminal that results go to, if they go to one that is wide enough for folding.
+pub(crate) fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns >= COLUMNS_MIN)
 }
 
 /// Breaks lines at spaces. What follows stands where the text of its line begins.

@@ -1,13 +1,15 @@
 //! `gatewright diagnose`.
 
+use std::io;
 use std::process::ExitCode;
 
-use gatewright_diagnosis::{Outcome, diagnose, text};
+use gatewright_diagnosis::{Outcome, Report, Severity, Suppression, diagnose};
 
-use crate::cli::DiagnoseArguments;
+use crate::cli::{DiagnoseArguments, DiagnoseFormat, FailOn};
 use crate::commands::fix;
 use crate::evidence_source::Files;
-use crate::output::{self, Format};
+use crate::output;
+use crate::paint;
 use crate::sentence::Sentence;
 
 /// Exit statuses beside 0, healthy, and 1, a root cause was found.
@@ -31,21 +33,60 @@ pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
         }
     };
     let verdict = diagnose(&evidence, collected);
-    match arguments.output {
-        Format::Text => output::line(text(&verdict, arguments.explain).trim_end()),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&verdict);
-            let json =
-                json.map_err(|error| Sentence::new(format!("it cannot be shown: {error}")))?;
-            output::line(json);
-        }
+    let report = Report::new(verdict, &evidence, &arguments.suppress);
+    for unused in &report.unused {
+        output::remark(format_args!("warning: {}", idle(unused, &report)));
     }
+    show(&report, arguments)?;
     if arguments.fix {
-        return fix::run(arguments, &evidence, &verdict, &sources);
+        return fix::run(arguments, &evidence, &report.verdict, &sources);
     }
-    Ok(match verdict.outcome {
-        Outcome::Healthy => ExitCode::SUCCESS,
-        Outcome::RootCause => ExitCode::FAILURE,
-        Outcome::Inconclusive => ExitCode::from(INCONCLUSIVE),
-    })
+    Ok(status(&report, arguments.fail_on))
+}
+
+fn show(report: &Report, arguments: &DiagnoseArguments) -> Result<(), Sentence> {
+    let shown = match arguments.output {
+        DiagnoseFormat::Text => Ok(paint::lines(
+            &report.lines(arguments.explain),
+            paint::is_coloured(arguments.color),
+        )),
+        DiagnoseFormat::Json => serde_json::to_string_pretty(report).map_err(io::Error::from),
+        DiagnoseFormat::Sarif => {
+            serde_json::to_string_pretty(&report.sarif()).map_err(io::Error::from)
+        }
+        DiagnoseFormat::Junit => report.junit(),
+        DiagnoseFormat::Markdown => Ok(report.markdown()),
+    };
+    let shown = shown.map_err(|error| Sentence::new(format!("it cannot be shown: {error}")))?;
+    output::line(shown.trim_end());
+    Ok(())
+}
+
+fn status(report: &Report, fail_on: FailOn) -> ExitCode {
+    match (report.verdict.outcome, fail_on) {
+        (Outcome::Healthy, _) | (_, FailOn::Never) => ExitCode::SUCCESS,
+        (Outcome::Inconclusive, _) => ExitCode::from(INCONCLUSIVE),
+        (Outcome::RootCause, FailOn::Warning) => ExitCode::FAILURE,
+        (Outcome::RootCause, FailOn::Error) => match report.worst() {
+            Some(Severity::Error) => ExitCode::FAILURE,
+            Some(Severity::Warning) | None => ExitCode::SUCCESS,
+        },
+    }
+}
+
+/// Why a suppression did nothing.
+fn idle(unused: &Suppression, report: &Report) -> String {
+    let name = unused.cause.name();
+    let suppressed = report.suppressed.iter().map(|one| &one.finding);
+    let mut findings = report.verdict.findings.iter().chain(suppressed);
+    let why = match findings.any(|finding| finding.cause == unused.cause) {
+        true => format!("{name} was found elsewhere"),
+        false => format!("{name} was not found"),
+    };
+    // It was typed, and may have anything.
+    let typed = unused.to_string();
+    format!(
+        "--suppress {} suppressed nothing: {why}",
+        typed.escape_debug()
+    )
 }

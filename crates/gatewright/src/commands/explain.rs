@@ -26,7 +26,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn unknown(typed: &str) -> Sentence {
+/// That there is no such cause, with those that are close.
+pub(crate) fn unknown(typed: &str) -> Sentence {
     let typed: String = typed.chars().take(TYPED_CHARS_MAX).collect();
     let close = Cause::close_to(&typed).into_iter();
     let close = close.map(|cause| format!("{} {}", cause.code(), cause.name()));

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use gatewright_diagnosis::{Evidence, Outcome, Verdict, predict, prediction};
 use serde_json::{Value, json};
 
-use crate::cli::PredictArguments;
+use crate::cli::{Color, PredictArguments};
 use crate::documents::Document;
 use crate::evidence_source::{file_of_network, json_file};
 use crate::findings::{errors_last, has_errors};
 use crate::network::NetworkFolder;
 use crate::output::{self, Format};
+use crate::paint;
 use crate::plan::unix_now;
 use crate::sentence::Sentence;
 use crate::templates::Parameters;
@@ -50,8 +51,8 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode, Sentence> {
         Format::Json => output::line(format!("{:#}", told(&foretold))),
         Format::Text => {
             for (name, verdict) in &foretold {
-                let text = prediction(name, verdict, arguments.explain);
-                output::line(output::folded(text.trim_end()));
+                let lines = prediction(name, verdict, arguments.explain);
+                output::line(paint::lines(&lines, paint::is_coloured(Color::Auto)));
             }
         }
     }

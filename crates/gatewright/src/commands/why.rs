@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use gatewright_diagnosis::{Outcome, Verdict, diagnose, text};
+use gatewright_diagnosis::{Outcome, Report, diagnose};
 use serde_json::{Value, json};
 
-use crate::cli::WhyArguments;
+use crate::cli::{Color, WhyArguments};
 use crate::evidence_source::{Files, ask};
 use crate::output::{self, Format};
+use crate::paint;
 use crate::sentence::Sentence;
 
 /// Statuses from which on a request has failed.
@@ -19,14 +20,19 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
         return list(arguments);
     };
     let story = ask(arguments.admin, "/why", &[("trace", trace)])?;
-    let verdict = verdict(arguments, &story)?;
+    let report = report(arguments, &story)?;
     match arguments.output {
         Format::Json => {
             let mut story = story;
-            story["diagnosis"] = json!(verdict);
+            story["diagnosis"] = json!(report);
             output::line(format!("{story:#}"));
         }
-        Format::Text => output::line(output::folded(&told(&story, verdict.as_ref()))),
+        Format::Text => {
+            output::line(output::folded(&told(&story)));
+            if let Some(report) = report {
+                output::line(therefore(&report));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -56,7 +62,7 @@ fn list(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
 }
 
 /// The cause of a request's failure, by what the node knows of where the request came to.
-fn verdict(arguments: &WhyArguments, story: &Value) -> Result<Option<Verdict>, Sentence> {
+fn report(arguments: &WhyArguments, story: &Value) -> Result<Option<Report>, Sentence> {
     let has_failed = story["answer"]["status"].as_u64() >= Some(FAILED);
     if !has_failed {
         return Ok(None);
@@ -74,7 +80,8 @@ fn verdict(arguments: &WhyArguments, story: &Value) -> Result<Option<Verdict>, S
     }
     let read = files.read();
     let (evidence, now) = read.map_err(|why| Sentence::new(why.to_string()))?;
-    Ok(Some(diagnose(&evidence, now)))
+    let verdict = diagnose(&evidence, now);
+    Ok(Some(Report::new(verdict, &evidence, &[])))
 }
 
 /// Of the report, what is of the pool and the setting that a request came to. Of one that came to
@@ -112,7 +119,23 @@ fn asked(request: &Value) -> String {
     format!("{method} {host}{}", word(&request["path"]))
 }
 
-fn told(story: &Value, verdict: Option<&Verdict>) -> String {
+/// What follows from it.
+fn therefore(report: &Report) -> String {
+    let lines = report.lines(false);
+    match report.verdict.outcome {
+        Outcome::RootCause => {
+            format!(
+                "\n{}",
+                paint::lines(&lines, paint::is_coloured(Color::Auto))
+            )
+        }
+        Outcome::Healthy | Outcome::Inconclusive => {
+            "\nThe servers are well now; nothing that the node knows says more.".to_owned()
+        }
+    }
+}
+
+fn told(story: &Value) -> String {
     let mut out = String::new();
     let answer = &story["answer"];
     let _ = writeln!(
@@ -134,17 +157,6 @@ fn told(story: &Value, verdict: Option<&Verdict>) -> String {
             "  failure   {fact} ({})",
             word(&story["failure"]["code"])
         );
-    }
-    let Some(verdict) = verdict else {
-        return out.trim_end().to_owned();
-    };
-    match verdict.outcome {
-        Outcome::RootCause => {
-            let _ = write!(out, "\n{}", text(verdict, false));
-        }
-        Outcome::Healthy | Outcome::Inconclusive => {
-            out.push_str("\nThe servers are well now; nothing that the node knows says more.\n");
-        }
     }
     out.trim_end().to_owned()
 }

@@ -3,6 +3,8 @@
 
 mod mangled;
 mod mutations;
+mod outputs;
+mod pipeline;
 mod predictions;
 
 use std::fs;
