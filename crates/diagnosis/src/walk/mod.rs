@@ -215,8 +215,6 @@ impl<'e> Walk<'e> {
                 one.finding.cause,
             )
         });
-        self.candidates
-            .dedup_by(|one, first| one.finding.cause == first.finding.cause);
         let is_found = self
             .candidates
             .first()

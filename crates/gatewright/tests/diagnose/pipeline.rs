@@ -166,3 +166,44 @@ fn a_resource_may_be_what_evidence_lies_in() {
         assert_eq!(status(&["--suppress", &suppress], &folder), 0, "{name}");
     }
 }
+
+#[test]
+fn another_finding_of_a_suppressed_cause_comes_up() {
+    let id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/\
+              applicationGateways/gw";
+    let of = |part: String| json!({"id": format!("{id}/{part}")});
+    let rule = |name: &str, pool: &str| {
+        json!({
+            "name": name,
+            "ruleType": "Basic",
+            "backendAddressPool": of(format!("backendAddressPools/{pool}")),
+            "httpListener": of("httpListeners/l".to_owned()),
+        })
+    };
+    let gateway = json!({
+        "name": "gw",
+        "id": id,
+        "operationalState": "Running",
+        "httpListeners": [{"name": "l"}],
+        "backendAddressPools": [{"name": "blue"}, {"name": "green"}],
+        "requestRoutingRules": [rule("one", "blue"), rule("two", "green")],
+    });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("gateway.json"), gateway.to_string()).unwrap();
+    let whole = json_of(&[], folder.path());
+    assert_eq!(whole["findings"].as_array().unwrap().len(), 1);
+    for (accepted, left) in [("blue", "green"), ("green", "blue")] {
+        let suppress = format!("empty-pool={accepted}");
+        let text = printed(&["--suppress", &suppress], folder.path());
+        let first = text.lines().next().unwrap();
+        assert!(first.contains(&format!("the pool {left},")), "{text}");
+        assert_eq!(status(&["--suppress", &suppress], folder.path()), 1);
+    }
+    let both = [
+        "--suppress",
+        "empty-pool=blue",
+        "--suppress",
+        "empty-pool=green",
+    ];
+    assert_eq!(status(&both, folder.path()), 0);
+}
