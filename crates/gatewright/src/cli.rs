@@ -43,6 +43,10 @@ pub(crate) enum Command {
     /// Show which servers may take traffic, and why the others may not; exit status 1 if one is
     /// not healthy
     Health(HealthArguments),
+    /// Collect what az shows of a gateway in trouble and of all around it into a folder for
+    /// `diagnose`; changes nothing, and writes no secret; exit status 69 where the gateway cannot
+    /// be read
+    Collect(CollectArguments),
     /// Name the root cause of what fails at a gateway, by what was exported of it or by what a
     /// running node knows, and the commands that mend it; exit status 0 for none, 1 for a root
     /// cause, 2 where the evidence does not decide, 64 where the command line is wrong, 65 where
@@ -168,13 +172,35 @@ pub(crate) struct ServeArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "gatewright diagnose [OPTIONS]\n       \
+                            gatewright diagnose --evidence <DIR> [OPTIONS]\n       \
+                            gatewright diagnose --azure -g <RG> -n <GW> [OPTIONS]")]
 pub(crate) struct DiagnoseArguments {
     /// A folder with what was exported: gateway.json, backend-health.json and others [default: what
     /// a running node knows]
     #[arg(long, value_name = "DIR")]
+    #[arg(conflicts_with_all = ["azure", "resource_group", "name", "AzArguments", "out", "force"])]
     pub(crate) evidence: Option<PathBuf>,
+    /// Collect that of a gateway with az, as `collect` does it, and then diagnose it
+    #[arg(long, requires_all = ["resource_group", "name"], conflicts_with = "fix")]
+    pub(crate) azure: bool,
+    /// The resource group of the gateway
+    #[arg(short = 'g', long, value_name = "RG", requires = "azure")]
+    pub(crate) resource_group: Option<String>,
+    /// The name of the gateway
+    #[arg(short, long, value_name = "GW", requires = "azure")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) az: AzArguments,
+    /// The folder that is collected into, and kept [default: a temporary one, which is kept where
+    /// the evidence does not decide]
+    #[arg(long, value_name = "DIR", requires = "azure")]
+    pub(crate) out: Option<PathBuf>,
+    /// Collect into a folder that is not empty; what an earlier collection wrote is replaced
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
     /// The gateway of a running node, by its name or id; may be left out where there is one
-    #[arg(long, value_name = "NAME|ID", conflicts_with = "evidence")]
+    #[arg(long, value_name = "NAME|ID", conflicts_with_all = ["evidence", "azure"])]
     pub(crate) gateway: Option<String>,
     /// The node's admin address [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS")]
@@ -287,6 +313,42 @@ pub(crate) struct WhyArguments {
     pub(crate) admin: Option<AdminAddress>,
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
+}
+
+/// Which az is asked, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AzArguments {
+    /// The subscription of the gateway [default: az's own]
+    #[arg(long, value_name = "ID")]
+    pub(crate) subscription: Option<String>,
+    /// The Log Analytics workspace whose access log is read; no log is read without
+    #[arg(long, value_name = "ID")]
+    pub(crate) workspace: Option<String>,
+    /// The Azure CLI [default: GATEWRIGHT_AZ, or az on the PATH]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) az: Option<PathBuf>,
+    /// How long one command of az may take, in seconds; the health report may take three times as
+    /// long [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) az_timeout: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectArguments {
+    /// The resource group of the gateway
+    #[arg(short = 'g', long, value_name = "RG")]
+    pub(crate) resource_group: String,
+    /// The name of the gateway
+    #[arg(short, long, value_name = "GW")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) az: AzArguments,
+    /// The folder that is made; one that is there must be empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Collect into a folder that is not empty; what an earlier collection wrote is replaced
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

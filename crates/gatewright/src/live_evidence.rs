@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backend_health::key_of;
 use crate::evidence_source::file_of_network;
+use crate::secrets::Cleaner;
 use crate::site::{Served, key};
 use crate::status::{Board, Seen};
 use crate::times;
@@ -47,7 +48,8 @@ pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
         match &served.document {
             Some(document) => {
                 let mut document = Value::clone(document);
-                remove_secrets(&mut document, false);
+                let cleaner = Cleaner::new().map_err(|why| why.to_string())?;
+                cleaner.clean(&mut document);
                 document
             }
             None => write(&as_stored(&seen, gateway), &WriteOptions::default()),
@@ -63,30 +65,6 @@ pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
         put("last-error.json", error);
     }
     Ok(Value::Object(files))
-}
-
-/// Takes the data and the passwords of certificates with keys out of a gateway's document.
-/// `is_public`: within a collection of certificates without.
-fn remove_secrets(value: &mut Value, is_public: bool) {
-    const SECRET: [&str; 2] = ["data", "password"];
-    const PUBLIC: [&str; 3] = [
-        "trustedRootCertificates",
-        "authenticationCertificates",
-        "trustedClientCertificates",
-    ];
-    let is_in = |list: &[&str], name: &str| list.iter().any(|one| one.eq_ignore_ascii_case(name));
-    match value {
-        Value::Object(members) => {
-            members.retain(|name, _| is_public || !is_in(&SECRET, name));
-            for (name, value) in members {
-                remove_secrets(value, is_public || is_in(&PUBLIC, name));
-            }
-        }
-        Value::Array(list) => list
-            .iter_mut()
-            .for_each(|one| remove_secrets(one, is_public)),
-        _ => {}
-    }
 }
 
 /// The gateway that is meant: served, or stored and with nothing of it to serve.

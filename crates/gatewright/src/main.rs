@@ -25,6 +25,7 @@ mod pages;
 mod paint;
 mod plan;
 mod request_story;
+mod secrets;
 mod sentence;
 mod settings;
 mod site;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::Validate(arguments) => commands::validate::run(&arguments),
         Command::Reload(arguments) => commands::reload::run(&arguments),
         Command::Health(arguments) => commands::health::run(&arguments),
+        Command::Collect(arguments) => commands::collect::run(&arguments),
         Command::Diagnose(arguments) => commands::diagnose::run(&arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),

@@ -273,7 +273,7 @@ impl Az<'_> {
 }
 
 /// For a shell: as it is where that is safe, in single quotes else.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=~".contains(c);
     match !text.is_empty() && !text.starts_with('~') && text.chars().all(is_safe) {
         true => text.to_owned(),

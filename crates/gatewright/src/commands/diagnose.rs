@@ -1,12 +1,13 @@
 //! `gatewright diagnose`.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use gatewright_diagnosis::{Outcome, Report, Severity, Suppression, diagnose};
+use gatewright_diagnosis::{Outcome, Report, Severity, Suppression, Unreadable, diagnose};
 
 use crate::cli::{DiagnoseArguments, DiagnoseFormat, FailOn};
-use crate::commands::fix;
+use crate::commands::{collect, fix};
 use crate::evidence_source::Files;
 use crate::output;
 use crate::paint;
@@ -17,13 +18,24 @@ const INCONCLUSIVE: u8 = 2;
 const UNREADABLE: u8 = 65;
 
 pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
-    let files = match &arguments.evidence {
-        Some(folder) => Files::of_folder(folder),
+    let of_folder = |folder: &Path| judge(Files::of_folder(folder), arguments);
+    match &arguments.evidence {
+        Some(folder) => of_folder(folder),
+        None if arguments.azure => collect::then(arguments, of_folder),
         None => {
             let gateway = arguments.gateway.as_deref().unwrap_or_default();
-            Ok(Files::of_node(arguments.admin_address()?, gateway)?)
+            judge(
+                Ok(Files::of_node(arguments.admin_address()?, gateway)?),
+                arguments,
+            )
         }
-    };
+    }
+}
+
+fn judge(
+    files: Result<Files, Unreadable>,
+    arguments: &DiagnoseArguments,
+) -> Result<ExitCode, Sentence> {
     let sources = files.as_ref().map(Files::sources).unwrap_or_default();
     let (evidence, collected) = match files.and_then(Files::read) {
         Ok(read) => read,

@@ -2,6 +2,7 @@
 
 pub(crate) mod az_setup;
 pub(crate) mod backup;
+pub(crate) mod collect;
 pub(crate) mod demo;
 pub(crate) mod diagnose;
 pub(crate) mod explain;

@@ -14,6 +14,7 @@ mod site;
 #[path = "../cli/support.rs"]
 mod support;
 
+mod collect;
 mod deployments;
 mod gateway;
 mod guide;

@@ -1,5 +1,6 @@
 //! The real binary, run as a user runs it.
 
+mod collect;
 mod demo;
 mod explain;
 mod health;
