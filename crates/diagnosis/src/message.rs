@@ -1,5 +1,7 @@
 //! What a line of the backend-health report says, in any generation of its wording.
 
+use std::sync::LazyLock;
+
 use gatewright_telemetry::HealthMessage;
 
 use crate::evidence::HealthRow;
@@ -43,11 +45,11 @@ pub(crate) enum Symptom {
 impl Symptom {
     pub(crate) fn of(row: &HealthRow) -> Self {
         let log = plain(&row.log);
-        let known = HealthMessage::ALL
+        let known = WORDINGS
             .iter()
-            .find(|message| says(&log, **message));
+            .find(|(_, wordings)| wordings.iter().any(|parts| says(&log, parts)));
         match known {
-            Some(message) => Self::of_message(*message, &row.log),
+            Some((message, _)) => Self::of_message(*message, &row.log),
             None => Self::of_words(&log, &row.log)
                 .or_else(|| Self::of_error_name(&row.error_name, &row.log))
                 .unwrap_or(Self::Silent),
@@ -161,27 +163,32 @@ fn plain(text: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a line is an instance of the message in any of its wordings.
-fn says(log: &str, message: HealthMessage) -> bool {
-    let wordings = message.older_wordings().iter().copied();
-    let mut wordings = wordings.chain([message.template()]);
-    wordings.any(|wording| {
-        let mut rest = log;
-        // The parts between the places that are filled in, in their order.
-        let parts = wording
-            .split('{')
-            .map(|part| part.split_once('}').map_or(part, |two| two.1));
-        let parts = parts.map(plain).filter(|part| !part.is_empty());
-        let mut count = 0;
-        for part in parts {
-            count += 1;
-            match rest.find(&part) {
-                Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-                None => return false,
-            }
+/// The wordings of each message, each as the parts between the places that are filled in.
+static WORDINGS: LazyLock<Vec<(HealthMessage, Vec<Vec<String>>)>> = LazyLock::new(|| {
+    let parts = |wording: &&str| -> Vec<String> {
+        let parts = wording.split('{');
+        let parts = parts.map(|part| part.split_once('}').map_or(part, |two| two.1));
+        parts.map(plain).filter(|part| !part.is_empty()).collect()
+    };
+    let all = HealthMessage::ALL.iter().map(|message| {
+        let older = message.older_wordings().iter().copied();
+        let wordings = older.chain([message.template()]).collect::<Vec<_>>();
+        (*message, wordings.iter().map(parts).collect())
+    });
+    all.collect()
+});
+
+/// Whether a line is an instance of a wording: it has the parts, in their order.
+fn says(log: &str, parts: &[String]) -> bool {
+    let mut rest = log;
+    let all = parts.iter().all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = rest.get(at + part.len()..).unwrap_or_default();
+            true
         }
-        count > 0
-    })
+        None => false,
+    });
+    all && !parts.is_empty()
 }
 
 /// The status that a line says was received: behind that word, or the only one that it has.

@@ -12,9 +12,14 @@ const WITHOUT_OWN_GATEWAY: [&str; 4] = ["--no-gatewright", "--gatewright", "--he
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
     let programs = target_directory(workspace)?.join("release");
     must_succeed(&mut workspace.cargo(&["build", "--release", "-p", "gatewright-benches"]))?;
-    if arguments.first().is_some_and(|first| first == "compile") {
-        let mut compile = workspace.command(programs.join("compile_bench"));
-        return must_succeed(compile.args(arguments.get(1..).unwrap_or_default()));
+    let own = arguments.first().and_then(|first| match first.as_str() {
+        "compile" => Some("compile_bench"),
+        "diagnose" => Some("diagnose_bench"),
+        _ => None,
+    });
+    if let Some(own) = own {
+        let mut bench = workspace.command(programs.join(own));
+        return must_succeed(bench.args(arguments.get(1..).unwrap_or_default()));
     }
     let named = |argument: &String| {
         let option = argument.split('=').next().unwrap_or_default();

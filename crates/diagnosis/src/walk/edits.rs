@@ -406,7 +406,7 @@ pub(super) struct NewRule {
     pub(super) direction: String,
     pub(super) sources: Vec<String>,
     pub(super) destinations: Vec<String>,
-    pub(super) ports: String,
+    pub(super) ports: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -456,11 +456,12 @@ impl Walk<'_> {
             "az network nsg rule create -g {} --nsg-name {} -n {name} --priority {priority} \
              --direction {direction} --access Allow --protocol Tcp --source-address-prefixes {} \
              --source-port-ranges '*' --destination-address-prefixes {} \
-             --destination-port-ranges {ports}",
+             --destination-port-ranges {}",
             self.group_of_id(id),
             word(group),
             sources.join(" "),
-            to.join(" ")
+            to.join(" "),
+            ports.join(" ")
         );
         let sources = match sources.as_slice() {
             [only] => ("sourceAddressPrefix", json!(only)),
@@ -470,12 +471,16 @@ impl Walk<'_> {
             [only] => ("destinationAddressPrefix", json!(only)),
             several => ("destinationAddressPrefixes", json!(several)),
         };
+        let ports = match ports.as_slice() {
+            [only] => ("destinationPortRange", json!(only)),
+            several => ("destinationPortRanges", json!(several)),
+        };
         let value = json!({
             "name": name,
             "properties": {
                 "priority": priority, "direction": direction, "access": "Allow",
                 "protocol": "Tcp", sources.0: sources.1, "sourcePortRange": "*",
-                to.0: to.1, "destinationPortRange": ports,
+                to.0: to.1, ports.0: ports.1,
             },
         });
         let patch = self.security_group(group).map(|(file, item)| {

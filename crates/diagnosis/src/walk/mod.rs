@@ -22,6 +22,7 @@ mod state;
 pub use predict::predict;
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use gatewright_chain::Anchor;
 
@@ -81,6 +82,8 @@ pub(crate) struct Walk<'e> {
     ruled_out: Vec<RuledOut>,
     needs: Vec<Need>,
     steps: Vec<Step>,
+    /// The security rules that deny servers which fail, by group and name; by the target.
+    denials: BTreeMap<usize, (String, String)>,
     /// Whether there is no report: what stands for one is what is foreseen of pools' members.
     foresees: bool,
 }
@@ -102,6 +105,7 @@ impl<'e> Walk<'e> {
             ruled_out: Vec::new(),
             needs: Vec::new(),
             steps: Vec::new(),
+            denials: BTreeMap::new(),
             foresees: false,
         }
     }

@@ -191,7 +191,7 @@ impl Walk<'_> {
                 direction: "Inbound".to_owned(),
                 sources: vec!["GatewayManager".to_owned()],
                 destinations: vec!["*".to_owned()],
-                ports: format!("{first}-{last}"),
+                ports: vec![format!("{first}-{last}")],
                 priority: denied.rule.priority,
             },
         )

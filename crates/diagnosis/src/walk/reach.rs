@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
-use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome, Rule};
+use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome};
 
 use super::edits::{NewRule, Set};
 use super::{Walk, Weight, finding, listed};
@@ -34,8 +34,20 @@ impl Walk<'_> {
             return self.step(asked, "no server says otherwise", "it can");
         }
         let count = failing.len();
+        let denials = failing.iter().map(|index| (*index, self.denying(*index)));
+        self.denials = denials
+            .filter_map(|(index, rule)| Some((index, rule?)))
+            .collect();
         let mut told = 0;
+        let mut rules = Vec::new();
         for index in failing {
+            // One finding tells of all that a rule denies.
+            if let Some(rule) = self.denials.get(&index) {
+                if rules.contains(rule) {
+                    continue;
+                }
+                rules.push(rule.clone());
+            }
             if let Some((found, weight)) = self.obstacle(index) {
                 told += 1;
                 self.find(weight, count, found);
@@ -128,9 +140,16 @@ impl Walk<'_> {
     ) -> Finding {
         let (group, rule) = (&decision.group.name, &decision.rule.name);
         let endpoint = format!("{address}:{port}");
+        let key = (decision.group.resource_id.clone(), rule.clone());
+        let denied = self.denied_by(&key);
+        let others = match denied.len().saturating_sub(1) {
+            0 => String::new(),
+            1 => " and one more server".to_owned(),
+            others => format!(" and {others} more servers"),
+        };
         let title = format!(
             "The rule {rule} (priority {}) of the security group {group} at the subnet {} denies \
-             {endpoint}.",
+             {endpoint}{others}.",
             decision.rule.priority, decision.subnet.name
         );
         let confidence = match decision.is_certain() {
@@ -141,17 +160,27 @@ impl Walk<'_> {
         finding(Cause::NsgBackendDeny, confidence, title)
             .because(self.reported(index))
             .because([self.because(&place, format!("it denies {endpoint}"))])
-            .fixed_by(self.allow(decision, (address, port)))
+            .fixed_by(self.allow(decision, &denied))
     }
 
     /// A rule before the one that denies.
-    fn allow(&self, decision: &Decision<'_>, (address, port): (IpAddr, u16)) -> Fix {
+    fn allow(&self, decision: &Decision<'_>, denied: &[(IpAddr, u16)]) -> Fix {
         let rule = decision.rule;
-        let summary = format!(
-            "Let the gateway's subnet reach port {port}, before {}.",
-            rule.name
-        );
+        let port = denied.first().map(|(_, port)| *port).unwrap_or_default();
+        let summary = match denied.iter().all(|(_, other)| *other == port) {
+            true => format!(
+                "Let the gateway's subnet reach port {port}, before {}.",
+                rule.name
+            ),
+            false => format!(
+                "Let the gateway's subnet reach the servers' ports, before {}.",
+                rule.name
+            ),
+        };
         let allow = fix(Owner::Network, summary).verified_by(self.commands.verify_health());
+        let mut ports: Vec<u16> = denied.iter().map(|(_, port)| *port).collect();
+        ports.sort_unstable();
+        ports.dedup();
         let sources = self.evidence.policy().map(|(policy, subnet)| {
             let prefixes = policy.subnet(subnet).prefixes.iter();
             prefixes.map(ToString::to_string).collect::<Vec<_>>()
@@ -163,31 +192,64 @@ impl Walk<'_> {
                 name: format!("Allow-AppGW-Backend-{port}"),
                 direction: format!("{:?}", rule.direction),
                 sources: sources.unwrap_or_default(),
-                destinations: self.denied_by(rule, (address, port)),
-                ports: port.to_string(),
+                destinations: self.destinations(denied),
+                ports: ports.iter().map(ToString::to_string).collect(),
                 priority: rule.priority,
             },
         )
     }
 
-    /// The addresses of all servers that a rule keeps from being probed on a port, `first` first.
-    fn denied_by(&self, rule: &Rule, (first, port): (IpAddr, u16)) -> Vec<String> {
-        let mut denied = vec![first];
-        let targets = self.site.targets.iter();
-        let alike = targets.filter(|target| target.probed_port() == Some(port));
-        let addresses = alike.flat_map(|target| self.addresses_of(&target.row.address));
-        for address in addresses {
-            let is_denied = self.evidence.policy().is_some_and(|(policy, subnet)| {
-                match policy.evaluate(&Flow::tcp(subnet, address, port)).outcome() {
-                    Outcome::Denied(decision) => decision.rule.name == rule.name,
-                    Outcome::Dropped(_) | Outcome::Allowed => false,
-                }
+    /// The security rule that denies a server, by its group and its name.
+    fn denying(&self, index: usize) -> Option<(String, String)> {
+        let target = self.site.targets.get(index)?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let flow = Flow::tcp(subnet, address, target.probed_port()?);
+        match policy.evaluate(&flow).outcome() {
+            Outcome::Denied(decision) => {
+                let group = decision.group.resource_id.clone();
+                Some((group, decision.rule.name.clone()))
+            }
+            Outcome::Dropped(_) | Outcome::Allowed => None,
+        }
+    }
+
+    /// Where servers are that fail and that a rule denies.
+    fn denied_by(&self, rule: &(String, String)) -> Vec<(IpAddr, u16)> {
+        let denials = self.denials.iter().filter(|(_, own)| *own == rule);
+        let targets = denials.filter_map(|(index, _)| self.site.targets.get(*index));
+        let mut denied = Vec::new();
+        for target in targets {
+            let address = self.addresses_of(&target.row.address).into_iter().next();
+            let place = address.zip(target.probed_port());
+            denied.extend(place.filter(|place| !denied.contains(place)));
+        }
+        denied
+    }
+
+    /// The addresses of servers; of many, the subnets that they are in.
+    fn destinations(&self, servers: &[(IpAddr, u16)]) -> Vec<String> {
+        const ADDRESSES_MAX: usize = 20;
+        let mut addresses: Vec<IpAddr> = servers.iter().map(|(address, _)| *address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let mut named = Vec::new();
+        for address in &addresses {
+            let subnet = self.evidence.policy().and_then(|(policy, own)| {
+                let subnet = policy.subnet_of(policy.subnet(own).network, *address)?;
+                let mut prefixes = policy.subnet(subnet).prefixes.iter();
+                prefixes.find(|prefix| prefix.contains(*address))
             });
-            if is_denied && !denied.contains(&address) {
-                denied.push(address);
+            let is_many = addresses.len() > ADDRESSES_MAX;
+            let name = match subnet.filter(|_| is_many) {
+                Some(prefix) => prefix.to_string(),
+                None => address.to_string(),
+            };
+            if !named.contains(&name) {
+                named.push(name);
             }
         }
-        denied.iter().map(ToString::to_string).collect()
+        named
     }
 
     fn dropped(&self, index: usize, effective: &EffectiveRoute<'_>, endpoint: &str) -> Finding {

@@ -9,18 +9,27 @@ use crate::evidence::{Evidence, GATEWAY, State};
 use crate::finding::{Confidence, Fix, Replay, Verdict};
 use crate::site::Target;
 
-/// Replays every remedy of a verdict that is a patch, and notes what came of it. `again` comes to
+/// Causes whose remedies are replayed, the heaviest: each replay is a diagnosis of its own.
+const CAUSES_MAX: usize = 5;
+
+/// Replays the remedies of a verdict that are patches, and notes what came of it. `again` comes to
 /// another verdict, with the changed evidence.
 pub(super) fn prove(
     evidence: &Evidence,
     verdict: &mut Verdict,
     again: &dyn Fn(&Evidence, &Fix) -> Verdict,
 ) {
+    let mut known: Vec<Cause> = Vec::new();
     for finding in &mut verdict.findings {
-        if finding.confidence < Confidence::Likely {
+        let cause = finding.cause;
+        // The heaviest finding of a cause is what is shown of it.
+        if finding.confidence < Confidence::Likely || known.contains(&cause) {
             continue;
         }
-        let cause = finding.cause;
+        known.push(cause);
+        if known.len() > CAUSES_MAX {
+            break;
+        }
         for fix in &mut finding.fixes {
             if !fix.whole_patches().is_empty() {
                 fix.replay = Some(replay(evidence, fix, cause, again));

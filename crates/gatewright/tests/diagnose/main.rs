@@ -155,7 +155,10 @@ fn every_remedy_that_is_a_patch_is_proved_by_its_replay() {
         let findings = findings.filter(|finding| finding["confidence"] != "possible");
         let fixes = findings.flat_map(|finding| finding["fix"].as_array().unwrap());
         for fix in fixes.filter(|fix| fix.get("patch").is_some()) {
-            let replay = fix["replay"].as_str().unwrap();
+            // Of a cause that several findings have, the first one is tried.
+            let Some(replay) = fix["replay"].as_str() else {
+                continue;
+            };
             assert_ne!(replay, "remains", "{}: {fix:#}", name(&folder));
             let operations = fix["patch"].to_string();
             for placeholder in ["/PATH\"", "\"HOST\"", "\"ADDRESS\"", "/POOL\""] {
