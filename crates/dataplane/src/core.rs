@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     /// Client connections are accepted below this number: half of the descriptors that this
     /// process may have, since each may need one to a backend.
     pub(crate) connections_max: u64,
+    /// Whether answers that are made for a failure say so, in `Proxy-Status`.
+    pub(crate) tells_failures: bool,
     /// Serial numbers of client connections.
     pub(crate) next_connection: AtomicU64,
     pub(crate) handshakes: HandshakeTotals,
@@ -280,6 +282,7 @@ mod tests {
             error_pages: ArcSwap::default(),
             connections: AtomicU64::new(0),
             connections_max: u64::MAX,
+            tells_failures: false,
             next_connection: AtomicU64::new(1),
             handshakes: HandshakeTotals::default(),
         };

@@ -45,6 +45,8 @@ pub struct DataplaneConfig {
     pub labels: Arc<LabelRegistry>,
     /// Where the record of every request goes; each worker keeps a clone.
     pub records: RecordSender,
+    /// Whether answers that the gateway makes for a failure carry `Proxy-Status` (RFC 9209).
+    pub tells_failures: bool,
     /// Where every change of a server's health goes; those for which it has no room are dropped.
     pub health_changes: mpsc::Sender<HealthChange>,
 }
@@ -155,6 +157,7 @@ impl Dataplane {
             error_pages: ArcSwap::default(),
             connections: AtomicU64::new(0),
             connections_max: connections_max(),
+            tells_failures: config.tells_failures,
             next_connection: AtomicU64::new(1),
             handshakes: HandshakeTotals::default(),
         });

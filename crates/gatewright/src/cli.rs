@@ -151,6 +151,10 @@ pub(crate) struct ServeArguments {
     /// Tell /Images from /images in path rules
     #[arg(long)]
     pub(crate) path_case_sensitive: bool,
+    /// Have answers that the gateway makes for a failure say so, in the header Proxy-Status
+    /// (RFC 9209), with a trace id for `why`
+    #[arg(long)]
+    pub(crate) proxy_status: bool,
     /// Serve gateways that use features which are not supported yet, without those features
     #[arg(long)]
     pub(crate) ignore_unsupported: bool,

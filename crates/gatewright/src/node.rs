@@ -97,6 +97,7 @@ impl Node {
         let access_log = Arc::new(access_log);
         let events = Events::start(&settings.health_events, settings.notify_url.as_deref())?;
         let dataplane = Dataplane::start(DataplaneConfig {
+            tells_failures: settings.proxy_status,
             workers: settings.workers,
             address_map: address_map(&settings, &Chosen::default()),
             name_servers: settings.name_servers(),

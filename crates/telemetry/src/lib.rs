@@ -14,6 +14,7 @@ mod failure;
 mod handshake;
 mod health;
 mod labels;
+mod proxy_status;
 mod recent;
 mod record;
 #[cfg(test)]

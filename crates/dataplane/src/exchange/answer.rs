@@ -1,11 +1,11 @@
 //! Answers that the gateway itself makes: errors and redirects.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write as _};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use gatewright_snapshot::{Generation, ListenerIndex};
-use gatewright_telemetry::{Failure, HttpVersion};
+use gatewright_telemetry::Failure;
 
 use super::client::Client;
 use super::recording::{Note, Recording};
@@ -39,6 +39,7 @@ pub(super) async fn fail(
     let answer = Answer {
         status: failure.status(),
         location: None,
+        failure: Some(failure).filter(|_| client.core().shared.tells_failures),
         body: &body,
         listener,
     };
@@ -58,6 +59,7 @@ pub(super) async fn redirect(
     let answer = Answer {
         status,
         location: Some(location),
+        failure: None,
         body: &body,
         listener,
     };
@@ -67,6 +69,8 @@ pub(super) async fn redirect(
 struct Answer<'a> {
     status: u16,
     location: Option<&'a [u8]>,
+    /// What is told of it to the client.
+    failure: Option<Failure>,
     body: &'a [u8],
     listener: Option<ListenerIndex>,
 }
@@ -81,7 +85,7 @@ impl Answer<'_> {
     ) -> After {
         let keep_alive = keep_alive && !client.core().is_draining();
         let mut text = client.core().text();
-        self.write(&mut text, live, recording.version(), keep_alive);
+        self.write(&mut text, live, recording, keep_alive);
         let is_head = recording.noted(Note::Method) == b"HEAD";
         let body = if is_head { &[][..] } else { self.body };
         recording.set_status(self.status);
@@ -107,7 +111,7 @@ impl Answer<'_> {
         }
     }
 
-    fn write(&self, text: &mut Vec<u8>, live: &Live, version: HttpVersion, keep_alive: bool) {
+    fn write(&self, text: &mut Vec<u8>, live: &Live, recording: &Recording, keep_alive: bool) {
         text.extend_from_slice(b"HTTP/1.1 ");
         push_number(text, u64::from(self.status));
         text.push(b' ');
@@ -128,9 +132,25 @@ impl Answer<'_> {
             text.extend_from_slice(location);
             text.extend_from_slice(b"\r\n");
         }
-        text.extend_from_slice(connection_field(version, keep_alive));
+        if let Some(failure) = self.failure {
+            push_proxy_status(text, failure, recording);
+        }
+        text.extend_from_slice(connection_field(recording.version(), keep_alive));
         text.extend_from_slice(b"\r\n");
     }
+}
+
+/// RFC 9209, with the request's identity as a parameter of our own: `gatewright why` tells more.
+fn push_proxy_status(text: &mut Vec<u8>, failure: Failure, recording: &Recording) {
+    text.extend_from_slice(b"Proxy-Status: gatewright; error=");
+    text.extend_from_slice(failure.proxy_error().as_bytes());
+    if let Some(server) = recording.last_server() {
+        // Writing to a vector does not fail.
+        let _ = write!(text, "; next-hop=\"{server}\"");
+    }
+    // Facts are our own texts, without quotes.
+    let (fact, trace) = (failure.fact(), recording.trace());
+    let _ = write!(text, "; details=\"{fact}\"; trace=\"{trace}\"\r\n");
 }
 
 /// Whose error pages a request gets that reached no listener: those of its endpoint's first.

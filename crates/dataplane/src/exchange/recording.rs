@@ -1,5 +1,6 @@
 //! The record of one request, written exactly once: when the recording ends, whatever ended it.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -172,6 +173,12 @@ impl Recording {
         if let Some(slot) = self.record.attempts.get_mut(number) {
             *slot = Some(attempt);
         }
+    }
+
+    /// The server of the last attempt.
+    pub(super) fn last_server(&self) -> Option<SocketAddr> {
+        let attempts = self.record.attempts.iter().flatten();
+        attempts.last().map(|attempt| attempt.server)
     }
 
     /// The attempt of this number, as far as it has been told.

@@ -244,6 +244,7 @@ impl TestGateway {
         let (health_sender, health_changes) = tokio::sync::mpsc::channel(1024);
         let labels = Arc::new(LabelRegistry::default());
         let config = DataplaneConfig {
+            tells_failures: false,
             workers,
             address_map,
             name_servers,

@@ -221,3 +221,33 @@ async fn files_that_were_refused_are_told_of() {
         "{said}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_for_a_failure_says_so_where_that_is_wanted() {
+    let (node, _files, backend) = with_server(Manners::text("hello"), &["--proxy-status"]).await;
+    node.wait_for_healths(&["Healthy"]);
+    let address = node.address();
+    let told = |answer: gatewright_testkit::client::Response| {
+        let told = answer.header("Proxy-Status").map(str::to_owned);
+        (answer.status, told)
+    };
+    let well = get(address, "a.test", "/").await.unwrap();
+    assert_eq!(told(well), (200, None));
+    backend.set_manners(Manners::Garbage).await.unwrap();
+    let (status, said) = told(get(address, "a.test", "/x").await.unwrap());
+    assert_eq!(status, 502);
+    let said = said.unwrap();
+    let expected = "gatewright; error=http_protocol_error; next-hop=\"10.9.8.7:80\"; \
+                    details=\"the server's answer is not valid HTTP/1.1\"; trace=\"";
+    let trace = said
+        .strip_prefix(expected)
+        .unwrap_or_else(|| panic!("{said}"));
+    let trace = trace.strip_suffix('"').unwrap();
+    assert_eq!(trace, trace_of(&node.admin(), "/x"));
+    let story = ask(&node.admin(), &["why", trace]);
+    assert_eq!(story["diagnosis"]["findings"][0]["cause"], "broken-answer");
+    // Nobody is told unasked.
+    let (node, _files, _backend) = with_server(Manners::Garbage, &[]).await;
+    let answer = get(node.address(), "a.test", "/x").await.unwrap();
+    assert_eq!(told(answer), (502, None));
+}
