@@ -76,7 +76,7 @@ pub struct Evidence {
     pub(crate) metrics: Vec<Metric>,
     pub(crate) log: Option<Vec<LogRow>>,
     pub(crate) web_apps: Vec<WebApp>,
-    pub(crate) vault: Option<Vault>,
+    pub(crate) vaults: Vec<Vault>,
     pub(crate) zone_links: Option<Vec<ZoneLink>>,
     pub(crate) instances: Option<Vec<Instance>>,
     pub(crate) endpoints: Option<Vec<KubernetesEndpoints>>,
@@ -157,7 +157,7 @@ impl Evidence {
                 .list(WEB_APP)?
                 .map(|list| list.iter().map(WebApp::read).collect())
                 .unwrap_or_default(),
-            vault: folder.json(VAULT)?.map(|view| Vault::read(&view)),
+            vaults: folder.vaults()?,
             zone_links: folder
                 .list(ZONE_LINKS)?
                 .map(|list| ZoneLink::read_all(&list)),
@@ -311,7 +311,16 @@ fn is_known(name: &str) -> bool {
         CONTROLLER_LOG,
         OBSERVATIONS,
     ];
-    known.contains(&name) || NETWORK.contains(&name) || certificates::is_known(name)
+    known.contains(&name)
+        || NETWORK.contains(&name)
+        || is_vault(name)
+        || certificates::is_known(name)
+}
+
+fn is_vault(name: &str) -> bool {
+    let number = name.strip_prefix("keyvault-");
+    let number = number.and_then(|rest| rest.strip_suffix(".json"));
+    name == VAULT || number.is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 /// Files by their names.
@@ -366,6 +375,16 @@ impl<'a> Folder<'a> {
             Content::Bytes(bytes) => Some(bytes),
             Content::Json(_) => None,
         }
+    }
+
+    /// Those of the one file, and of further ones such as `keyvault-2.json`.
+    fn vaults(&self) -> Result<Vec<Vault>, Unreadable> {
+        let mut vaults = Vec::new();
+        for name in self.0.keys().filter(|name| is_vault(name)) {
+            let list = self.list(name)?.unwrap_or_default();
+            vaults.extend(list.iter().map(Vault::read));
+        }
+        Ok(vaults)
     }
 
     fn gateway(&self, name: &str) -> Result<Option<ApplicationGateway>, Unreadable> {

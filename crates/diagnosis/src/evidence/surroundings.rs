@@ -196,6 +196,12 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
+    /// Whether nothing but a private endpoint leads to it.
+    pub(crate) fn is_private(&self) -> bool {
+        let access = self.public_access.as_deref();
+        access.is_some_and(|access| access.eq_ignore_ascii_case("Disabled"))
+    }
+
     /// Whether its firewall keeps out a gateway in this subnet.
     pub(crate) fn is_shut_to(&self, subnet: &str) -> bool {
         let is = |text: &Option<String>, word: &str| {
@@ -232,6 +238,8 @@ impl Vault {
 #[derive(Clone, Debug)]
 pub(crate) struct ZoneLink {
     pub(crate) zone: String,
+    /// Its resource group, where that is said.
+    pub(crate) group: Option<String>,
     pub(crate) networks: Vec<String>,
     pub(crate) place: Place,
 }
@@ -255,8 +263,13 @@ impl ZoneLink {
                 let id = network.and_then(|one| one.text("id").or_else(|| one.as_text()));
                 networks.extend(id);
             }
+            let group = view.text("id").and_then(|id| {
+                let id = gatewright_arm::ResourceId::parse(&id).ok()?;
+                id.resource_group().map(str::to_owned)
+            });
             Self {
                 zone: zone.unwrap_or_default(),
+                group: group.or_else(|| view.text("resourceGroup")),
                 networks,
                 place: view.place(),
             }

@@ -161,9 +161,10 @@ impl Walk<'_> {
         Some(correct.verified_by(self.commands.verify_health()))
     }
 
-    fn link(&self, zone: &ZoneLink) -> crate::finding::Fix {
+    pub(super) fn link(&self, zone: &ZoneLink) -> crate::finding::Fix {
         let network = self.network_id().unwrap_or_else(|| "VNET-ID".to_owned());
-        let group = word(self.commands.group());
+        let group = zone.group.as_deref().unwrap_or(self.commands.group());
+        let group = word(group);
         fix(
             Owner::Dns,
             format!(
@@ -239,7 +240,7 @@ impl Walk<'_> {
     }
 
     /// The private zone of a name that is not linked to the gateway's network.
-    fn unlinked_zone(&self, name: &str) -> Option<&ZoneLink> {
+    pub(super) fn unlinked_zone(&self, name: &str) -> Option<&ZoneLink> {
         let name = name.to_lowercase();
         let network = self.network_id()?.to_lowercase();
         let mut zones = self.evidence.zone_links.iter().flatten();

@@ -181,17 +181,13 @@ impl Walk<'_> {
         let mut ports: Vec<u16> = denied.iter().map(|(_, port)| *port).collect();
         ports.sort_unstable();
         ports.dedup();
-        let sources = self.evidence.policy().map(|(policy, subnet)| {
-            let prefixes = policy.subnet(subnet).prefixes.iter();
-            prefixes.map(ToString::to_string).collect::<Vec<_>>()
-        });
         self.allow_before(
             allow,
             (decision.group, rule),
             NewRule {
                 name: format!("Allow-AppGW-Backend-{port}"),
                 direction: format!("{:?}", rule.direction),
-                sources: sources.unwrap_or_default(),
+                sources: self.own_prefixes(),
                 destinations: self.destinations(denied),
                 ports: ports.iter().map(ToString::to_string).collect(),
                 priority: rule.priority,
@@ -626,38 +622,35 @@ impl Walk<'_> {
             ),
             self.because(&opens.place, "the port is open"),
         ];
-        let prefixes = self.evidence.policy().map(|(policy, subnet)| {
-            policy
-                .subnet(subnet)
-                .prefixes
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-        });
-        let source = prefixes
-            .filter(|list| !list.is_empty())
-            .map(|list| list.join(" "));
-        let source = source.unwrap_or_else(|| "GATEWAY-SUBNET".to_owned());
-        {
-            finding(Cause::HostFirewall, Confidence::Likely, title)
-                .because(self.reported(index))
-                .because(because)
-                .fixed_by(
-                    fix(
-                        Owner::Backend,
-                        format!("Let {source} in on port {port} at the server's firewall."),
-                    )
-                    .run(format!(
-                        "sudo ufw allow proto tcp from {source} to any port {port}"
-                    ))
-                    .run(format!(
-                        "New-NetFirewallRule -DisplayName appgw-{port} -Direction Inbound \
-                         -Protocol TCP -LocalPort {port} -RemoteAddress {source} -Action Allow   # \
-                         on Windows"
-                    ))
-                    .verified_by(self.commands.verify_health()),
-                )
+        let sources = self.own_prefixes();
+        let summary = format!(
+            "Let {} in on port {port} at the server's firewall.",
+            sources.join(" and ")
+        );
+        let mut mend = fix(Owner::Backend, summary);
+        for source in &sources {
+            mend = mend.run(format!(
+                "sudo ufw allow proto tcp from {source} to any port {port}"
+            ));
         }
+        let mend = mend.run(format!(
+            "New-NetFirewallRule -DisplayName appgw-{port} -Direction Inbound -Protocol TCP \
+             -LocalPort {port} -RemoteAddress {} -Action Allow   # on Windows",
+            sources.join(",")
+        ));
+        finding(Cause::HostFirewall, Confidence::Likely, title)
+            .because(self.reported(index))
+            .because(because)
+            .fixed_by(mend.verified_by(self.commands.verify_health()))
+    }
+
+    /// The prefixes of the gateway's subnet.
+    pub(super) fn own_prefixes(&self) -> Vec<String> {
+        let Some((policy, subnet)) = self.evidence.policy() else {
+            return vec!["GATEWAY-SUBNET".to_owned()];
+        };
+        let prefixes = policy.subnet(subnet).prefixes.iter();
+        prefixes.map(ToString::to_string).collect()
     }
 
     /// What Kubernetes says that the pods listen on.

@@ -173,8 +173,9 @@ impl Walk<'_> {
         let allow = format!(
             "az network firewall application-rule create -g {} --firewall-name FIREWALL \
              --collection-name appgw -n platform --priority 200 --action Allow --protocols Http=80 \
-             Https=443 --source-addresses SUBNET-PREFIX --target-fqdns {}",
+             Https=443 --source-addresses {} --target-fqdns {}",
             word(self.commands.group()),
+            self.own_prefixes().join(" "),
             names.join(" ")
         );
         Some(

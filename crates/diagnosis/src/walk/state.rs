@@ -313,10 +313,8 @@ impl Walk<'_> {
 
     pub(super) fn is_vault_shut(&self) -> bool {
         let subnet = self.subnet_id();
-        self.evidence
-            .vault
-            .as_ref()
-            .is_some_and(|vault| vault.is_shut_to(&subnet))
+        let mut vaults = self.evidence.vaults.iter();
+        vaults.any(|vault| vault.is_shut_to(&subnet))
     }
 
     /// Certificates of listeners come from a vault: does it let the gateway in?
@@ -325,11 +323,9 @@ impl Walk<'_> {
         let Some(name) = self.vault_in_use() else {
             return self.step(asked, "none comes from a vault", "nothing is to be fetched");
         };
-        let shut = self
-            .evidence
-            .vault
-            .as_ref()
-            .filter(|_| self.is_vault_shut());
+        let subnet = self.subnet_id();
+        let mut vaults = self.evidence.vaults.iter();
+        let shut = vaults.find(|vault| vault.is_shut_to(&subnet));
         let Some(vault) = shut else {
             return self.step(
                 asked,
@@ -380,6 +376,14 @@ impl Walk<'_> {
     }
 
     fn open_vault(&self, vault: &str) -> crate::finding::Fix {
+        let mut vaults = self.evidence.vaults.iter();
+        let is_private = vaults.any(|one| {
+            let is_own = one.name.is_empty() || one.name.eq_ignore_ascii_case(vault);
+            is_own && one.is_private()
+        });
+        if is_private {
+            return self.lead_to_vault(vault);
+        }
         let subnet = self.subnet_id();
         fix(
             Owner::Platform,
@@ -396,6 +400,33 @@ impl Walk<'_> {
         ))
         .run(self.commands.gateway("update"))
         .risking("The subnet needs the service endpoint Microsoft.KeyVault for the first.")
+    }
+
+    /// Rules do not help where a vault takes nothing but what comes over a private endpoint: then
+    /// its name must lead there.
+    fn lead_to_vault(&self, vault: &str) -> crate::finding::Fix {
+        if let Some(zone) = self.unlinked_zone(&format!("{vault}.vaultcore.azure.net")) {
+            return self.link(zone);
+        }
+        fix(
+            Owner::Platform,
+            format!(
+                "Have the gateway's network find the private endpoint of {vault} (a link of the \
+                 zone privatelink.vaultcore.azure.net to it), or switch its public access on, for \
+                 the gateway's subnet alone."
+            ),
+        )
+        .run(format!(
+            "az keyvault update --name {} --public-network-access Enabled --default-action Deny",
+            word(vault)
+        ))
+        .run(format!(
+            "az keyvault network-rule add --name {} --subnet {}",
+            word(vault),
+            word(&self.subnet_id())
+        ))
+        .run(self.commands.gateway("update"))
+        .risking("The subnet needs the service endpoint Microsoft.KeyVault for that.")
     }
 
     fn vault_in_use(&self) -> Option<String> {
