@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
-use gatewright_snapshot::network::{Decision, EffectiveRoute, Flow, Gate, Outcome};
+use gatewright_snapshot::SecurityGroupIndex;
+use gatewright_snapshot::network::{Decision, Direction, EffectiveRoute, Flow, Gate, Outcome};
 
 use super::edits::{NewRule, Set};
 use super::{Walk, Weight, finding, listed};
@@ -69,6 +70,7 @@ impl Walk<'_> {
             .unroutable(index)
             .or_else(|| self.inside_another_machine(index))
             .or_else(|| self.denied_on_the_way(index))
+            .or_else(|| self.denied_at_interface(index))
             .or_else(|| self.stale_target(index))
             .or_else(|| self.route_of_others(index))
             .or_else(|| self.returns_elsewhere(index))
@@ -105,7 +107,10 @@ impl Walk<'_> {
         let verdict = policy.evaluate(&flow);
         let endpoint = format!("{address}:{port}");
         match verdict.outcome() {
-            Outcome::Denied(decision) => Some(self.denied(index, &decision, (address, port))),
+            Outcome::Denied(decision) => {
+                let place = format!("the subnet {}", decision.subnet.name);
+                Some(self.denied(index, (&decision, &place), (address, port)))
+            }
             Outcome::Dropped(effective) if effective.user_table().is_none() => {
                 Some(self.nowhere(index, &endpoint, &effective.route.prefix.to_string()))
             }
@@ -132,25 +137,79 @@ impl Walk<'_> {
         }
     }
 
+    /// A rule of the group at the network interface of a member, where the group's document names
+    /// the interface.
+    fn denied_at_interface(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let port = target.probed_port()?;
+        let at = policy.subnet_of(policy.subnet(subnet).network, address)?;
+        let members = &target.pool?.properties.backend_ip_configurations;
+        let interfaces = members.iter().filter_map(|one| {
+            let (interface, _) = one.id.as_deref()?.split_once("/ipConfigurations/")?;
+            Some(interface)
+        });
+        for interface in interfaces {
+            let Some(group) = self.group_at_interface(interface) else {
+                continue;
+            };
+            let mut groups = policy.groups().iter();
+            let position = groups.position(|one| one.resource_id.eq_ignore_ascii_case(group))?;
+            let flow = Flow::tcp(subnet, address, port);
+            let index_of = SecurityGroupIndex::new(position);
+            let gate = policy.interface_gate(at, index_of, &flow, Direction::Inbound);
+            if let Some(decision) = gate.decision().filter(|decision| decision.is_denied()) {
+                let name = crate::evidence::view::last_part(interface);
+                let place = format!("the network interface {name}");
+                return Some(self.denied(index, (decision, &place), (address, port)));
+            }
+        }
+        None
+    }
+
+    /// The id of the group whose document names this interface.
+    fn group_at_interface(&self, interface: &str) -> Option<&str> {
+        let resources = self.evidence.network_resources.iter();
+        let mut groups = resources.flat_map(|(file, one)| {
+            let groups = one.security_groups.iter();
+            groups.map(move |group| (file, group))
+        });
+        let (_, group) = groups.find(|(file, group)| {
+            let place = Place {
+                file: (*file).clone(),
+                pointer: group.pointer_to("networkInterfaces"),
+            };
+            let list = self.evidence.value_at(&place);
+            let ids = list.as_array().into_iter().flatten();
+            let mut ids = ids.filter_map(|one| one.get("id")?.as_str());
+            ids.any(|id| id.eq_ignore_ascii_case(interface))
+        })?;
+        group.id.as_deref()
+    }
+
     fn denied(
         &self,
         index: usize,
-        decision: &Decision<'_>,
+        (decision, at): (&Decision<'_>, &str),
         (address, port): (IpAddr, u16),
     ) -> Finding {
         let (group, rule) = (&decision.group.name, &decision.rule.name);
         let endpoint = format!("{address}:{port}");
         let key = (decision.group.resource_id.clone(), rule.clone());
-        let denied = self.denied_by(&key);
+        let mut denied = self.denied_by(&key);
+        if denied.is_empty() {
+            denied.push((address, port));
+        }
         let others = match denied.len().saturating_sub(1) {
             0 => String::new(),
             1 => " and one more server".to_owned(),
             others => format!(" and {others} more servers"),
         };
         let title = format!(
-            "The rule {rule} (priority {}) of the security group {group} at the subnet {} denies \
+            "The rule {rule} (priority {}) of the security group {group} at {at} denies \
              {endpoint}{others}.",
-            decision.rule.priority, decision.subnet.name
+            decision.rule.priority
         );
         let confidence = match decision.is_certain() {
             true => Confidence::Certain,
