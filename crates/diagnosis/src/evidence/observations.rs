@@ -28,6 +28,8 @@ pub(crate) struct Tcp {
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
     pub(crate) result: TcpResult,
+    /// From where and with which result, in the words of whoever measured; in lower case.
+    pub(crate) said: String,
     pub(crate) place: Place,
 }
 
@@ -120,6 +122,7 @@ impl Observations {
                 host,
                 port: own_port.or_else(|| port(&one, "port")),
                 result: TcpResult::of(&text(&one, "result")),
+                said: format!("{} {}", text(&one, "from"), text(&one, "result")).to_lowercase(),
                 place: one.place(),
             }
         };

@@ -54,7 +54,15 @@ impl Walk<'_> {
             .map(|target| target.row.address.clone())
             .collect();
         let count = failing.len();
-        let found = failing.iter().find_map(|address| self.asymmetry(address));
+        // Where the source address is changed, the answers cannot go another way.
+        let is_told = self
+            .candidates
+            .iter()
+            .any(|one| one.finding.cause == Cause::ReturnPathSnat);
+        let failing = failing.iter().filter(|_| !is_told);
+        let found = failing
+            .into_iter()
+            .find_map(|address| self.asymmetry(address));
         match found {
             Some(found) => {
                 self.step(
@@ -108,6 +116,52 @@ impl Walk<'_> {
                     .risking("What the appliance inspected goes past it.")
                     .verified_by(self.commands.verify_health()),
                 ),
+        )
+    }
+
+    /// Somebody saw that packets arrive with another source address, and that answers to that do
+    /// not come back.
+    pub(super) fn source_changed(&self, index: usize) -> Option<Finding> {
+        const WORDS: [&str; 5] = [
+            "snat",
+            "source nat",
+            "masquerad",
+            "with source",
+            "source address changed",
+        ];
+        let target = self.site.targets.get(index)?;
+        let (host, port) = (&target.row.address, target.probed_port());
+        let mut tcp = self.evidence.observations.tcp.iter();
+        let seen = tcp.find(|one| {
+            let is_own = one.host.eq_ignore_ascii_case(host) && one.port == port;
+            let is_changed = WORDS.iter().any(|word| one.said.contains(word));
+            is_own && is_changed && one.result != TcpResult::Open
+        })?;
+        let title = format!(
+            "Packets to {} arrive with another source address than the gateway's, and the answers \
+             do not come back: {}.",
+            target.endpoint(),
+            seen.from
+        );
+        let prefixes = self.own_prefixes().join(" ");
+        let mend = fix(
+            Owner::Network,
+            format!(
+                "Have the appliance leave the source address of {prefixes} as it is on the way to \
+                 the servers, or send the answers back through it."
+            ),
+        )
+        .run(format!(
+            "sudo tcpdump -ni any port {}",
+            port.unwrap_or_default()
+        ));
+        Some(
+            finding(Cause::ReturnPathSnat, Confidence::Likely, title)
+                .because([
+                    self.because(&target.row.place, "its probe gets no connection"),
+                    self.because(&seen.place, "what arrives has another source"),
+                ])
+                .fixed_by(mend.verified_by(self.commands.verify_health())),
         )
     }
 
