@@ -38,7 +38,7 @@ use crate::status::Board;
 /// What a POST must carry, with any value.
 pub(crate) const GUARD_HEADER: &str = "X-Gatewright";
 
-pub(crate) use operators::KEY_HEADER;
+pub(crate) use operators::{KEY_HEADER, is_same};
 
 /// How many reloads may wait for their turn.
 pub(crate) const WAITING_RELOADS_MAX: usize = 16;
@@ -113,7 +113,9 @@ async fn guard(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-fn is_for_loopback(headers: &HeaderMap) -> bool {
+/// Whether a request is for this machine by its `Host`, and not for a name that was made to point
+/// here.
+pub(crate) fn is_for_loopback(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())

@@ -8,6 +8,7 @@ use gatewright_control::PublicAddresses;
 use gatewright_diagnosis::{Cause, Suppression};
 
 use crate::commands::explain;
+use crate::commands::mcp::McpArguments;
 use crate::control_plane::NodeFile;
 use crate::maps::MapRule;
 use crate::output::Format;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Tell what became of one request of a running node: which rule took it, which servers it came
     /// to, what they answered, and why it failed
     Why(WhyArguments),
+    /// Answer what an MCP client (Model Context Protocol) asks about a running node or an evidence
+    /// folder; changes nothing without --allow-writes
+    Mcp(McpArguments),
     /// Tell of a cause that `diagnose` names: how it shows, what decides it, and who mends
     /// it and how; without a cause, list all of them
     Explain(ExplainArguments),
@@ -278,13 +282,7 @@ impl DiagnoseArguments {
     /// # Errors
     /// When the folder has no node.
     pub(crate) fn admin_address(&self) -> Result<Option<AdminAddress>, Sentence> {
-        match (self.admin, &self.data_dir) {
-            (None, Some(folder)) => {
-                let admin = NodeFile::read(folder)?.admin;
-                Ok(admin.map(AdminAddress::At))
-            }
-            (said, _) => Ok(said),
-        }
+        NodeFile::admin_address(self.admin, self.data_dir.as_deref())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::client::{self, Question};
 use crate::node::Node;
 use crate::output;
 use crate::sentence::Sentence;
-use crate::settings::ControlSettings;
+use crate::settings::{AdminAddress, ControlSettings};
 use crate::stored::{Served, Stored};
 
 /// The file in the data folder that tells where its node is.
@@ -177,6 +177,20 @@ fn tell_bootstrap(made: &gatewright_control::NewPrincipal) {
 }
 
 impl NodeFile {
+    /// Where a node's admin API is: as it is said, or as the node told in its data folder.
+    ///
+    /// # Errors
+    /// When the folder has no node.
+    pub(crate) fn admin_address(
+        said: Option<AdminAddress>,
+        folder: Option<&Path>,
+    ) -> Result<Option<AdminAddress>, Sentence> {
+        match (said, folder) {
+            (None, Some(folder)) => Ok(Self::read(folder)?.admin.map(AdminAddress::At)),
+            (said, _) => Ok(said),
+        }
+    }
+
     /// Asks the node, as the owner of its data folder, and answers what it does when all is well.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Command::Diagnose(arguments) => commands::diagnose::run(&arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),
+        Command::Mcp(arguments) => commands::mcp::run(arguments),
         Command::Explain(arguments) => Ok(commands::explain::run(&arguments)),
         Command::Probe(arguments) => commands::probe::run(&arguments),
         Command::Status(arguments) => commands::status::run(&arguments),

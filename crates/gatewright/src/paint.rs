@@ -42,6 +42,12 @@ pub(crate) fn lines(lines: &[Line], is_coloured: bool) -> String {
     out.join("\n")
 }
 
+/// Lines as they are.
+pub(crate) fn plain(lines: &[Line]) -> String {
+    let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    texts.join("\n")
+}
+
 fn coloured(role: Role, text: &str) -> String {
     let (style, length) = match role {
         Role::Plain => return text.to_owned(),

@@ -4,11 +4,13 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use gatewright_diagnosis::{Outcome, Report, Severity, Suppression, Unreadable, diagnose};
+use gatewright_diagnosis::{
+    Evidence, Outcome, Report, Severity, Suppression, Unreadable, diagnose,
+};
 
 use crate::cli::{DiagnoseArguments, DiagnoseFormat, FailOn};
 use crate::commands::{collect, fix};
-use crate::evidence_source::Files;
+use crate::evidence_source::{Files, Sources};
 use crate::output;
 use crate::paint;
 use crate::sentence::Sentence;
@@ -16,6 +18,29 @@ use crate::sentence::Sentence;
 /// Exit statuses beside 0, healthy, and 1, a root cause was found.
 const INCONCLUSIVE: u8 = 2;
 const UNREADABLE: u8 = 65;
+
+/// What was found, by what evidence, and where its documents are kept.
+pub(crate) struct Diagnosed {
+    pub(crate) report: Report,
+    pub(crate) evidence: Evidence,
+    pub(crate) sources: Sources,
+}
+
+/// Diagnoses what the files say.
+///
+/// # Errors
+/// The first file that is not what its name says.
+pub(crate) fn diagnosed(files: Files, known: &[Suppression]) -> Result<Diagnosed, Unreadable> {
+    let sources = files.sources();
+    let (evidence, collected) = files.read()?;
+    let verdict = diagnose(&evidence, collected);
+    let report = Report::new(verdict, &evidence, known);
+    Ok(Diagnosed {
+        report,
+        evidence,
+        sources,
+    })
+}
 
 pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
     let of_folder = |folder: &Path| judge(Files::of_folder(folder), arguments);
@@ -36,24 +61,22 @@ fn judge(
     files: Result<Files, Unreadable>,
     arguments: &DiagnoseArguments,
 ) -> Result<ExitCode, Sentence> {
-    let sources = files.as_ref().map(Files::sources).unwrap_or_default();
-    let (evidence, collected) = match files.and_then(Files::read) {
-        Ok(read) => read,
+    let diagnosed = match files.and_then(|files| diagnosed(files, &arguments.suppress)) {
+        Ok(diagnosed) => diagnosed,
         Err(unreadable) => {
             output::error(&Sentence::new(unreadable.to_string()));
             return Ok(ExitCode::from(UNREADABLE));
         }
     };
-    let verdict = diagnose(&evidence, collected);
-    let report = Report::new(verdict, &evidence, &arguments.suppress);
+    let report = &diagnosed.report;
     for unused in &report.unused {
-        output::remark(format_args!("warning: {}", idle(unused, &report)));
+        output::remark(format_args!("warning: {}", idle(unused, report)));
     }
-    show(&report, arguments)?;
+    show(report, arguments)?;
     if arguments.fix {
-        return fix::run(arguments, &evidence, &report.verdict, &sources);
+        return fix::run(arguments, &diagnosed);
     }
-    Ok(status(&report, arguments.fail_on))
+    Ok(status(report, arguments.fail_on))
 }
 
 fn show(report: &Report, arguments: &DiagnoseArguments) -> Result<(), Sentence> {

@@ -45,7 +45,11 @@ pub(crate) fn run(arguments: &HealthArguments) -> Result<ExitCode, Sentence> {
     }
 }
 
-fn ask(arguments: &HealthArguments) -> Result<BackendHealth, Sentence> {
+/// A node's report, narrowed as the arguments say.
+///
+/// # Errors
+/// When no node answers, or nothing has the names.
+pub(crate) fn ask(arguments: &HealthArguments) -> Result<BackendHealth, Sentence> {
     let mut report = report(client::ask(arguments.admin, Question::Get("/health"))?)?;
     choose(&mut report, arguments)?;
     match arguments.now {
@@ -189,7 +193,7 @@ fn show(report: &BackendHealth, format: HealthFormat) -> String {
 const HEADINGS: [&str; 6] = ["POOL", "SETTING", "SERVER", "HEALTH", "LAST", "FOR"];
 
 /// A row for each server, and under it, where it is not well, what was seen and what mends it.
-fn table(report: &BackendHealth) -> Vec<String> {
+pub(crate) fn table(report: &BackendHealth) -> Vec<String> {
     let rows = rows(report);
     let cells = rows.iter().map(|(cells, _)| cells);
     let mut widths = HEADINGS.map(str::len);

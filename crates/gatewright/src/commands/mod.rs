@@ -8,6 +8,7 @@ pub(crate) mod diagnose;
 pub(crate) mod explain;
 pub(crate) mod fix;
 pub(crate) mod health;
+pub(crate) mod mcp;
 pub(crate) mod predict;
 pub(crate) mod probe;
 pub(crate) mod reload;

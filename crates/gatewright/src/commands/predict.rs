@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Color, PredictArguments};
 use crate::documents::Document;
-use crate::evidence_source::{file_of_network, json_file};
+use crate::evidence_source::{Files, file_of_network, json_file};
 use crate::findings::{errors_last, has_errors};
 use crate::network::NetworkFolder;
 use crate::output::{self, Format};
@@ -18,6 +18,16 @@ use crate::templates::Parameters;
 
 /// The status of input that cannot be read, as `diagnose` has it.
 const UNREADABLE: u8 = 65;
+
+/// The files of an evidence folder that are what somebody wrote, and not what was seen.
+const WRITTEN: [&str; 6] = [
+    "gateway.json",
+    "subnet.json",
+    "vnet.json",
+    "backend-subnet.json",
+    "nsgs.json",
+    "route-tables.json",
+];
 
 pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode, Sentence> {
     let parameters = Parameters::load(arguments.parameters.as_deref());
@@ -69,6 +79,18 @@ fn told(foretold: &[(String, Verdict)]) -> Value {
         [(_, only)] => json!(only),
         several => several.iter().map(|(_, verdict)| json!(verdict)).collect(),
     }
+}
+
+/// What is foretold of the gateway of an evidence folder, by what was written alone: as if nothing
+/// had been seen of it yet.
+///
+/// # Errors
+/// When a file is not what its name says.
+pub(crate) fn of_files(mut files: Files) -> Result<Verdict, Sentence> {
+    files.files.retain(|file| WRITTEN.contains(&&*file.name));
+    let read = Evidence::read(files.files);
+    let evidence = read.map_err(|error| Sentence::new(error.to_string()))?;
+    Ok(predict(&evidence, unix_now()))
 }
 
 /// The gateway and its network as the files of an evidence folder.

@@ -8,6 +8,7 @@ use crate::cli::StatusArguments;
 use crate::client::{self, Question};
 use crate::output::{self, Format};
 use crate::sentence::Sentence;
+use crate::settings::AdminAddress;
 
 const OK: u16 = 200;
 
@@ -15,19 +16,27 @@ const OK: u16 = 200;
 const WARNINGS_MAX: usize = 20;
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitCode, Sentence> {
-    let answer = client::ask(arguments.admin, Question::Get("/status"))?;
-    if answer.status != OK {
-        return Err(Sentence::new(format!(
-            "the node answers {}: {}",
-            answer.status,
-            text(&answer.body["error"])
-        )));
-    }
+    let report = report(arguments.admin)?;
     match arguments.output {
-        Format::Json => output::line(&answer.body),
-        Format::Text => output::line(output::folded(&render(&answer.body).join("\n"))),
+        Format::Json => output::line(&report),
+        Format::Text => output::line(output::folded(&render(&report).join("\n"))),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node's report.
+///
+/// # Errors
+/// When no node answers.
+pub(crate) fn report(admin: Option<AdminAddress>) -> Result<Value, Sentence> {
+    let answer = client::ask(admin, Question::Get("/status"))?;
+    match answer.status {
+        OK => Ok(answer.body),
+        status => Err(Sentence::new(format!(
+            "the node answers {status}: {}",
+            text(&answer.body["error"])
+        ))),
+    }
 }
 
 fn text(value: &Value) -> String {
@@ -43,7 +52,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The report as lines for people. Whatever a member is missing is shown as `-`.
-fn render(report: &Value) -> Vec<String> {
+pub(crate) fn render(report: &Value) -> Vec<String> {
     let mut lines = vec![format!(
         "{}: revision {} since {} (version {})",
         text(&report["status"]),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use gatewright_diagnosis::{Outcome, Report, diagnose};
+use gatewright_diagnosis::{Line, Outcome, Report, diagnose};
 use serde_json::{Value, json};
 
 use crate::cli::{Color, WhyArguments};
@@ -11,6 +11,7 @@ use crate::evidence_source::{Files, ask};
 use crate::output::{self, Format};
 use crate::paint;
 use crate::sentence::Sentence;
+use crate::settings::AdminAddress;
 
 /// Statuses from which on a request has failed.
 const FAILED: u64 = 400;
@@ -19,57 +20,97 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
     let Some(trace) = &arguments.trace else {
         return list(arguments);
     };
-    let story = ask(arguments.admin, "/why", &[("trace", trace)])?;
-    let report = report(arguments, &story)?;
+    let story = Story::of(arguments.admin, trace)?;
     match arguments.output {
-        Format::Json => {
-            let mut story = story;
-            story["diagnosis"] = json!(report);
-            output::line(format!("{story:#}"));
-        }
+        Format::Json => output::line(format!("{:#}", story.value)),
         Format::Text => {
-            output::line(output::folded(&told(&story)));
-            if let Some(report) = report {
-                output::line(therefore(&report));
+            output::line(output::folded(&told(&story.value)));
+            let painted = |lines: &[Line]| paint::lines(lines, paint::is_coloured(Color::Auto));
+            if let Some(report) = &story.report {
+                output::line(format!("\n{}", therefore(report, painted)));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What became of one request of a node.
+pub(crate) struct Story {
+    /// As the node tells it, with the diagnosis.
+    pub(crate) value: Value,
+    /// Of a request that failed.
+    report: Option<Report>,
+}
+
+impl Story {
+    /// # Errors
+    /// When no node answers, or it does not keep the request.
+    pub(crate) fn of(admin: Option<AdminAddress>, trace: &str) -> Result<Self, Sentence> {
+        let mut value = ask(admin, "/why", &[("trace", trace)])?;
+        let report = report(admin, &value)?;
+        value["diagnosis"] = json!(report);
+        Ok(Self { value, report })
+    }
+
+    /// For people, in whole lines.
+    pub(crate) fn text(&self) -> String {
+        let mut text = told(&self.value);
+        if let Some(report) = &self.report {
+            let _ = write!(text, "\n\n{}", therefore(report, paint::plain));
+        }
+        text
+    }
+}
+
+/// The last requests of a node that failed.
+///
+/// # Errors
+/// When no node answers.
+pub(crate) fn failures(admin: Option<AdminAddress>) -> Result<Value, Sentence> {
+    ask(admin, "/why", &[])
 }
 
 fn list(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
-    let listed = ask(arguments.admin, "/why", &[])?;
-    match (arguments.output, list_of(&listed)) {
-        (Format::Json, _) => output::line(format!("{listed:#}")),
-        (Format::Text, []) => output::line("No request has failed."),
-        (Format::Text, failures) => {
-            output::line("The last requests that failed; `gatewright why TRACE-ID` tells of one:");
-            for one in failures {
-                let why = one["failure"]["code"]
-                    .as_str()
-                    .unwrap_or("the server's own");
-                output::line(format!(
-                    "  {}  {}  {} {}  {why}",
-                    word(&one["trace"]),
-                    word(&one["at"]),
-                    one["status"],
-                    asked(&one["request"]),
-                ));
-            }
-        }
+    let listed = failures(arguments.admin)?;
+    match arguments.output {
+        Format::Json => output::line(format!("{listed:#}")),
+        Format::Text => output::line(listing(&listed, "`gatewright why TRACE-ID`")),
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Failures for people. `teller`: what tells more of one.
+pub(crate) fn listing(listed: &Value, teller: &str) -> String {
+    let failures = list_of(listed);
+    if failures.is_empty() {
+        return "No request has failed.".to_owned();
+    }
+    let mut text = format!("The last requests that failed; {teller} tells of one:");
+    for one in failures {
+        let why = one["failure"]["code"]
+            .as_str()
+            .unwrap_or("the server's own");
+        let _ = write!(
+            text,
+            "\n  {}  {}  {} {}  {why}",
+            word(&one["trace"]),
+            word(&one["at"]),
+            one["status"],
+            asked(&one["request"]),
+        );
+    }
+    text
+}
+
 /// The cause of a request's failure, by what the node knows of where the request came to.
-fn report(arguments: &WhyArguments, story: &Value) -> Result<Option<Report>, Sentence> {
+fn report(admin: Option<AdminAddress>, story: &Value) -> Result<Option<Report>, Sentence> {
     let has_failed = story["answer"]["status"].as_u64() >= Some(FAILED);
     if !has_failed {
         return Ok(None);
     }
     let gateway = story["route"]["gateway"].as_str().unwrap_or_default();
     // Of several gateways without ids nobody can tell which one it was.
-    let Ok(mut files) = Files::of_node(arguments.admin, gateway) else {
+    let Ok(mut files) = Files::of_node(admin, gateway) else {
         return Ok(None);
     };
     if let Some(rows) = files.json_mut("access-logs.json") {
@@ -120,17 +161,11 @@ fn asked(request: &Value) -> String {
 }
 
 /// What follows from it.
-fn therefore(report: &Report) -> String {
-    let lines = report.lines(false);
+fn therefore(report: &Report, shown: impl Fn(&[Line]) -> String) -> String {
     match report.verdict.outcome {
-        Outcome::RootCause => {
-            format!(
-                "\n{}",
-                paint::lines(&lines, paint::is_coloured(Color::Auto))
-            )
-        }
+        Outcome::RootCause => shown(&report.lines(false)),
         Outcome::Healthy | Outcome::Inconclusive => {
-            "\nThe servers are well now; nothing that the node knows says more.".to_owned()
+            "The servers are well now; nothing that the node knows says more.".to_owned()
         }
     }
 }

@@ -83,21 +83,21 @@ fn rule(name: &str, priority: u32, access: &str, direction: &str, ports: &str) -
 }
 
 /// What every gateway needs of its subnet's group.
-fn allow_management() -> Value {
+pub(crate) fn allow_management() -> Value {
     rule("allow-management", 100, "Allow", "Inbound", "65200-65535")
 }
 
-fn deny_web() -> Value {
+pub(crate) fn deny_web() -> Value {
     rule("deny-web", 200, "Deny", "Outbound", "80")
 }
 
-struct Neighbourhood {
-    files: Files,
+pub(crate) struct Neighbourhood {
+    pub(crate) files: Files,
     backend: Backend,
 }
 
 impl Neighbourhood {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let mut document = gateway(free_port());
         probe_often(&mut document, json!({ "timeout": 2 }));
         let files = Files::new(&document);
@@ -108,12 +108,12 @@ impl Neighbourhood {
         }
     }
 
-    fn set_rules(&self, rules: &[Value]) {
+    pub(crate) fn set_rules(&self, rules: &[Value]) {
         self.files
             .write_as("network/nsg.json", &security_group(rules));
     }
 
-    fn serve(&self) -> Node {
+    pub(crate) fn serve(&self) -> Node {
         let folder = self.files.path("network").display().to_string();
         let map = format!("10.9.8.7:80={}", self.backend.address());
         Node::serve(&self.files, &["--map", &map, "--network", &folder])

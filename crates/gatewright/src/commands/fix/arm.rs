@@ -13,7 +13,6 @@ use crate::client::Question;
 use crate::commands::serve::with_runtime;
 use crate::commands::sp;
 use crate::control_plane::NodeFile;
-use crate::output;
 use crate::sentence::Sentence;
 
 /// What the principal is called.
@@ -25,7 +24,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Changes a resource, and waits until its operation has ended.
-pub(super) fn apply(node: &NodeFile, patch: &Patch) -> Result<(), Sentence> {
+pub(super) fn apply(node: &NodeFile, patch: &Patch) -> Result<String, Sentence> {
     if patch.resource.is_empty() {
         return Err(Sentence::new("the document has no id to change it by"));
     }
@@ -34,7 +33,7 @@ pub(super) fn apply(node: &NodeFile, patch: &Patch) -> Result<(), Sentence> {
     let revocation = json!({"appId": made["appId"]});
     let revoked = node.ask(Question::Post("/principals/revoke", Some(&revocation)));
     outcome?;
-    revoked.map(drop)
+    revoked.map(|_| format!("{} is changed.", patch.resource))
 }
 
 async fn change(node: &NodeFile, principal: &Value, patch: &Patch) -> Result<(), Sentence> {
@@ -45,9 +44,7 @@ async fn change(node: &NodeFile, principal: &Value, patch: &Patch) -> Result<(),
         .apply(&mut document)
         .map_err(|why| Sentence::new(format!("{id}: {why}; diagnose again")))?;
     let answer = arm.ask(Method::PUT, id, Some(&document)).await?;
-    arm.wait(&answer).await?;
-    output::line(format!("{id} is changed."));
-    Ok(())
+    arm.wait(&answer).await
 }
 
 struct Arm {

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use gatewright_arm::parse_text;
 use gatewright_diagnosis::Patch;
 
-use crate::cli::DiagnoseArguments;
 use crate::client::{self, Question};
 use crate::documents::read_file;
-use crate::output;
 use crate::sentence::Sentence;
+use crate::settings::AdminAddress;
 
 /// The status of a node's answer when all is well.
 const OK: u16 = 200;
@@ -20,10 +19,10 @@ const OK: u16 = 200;
 /// Writes the file anew, keeps what it was beside it, and has the node read it. What the node
 /// refuses is taken back.
 pub(super) fn apply(
-    arguments: &DiagnoseArguments,
+    admin: Option<AdminAddress>,
     patch: &Patch,
     path: &Path,
-) -> Result<(), Sentence> {
+) -> Result<String, Sentence> {
     let shown = path.display();
     let cannot = |why: String| Sentence::new(format!("{shown} is not changed: {why}"));
     let before = read_file(path).map_err(|error| cannot(error.to_string()))?;
@@ -35,7 +34,7 @@ pub(super) fn apply(
         .map_err(|error| cannot(format!("{} cannot be written: {error}", kept.display())))?;
     replace(path, format!("{document:#}\n").as_bytes())
         .map_err(|error| cannot(error.to_string()))?;
-    if let Err(why) = reload(arguments) {
+    if let Err(why) = reload(admin) {
         let back = replace(path, &before);
         let back = back.map_or_else(
             |error| format!("; it cannot be put back: {error}"),
@@ -43,11 +42,10 @@ pub(super) fn apply(
         );
         return Err(cannot(format!("the node refuses it: {why}{back}")));
     }
-    output::line(format!(
+    Ok(format!(
         "{shown} is changed; {} is what it was.",
         kept.display()
-    ));
-    Ok(())
+    ))
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -77,8 +75,8 @@ fn write_like(other: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn reload(arguments: &DiagnoseArguments) -> Result<(), Sentence> {
-    let answer = client::ask(arguments.admin_address()?, Question::Post("/reload", None))?;
+fn reload(admin: Option<AdminAddress>) -> Result<(), Sentence> {
+    let answer = client::ask(admin, Question::Post("/reload", None))?;
     match (answer.status, answer.body["error"].as_str()) {
         (OK, _) => Ok(()),
         (_, Some(why)) => Err(Sentence::new(why.to_owned())),
