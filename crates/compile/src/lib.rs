@@ -35,7 +35,7 @@ mod unsupported;
 pub use certificate::{
     CertificateError, ClientChain, FILE_BYTES_MAX, Identity, PFX_BYTES_MAX_V1, PFX_BYTES_MAX_V2,
     from_file as read_file, from_upload as read_upload, from_vault as read_from_vault,
-    is_certificate, public_cert_data, read_certificates, read_client_chain, to_pfx,
+    is_certificate, public_cert_data, public_leaf, read_certificates, read_client_chain, to_pfx,
 };
 pub use codes::{CERTIFICATE_WITHOUT_KEY, OWN_CODES};
 pub use compiled::{Compiled, compile, compile_validated};

@@ -13,10 +13,14 @@
 //!
 //! Every [`Cause`] has a [`page`] of the manual, which is made from its definition.
 //!
+//! [`diff`] compares two configurations of a gateway: what is different by name, and what that does
+//! to traffic.
+//!
 //! Never here: files, sockets, a clock. The texts come decoded, the moment is an argument.
 
 mod catalogue;
 mod cause;
+mod diff;
 mod evidence;
 mod finding;
 mod lookup;
@@ -30,6 +34,10 @@ mod suppress;
 mod walk;
 
 pub use cause::{Cause, Layer, Owner, Severity};
+pub use diff::{
+    Asked, Change, Difference, Effect, MemberChange, PartChange, REPRESENTATIVES_MAX, Trouble,
+    Weight, diff,
+};
 pub use evidence::{Content, Evidence, File, Place, Unreadable};
 pub use finding::{
     Because, Confidence, Finding, Fix, Need, Outcome, Replay, RuledOut, Step, Verdict,

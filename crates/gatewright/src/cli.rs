@@ -57,6 +57,10 @@ pub(crate) enum Command {
     /// file says, and what that assumes; exit status 0 for nothing, 1 for something, 65 where it
     /// cannot be read
     Predict(PredictArguments),
+    /// Tell what is different between two configurations of a gateway, and what the change does to
+    /// traffic; exit status 0 for no difference, 1 for one, 64 where the command line is wrong, 65
+    /// where a file cannot be read
+    Diff(DiffArguments),
     /// Tell what became of one request of a running node: which rule took it, which servers it came
     /// to, what they answered, and why it failed
     Why(WhyArguments),
@@ -300,6 +304,27 @@ pub(crate) struct PredictArguments {
     /// Show what was asked, what was seen, and what follows from it
     #[arg(long)]
     pub(crate) explain: bool,
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The configuration as it is: the gateway's JSON, as `serve` takes it, or a deployment template
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// The configuration as it is to be, in the same or another form
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// The parameters of templates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
+    /// The parameters of a template that is NEW, where they are others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_parameters: Option<PathBuf>,
+    /// A folder with the JSON of virtual networks, security groups and route tables
+    #[arg(long, value_name = "DIR")]
+    pub(crate) network: Option<PathBuf>,
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
 }

@@ -45,7 +45,7 @@ use crate::cli::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit status of `diagnose` and `explain` for a command line that is wrong.
+/// Exit status of `diagnose`, `diff` and `explain` for a command line that is wrong.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Collect(arguments) => commands::collect::run(&arguments),
         Command::Diagnose(arguments) => commands::diagnose::run(&arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::Diff(arguments) => commands::diff::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Mcp(arguments) => commands::mcp::run(arguments),
         Command::Explain(arguments) => Ok(commands::explain::run(&arguments)),
@@ -87,8 +88,8 @@ fn refused(error: &clap::Error) -> ExitCode {
     let command = command
         .ok()
         .and_then(|found| found.subcommand_name().map(str::to_owned));
-    // 2, clap's own, is an answer of `diagnose`.
-    let has_own = matches!(command.as_deref(), Some("diagnose" | "explain"));
+    // 2, clap's own, is an answer of `diagnose`; of the others, 64 is promised.
+    let has_own = matches!(command.as_deref(), Some("diagnose" | "diff" | "explain"));
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if has_own => ExitCode::from(USAGE),

@@ -17,7 +17,7 @@ use crate::findings::{Finding, Level};
 
 /// Where a template is deployed that only a file knows of.
 const GROUP: &str = "local";
-const LOCATION: &str = "local";
+pub(crate) const LOCATION: &str = "local";
 
 const GATEWAYS: &str = "Microsoft.Network/applicationGateways";
 

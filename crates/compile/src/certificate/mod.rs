@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 pub use client_chain::{ClientChain, read_client_chain};
 pub use pem::certificates as read_certificates;
 pub use pfx::to_pfx;
-pub use public::public_cert_data;
+pub use public::{public_cert_data, public_leaf};
 
 /// Largest PFX that a second-generation gateway takes, in bytes (behaviour.md §2.2).
 pub const PFX_BYTES_MAX_V2: usize = 16 * 1024;

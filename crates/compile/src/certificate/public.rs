@@ -62,18 +62,25 @@ pub fn public_cert_data(chain: &[Vec<u8>]) -> String {
 /// The DNS names of the leaf in `data`. Empty for anything that cannot be read: the names are a
 /// help, and no part of what is served depends on them.
 pub(crate) fn leaf_names(data: &str) -> Vec<String> {
+    let leaf = public_leaf(data);
+    leaf.map(|leaf| leaf.names().served()).unwrap_or_default()
+}
+
+/// The certificate that `publicCertData` is about, without its chain; `None` for anything that
+/// cannot be read.
+pub fn public_leaf(data: &str) -> Option<Certificate> {
     if data.len() > TEXT_MAX {
-        return Vec::new();
+        return None;
     }
-    let Some(bytes) = decode_base64(data) else {
-        return Vec::new();
-    };
+    let bytes = decode_base64(data)?;
     let bundle = certificates(&bytes).unwrap_or_else(|| vec![bytes.as_slice()]);
     let read = |der| Certificate::read(der).ok();
-    let bundle: Vec<Certificate> = bundle.into_iter().filter_map(read).collect();
-    let leaf = bundle.iter().find(|one| !one.is_authority());
-    let leaf = leaf.or(bundle.first());
-    leaf.map(|leaf| leaf.names().served()).unwrap_or_default()
+    let mut bundle: Vec<Certificate> = bundle.into_iter().filter_map(read).collect();
+    let leaf = bundle.iter().position(|one| !one.is_authority());
+    match bundle.is_empty() {
+        true => None,
+        false => Some(bundle.swap_remove(leaf.unwrap_or(0))),
+    }
 }
 
 /// The certificates of a PKCS#7 `SignedData` (RFC 2315, sections 7 and 9.1).

@@ -158,7 +158,7 @@ fn of_base64(data: &str) -> Option<Certificate> {
 }
 
 /// The certificates of a text: PEM, or base 64 of DER or of PEM.
-fn ders(text: &str) -> Vec<Vec<u8>> {
+pub(crate) fn ders(text: &str) -> Vec<Vec<u8>> {
     let plain = certificates(text.as_bytes());
     if !plain.is_empty() {
         return plain;

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::patch::Patch;
 
-pub(crate) use certificates::{Chain, Uploaded};
+pub(crate) use certificates::{Chain, Uploaded, ders};
 pub(crate) use health::{Health, HealthRow, State};
 pub(crate) use logs::LogRow;
 pub(crate) use observations::{Dns, Http, Observations, Tcp, TcpResult, split_port};

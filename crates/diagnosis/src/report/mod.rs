@@ -127,7 +127,7 @@ fn is_established(finding: &Finding) -> bool {
 
 /// A text on one line, and without characters that do something where they are shown: names may
 /// be anybody's. These are escaped as in Rust. What is very long is cut.
-fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => Cow::Owned(whole(text.get(..end).unwrap_or_default()).into_owned() + "…"),
         None => whole(text),

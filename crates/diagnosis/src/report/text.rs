@@ -41,7 +41,11 @@ impl Line {
         Self { role, text }
     }
 
-    fn plain(text: impl Into<String>) -> Self {
+    pub(crate) fn sentence(text: impl Into<String>) -> Self {
+        Self::new(Role::Sentence, text)
+    }
+
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self::new(Role::Plain, text)
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod collect;
 pub(crate) mod demo;
 pub(crate) mod diagnose;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod fix;
 pub(crate) mod health;

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode, Sentence> {
     let mut foretold = Vec::new();
     for gateway in &document.gateways {
         let body = document.body_of(gateway);
-        match read(&body, &network) {
+        match evidence(&body, &network) {
             Ok(evidence) => foretold.push((gateway.name.clone(), predict(&evidence, unix_now()))),
             Err(why) => {
                 output::error(&why);
@@ -94,7 +94,7 @@ pub(crate) fn of_files(mut files: Files) -> Result<Verdict, Sentence> {
 }
 
 /// The gateway and its network as the files of an evidence folder.
-fn read(gateway: &Value, network: &NetworkFolder) -> Result<Evidence, Sentence> {
+pub(crate) fn evidence(gateway: &Value, network: &NetworkFolder) -> Result<Evidence, Sentence> {
     let mut files = vec![json_file("gateway.json", gateway.clone())];
     let (documents, _) = file_of_network(network.bodies());
     files.extend(
