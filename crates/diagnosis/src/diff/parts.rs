@@ -240,10 +240,11 @@ impl<'a> Pairs<'a> {
                 if key(&was) == key(&now) {
                     return None;
                 }
+                let ids = (id_in(was.as_ref()), id_in(now.as_ref()));
                 (change.old, change.new) = (was.map(|one| one.1), now.map(|one| one.1));
                 if change.old == change.new {
-                    // What is different is not shown: another group, a query, a secret.
-                    (change.old, change.new) = (None, None);
+                    // Of the same name, in another group; or a query, or a secret.
+                    (change.old, change.new) = ids;
                 }
                 change.old = change.old.or_else(|| switched(change.new.as_deref()));
                 change.new = change.new.or_else(|| switched(change.old.as_deref()));
@@ -263,6 +264,13 @@ impl<'a> Pairs<'a> {
         };
         list.iter().map(now).collect()
     }
+}
+
+/// The id by which a resource outside of the gateway is compared.
+fn id_in(texts: Option<&(String, String)>) -> Option<String> {
+    let id = texts?.0.strip_prefix('=')?;
+    let is_id = id.starts_with("/subscriptions/") || id.starts_with("providers/");
+    is_id.then(|| id.trim_start_matches("providers/").to_owned())
 }
 
 /// A switch that is not written has its default, which is not what is written.

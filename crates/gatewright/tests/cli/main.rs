@@ -2,6 +2,7 @@
 
 mod collect;
 mod demo;
+mod diff;
 mod explain;
 mod health;
 mod health_events;
