@@ -243,8 +243,10 @@ fn of_a_setting_each_member_is_told() {
 fn what_is_renamed_is_told_so_and_does_nothing() {
     let new = document().to_string();
     let new = new.replace("backendAddressPools/q", "backendAddressPools/r");
+    let new = new.replace("backendAddressPools/p", "backendAddressPools/s");
     let new = new.replace("urlPathMaps/map", "urlPathMaps/paths");
     let new = new.replace(r#""name":"q""#, r#""name":"r""#);
+    let new = new.replace(r#""name":"p""#, r#""name":"s""#);
     let new = new.replace(r#""name":"map""#, r#""name":"paths""#);
     let new: Value = serde_json::from_str(&new).unwrap();
     let difference = diff(&gateway(&document()), &gateway(&new));
@@ -256,6 +258,7 @@ fn what_is_renamed_is_told_so_and_does_nothing() {
     let expected = [
         ("path map", "paths", Change::Renamed, Some("map")),
         ("pool", "r", Change::Renamed, Some("q")),
+        ("pool", "s", Change::Renamed, Some("p")),
     ];
     assert_eq!(told, expected, "{difference:#?}");
     assert_eq!(difference.effects, []);
