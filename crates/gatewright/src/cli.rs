@@ -310,7 +310,8 @@ pub(crate) struct PredictArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
-    /// The configuration as it is: the gateway's JSON, as `serve` takes it, or a deployment template
+    /// The configuration as it is: the gateway's JSON, as `serve` takes it, or a deployment
+    /// template
     #[arg(value_name = "OLD")]
     pub(crate) old: PathBuf,
     /// The configuration as it is to be, in the same or another form

@@ -61,7 +61,8 @@ fn of_setting(name: &str, was: &BackendSetting, now: &BackendSetting, says: &mut
         ));
     } else if before > after {
         say(format!(
-            "Answers that take more than {after} s get 504: the setting {name} gave them {before} s."
+            "Answers that take more than {after} s get 504: the setting {name} gave them \
+             {before} s."
         ));
     }
     if was.affinity_cookie != now.affinity_cookie {

@@ -30,7 +30,8 @@ impl<'a> Pairs<'a> {
         pairs
     }
 
-    /// The name in the new configuration of what the old one calls `name`; its own where it is gone.
+    /// The name in the new configuration of what the old one calls `name`; its own where it is
+    /// gone.
     pub(super) fn now_called(&self, collection: &str, name: &str) -> String {
         let key = format!("@{collection}/{name}").to_ascii_lowercase();
         let part = self.new_by_key.get(self.mapped(&key).as_str());

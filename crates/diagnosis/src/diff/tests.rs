@@ -48,7 +48,8 @@ fn document() -> Value {
                                       "privateIPAllocationMethod": "Static"}],
         "httpListeners": [listener("wild", &["*.a.test"]), listener("one", &["b.a.test"])],
         "backendAddressPools": [
-            {"name": "p", "backendAddresses": [{"ipAddress": "10.0.1.4"}, {"ipAddress": "10.0.1.5"}]},
+            {"name": "p",
+             "backendAddresses": [{"ipAddress": "10.0.1.4"}, {"ipAddress": "10.0.1.5"}]},
             {"name": "q", "backendAddresses": [{"ipAddress": "10.0.2.4"}]},
         ],
         "probes": [{"name": "up", "protocol": "Http", "host": "x.test", "path": "/",
@@ -488,7 +489,8 @@ proptest! {
             let is_other = ["/a/b", "/a/z", "/z", "/none"].into_iter().any(differs);
             let is_known = host == "other.test"
                 || [&old, &new].iter().any(|one| {
-                    let served = one.rules.iter().zip(&one.hosts).filter(|(rule, _)| rule.is_some());
+                    let all = one.rules.iter().zip(&one.hosts);
+                    let served = all.filter(|(rule, _)| rule.is_some());
                     let mut hosts = served.flat_map(|(_, hosts)| hosts);
                     hosts.any(|one| one.replace('*', "z") == host)
                 });

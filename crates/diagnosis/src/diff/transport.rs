@@ -138,8 +138,8 @@ fn of_member(part: &PartChange, effects: &mut Vec<Effect>) {
         let name = member.member.as_str();
         if name.to_lowercase().ends_with("rewriteruleset") {
             let says = format!(
-                "Headers and URLs of requests by the {} {} are rewritten by the set {new}, before by \
-                 {old}.",
+                "Headers and URLs of requests by the {} {} are rewritten by the set {new}, \
+                 before by {old}.",
                 part.kind, part.name
             );
             effects.push(effect(Weight::Handling, says));
