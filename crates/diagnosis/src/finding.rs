@@ -52,6 +52,9 @@ pub struct Fix {
     /// Whether the commands do more than the patches: some need what no document of the evidence
     /// has.
     pub is_partial: bool,
+    /// Whether it has the gateway look less closely, or something stand less in the way: nothing to
+    /// be done unasked.
+    pub weakens: bool,
     /// What the diagnosis says with the patches applied to its evidence; nothing where there are
     /// none.
     pub replay: Option<Replay>,

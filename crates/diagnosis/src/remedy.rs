@@ -71,6 +71,7 @@ pub(crate) fn fix(owner: Owner, summary: impl Into<String>) -> Fix {
         verify: Vec::new(),
         patches: Vec::new(),
         is_partial: false,
+        weakens: false,
         replay: None,
     }
 }
@@ -80,6 +81,12 @@ impl Fix {
     pub(crate) fn run(mut self, command: impl Into<String>) -> Self {
         self.commands.push(command.into());
         self.is_partial = true;
+        self
+    }
+
+    /// It has a check ask for less, or takes away what stands in the way.
+    pub(crate) fn weakening(mut self) -> Self {
+        self.weakens = true;
         self
     }
 

@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Largest answer, in bytes.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A node's answer.
 #[derive(Debug, PartialEq)]
@@ -89,7 +89,12 @@ fn exchange(address: SocketAddr, question: Question<'_>, key: Option<&str>) -> i
     stream.write_all(head.as_bytes())?;
     let mut bytes = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    match bytes.len() as u64 == ANSWER_BYTES_MAX {
+        true => Err(io::Error::other(format!(
+            "its answer has more than {ANSWER_BYTES_MAX} bytes"
+        ))),
+        false => Ok(bytes),
+    }
 }
 
 /// The answer in `bytes`: a head, and JSON until the end of the connection.

@@ -38,12 +38,19 @@ pub(crate) struct Files {
 
 /// Where the documents of a node's evidence are kept, those that are files.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sources(BTreeMap<String, PathBuf>);
+pub(crate) struct Sources(BTreeMap<String, Source>);
+
+/// A file that a node serves, with what the node has read of it, without secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) document: Value,
+}
 
 impl Sources {
     /// The file that holds the document at a pointer of a file of the evidence.
-    pub(crate) fn of(&self, file: &str, at: &str) -> Option<&Path> {
-        self.0.get(&format!("{file}{at}")).map(PathBuf::as_path)
+    pub(crate) fn of(&self, file: &str, at: &str) -> Option<&Source> {
+        self.0.get(&format!("{file}{at}"))
     }
 }
 
@@ -57,12 +64,27 @@ impl Files {
             Content::Text(_) | Content::Bytes(_) => None,
         });
         let sources = sources.into_iter().flatten();
-        let path = |value: &Value| value.as_str().map(PathBuf::from);
-        Sources(
-            sources
-                .filter_map(|(at, one)| Some((at.clone(), path(one)?)))
-                .collect(),
-        )
+        let known = sources.filter_map(|(at, path)| {
+            let source = Source {
+                path: PathBuf::from(path.as_str()?),
+                document: self.document(at)?.clone(),
+            };
+            Some((at.clone(), source))
+        });
+        Sources(known.collect())
+    }
+
+    /// What stands at a file's name with a pointer behind it.
+    fn document(&self, at: &str) -> Option<&Value> {
+        let (name, pointer) = match at.find(".json/") {
+            Some(end) => at.split_at_checked(end + ".json".len())?,
+            None => (at, ""),
+        };
+        let file = self.files.iter().find(|file| file.name == name)?;
+        match &file.content {
+            Content::Json(value) => value.pointer(pointer),
+            Content::Text(_) | Content::Bytes(_) => None,
+        }
     }
 
     /// Reads a folder.

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use gatewright_arm::{ApplicationGateway, WriteOptions, write};
 use gatewright_dataplane::{ServerState, UpstreamState};
 use gatewright_telemetry::{
-    AccessLogEncoder, Failure, HealthMessage, ProbeRecord, RecordBatch, RequestRecord, StageName,
+    AccessLogEncoder, Failure, Health, HealthMessage, ProbeRecord, RecordBatch, RequestRecord,
+    StageName,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,6 +23,8 @@ use crate::times;
 
 /// How far back requests count, in microseconds: what failed before that may be mended.
 const WINDOW_MICROS: u64 = 15 * 60 * 1_000_000;
+/// Most servers whose certificates are told of.
+const HANDSHAKES_MAX: usize = 200;
 /// Most requests that are told of.
 const REQUESTS_MAX: usize = 500;
 
@@ -41,7 +44,11 @@ pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
     let mut put = |name: &str, value: Value| files.insert(name.to_owned(), value);
     put(
         "collected.json",
-        json!({"as_of": times::rfc3339(seen.at_micros), "sources": sources}),
+        json!({
+            "as_of": times::rfc3339(seen.at_micros),
+            "node": true,
+            "sources": sources,
+        }),
     );
     put(
         "gateway.json",
@@ -160,8 +167,16 @@ fn is_connected(record: &ProbeRecord) -> bool {
 }
 
 fn handshakes(servers: &[&ServerState]) -> Vec<Value> {
-    let mut told = Vec::new();
-    for server in servers {
+    let mut told: Vec<Value> = Vec::new();
+    // Of many servers, those that are not well are of interest.
+    let (bad, good): (Vec<&ServerState>, Vec<&ServerState>) = servers
+        .iter()
+        .copied()
+        .partition(|server| server.health != Health::Healthy);
+    for server in bad.into_iter().chain(good) {
+        if told.len() == HANDSHAKES_MAX {
+            break;
+        }
         let Some(record) = server.record.as_deref() else {
             continue;
         };

@@ -49,6 +49,7 @@ pub(crate) fn tell(board: &Board, trace: &str) -> Result<Value, String> {
         "route": route(&labels),
         "attempts": attempts(board, &record, &labels),
         "failure": record.failure.map(failure),
+        "servers_as_then": are_as_then(board, &record, &labels),
         "row": row(&mut encoder, &kept),
     }))
 }
@@ -71,6 +72,22 @@ pub(crate) fn failures(board: &Board) -> Value {
         }))
     });
     Value::Array(told.collect())
+}
+
+/// Whether the servers that the request could come to have been in their present state since before
+/// it began, so that what is known of them now was so then.
+fn are_as_then(board: &Board, record: &RequestRecord, labels: &Labels) -> bool {
+    let upstreams = board.dataplane().upstreams();
+    let own = upstreams.iter().filter(|one| {
+        one.gateway_id == labels.resource_id
+            && one.pool == labels.pool
+            && one.setting == labels.setting
+    });
+    let mut servers = own.flat_map(|one| &one.servers);
+    servers.all(|server| {
+        let since = server.since_micros;
+        since.is_some_and(|since| since <= record.started_unix_micros)
+    })
 }
 
 /// Without the query, which may hold what nobody else should see.
@@ -108,16 +125,24 @@ fn route(labels: &Labels) -> Value {
 
 fn attempts(board: &Board, record: &RequestRecord, labels: &Labels) -> Vec<Value> {
     let attempts = record.attempts.iter().flatten();
-    attempts.map(|one| attempt(board, one, labels)).collect()
+    attempts
+        .map(|one| attempt(board, (record, one), labels))
+        .collect()
 }
 
-fn attempt(board: &Board, attempt: &UpstreamAttempt, labels: &Labels) -> Value {
+fn attempt(
+    board: &Board,
+    (record, attempt): (&RequestRecord, &UpstreamAttempt),
+    labels: &Labels,
+) -> Value {
     let is_connected = attempt.source_port != 0;
     let probes =
         board
             .dataplane()
             .probe_outcomes(&labels.resource_id, &labels.setting, attempt.server);
-    let probes = probes.iter().map(|probe| {
+    let ended = record.started_unix_micros + u64::from(record.total_micros);
+    let then = probes.iter().filter(|probe| probe.at_micros <= ended);
+    let probes = then.map(|probe| {
         json!({
             "at": times::rfc3339(probe.at_micros),
             "healthy": probe.is_healthy,

@@ -86,6 +86,7 @@ pub struct Evidence {
     pub(crate) uploaded: Vec<Uploaded>,
     pub(crate) observations: Observations,
     as_of: Option<i64>,
+    is_of_node: bool,
 }
 
 /// When, and how, the folder was collected.
@@ -176,6 +177,7 @@ impl Evidence {
                 .unwrap_or_default(),
             ignored: Vec::new(),
             as_of: None,
+            is_of_node: false,
             gateway,
             network,
             network_resources,
@@ -188,6 +190,9 @@ impl Evidence {
             .cloned()
             .collect();
         let collected = Folder(&files).json(COLLECTED)?;
+        evidence.is_of_node = collected
+            .as_ref()
+            .is_some_and(|view| view.flag("node") == Some(true));
         let collected = collected.and_then(|view| logs::moment(&view.text("as_of")?));
         evidence.as_of = collected.or_else(|| evidence.last_moment());
         evidence.files = files;
@@ -225,6 +230,11 @@ impl Evidence {
     pub(crate) fn forget_failures(&mut self) {
         self.log = self.log.take().map(|_| Vec::new());
         self.failure = None;
+    }
+
+    /// Whether a node of ours told all of it, about itself.
+    pub(crate) fn is_of_node(&self) -> bool {
+        self.is_of_node
     }
 
     pub(crate) fn has(&self, file: &str) -> bool {

@@ -126,12 +126,22 @@ impl<'e> Walk<'e> {
     }
 
     fn seen_of(&self, target: &Target<'_>) -> Option<&'e Chain> {
-        let mut tls = self.evidence.observations.tls.iter();
-        tls.find_map(|one| {
-            let is_own = one.address.eq_ignore_ascii_case(&target.row.address)
-                && (one.port.is_none() || one.port == target.probed_port());
-            one.chain.as_ref().filter(|_| is_own)
-        })
+        let tls = self.evidence.observations.tls.iter();
+        let own = tls.filter(|one| {
+            one.chain.is_some()
+                && one.address.eq_ignore_ascii_case(&target.row.address)
+                && (one.port.is_none() || one.port == target.probed_port())
+        });
+        // A server may have a certificate for each name that it is asked for.
+        let expected = self.expected(target);
+        let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
+        let is_asked = |sni: Option<&str>| match sni {
+            Some(sni) => sni.eq_ignore_ascii_case(&expected),
+            None => sends_none,
+        };
+        let exact = own.clone().find(|one| is_asked(one.sni.as_deref()));
+        let any = || own.clone().find(|one| one.sni.is_none());
+        exact.or_else(any)?.chain.as_ref()
     }
 
     /// The name that a probe sends and compares.

@@ -219,22 +219,50 @@ impl Walk<'_> {
 
     /// The part must be the one that it was.
     fn is_still<T>(&self, item: &Item<T>) -> Vec<PatchOperation> {
-        let name = format!("{}/name", item.pointer());
+        let name = self.existing(item.pointer(), "name");
         match self.stands(&name) {
             true => patch::test(self.path(&name), json!(item.name)),
             false => Vec::new(),
         }
     }
 
+    /// The pointer of a member of the object at `outer`, in the letter case that it has there.
+    fn existing(&self, outer: &str, member: &str) -> String {
+        let object = self.evidence.value_at(&Place {
+            file: GATEWAY.to_owned(),
+            pointer: outer.to_owned(),
+        });
+        let members = object.as_object().into_iter().flatten();
+        let mut names = members.map(|(name, _)| name.as_str());
+        let own = names.find(|name| name.eq_ignore_ascii_case(member));
+        format!("{outer}/{}", own.unwrap_or(member))
+    }
+
     fn put_member<T>(&self, item: &Item<T>, set: &Set) -> Vec<PatchOperation> {
         let value = set.given.value(&self.gateway_id());
-        let pointer = item.pointer_to(set.member);
-        let outer = set.member.split_once('/');
-        let outer = outer.map(|(outer, inner)| (item.pointer_to(outer), inner));
-        match outer.filter(|(outer, _)| !self.stands(outer)) {
-            Some((outer, inner)) => patch::put(self.path(&outer), json!({inner: value})),
-            None => patch::put(self.path(&pointer), value),
+        let Some((outer, inner)) = set.member.split_once('/') else {
+            return self.put_over(&item.pointer_to(set.member), value);
+        };
+        let outer = item.pointer_to(outer);
+        match self.stands(&outer) {
+            true => self.put_over(&self.existing(&outer, inner), value),
+            false => patch::put(self.path(&outer), json!({inner: value})),
         }
+    }
+
+    /// Puts a value, where the one that is there is still what it was.
+    fn put_over(&self, pointer: &str, value: Value) -> Vec<PatchOperation> {
+        let before = self.evidence.value_at(&Place {
+            file: GATEWAY.to_owned(),
+            pointer: pointer.to_owned(),
+        });
+        let path = self.path(pointer);
+        let mut operations = match before.is_null() {
+            true => Vec::new(),
+            false => patch::test(path, before),
+        };
+        operations.extend(patch::put(path, value));
+        operations
     }
 
     /// Gives a pool these servers; by a command to be completed, where none is known.
@@ -300,6 +328,7 @@ impl Walk<'_> {
             "properties": properties,
         });
         let list = self.evidence.gateway.source.pointer_to(collection);
+        let item = self.in_shape(item);
         let operations = match self.stands(&list) {
             true => patch::put(&format!("{}/-", self.path(&list)), item),
             false => patch::put(self.path(&list), json!([item])),
@@ -311,12 +340,23 @@ impl Walk<'_> {
         }
     }
 
+    /// A new part as the gateway's document writes parts: with `properties`, or with their members
+    /// beside the name, as az and PowerShell print them.
+    fn in_shape(&self, item: Value) -> Value {
+        let root = &self.evidence.gateway.source;
+        let has_bag = self.stands(&format!("{}/properties", root.pointer()));
+        match has_bag {
+            true => item,
+            false => flat(item),
+        }
+    }
+
     /// Changes a member of the gateway itself. `argument` is az's, such as `--capacity 4`.
     pub(super) fn update_gateway(&self, argument: &str, member: &str, value: Value) -> Edit {
         let pointer = self.evidence.gateway.source.pointer_to(member);
         Edit {
             command: format!("{} {argument}", self.commands.gateway("update")),
-            patch: Some(self.of_gateway(patch::put(self.path(&pointer), value))),
+            patch: Some(self.of_gateway(self.put_over(&pointer, value))),
         }
     }
 
@@ -347,6 +387,7 @@ impl Walk<'_> {
             },
         });
         let list = map.pointer_to("pathRules");
+        let rule = self.in_shape(rule);
         let mut operations = self.is_still(map);
         operations.extend(match self.stands(&list) {
             true => patch::put(&format!("{}/-", self.path(&list)), rule),
@@ -383,6 +424,17 @@ impl Walk<'_> {
     }
 }
 
+/// The members of `properties` beside the others.
+fn flat(item: Value) -> Value {
+    let Value::Object(mut members) = item else {
+        return item;
+    };
+    if let Some(Value::Object(properties)) = members.remove("properties") {
+        members.extend(properties);
+    }
+    Value::Object(members)
+}
+
 fn free(known: &[&str], wanted: &str) -> String {
     let is_free = |name: &String| !known.iter().any(|one| one.eq_ignore_ascii_case(name));
     let numbered = (2..).map(|number| format!("{wanted}-{number}"));
@@ -391,7 +443,7 @@ fn free(known: &[&str], wanted: &str) -> String {
 }
 
 /// Always in quotes: a shell would take `*` for itself.
-fn quoted(pattern: &str) -> String {
+pub(super) fn quoted(pattern: &str) -> String {
     match word(pattern) {
         bare if bare == pattern => format!("'{pattern}'"),
         quoted => quoted,
@@ -486,6 +538,10 @@ impl Walk<'_> {
         let patch = self.security_group(group).map(|(file, item)| {
             let list = item.pointer_to("securityRules");
             let path = list.strip_prefix(item.pointer()).unwrap_or(&list);
+            let value = match path.starts_with("/properties/") {
+                true => value,
+                false => flat(value),
+            };
             let has_rules = !item.properties.security_rules.is_empty();
             let operations = match has_rules {
                 true => patch::put(&format!("{path}/-"), value),
@@ -509,11 +565,9 @@ impl Walk<'_> {
             let own = rules.find(|one| one.is_named(rule))?;
             let path = own.pointer_to("priority");
             let path = path.strip_prefix(item.pointer()).unwrap_or(&path);
-            Some(network_patch(
-                file,
-                item,
-                patch::replace(path, json!(priority)),
-            ))
+            let mut operations = is_still(item, own);
+            operations.extend(patch::replace(path, json!(priority)));
+            Some(network_patch(file, item, operations))
         });
         Edit { command, patch }
     }
@@ -528,9 +582,8 @@ impl Walk<'_> {
         );
         let patch = self.security_group(group).and_then(|(file, item)| {
             let mut rules = item.properties.security_rules.iter();
-            let own = rules.find(|one| one.is_named(rule))?.pointer();
-            let path = own.strip_prefix(item.pointer()).unwrap_or(own);
-            Some(network_patch(file, item, patch::remove(path)))
+            let own = rules.find(|one| one.is_named(rule))?;
+            Some(network_patch(file, item, removal(item, own)))
         });
         Edit { command, patch }
     }
@@ -549,9 +602,8 @@ impl Walk<'_> {
         );
         let patch = found.and_then(|(file, item)| {
             let mut routes = item.properties.routes.iter();
-            let own = routes.find(|one| one.is_named(route))?.pointer();
-            let path = own.strip_prefix(item.pointer()).unwrap_or(own);
-            Some(network_patch(file, item, patch::remove(path)))
+            let own = routes.find(|one| one.is_named(route))?;
+            Some(network_patch(file, item, removal(item, own)))
         });
         Edit { command, patch }
     }
@@ -579,12 +631,27 @@ impl Walk<'_> {
                     .unwrap_or(&pointer)
                     .to_owned()
             };
-            let mut operations = patch::put(&path("nextHopType"), json!("Internet"));
+            let mut operations = is_still(item, own);
+            operations.extend(patch::put(&path("nextHopType"), json!("Internet")));
             operations.extend(patch::put(&path("nextHopIpAddress"), Value::Null));
             Some(network_patch(file, item, operations))
         });
         Edit { command, patch }
     }
+}
+
+/// The part of a resource must be the one that it was.
+fn is_still<T, P>(resource: &Item<T>, part: &Item<P>) -> Vec<PatchOperation> {
+    let path = part.pointer().strip_prefix(resource.pointer());
+    let path = path.unwrap_or(part.pointer());
+    patch::test(&format!("{path}/name"), json!(part.name))
+}
+
+fn removal<T, P>(resource: &Item<T>, part: &Item<P>) -> Vec<PatchOperation> {
+    let path = part.pointer().strip_prefix(resource.pointer());
+    let mut operations = is_still(resource, part);
+    operations.extend(patch::remove(path.unwrap_or(part.pointer())));
+    operations
 }
 
 fn network_patch<T>(file: &str, item: &Item<T>, operations: Vec<PatchOperation>) -> Patch {

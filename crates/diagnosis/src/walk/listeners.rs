@@ -1,7 +1,7 @@
 //! Do requests come to the listener and the rule that they are meant for?
 
-use gatewright_arm::Item;
 use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
+use gatewright_arm::{Item, Reference};
 
 use super::edits::{Edit, Given, Set};
 use super::returns::is_of_platform;
@@ -215,7 +215,7 @@ impl Walk<'_> {
                 "is meant, and is never tried",
             ),
         ];
-        let [delete, create] = self.put_behind(&map, &path, &pool);
+        let [delete, create] = self.put_behind(&map, &path);
         Some(
             finding(Cause::RuleOrder, Confidence::Likely, title)
                 .because(because)
@@ -238,16 +238,24 @@ const LAST_PRIORITY: i32 = 20_000;
 
 impl Walk<'_> {
     /// Takes a path rule away and makes it anew, which puts it behind the others.
-    pub(super) fn put_behind(
-        &self,
-        map: &Item<UrlPathMap>,
-        path: &Item<PathRule>,
-        pool: &str,
-    ) -> [Edit; 2] {
+    pub(super) fn put_behind(&self, map: &Item<UrlPathMap>, path: &Item<PathRule>) -> [Edit; 2] {
         let map_word = word(&map.name);
         let patterns: Vec<String> = path.properties.paths.iter().map(|one| word(one)).collect();
-        let setting = path.properties.backend_http_settings.as_ref();
-        let setting = setting.map(|one| format!(" --http-settings {}", word(one.name())));
+        let own = &path.properties;
+        let part = |option: &str, part: Option<&Reference>| {
+            part.map(|one| format!(" {option} {}", word(one.name())))
+        };
+        let waf = own.firewall_policy.as_ref();
+        let parts: String = [
+            part("--address-pool", own.backend_address_pool.as_ref()),
+            part("--http-settings", own.backend_http_settings.as_ref()),
+            part("--redirect-config", own.redirect_configuration.as_ref()),
+            part("--rewrite-rule-set", own.rewrite_rule_set.as_ref()),
+            waf.map(|one| format!(" --waf-policy {}", word(&one.id))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let delete = self.commands.part(
             "url-path-map rule delete",
             &path.name,
@@ -257,10 +265,8 @@ impl Walk<'_> {
             "url-path-map rule create",
             &path.name,
             &format!(
-                "--path-map-name {map_word} --paths {} --address-pool {}{}",
-                patterns.join(" "),
-                word(pool),
-                setting.unwrap_or_default()
+                "--path-map-name {map_word} --paths {}{parts}",
+                patterns.join(" ")
             ),
         );
         self.move_path_rule_back(map, path, [delete, create])

@@ -254,7 +254,8 @@ impl<'e> Walk<'e> {
             .candidates
             .iter()
             .any(|one| one.finding.confidence >= Confidence::Likely);
-        if is_found || !self.needs.is_empty() {
+        // A node has told all that it knows.
+        if is_found || !self.needs.is_empty() || self.evidence.is_of_node() {
             return;
         }
         let health = self.commands.gateway("show-backend-health");

@@ -279,10 +279,15 @@ impl Walk<'_> {
                 let server = one.server.to_lowercase();
                 server.contains(PLATFORM_RESOLVER) || server.contains("azure")
             };
-            let platform = self.answers_for(name).find(is_platform)?;
+            let Some(platform) = self.answers_for(name).find(is_platform) else {
+                continue;
+            };
             let own = self.answers_for(name).find(|one| {
                 !is_platform(one) && !one.answers.is_empty() && one.answers != platform.answers
-            })?;
+            });
+            let Some(own) = own else {
+                continue;
+            };
             let rows = self.evidence.log.iter().flatten();
             let mut routed =
                 rows.filter(|row| platform.answers.contains(&split_port(&row.server).0));
@@ -291,7 +296,7 @@ impl Walk<'_> {
                 target.row.address.eq_ignore_ascii_case(name) && target.row.state != State::Healthy
             });
             if routed.is_none() && !is_failing || servers.is_empty() {
-                return None;
+                continue;
             }
             let title = format!(
                 "The gateway asks the platform's resolver for {name} and gets {}, not the \

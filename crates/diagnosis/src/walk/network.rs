@@ -208,17 +208,32 @@ impl Walk<'_> {
         let own = (group.name.as_str(), group.resource_id.as_str());
         let others = group.rules(denying.direction);
         let is_free = |priority: &u32| others.iter().all(|one| one.priority != *priority);
-        let before = (100..denying.priority.min(LAST_RULE + 1)).find(is_free);
-        rule.priority = match before {
-            Some(priority) => priority,
-            None => {
-                let behind = (denying.priority + 1..=LAST_RULE).find(is_free);
-                let behind = behind.unwrap_or(LAST_RULE);
-                allow = allow.edit(self.move_rule(own, &denying.name, behind));
-                denying.priority
-            }
-        };
-        allow.edit(self.add_rule(own, &rule))
+        // As near as can be: what is denied before that stays denied.
+        let before = (100..denying.priority.min(LAST_RULE + 1))
+            .rev()
+            .find(is_free);
+        if let Some(priority) = before {
+            rule.priority = priority;
+            return allow.edit(self.add_rule(own, &rule));
+        }
+        rule.priority = denying.priority;
+        let next = denying.priority + 1;
+        if next <= LAST_RULE && is_free(&next) {
+            allow = allow.edit(self.move_rule(own, &denying.name, next));
+            return allow.edit(self.add_rule(own, &rule));
+        }
+        // Whatever stands behind it would count before it then.
+        let behind = (next..=LAST_RULE).find(is_free).unwrap_or(LAST_RULE);
+        let moved = self.move_rule(own, &denying.name, behind).command;
+        let risk = format!(
+            "Rules with priorities from {next} to {behind} count before {} then: see first what \
+             they allow.",
+            denying.name
+        );
+        allow
+            .run(moved)
+            .run(self.add_rule(own, &rule).command)
+            .risking(risk)
     }
 
     /// Where a rule stands among the documents; the group, where it is none of its own.

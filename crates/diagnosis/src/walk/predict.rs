@@ -4,7 +4,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
 use gatewright_snapshot::HostPattern;
 
-use super::edits::{Given, Set};
+use super::edits::{Given, Set, quoted};
 use super::probes::host_from_pool;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
@@ -215,6 +215,7 @@ impl Walk<'_> {
         let has_hosts = !of_other.is_empty() && !of_other.iter().any(|host| host.contains('*'));
         first < second
             && one.name != other.name
+            && lead_elsewhere(earlier, later)
             && is_same_place
             && has_hosts
             && of_other.iter().all(takes)
@@ -271,9 +272,7 @@ impl Walk<'_> {
             "The path rule {} of {} stands before {} and takes all of its paths.",
             earlier.name, map.name, later.name
         );
-        let pool = earlier.properties.backend_address_pool.as_ref();
-        let pool = pool.map_or("POOL", |one| one.name());
-        let [delete, create] = self.put_behind(map, earlier, pool);
+        let [delete, create] = self.put_behind(map, earlier);
         Some(
             finding(Cause::RuleOrder, Confidence::Certain, title)
                 .because([
@@ -312,7 +311,7 @@ impl Walk<'_> {
         );
         let mut paths: Vec<String> = rule.properties.paths.clone();
         paths.push(below.clone());
-        let arguments: Vec<String> = paths.iter().map(|path| format!("'{path}'")).collect();
+        let arguments: Vec<String> = paths.iter().map(|path| quoted(path)).collect();
         let set = Set::of("--paths", "paths", Given::Texts(paths));
         let mut edit = self.update("url-path-map rule update", rule, &[set]);
         edit.command = self.commands.part(
@@ -359,10 +358,23 @@ fn alone<'p>(map: &Item<UrlPathMap>, rule: &'p Item<PathRule>) -> Option<&'p str
     is_elsewhere.then_some(path.as_str())
 }
 
+/// Whether rules do different things with the same request.
+fn lead_elsewhere(one: &Item<RequestRoutingRule>, other: &Item<RequestRoutingRule>) -> bool {
+    let (one, other) = (&one.properties, &other.properties);
+    one.backend_address_pool != other.backend_address_pool
+        || one.backend_http_settings != other.backend_http_settings
+        || one.url_path_map != other.url_path_map
+        || one.redirect_configuration != other.redirect_configuration
+        || one.rewrite_rule_set != other.rewrite_rule_set
+}
+
 fn leads_elsewhere(one: &Item<PathRule>, other: &Item<PathRule>) -> bool {
     let (one, other) = (&one.properties, &other.properties);
     one.backend_address_pool != other.backend_address_pool
         || one.backend_http_settings != other.backend_http_settings
+        || one.redirect_configuration != other.redirect_configuration
+        || one.rewrite_rule_set != other.rewrite_rule_set
+        || one.firewall_policy != other.firewall_policy
 }
 
 /// Whether every path of a rule is one of another's.

@@ -151,7 +151,8 @@ impl Walk<'_> {
                 fix(
                     Owner::Backend,
                     format!(
-                        "Or have the backend answer {} with 200.",
+                        "{} the backend answer {} with 200.",
+                        if place == 0 { "Have" } else { "Or have" },
                         target.probed_path()
                     ),
                 )
@@ -190,6 +191,7 @@ impl Walk<'_> {
                 )],
             ))
             .risking("A backend that answers so for another reason counts as healthy too.")
+            .weakening()
             .verified_by(verify),
             _ => fix(
                 Owner::Gateway,
@@ -569,6 +571,8 @@ impl Walk<'_> {
                         probe,
                         &[Set::of("--set", "match/body", Given::Cleared("match.body"))],
                     ))
+                    .risking("A page with an error in it counts as healthy then.")
+                    .weakening()
                     .verified_by(self.commands.verify_health()),
                 );
         }

@@ -501,13 +501,21 @@ impl Walk<'_> {
         let pool = pool.to_lowercase();
         let endpoints = self.evidence.endpoints.iter().flatten();
         let all: Vec<_> = endpoints.filter(|one| !one.addresses.is_empty()).collect();
-        // Of a whole cluster, those of the pool's own service.
+        // Of a whole cluster, those of the pool's own service: by its name, or by what both have.
         let is_named =
             |service: &str| !service.is_empty() && pool.contains(&service.to_lowercase());
-        let own = all
-            .iter()
-            .copied()
-            .filter(|one| all.len() == 1 || is_named(&one.service));
+        let is_only = self.evidence.gateway.properties.backend_address_pools.len() == 1;
+        let is_known = |addresses: &[String]| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| {
+                target.row.pool.eq_ignore_ascii_case(&pool)
+                    && addresses.contains(&target.row.address)
+            })
+        };
+        let own = all.iter().copied().filter(|one| {
+            let is_alone = is_only && all.len() == 1;
+            is_alone || is_named(&one.service) || is_known(&one.addresses)
+        });
         let mut endpoints = own.peekable();
         if let Some(first) = endpoints.peek().map(|one| one.place.clone()) {
             return Some((
@@ -516,7 +524,16 @@ impl Walk<'_> {
             ));
         }
         let instances = self.evidence.instances.iter().flatten();
-        let mut instances = instances.filter(|one| !one.addresses.is_empty()).peekable();
+        let instances = instances.filter(|one| !one.addresses.is_empty());
+        // Another pool may well be of other machines.
+        let shares = instances.clone().any(|one| {
+            let set = one.name.rsplit_once('_').map_or("", |(set, _)| set);
+            is_known(&one.addresses) || is_named(set)
+        });
+        if !is_only && !shares {
+            return None;
+        }
+        let mut instances = instances.peekable();
         let first = instances.peek().map(|one| one.place.clone())?;
         Some((
             instances.flat_map(|one| one.addresses.clone()).collect(),
@@ -528,6 +545,10 @@ impl Walk<'_> {
     fn unroutable(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let address: IpAddr = target.row.address.parse().ok()?;
+        // A node of ours reaches what it probes; in Azure these are nobody's.
+        if self.evidence.is_of_node() {
+            return None;
+        }
         let why = match address {
             IpAddr::V4(ip) if ip.is_loopback() => "it is the gateway's own loopback",
             IpAddr::V4(ip) if ip.is_link_local() => "it is link-local",

@@ -113,6 +113,7 @@ impl Walk<'_> {
                          subnet one like it.",
                     )
                     .edit(away)
+                    .weakening()
                     .risking("What the appliance inspected goes past it.")
                     .verified_by(self.commands.verify_health()),
                 ),
@@ -230,7 +231,11 @@ impl Walk<'_> {
              Https=443 --source-addresses {} --target-fqdns {}",
             word(self.commands.group()),
             self.own_prefixes().join(" "),
-            names.join(" ")
+            names
+                .iter()
+                .map(|name| word(name))
+                .collect::<Vec<_>>()
+                .join(" ")
         );
         Some(
             finding(Cause::PlatformEgressBlocked, Confidence::Likely, title)
@@ -270,6 +275,7 @@ impl Walk<'_> {
                 .fixed_by(
                     fix(Owner::Network, format!("Take the rule {rule} away."))
                         .edit(self.remove_rule((group, &decision.group.resource_id), rule))
+                        .weakening()
                         .risking("The gateway reaches the Internet then.")
                         .verified_by(self.commands.verify_health()),
                 ),

@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &WhyArguments) -> Result<ExitCode, Sentence> {
             output::line(output::folded(&told(&story.value)));
             let painted = |lines: &[Line]| paint::lines(lines, paint::is_coloured(Color::Auto));
             if let Some(report) = &story.report {
-                output::line(format!("\n{}", therefore(report, painted)));
+                output::line(format!("\n{}", therefore(&story.value, report, painted)));
             }
         }
     }
@@ -56,7 +56,7 @@ impl Story {
     pub(crate) fn text(&self) -> String {
         let mut text = told(&self.value);
         if let Some(report) = &self.report {
-            let _ = write!(text, "\n\n{}", therefore(report, paint::plain));
+            let _ = write!(text, "\n\n{}", therefore(&self.value, report, paint::plain));
         }
         text
     }
@@ -117,12 +117,24 @@ fn report(admin: Option<AdminAddress>, story: &Value) -> Result<Option<Report>, 
         *rows = json!([story["row"]]);
     }
     if let Some(health) = files.json_mut("backend-health.json") {
-        keep_route(health, &story["route"]);
+        match health_counts(story) {
+            true => keep_route(health, &story["route"]),
+            false => health["backendAddressPools"] = json!([]),
+        }
     }
     let read = files.read();
     let (evidence, now) = read.map_err(|why| Sentence::new(why.to_string()))?;
     let verdict = diagnose(&evidence, now);
     Ok(Some(Report::new(verdict, &evidence, &[])))
+}
+
+/// Whether what is known of the servers now says why a request failed: it came to none, or could
+/// not connect to one, and they have been as they are since before it. Else its failure decides.
+fn health_counts(story: &Value) -> bool {
+    const PHASES: [&str; 4] = ["select", "dns", "connect", "backend-tls"];
+    let phase = story["failure"]["phase"].as_str();
+    let is_of_servers = phase.is_some_and(|phase| PHASES.contains(&phase));
+    is_of_servers && story["servers_as_then"] == true
 }
 
 /// Of the report, what is of the pool and the setting that a request came to. Of one that came to
@@ -161,9 +173,14 @@ fn asked(request: &Value) -> String {
 }
 
 /// What follows from it.
-fn therefore(report: &Report, shown: impl Fn(&[Line]) -> String) -> String {
+fn therefore(story: &Value, report: &Report, shown: impl Fn(&[Line]) -> String) -> String {
     match report.verdict.outcome {
         Outcome::RootCause => shown(&report.lines(false)),
+        _ if story["servers_as_then"] == false => {
+            "Its servers have changed their state since, and how they were then is not known any \
+             more; `gatewright diagnose` tells how they are now."
+                .to_owned()
+        }
         Outcome::Healthy | Outcome::Inconclusive => {
             "The servers are well now; nothing that the node knows says more.".to_owned()
         }

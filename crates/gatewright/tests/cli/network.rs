@@ -149,7 +149,7 @@ async fn a_denied_flow_makes_a_server_unhealthy_until_the_rule_is_gone() {
     assert_eq!(found["cause"], "nsg-backend-deny", "{found:#}");
     let commands = found["fix"][0]["commands"].to_string();
     assert!(
-        commands.contains("--nsg-name nsg") && commands.contains("--priority 100"),
+        commands.contains("--nsg-name nsg") && commands.contains("--priority 199"),
         "{commands}"
     );
 
@@ -188,6 +188,17 @@ async fn a_remedy_is_written_into_the_file_of_the_security_group() {
     assert_eq!(status_of(&node).await, 200);
     let kept = std::fs::read_to_string(around.files.path("network/nsg.json.before-fix"));
     assert_eq!(kept.unwrap(), before);
+    // A second time, the first copy stays what it is.
+    let deny = rule("deny-web", 150, "Deny", "Outbound", "80");
+    around.set_rules(&[allow_management(), deny]);
+    node.wait_for_healths(&["Unhealthy"]);
+    let again = std::fs::read_to_string(&path).unwrap();
+    let output = fix(&["--yes"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for (copy, what) in [("before-fix", before), ("before-fix-2", again)] {
+        let copy = around.files.path(&format!("network/nsg.json.{copy}"));
+        assert_eq!(std::fs::read_to_string(copy).unwrap(), what);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,10 +77,10 @@ fn gateway() -> Value {
                "frontendIPConfiguration": part("frontendIPConfigurations", "f"),
                "hostNames": hosts})
     };
-    let rule = |name: &str, priority: u32, listener: &str| {
+    let rule = |name: &str, priority: u32, listener: &str, pool: &str| {
         json!({"name": name, "ruleType": "Basic", "priority": priority,
                "httpListener": part("httpListeners", listener),
-               "backendAddressPool": part("backendAddressPools", "pool"),
+               "backendAddressPool": part("backendAddressPools", pool),
                "backendHttpSettings": part("backendHttpSettingsCollection", "set")})
     };
     json!({
@@ -93,7 +93,10 @@ fn gateway() -> Value {
             {"name": "other", "backendAddresses": [{"ipAddress": "10.0.1.5"}]},
         ],
         "backendHttpSettingsCollection": [{"name": "set", "port": 80, "protocol": "Http"}],
-        "requestRoutingRules": [rule("first", 10, "any"), rule("second", 20, "one")],
+        "requestRoutingRules": [
+            rule("first", 10, "any", "pool"),
+            rule("second", 20, "one", "other"),
+        ],
     })
 }
 
@@ -123,6 +126,11 @@ fn rules_that_stand_in_each_others_way_are_told_and_the_remedy_is_proved() {
     assert_eq!(of(&document), Value::Null);
     document["requestRoutingRules"][0]["priority"] = 10.into();
     document["httpListeners"][1]["hostNames"] = json!(["b.c.test"]);
+    assert_eq!(of(&document), Value::Null);
+    // And nothing does where both lead to the same servers in the same way.
+    let mut document = gateway();
+    document["requestRoutingRules"][0]["backendAddressPool"] =
+        document["requestRoutingRules"][1]["backendAddressPool"].clone();
     assert_eq!(of(&document), Value::Null);
 }
 

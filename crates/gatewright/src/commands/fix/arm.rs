@@ -29,11 +29,27 @@ pub(super) fn apply(node: &NodeFile, patch: &Patch) -> Result<String, Sentence> 
         return Err(Sentence::new("the document has no id to change it by"));
     }
     let made = sp::make(node, PRINCIPAL, ROLE, &patch.resource)?;
-    let outcome = with_runtime(change(node, &made, patch));
+    let outcome = with_runtime(async {
+        tokio::select! {
+            outcome = change(node, &made, patch) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Sentence::new(
+                "interrupted: whether the change was made is to be seen",
+            )),
+        }
+    });
     let revocation = json!({"appId": made["appId"]});
     let revoked = node.ask(Question::Post("/principals/revoke", Some(&revocation)));
-    outcome?;
-    revoked.map(|_| format!("{} is changed.", patch.resource))
+    match (outcome, revoked) {
+        (Ok(()), Ok(_)) => Ok(format!("{} is changed.", patch.resource)),
+        (Ok(()), Err(why)) => Err(Sentence::new(format!(
+            "{} is changed, but its principal stays ({why}): `gatewright sp list` and `sp revoke`",
+            patch.resource
+        ))),
+        (Err(why), Ok(_)) => Err(why),
+        (Err(why), Err(other)) => Err(Sentence::new(format!(
+            "{why}; and its principal stays ({other}): `gatewright sp list` and `sp revoke`"
+        ))),
+    }
 }
 
 async fn change(node: &NodeFile, principal: &Value, patch: &Patch) -> Result<(), Sentence> {

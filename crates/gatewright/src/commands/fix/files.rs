@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use gatewright_arm::parse_text;
@@ -10,6 +10,8 @@ use gatewright_diagnosis::Patch;
 
 use crate::client::{self, Question};
 use crate::documents::read_file;
+use crate::evidence_source::Source;
+use crate::secrets::Cleaner;
 use crate::sentence::Sentence;
 use crate::settings::AdminAddress;
 
@@ -21,17 +23,27 @@ const OK: u16 = 200;
 pub(super) fn apply(
     admin: Option<AdminAddress>,
     patch: &Patch,
-    path: &Path,
+    source: &Source,
 ) -> Result<String, Sentence> {
+    let path = source.path.as_path();
     let shown = path.display();
     let cannot = |why: String| Sentence::new(format!("{shown} is not changed: {why}"));
     let before = read_file(path).map_err(|error| cannot(error.to_string()))?;
     let mut document = parse_text(&before).map_err(|error| cannot(error.to_string()))?;
+    // The node may be on another machine, and somebody may have edited the file meanwhile.
+    let cleaner = Cleaner::new()?;
+    let (mut own, mut known) = (document.clone(), source.document.clone());
+    cleaner.clean(&mut own);
+    cleaner.clean(&mut known);
+    if own != known {
+        return Err(cannot(
+            "it is not what the node has read; reload the node, and diagnose again".to_owned(),
+        ));
+    }
     let changed = patch.apply(&mut document);
     changed.map_err(|why| cannot(format!("{why}; diagnose again")))?;
-    let kept = beside(path);
-    write_like(path, &kept, &before)
-        .map_err(|error| cannot(format!("{} cannot be written: {error}", kept.display())))?;
+    let kept = keep(path, &before)
+        .map_err(|error| cannot(format!("what it was cannot be kept beside it: {error}")))?;
     replace(path, format!("{document:#}\n").as_bytes())
         .map_err(|error| cannot(error.to_string()))?;
     if let Err(why) = reload(admin) {
@@ -48,31 +60,62 @@ pub(super) fn apply(
     ))
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".before-fix");
-    name.into()
+/// Copies of a file that are kept beside it, at most.
+const COPIES_MAX: usize = 100;
+
+/// Writes what a file was beside it, under a name that nothing has yet.
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    for number in 1..=COPIES_MAX {
+        let mut name = path.as_os_str().to_owned();
+        name.push(match number {
+            1 => ".before-fix".to_owned(),
+            number => format!(".before-fix-{number}"),
+        });
+        match write_new(path, Path::new(&name), bytes) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| name.into()),
+        }
+    }
+    let why = format!("there are {COPIES_MAX} copies already; put some away");
+    Err(io::Error::other(why))
 }
 
-/// Whole, under its name, with its permissions.
+/// Whole, under its name, with its owner and permissions.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    write_like(path, new.as_ref(), bytes)?;
-    fs::rename(&new, path)
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let name = tempfile::Builder::new()
+        .prefix(".gatewright-")
+        .tempfile_in(folder)?
+        .into_temp_path();
+    let new = name.to_path_buf();
+    name.close()?;
+    write_new(path, &new, bytes)?;
+    fs::rename(&new, path).inspect_err(|_| {
+        // There is nobody left to tell.
+        let _ = fs::remove_file(&new);
+    })
 }
 
-/// With the permissions of another file, and never more: it may hold keys.
-fn write_like(other: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A new file with the owner and the permissions of another one, and never more: it may hold keys.
+fn write_new(other: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let known = fs::metadata(other)?;
     let mut file = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.set_permissions(fs::metadata(other)?.permissions())?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let mut write = || -> io::Result<()> {
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (known.uid(), known.gid()) {
+            fchown(&file, Some(known.uid()), Some(known.gid()))?;
+        }
+        file.set_permissions(known.permissions())?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
 }
 
 fn reload(admin: Option<AdminAddress>) -> Result<(), Sentence> {

@@ -10,15 +10,20 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gatewright_diagnosis::{Cause, Evidence, Fix, Patch, Replay, Verdict, diagnose};
+use gatewright_diagnosis::{
+    Cause, Confidence, Evidence, Fix, Outcome, Patch, Replay, Verdict, diagnose,
+};
 
-use crate::cli::DiagnoseArguments;
+use crate::backend_health::{BackendHealth, PoolHealth};
+use crate::cli::{DiagnoseArguments, DiagnoseFormat};
+use crate::client::{self, Question};
 use crate::commands::diagnose::Diagnosed;
 use crate::control_plane::NodeFile;
-use crate::evidence_source::{Files, Sources};
+use crate::evidence_source::{Files, Source, Sources};
 use crate::output;
 use crate::sentence::Sentence;
 use crate::settings::AdminAddress;
+use crate::times;
 
 /// How long a remedy has to show: probes of a long interval take their time.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,6 +49,11 @@ pub(crate) fn run(
     arguments: &DiagnoseArguments,
     diagnosed: &Diagnosed,
 ) -> Result<ExitCode, Sentence> {
+    if arguments.output != DiagnoseFormat::Text {
+        return Err(Sentence::new(
+            "--fix tells what it does in text: leave -o away, or diagnose first and then --fix",
+        ));
+    }
     let (cause, remedies) = remedies(&diagnosed.report.verdict)?;
     let target = Target {
         admin: arguments.admin_address()?,
@@ -52,13 +62,20 @@ pub(crate) fn run(
     };
     for remedy in remedies {
         output::line(format!("\n{}", shown(remedy, &diagnosed.evidence)));
+        if arguments.yes && remedy.weakens {
+            output::line(
+                "  Skipped: --yes does not stand for a remedy that makes a check weaker. Run this \
+                 without --yes to agree to it.",
+            );
+            continue;
+        }
         if !is_agreed(arguments)? {
             continue;
         }
         apply(&target, remedy, &diagnosed.sources, &mut |told| {
             output::line(told);
         })?;
-        output::line("Applied. Waiting for probes and requests to show it…");
+        output::line("Applied. Looking whether it helps…");
         output::line(verify(&target, cause)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -71,12 +88,21 @@ pub(crate) fn run(
 /// # Errors
 /// When there is no cause, or no such remedy.
 pub(crate) fn remedies(verdict: &Verdict) -> Result<(Cause, Vec<&Fix>), Sentence> {
-    let Some(root) = verdict.findings.first() else {
-        return Err(Sentence::new("there is no root cause, and nothing to mend"));
+    let root = match (verdict.outcome, verdict.findings.first()) {
+        (Outcome::RootCause, Some(root)) if root.confidence < Confidence::Likely => Err(
+            "its root cause is not more than possible: a change would be a guess, so that none is \
+             made",
+        ),
+        (Outcome::RootCause, Some(root)) => Ok(root),
+        (Outcome::Inconclusive, _) => Err("what is known does not decide why requests fail"),
+        (Outcome::RootCause | Outcome::Healthy, _) => {
+            Err("there is no root cause that is not suppressed, and nothing to mend")
+        }
     };
+    let root = root.map_err(Sentence::new)?;
     let can_be_applied = |fix: &&Fix| {
-        let is_enough = fix.replay != Some(Replay::Remains);
-        !fix.whole_patches().is_empty() && is_enough
+        let proofs = [Some(Replay::Gone), Some(Replay::GoneWhenTriedAgain)];
+        !fix.whole_patches().is_empty() && proofs.contains(&fix.replay)
     };
     let remedies: Vec<&Fix> = root.fixes.iter().filter(can_be_applied).collect();
     match remedies.is_empty() {
@@ -148,7 +174,7 @@ pub(crate) fn places(
     let patches = remedy.whole_patches().iter();
     let places = patches.map(|patch| {
         Ok(match place_of(target, patch, sources)? {
-            Kept::File(path) => path.display().to_string(),
+            Kept::File(source) => source.path.display().to_string(),
             Kept::Stored(_) => name_of(patch).to_owned(),
         })
     });
@@ -157,7 +183,7 @@ pub(crate) fn places(
 
 /// Where a document is kept.
 enum Kept<'a> {
-    File(&'a Path),
+    File(&'a Source),
     /// By the control plane of this folder.
     Stored(&'a Path),
 }
@@ -167,8 +193,8 @@ fn place_of<'a>(
     patch: &Patch,
     sources: &'a Sources,
 ) -> Result<Kept<'a>, Sentence> {
-    if let Some(path) = sources.of(&patch.file, &patch.at) {
-        return Ok(Kept::File(path));
+    if let Some(source) = sources.of(&patch.file, &patch.at) {
+        return Ok(Kept::File(source));
     }
     let folder = target.data_dir.as_deref().ok_or_else(|| {
         Sentence::new(format!(
@@ -183,7 +209,7 @@ fn place_of<'a>(
 /// Changes the file that a document is from, or the resource that the control plane stores.
 fn apply_one(target: &Target, patch: &Patch, sources: &Sources) -> Result<String, Sentence> {
     match place_of(target, patch, sources)? {
-        Kept::File(path) => files::apply(target.admin, patch, path),
+        Kept::File(source) => files::apply(target.admin, patch, source),
         Kept::Stored(folder) => arm::apply(&NodeFile::read(folder)?, patch),
     }
 }
@@ -195,14 +221,30 @@ fn name_of(patch: &Patch) -> &str {
     }
 }
 
-/// Waits until the node's own diagnosis does not find the cause any more, and says after how long.
+/// Categories of causes that requests show, and no probe.
+const OF_REQUESTS: [&str; 4] = ["E", "H", "I", "O"];
+
+/// Waits until every server has been probed since and the node's own diagnosis does not find the
+/// cause any more, and says after how long. Of a cause that requests show, it says that it is not
+/// known yet.
 ///
 /// # Errors
 /// When it is found still, or the node does not answer.
 pub(crate) fn verify(target: &Target, cause: Cause) -> Result<String, Sentence> {
+    if OF_REQUESTS.contains(&cause.category()) {
+        return Ok(
+            "Requests will show whether it helps: those before the change no longer count. \
+             Run `gatewright diagnose` again once some have come."
+                .to_owned(),
+        );
+    }
     let began = Instant::now();
+    let changed = times::unix_micros() / 1_000_000;
     loop {
         thread::sleep(PAUSE);
+        if began.elapsed() < PATIENCE && !are_probed_since(target, changed)? {
+            continue;
+        }
         let files = Files::of_node(target.admin, &target.gateway)?;
         let read = files.read().map_err(|why| Sentence::new(why.to_string()))?;
         let verdict = diagnose(&read.0, read.1);
@@ -223,18 +265,98 @@ pub(crate) fn verify(target: &Target, cause: Cause) -> Result<String, Sentence> 
     }
 }
 
+/// Whether the last probe of every server of the gateway ended after a moment, in seconds since the
+/// Unix epoch. Those that are not probed do not count.
+fn are_probed_since(target: &Target, moment: u64) -> Result<bool, Sentence> {
+    let answer = client::ask(target.admin, Question::Get("/health"))?;
+    let report: BackendHealth = serde_json::from_value(answer.body)
+        .map_err(|error| Sentence::new(format!("the node's report cannot be read: {error}")))?;
+    let is_own = |pool: &&PoolHealth| {
+        let names = [&pool.gateway, &pool.gateway_id];
+        target.gateway.is_empty()
+            || names
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(&target.gateway))
+    };
+    let pools = report.pools.iter().filter(is_own);
+    let mut servers = pools
+        .flat_map(|pool| &pool.settings)
+        .flat_map(|setting| &setting.servers);
+    Ok(servers.all(|server| {
+        let probed = server.probed_at.as_deref().and_then(times::unix_seconds);
+        server.unhealthy_threshold.is_none() || probed.is_some_and(|probed| probed > moment)
+    }))
+}
+
 /// Whether servers are still to be probed with what was changed.
 fn is_settling(verdict: &Verdict) -> bool {
-    use gatewright_diagnosis::Outcome;
     verdict.outcome == Outcome::Inconclusive
 }
 
 #[cfg(test)]
 mod tests {
-    use gatewright_diagnosis::{Content, File, Owner};
+    use gatewright_diagnosis::{Content, File, Finding, Owner};
     use serde_json::json;
 
     use super::*;
+
+    fn fix() -> Fix {
+        let operations = json!([
+            {"op": "replace", "path": "/properties/enableHttp2", "value": false},
+        ]);
+        let patch = Patch {
+            resource: String::new(),
+            file: "gateway.json".to_owned(),
+            at: String::new(),
+            operations: serde_json::from_value(operations).unwrap(),
+        };
+        Fix {
+            owner: Owner::Gateway,
+            summary: "Do it.".to_owned(),
+            commands: Vec::new(),
+            risk: "It hurts.".to_owned(),
+            verify: Vec::new(),
+            patches: vec![patch],
+            is_partial: false,
+            weakens: false,
+            replay: Some(Replay::Gone),
+        }
+    }
+
+    fn verdict(confidence: Confidence, fixes: Vec<Fix>) -> Verdict {
+        Verdict {
+            outcome: Outcome::RootCause,
+            as_of: 0,
+            findings: vec![Finding {
+                cause: Cause::named("probe-404").unwrap(),
+                confidence,
+                title: String::new(),
+                because: Vec::new(),
+                contradicts: None,
+                assumes: None,
+                fixes,
+            }],
+            ruled_out: Vec::new(),
+            needs: Vec::new(),
+            walk: Vec::new(),
+            ignored: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_a_likely_cause_is_mended_and_only_with_what_was_tried() {
+        let likely = verdict(Confidence::Likely, vec![fix()]);
+        assert_eq!(remedies(&likely).unwrap().1, [&fix()]);
+        let possible = verdict(Confidence::Possible, vec![fix()]);
+        let why = remedies(&possible).unwrap_err().to_string();
+        assert!(why.contains("would be a guess"), "{why}");
+        for replay in [None, Some(Replay::Remains)] {
+            let untried = Fix { replay, ..fix() };
+            let certain = verdict(Confidence::Certain, vec![untried]);
+            let why = remedies(&certain).unwrap_err().to_string();
+            assert!(why.contains("none of its remedies"), "{why}");
+        }
+    }
 
     #[test]
     fn what_is_about_to_be_done_is_shown_with_its_risk_and_each_change() {
@@ -249,22 +371,8 @@ mod tests {
             {"op": "replace", "path": "/properties/enableHttp2", "value": false},
             {"op": "add", "path": "/properties/zone", "value": "1\n2"},
         ]);
-        let patch = Patch {
-            resource: String::new(),
-            file: "gateway.json".to_owned(),
-            at: String::new(),
-            operations: serde_json::from_value(operations).unwrap(),
-        };
-        let fix = Fix {
-            owner: Owner::Gateway,
-            summary: "Do it.".to_owned(),
-            commands: Vec::new(),
-            risk: "It hurts.".to_owned(),
-            verify: Vec::new(),
-            patches: vec![patch],
-            is_partial: false,
-            replay: None,
-        };
+        let mut fix = fix();
+        fix.patches[0].operations = serde_json::from_value(operations).unwrap();
         let expected = [
             "Do it.",
             "  Mind: It hurts.",

@@ -317,6 +317,7 @@ mod tests {
                 verify: Vec::new(),
                 patches: Vec::new(),
                 is_partial: false,
+                weakens: false,
                 replay: None,
             },
             sources: Sources::default(),
