@@ -59,9 +59,9 @@ texts! {
             within its dates. All servers with the same certificate fail within one or two probe \
             intervals.",
         decides: "The dates of every certificate in `certs/presented.pem` decide, at the time of \
-            the evidence; an intermediate certificate may be the one that expired. The message is \
-            the same for GW-F06. If the file on the server is new, the server may not have loaded \
-            it.",
+            the evidence; an intermediate certificate may be the one that expired, or, where all \
+            of these are in date, the uploaded root. The message is the same for GW-F06. If the \
+            file on the server is new, the server may not have loaded it.",
         mends: "The owner of the certificate renews it and has the server load it. See the dates: \
             `openssl s_client -connect ADDRESS:PORT -servername NAME </dev/null | openssl x509 \
             -noout -dates` For nginx, to load it: `sudo nginx -s reload`",

@@ -34,6 +34,9 @@ impl Walk<'_> {
                                clock of the authority is right.";
                 vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
             }
+            Cause::Expired if let Some(root) = self.expired_root(target) => {
+                vec![self.renew_root(&root.name)]
+            }
             Cause::Expired => {
                 let summary = "Renew the certificate and have the server load it.";
                 vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
@@ -69,6 +72,15 @@ impl Walk<'_> {
                     .part("root-cert create", &root, "--cert-file root.cer"),
             )
             .edit(self.update_setting(target.setting, &sets))
+    }
+
+    fn renew_root(&self, name: &str) -> Fix {
+        let summary = "Have the authority renew its root with the same key, and upload it in place \
+                       of the old one.";
+        let update = self
+            .commands
+            .part("root-cert update", name, "--cert-file root.cer");
+        fix(Owner::Gateway, summary).run(update)
     }
 
     fn attach_root(&self, target: &Target<'_>) -> Fix {

@@ -206,7 +206,9 @@ impl<'e> Walk<'e> {
             .find(|defect| defect.kind() == Kind::NameMismatch);
         let named = named.filter(|_| target.symptom == Symptom::CertificateName);
         let Some(defect) = named.or(verdict.deciding()) else {
-            return self.accepted(index, &expected);
+            return self
+                .with_expired_root(index)
+                .or_else(|| self.accepted(index, &expected));
         };
         let (cause, says) = self.cause_of(defect, index, chain);
         let place = chain.place.clone();
@@ -344,6 +346,47 @@ impl<'e> Walk<'e> {
                 .is_none_or(|sni| sni.eq_ignore_ascii_case(expected));
             is_port && is_name
         })
+    }
+
+    /// What is presented is in date, and the uploaded root that it leads to is not: a message about
+    /// dates speaks of that one.
+    fn with_expired_root(&self, index: usize) -> Option<Judged> {
+        let target = self.site.targets.get(index)?;
+        let root = self.expired_root(target)?;
+        let subject = root.certificate.subject().to_owned();
+        let says = Defect::AnchorExpired {
+            subject,
+            not_after: root.certificate.not_after(),
+        };
+        let chain = self.presented_to(target)?;
+        let in_date = "what the server presents is in date";
+        Some(Judged {
+            cause: Cause::Expired,
+            confidence: Confidence::Likely,
+            title: format!("What {} presents is in date; {says}.", target.row.address),
+            because: vec![
+                self.because(&root.place, says.to_string()),
+                self.because(&chain.place, in_date),
+            ],
+            contradicts: None,
+        })
+    }
+
+    /// The root that has run out, and is all that a probe which speaks of dates can mean.
+    pub(super) fn expired_root(&self, target: &Target<'_>) -> Option<&Uploaded> {
+        if said(target.symptom) != Some(Cause::Expired) {
+            return None;
+        }
+        let chain = self.presented_to(target)?;
+        let expected = self.expected(target);
+        let verdict = self.examined(target, chain, &expected, checks_of(target));
+        let mut remarks = verdict.remarks.iter().filter(|_| verdict.is_accepted());
+        let subject = remarks.find_map(|one| match one {
+            Defect::AnchorExpired { subject, .. } => Some(subject),
+            _ => None,
+        })?;
+        let mut roots = self.roots(target).into_iter();
+        roots.find(|one| one.certificate.subject() == subject)
     }
 
     /// What is presented now is fine: the message is of another moment, or of another name.
