@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::cpu::resident_bytes;
 use crate::engines::Installed;
 use crate::stage::Stage;
+use crate::timing::milliseconds;
 use client::{Client, Door};
 
 /// Listeners of the gateway that is changed.
@@ -127,13 +128,13 @@ fn point(
         let body = documents::big(LISTENERS, &target).to_string();
         let began = Instant::now();
         let operation = client.put(&path, &body)?;
-        accepted.push(milliseconds(began));
+        accepted.push(milliseconds(began.elapsed()));
         client.finish(&operation)?;
         wait_for_redirect(plane.port(documents::PORT), &target)?;
-        live.push(milliseconds(began));
+        live.push(milliseconds(began.elapsed()));
         let began = Instant::now();
         client.get(&path)?;
-        get.push(milliseconds(began));
+        get.push(milliseconds(began.elapsed()));
     }
     Ok(Point {
         gateways,
@@ -152,7 +153,7 @@ fn create(client: &mut Client, count: usize) -> anyhow::Result<Times> {
         let began = Instant::now();
         let operation = client.put(&path, &body)?;
         client.finish(&operation)?;
-        times.push(milliseconds(began));
+        times.push(milliseconds(began.elapsed()));
     }
     Times::of(times)
 }
@@ -219,11 +220,11 @@ fn one_client(door: &Door, effort: Effort, number: usize) -> anyhow::Result<Tall
         let done = if call.is_multiple_of(CALLS_PER_CHANGE) {
             let body = documents::small(gateway, call).to_string();
             let done = client.put(&path, &body).and_then(|one| client.finish(&one));
-            tally.puts.push(milliseconds(at));
+            tally.puts.push(milliseconds(at.elapsed()));
             done
         } else {
             let done = client.get(&path).map(drop);
-            tally.gets.push(milliseconds(at));
+            tally.gets.push(milliseconds(at.elapsed()));
             done
         };
         if let Err(error) = done {
@@ -232,10 +233,6 @@ fn one_client(door: &Door, effort: Effort, number: usize) -> anyhow::Result<Tall
         }
     }
     Ok(tally)
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
 }
 
 /// Asks the data path until it redirects there; an operation that has ended must be live, so that

@@ -6,6 +6,7 @@
 //! - [`backend`] answers, [`load`] asks: both are small event loops of our own;
 //! - [`engines`] starts each proxy on settings as equal as their languages allow;
 //! - [`compare`], [`memory`], [`scale`] and [`probes`] are the four experiments;
+//! - [`timing`] is of what is measured without load;
 //! - [`report`] keeps the numbers, [`markdown`] shows them.
 
 pub mod backend;
@@ -27,3 +28,4 @@ pub mod process;
 pub mod report;
 pub mod scale;
 pub mod stage;
+pub mod timing;

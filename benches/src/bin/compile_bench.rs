@@ -7,11 +7,12 @@
 )]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use gatewright_arm::{ApplicationGateway, read_gateways, validate};
 use gatewright_benches::gateway_json::big_gateway;
+use gatewright_benches::timing::{median, milliseconds};
 use gatewright_compile::{Options, compile, compile_validated};
 use gatewright_snapshot::{EndpointIndex, RequestKey, Scratch, Snapshot};
 
@@ -46,9 +47,15 @@ fn report(size: Size) -> anyhow::Result<()> {
         Err(diagnostics) => bail!("does not compile: {}", diagnostics[0]),
     };
     let context = gatewright_arm::Context::default();
-    let whole = median(|| drop(black_box(compile(&gateways, &options))));
-    let validation = median(|| drop(black_box(validate(first(&gateways), &context))));
-    let alone = median(|| drop(black_box(compile_validated(&gateways, &options))));
+    let whole = median(COMPILATIONS, || {
+        drop(black_box(compile(&gateways, &options)))
+    });
+    let validation = median(COMPILATIONS, || {
+        drop(black_box(validate(first(&gateways), &context)))
+    });
+    let alone = median(COMPILATIONS, || {
+        drop(black_box(compile_validated(&gateways, &options)))
+    });
     let snapshot_kib = snapshot.memory_bytes() / 1024;
     println!(
         "  compile   {:8.2} ms (median of {COMPILATIONS})",
@@ -63,22 +70,6 @@ fn report(size: Size) -> anyhow::Result<()> {
 
 fn first(gateways: &[ApplicationGateway]) -> &ApplicationGateway {
     &gateways[0]
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn median(mut run: impl FnMut()) -> Duration {
-    let mut times: Vec<Duration> = (0..COMPILATIONS)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[COMPILATIONS / 2]
 }
 
 /// Routes requests for the last listener by its last path rule, and checks that they arrive there.

@@ -7,9 +7,9 @@
 )]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use gatewright_benches::timing::{median, milliseconds};
 use gatewright_diagnosis::{Content, Evidence, File, diagnose, predict};
 use serde_json::{Value, json};
 
@@ -53,9 +53,9 @@ fn main() -> anyhow::Result<()> {
         if found != cause {
             bail!("{what}: {found:?} was found instead of {cause:?}");
         }
-        let reading = median(|| drop(black_box(read(&files))));
-        let diagnosing = median(|| drop(black_box(diagnose(&evidence, NOW))));
-        let foretelling = median(|| drop(black_box(predict(&evidence, NOW))));
+        let reading = median(RUNS, || drop(black_box(read(&files))));
+        let diagnosing = median(RUNS, || drop(black_box(diagnose(&evidence, NOW))));
+        let foretelling = median(RUNS, || drop(black_box(predict(&evidence, NOW))));
         println!(
             "{what:28} read {:6.1} ms  diagnose {:6.1} ms  predict {:6.1} ms",
             milliseconds(reading),
@@ -64,22 +64,6 @@ fn main() -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn median(mut run: impl FnMut()) -> Duration {
-    let mut times: Vec<Duration> = (0..RUNS)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[RUNS / 2]
 }
 
 fn read(files: &[(&str, Value)]) -> anyhow::Result<Evidence> {

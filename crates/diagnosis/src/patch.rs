@@ -37,10 +37,7 @@ impl Patch {
     /// What it changes, a line each: the place, what stands there and what will.
     pub fn changes(&self, evidence: &Evidence) -> Vec<String> {
         let told = self.operations.iter().filter_map(|one| {
-            let place = Place {
-                file: self.file.clone(),
-                pointer: format!("{}{}", self.at, one.path()),
-            };
+            let place = Place::new(self.file.as_str(), format!("{}{}", self.at, one.path()));
             let before = evidence.value_at(&place);
             let at = format!("{} {}", place.file, place.pointer);
             Some(match one {
@@ -88,12 +85,6 @@ fn operation(path: &str, make: impl FnOnce(PointerBuf) -> PatchOperation) -> Vec
 pub(crate) fn put(path: &str, value: Value) -> Vec<PatchOperation> {
     operation(path, |path| {
         PatchOperation::Add(AddOperation { path, value })
-    })
-}
-
-pub(crate) fn replace(path: &str, value: Value) -> Vec<PatchOperation> {
-    operation(path, |path| {
-        PatchOperation::Replace(ReplaceOperation { path, value })
     })
 }
 

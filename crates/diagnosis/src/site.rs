@@ -163,10 +163,7 @@ fn named<'e, T>(items: &'e [Item<T>], name: &str) -> Option<&'e Item<T>> {
 }
 
 pub(crate) fn in_gateway(pointer: impl Into<String>) -> Place {
-    Place {
-        file: GATEWAY.to_owned(),
-        pointer: pointer.into(),
-    }
+    Place::new(GATEWAY, pointer)
 }
 
 impl Target<'_> {

@@ -89,11 +89,8 @@ fn lies_in(place: &Place, evidence: &Evidence, resource: &str) -> bool {
     let ends = place.pointer.match_indices('/');
     ends.filter_map(|(end, _)| place.pointer.get(..end))
         .any(|pointer| {
-            let around = evidence.value_at(&Place {
-                file: place.file.clone(),
-                pointer: pointer.to_owned(),
-            });
-            has_own(&around, resource) || members(&around).any(|one| has_own(one, resource))
+            let around = evidence.value_at(&Place::new(place.file.as_str(), pointer));
+            has_own(around, resource) || members(around).any(|one| has_own(one, resource))
         })
 }
 

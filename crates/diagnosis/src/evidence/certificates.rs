@@ -34,10 +34,7 @@ impl Chain {
         }
         Ok(Self {
             presented: Presented::read(certificates.iter().map(Vec::as_slice)),
-            place: Place {
-                file: file.to_owned(),
-                pointer: String::new(),
-            },
+            place: Place::whole(file),
         })
     }
 
@@ -103,10 +100,7 @@ impl Uploaded {
                     all.push(Self {
                         name: String::new(),
                         certificate,
-                        place: Place {
-                            file: name.to_owned(),
-                            pointer: String::new(),
-                        },
+                        place: Place::whole(name),
                         is_uploaded,
                     });
                 }
@@ -142,10 +136,7 @@ fn of_gateway(gateway: &ApplicationGateway) -> Vec<Uploaded> {
         all.push(Uploaded {
             name: name.clone(),
             certificate,
-            place: Place {
-                file: super::GATEWAY.to_owned(),
-                pointer,
-            },
+            place: Place::new(super::GATEWAY, pointer),
             is_uploaded: true,
         });
     }

@@ -242,12 +242,12 @@ impl Evidence {
     }
 
     /// What stands at a place; `Null` for what has no JSON.
-    pub(crate) fn value_at(&self, place: &Place) -> Value {
+    pub(crate) fn value_at(&self, place: &Place) -> &Value {
+        const NOTHING: &Value = &Value::Null;
         match self.files.get(&place.file) {
-            Some(Content::Json(value)) => value.pointer(&place.pointer).cloned(),
-            _ => None,
+            Some(Content::Json(value)) => value.pointer(&place.pointer).unwrap_or(NOTHING),
+            _ => NOTHING,
         }
-        .unwrap_or_default()
     }
 
     fn last_moment(&self) -> Option<i64> {

@@ -12,6 +12,20 @@ pub struct Place {
     pub pointer: String,
 }
 
+impl Place {
+    pub(crate) fn new(file: impl Into<String>, pointer: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            pointer: pointer.into(),
+        }
+    }
+
+    /// A file as a whole.
+    pub(crate) fn whole(file: impl Into<String>) -> Self {
+        Self::new(file, "")
+    }
+}
+
 /// A value, and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct View<'a> {
@@ -34,10 +48,7 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place {
-            file: self.file.to_owned(),
-            pointer: self.pointer.clone(),
-        }
+        Place::new(self.file, self.pointer.as_str())
     }
 
     fn below(&self, step: &str, value: &'a Value) -> Self {

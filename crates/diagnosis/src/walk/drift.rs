@@ -62,20 +62,14 @@ impl Walk<'_> {
             self.evidence.gateway.name,
             listed(&gone)
         );
-        let place = Place {
-            file: "previous-gateway.json".to_owned(),
-            pointer: String::new(),
-        };
+        let place = Place::whole("previous-gateway.json");
         let mut because = vec![self.because(&place, format!("it had {}", listed(&gone)))];
         if self.is_managed() {
             let tags = in_gateway("/tags");
             because.push(self.because(&tags, "a Kubernetes controller writes this gateway"));
         }
         because.extend(applied.map(|(number, line)| {
-            let place = Place {
-                file: "controller-log.txt".to_owned(),
-                pointer: String::new(),
-            };
+            let place = Place::whole("controller-log.txt");
             let number = number + 1;
             self.because(&place, format!("line {number}: {}", line.trim()))
         }));
@@ -253,10 +247,7 @@ impl Walk<'_> {
             "Requests went to {host}, which was gone already: the pool followed behind a \
              deployment."
         );
-        let place = Place {
-            file: "controller-log.txt".to_owned(),
-            pointer: String::new(),
-        };
+        let place = Place::whole("controller-log.txt");
         let says = log
             .get(line)
             .map(|text| format!("line {}: {}", line + 1, text.trim()));
@@ -306,10 +297,7 @@ impl Walk<'_> {
         let mut because = vec![self.because(&row.place, "failures stand within some minutes")];
         because.extend(changing.map(|place| self.because(&place, "some are not ready")));
         because.extend(line.map(|(number, line)| {
-            let place = Place {
-                file: "controller-log.txt".to_owned(),
-                pointer: String::new(),
-            };
+            let place = Place::whole("controller-log.txt");
             self.because(&place, format!("line {number}: {}", line.trim()))
         }));
         let title = "Servers went and came during a deployment, and the pool followed behind.";

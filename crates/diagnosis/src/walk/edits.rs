@@ -1,14 +1,13 @@
-//! Changes of documents, each told twice: as the command that makes it, and as a patch.
+//! Changes of the gateway, each told twice: as the command that makes it, and as a patch.
 
 use gatewright_arm::Item;
-use gatewright_arm::ResourceId;
-use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable};
 use gatewright_arm::model::{BackendAddressPool, BackendHttpSettings, Probe};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value, json};
 
 use super::Walk;
-use crate::evidence::{GATEWAY, Place};
+use super::document::Document;
+use crate::evidence::GATEWAY;
 use crate::finding::Fix;
 use crate::patch::{self, Patch};
 use crate::remedy::word;
@@ -38,21 +37,11 @@ pub(super) enum Given {
 
 impl Set {
     pub(super) fn number(option: &'static str, member: &'static str, value: i64) -> Self {
-        let given = Given::Number(value);
-        Self {
-            option,
-            member,
-            given,
-        }
+        Self::of(option, member, Given::Number(value))
     }
 
     pub(super) fn text(option: &'static str, member: &'static str, value: &str) -> Self {
-        let given = Given::Text(value.to_owned());
-        Self {
-            option,
-            member,
-            given,
-        }
+        Self::of(option, member, Given::Text(value.to_owned()))
     }
 
     pub(super) fn of(option: &'static str, member: &'static str, given: Given) -> Self {
@@ -124,7 +113,7 @@ fn member(server: &str) -> Value {
 pub(super) struct Edit {
     pub(super) command: String,
     /// Nothing where what is to be changed stands in no document.
-    patch: Option<Patch>,
+    pub(super) patch: Option<Patch>,
 }
 
 impl Edit {
@@ -164,37 +153,21 @@ impl Walk<'_> {
         id.map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// A patch of the gateway's document. Paths are pointers of the file.
-    fn of_gateway(&self, operations: Vec<PatchOperation>) -> Patch {
-        Patch {
+    /// The gateway's.
+    fn document(&self) -> Document<'_> {
+        Document {
+            evidence: self.evidence,
             resource: self.gateway_id(),
-            file: GATEWAY.to_owned(),
-            at: self.evidence.gateway.source.pointer().to_owned(),
-            operations,
+            file: GATEWAY,
+            at: self.evidence.gateway.source.pointer(),
         }
-    }
-
-    /// A path of the gateway's document, by its pointer in the file.
-    fn path<'p>(&self, pointer: &'p str) -> &'p str {
-        let at = self.evidence.gateway.source.pointer();
-        pointer.strip_prefix(at).unwrap_or(pointer)
-    }
-
-    fn stands(&self, pointer: &str) -> bool {
-        let place = Place {
-            file: GATEWAY.to_owned(),
-            pointer: pointer.to_owned(),
-        };
-        !self.evidence.value_at(&place).is_null()
     }
 
     /// The name that a new part of a collection gets: `wanted`, or that with a number that no part
     /// has yet.
     pub(super) fn free_name(&self, collection: &str, wanted: &str) -> String {
-        let list = self.evidence.value_at(&Place {
-            file: GATEWAY.to_owned(),
-            pointer: self.evidence.gateway.source.pointer_to(collection),
-        });
+        let document = self.document();
+        let list = document.value(&self.evidence.gateway.source.pointer_to(collection));
         let known = list.as_array().into_iter().flatten();
         let known: Vec<&str> = known.filter_map(|one| one.get("name")?.as_str()).collect();
         free(&known, wanted)
@@ -206,63 +179,16 @@ impl Walk<'_> {
             .iter()
             .map(|set| format!("{} {}", set.option, set.given.argument()))
             .collect();
-        let mut operations = self.is_still(item);
+        let document = self.document();
+        let mut operations = document.is_still(item);
         for set in sets {
-            operations.extend(self.put_member(item, set));
+            operations.extend(put_member(&document, item, set));
         }
         let is_known = !sets.iter().any(|set| set.given.is_placeholder());
         Edit {
             command: self.commands.part(verb, &item.name, &arguments.join(" ")),
-            patch: is_known.then(|| self.of_gateway(operations)),
+            patch: is_known.then(|| document.patch(operations)),
         }
-    }
-
-    /// The part must be the one that it was.
-    fn is_still<T>(&self, item: &Item<T>) -> Vec<PatchOperation> {
-        let name = self.existing(item.pointer(), "name");
-        match self.stands(&name) {
-            true => patch::test(self.path(&name), json!(item.name)),
-            false => Vec::new(),
-        }
-    }
-
-    /// The pointer of a member of the object at `outer`, in the letter case that it has there.
-    fn existing(&self, outer: &str, member: &str) -> String {
-        let object = self.evidence.value_at(&Place {
-            file: GATEWAY.to_owned(),
-            pointer: outer.to_owned(),
-        });
-        let members = object.as_object().into_iter().flatten();
-        let mut names = members.map(|(name, _)| name.as_str());
-        let own = names.find(|name| name.eq_ignore_ascii_case(member));
-        format!("{outer}/{}", own.unwrap_or(member))
-    }
-
-    fn put_member<T>(&self, item: &Item<T>, set: &Set) -> Vec<PatchOperation> {
-        let value = set.given.value(&self.gateway_id());
-        let Some((outer, inner)) = set.member.split_once('/') else {
-            return self.put_over(&item.pointer_to(set.member), value);
-        };
-        let outer = item.pointer_to(outer);
-        match self.stands(&outer) {
-            true => self.put_over(&self.existing(&outer, inner), value),
-            false => patch::put(self.path(&outer), json!({inner: value})),
-        }
-    }
-
-    /// Puts a value, where the one that is there is still what it was.
-    fn put_over(&self, pointer: &str, value: Value) -> Vec<PatchOperation> {
-        let before = self.evidence.value_at(&Place {
-            file: GATEWAY.to_owned(),
-            pointer: pointer.to_owned(),
-        });
-        let path = self.path(pointer);
-        let mut operations = match before.is_null() {
-            true => Vec::new(),
-            false => patch::test(path, before),
-        };
-        operations.extend(patch::put(path, value));
-        operations
     }
 
     /// Gives a pool these servers; by a command to be completed, where none is known.
@@ -328,35 +254,23 @@ impl Walk<'_> {
             "properties": properties,
         });
         let list = self.evidence.gateway.source.pointer_to(collection);
-        let item = self.in_shape(item);
-        let operations = match self.stands(&list) {
-            true => patch::put(&format!("{}/-", self.path(&list)), item),
-            false => patch::put(self.path(&list), json!([item])),
-        };
+        let document = self.document();
+        let operations = document.append(&list, item);
         let is_known = !sets.iter().any(|set| set.given.is_placeholder());
         Edit {
             command: self.commands.part(verb, name, &arguments.join(" ")),
-            patch: is_known.then(|| self.of_gateway(operations)),
-        }
-    }
-
-    /// A new part as the gateway's document writes parts: with `properties`, or with their members
-    /// beside the name, as az and PowerShell print them.
-    fn in_shape(&self, item: Value) -> Value {
-        let root = &self.evidence.gateway.source;
-        let has_bag = self.stands(&format!("{}/properties", root.pointer()));
-        match has_bag {
-            true => item,
-            false => flat(item),
+            patch: is_known.then(|| document.patch(operations)),
         }
     }
 
     /// Changes a member of the gateway itself. `argument` is az's, such as `--capacity 4`.
     pub(super) fn update_gateway(&self, argument: &str, member: &str, value: Value) -> Edit {
         let pointer = self.evidence.gateway.source.pointer_to(member);
+        let document = self.document();
+        let operations = document.put_over(&pointer, value);
         Edit {
             command: format!("{} {argument}", self.commands.gateway("update")),
-            patch: Some(self.of_gateway(self.put_over(&pointer, value))),
+            patch: Some(document.patch(operations)),
         }
     }
 
@@ -386,16 +300,12 @@ impl Walk<'_> {
                 },
             },
         });
-        let list = map.pointer_to("pathRules");
-        let rule = self.in_shape(rule);
-        let mut operations = self.is_still(map);
-        operations.extend(match self.stands(&list) {
-            true => patch::put(&format!("{}/-", self.path(&list)), rule),
-            false => patch::put(self.path(&list), json!([rule])),
-        });
+        let document = self.document();
+        let mut operations = document.is_still(map);
+        operations.extend(document.append(&map.pointer_to("pathRules"), rule));
         Edit {
             command: self.commands.part("url-path-map rule create", name, &more),
-            patch: Some(self.of_gateway(operations)),
+            patch: Some(document.patch(operations)),
         }
     }
 
@@ -406,36 +316,33 @@ impl Walk<'_> {
         rule: &Item<gatewright_arm::model::PathRule>,
         commands: [String; 2],
     ) -> [Edit; 2] {
-        let pointer = rule.pointer();
-        let own = self.evidence.value_at(&Place {
-            file: GATEWAY.to_owned(),
-            pointer: pointer.to_owned(),
-        });
-        let mut removal = self.is_still(rule);
-        removal.extend(patch::remove(self.path(pointer)));
-        let list = map.pointer_to("pathRules");
-        let addition = patch::put(&format!("{}/-", self.path(&list)), own);
+        let document = self.document();
+        let own = document.value(rule.pointer()).clone();
+        let removal = document.remove(rule);
+        let addition = document.push(&map.pointer_to("pathRules"), own);
         let [delete, create] = commands;
         let edit = |command, operations| Edit {
             command,
-            patch: Some(self.of_gateway(operations)),
+            patch: Some(document.patch(operations)),
         };
         [edit(delete, removal), edit(create, addition)]
     }
 }
 
-/// The members of `properties` beside the others.
-fn flat(item: Value) -> Value {
-    let Value::Object(mut members) = item else {
-        return item;
+fn put_member<T>(document: &Document<'_>, item: &Item<T>, set: &Set) -> Vec<PatchOperation> {
+    let value = set.given.value(&document.resource);
+    let Some((outer, inner)) = set.member.split_once('/') else {
+        return document.put_over(&item.pointer_to(set.member), value);
     };
-    if let Some(Value::Object(properties)) = members.remove("properties") {
-        members.extend(properties);
+    let outer = item.pointer_to(outer);
+    match document.stands(&outer) {
+        true => document.put_over(&document.existing(&outer, inner), value),
+        false => patch::put(document.path(&outer), json!({inner: value})),
     }
-    Value::Object(members)
 }
 
-fn free(known: &[&str], wanted: &str) -> String {
+/// `wanted`, or that with a number, whichever nothing is named yet.
+pub(super) fn free(known: &[&str], wanted: &str) -> String {
     let is_free = |name: &String| !known.iter().any(|one| one.eq_ignore_ascii_case(name));
     let numbered = (2..).map(|number| format!("{wanted}-{number}"));
     let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
@@ -447,218 +354,5 @@ pub(super) fn quoted(pattern: &str) -> String {
     match word(pattern) {
         bare if bare == pattern => format!("'{pattern}'"),
         quoted => quoted,
-    }
-}
-
-/// A security rule to be made.
-pub(super) struct NewRule {
-    pub(super) name: String,
-    pub(super) priority: u32,
-    /// `Inbound` or `Outbound`.
-    pub(super) direction: String,
-    pub(super) sources: Vec<String>,
-    pub(super) destinations: Vec<String>,
-    pub(super) ports: Vec<String>,
-}
-
-impl Walk<'_> {
-    fn group_of_id(&self, id: &str) -> String {
-        let id = ResourceId::parse(id).ok();
-        let group = id.as_ref().and_then(|id| id.resource_group());
-        word(group.unwrap_or(self.commands.group()))
-    }
-
-    fn security_group(&self, name: &str) -> Option<(&str, &Item<NetworkSecurityGroup>)> {
-        self.evidence
-            .network_resources
-            .iter()
-            .find_map(|(file, one)| {
-                let mut groups = one.security_groups.iter();
-                Some((file.as_str(), groups.find(|group| group.is_named(name))?))
-            })
-    }
-
-    fn route_table(&self, name: &str) -> Option<(&str, &Item<RouteTable>)> {
-        self.evidence
-            .network_resources
-            .iter()
-            .find_map(|(file, one)| {
-                let mut tables = one.route_tables.iter();
-                Some((file.as_str(), tables.find(|table| table.is_named(name))?))
-            })
-    }
-
-    /// Adds a rule that allows to a security group.
-    pub(super) fn add_rule(&self, (group, id): (&str, &str), rule: &NewRule) -> Edit {
-        let NewRule {
-            name,
-            priority,
-            direction,
-            sources,
-            destinations,
-            ports,
-        } = rule;
-        let taken = self.security_group(group).map(|(_, item)| {
-            let rules = item.properties.security_rules.iter();
-            rules.map(|one| one.name.as_str()).collect::<Vec<_>>()
-        });
-        let name = &free(&taken.unwrap_or_default(), name);
-        let to: Vec<String> = destinations.iter().map(|one| word(one)).collect();
-        let command = format!(
-            "az network nsg rule create -g {} --nsg-name {} -n {name} --priority {priority} \
-             --direction {direction} --access Allow --protocol Tcp --source-address-prefixes {} \
-             --source-port-ranges '*' --destination-address-prefixes {} \
-             --destination-port-ranges {}",
-            self.group_of_id(id),
-            word(group),
-            sources.join(" "),
-            to.join(" "),
-            ports.join(" ")
-        );
-        let sources = match sources.as_slice() {
-            [only] => ("sourceAddressPrefix", json!(only)),
-            several => ("sourceAddressPrefixes", json!(several)),
-        };
-        let to = match destinations.as_slice() {
-            [only] => ("destinationAddressPrefix", json!(only)),
-            several => ("destinationAddressPrefixes", json!(several)),
-        };
-        let ports = match ports.as_slice() {
-            [only] => ("destinationPortRange", json!(only)),
-            several => ("destinationPortRanges", json!(several)),
-        };
-        let value = json!({
-            "name": name,
-            "properties": {
-                "priority": priority, "direction": direction, "access": "Allow",
-                "protocol": "Tcp", sources.0: sources.1, "sourcePortRange": "*",
-                to.0: to.1, ports.0: ports.1,
-            },
-        });
-        let patch = self.security_group(group).map(|(file, item)| {
-            let list = item.pointer_to("securityRules");
-            let path = list.strip_prefix(item.pointer()).unwrap_or(&list);
-            let value = match path.starts_with("/properties/") {
-                true => value,
-                false => flat(value),
-            };
-            let has_rules = !item.properties.security_rules.is_empty();
-            let operations = match has_rules {
-                true => patch::put(&format!("{path}/-"), value),
-                false => patch::put(path, json!([value])),
-            };
-            network_patch(file, item, operations)
-        });
-        Edit { command, patch }
-    }
-
-    /// Gives a rule of a security group another priority.
-    pub(super) fn move_rule(&self, (group, id): (&str, &str), rule: &str, priority: u32) -> Edit {
-        let command = format!(
-            "az network nsg rule update -g {} --nsg-name {} -n {} --priority {priority}",
-            self.group_of_id(id),
-            word(group),
-            word(rule)
-        );
-        let patch = self.security_group(group).and_then(|(file, item)| {
-            let mut rules = item.properties.security_rules.iter();
-            let own = rules.find(|one| one.is_named(rule))?;
-            let path = own.pointer_to("priority");
-            let path = path.strip_prefix(item.pointer()).unwrap_or(&path);
-            let mut operations = is_still(item, own);
-            operations.extend(patch::replace(path, json!(priority)));
-            Some(network_patch(file, item, operations))
-        });
-        Edit { command, patch }
-    }
-
-    /// Takes a rule out of a security group.
-    pub(super) fn remove_rule(&self, (group, id): (&str, &str), rule: &str) -> Edit {
-        let command = format!(
-            "az network nsg rule delete -g {} --nsg-name {} -n {}",
-            self.group_of_id(id),
-            word(group),
-            word(rule)
-        );
-        let patch = self.security_group(group).and_then(|(file, item)| {
-            let mut rules = item.properties.security_rules.iter();
-            let own = rules.find(|one| one.is_named(rule))?;
-            Some(network_patch(file, item, removal(item, own)))
-        });
-        Edit { command, patch }
-    }
-
-    /// Takes a route out of a table.
-    pub(super) fn remove_route(&self, table: &str, route: &str) -> Edit {
-        let found = self.route_table(table);
-        let id = found
-            .and_then(|(_, item)| item.id.as_deref())
-            .unwrap_or_default();
-        let command = format!(
-            "az network route-table route delete -g {} --route-table-name {} -n {}",
-            self.group_of_id(id),
-            word(table),
-            word(route)
-        );
-        let patch = found.and_then(|(file, item)| {
-            let mut routes = item.properties.routes.iter();
-            let own = routes.find(|one| one.is_named(route))?;
-            Some(network_patch(file, item, removal(item, own)))
-        });
-        Edit { command, patch }
-    }
-
-    /// Has a route lead to the Internet.
-    pub(super) fn route_to_internet(&self, table: &str, route: &str) -> Edit {
-        let found = self.route_table(table);
-        let id = found
-            .and_then(|(_, item)| item.id.as_deref())
-            .unwrap_or_default();
-        let command = format!(
-            "az network route-table route update -g {} --route-table-name {} -n {} \
-             --next-hop-type Internet --next-hop-ip-address null",
-            self.group_of_id(id),
-            word(table),
-            word(route)
-        );
-        let patch = found.and_then(|(file, item)| {
-            let mut routes = item.properties.routes.iter();
-            let own = routes.find(|one| one.is_named(route))?;
-            let path = |member: &str| {
-                let pointer = own.pointer_to(member);
-                pointer
-                    .strip_prefix(item.pointer())
-                    .unwrap_or(&pointer)
-                    .to_owned()
-            };
-            let mut operations = is_still(item, own);
-            operations.extend(patch::put(&path("nextHopType"), json!("Internet")));
-            operations.extend(patch::put(&path("nextHopIpAddress"), Value::Null));
-            Some(network_patch(file, item, operations))
-        });
-        Edit { command, patch }
-    }
-}
-
-/// The part of a resource must be the one that it was.
-fn is_still<T, P>(resource: &Item<T>, part: &Item<P>) -> Vec<PatchOperation> {
-    let path = part.pointer().strip_prefix(resource.pointer());
-    let path = path.unwrap_or(part.pointer());
-    patch::test(&format!("{path}/name"), json!(part.name))
-}
-
-fn removal<T, P>(resource: &Item<T>, part: &Item<P>) -> Vec<PatchOperation> {
-    let path = part.pointer().strip_prefix(resource.pointer());
-    let mut operations = is_still(resource, part);
-    operations.extend(patch::remove(path.unwrap_or(part.pointer())));
-    operations
-}
-
-fn network_patch<T>(file: &str, item: &Item<T>, operations: Vec<PatchOperation>) -> Patch {
-    Patch {
-        resource: item.id.clone().unwrap_or_default(),
-        file: file.to_owned(),
-        at: item.pointer().to_owned(),
-        operations,
     }
 }

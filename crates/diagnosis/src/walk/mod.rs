@@ -3,6 +3,7 @@
 mod broken;
 mod certificate_remedies;
 mod certificates;
+mod document;
 mod drift;
 mod edits;
 mod foresee;
@@ -10,6 +11,7 @@ mod listeners;
 mod live;
 mod names;
 mod network;
+mod network_edits;
 mod pools;
 mod predict;
 mod probes;
@@ -133,7 +135,7 @@ impl<'e> Walk<'e> {
         let is_member = self.foresees && foresee::is_foreseen(place);
         Because {
             place: place.clone(),
-            value: self.evidence.value_at(place),
+            value: self.evidence.value_at(place).clone(),
             says: match is_member {
                 true => "the member of the pool".to_owned(),
                 false => says.into(),

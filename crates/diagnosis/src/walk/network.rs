@@ -1,9 +1,11 @@
 //! Why does the platform not know how servers are?
 
+use gatewright_arm::Item;
+use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable};
 use gatewright_snapshot::Generation;
 use gatewright_snapshot::network::{ManagementPorts, NextHop, Rule, SecurityGroup};
 
-use super::edits::NewRule;
+use super::network_edits::NewRule;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Place, State};
@@ -13,6 +15,9 @@ use crate::remedy::{fix, word};
 
 /// The priority of a rule of one's own that is tried last.
 const LAST_RULE: u32 = 4_096;
+
+/// A resource, and the file that holds its document.
+type Held<'e, T> = (&'e str, &'e Item<T>);
 
 impl Walk<'_> {
     pub(super) fn why_is_health_unknown(&mut self) {
@@ -236,52 +241,43 @@ impl Walk<'_> {
             .risking(risk)
     }
 
-    /// Where a rule stands among the documents; the group, where it is none of its own.
-    pub(super) fn rule_place(&self, group: &str, rule: &str) -> Place {
-        let place = self
-            .evidence
-            .network_resources
-            .iter()
-            .find_map(|(file, resources)| {
-                let group = resources
-                    .security_groups
-                    .iter()
-                    .find(|one| one.is_named(group))?;
-                let own = &group.properties;
-                let mut rules = own.security_rules.iter().chain(&own.default_security_rules);
-                let rule = rules
-                    .find(|own| own.is_named(rule))
-                    .map(|own| own.pointer());
-                Some((
-                    file.clone(),
-                    rule.unwrap_or_else(|| group.pointer()).to_owned(),
-                ))
-            });
-        let (file, pointer) = place.unwrap_or_default();
-        Place { file, pointer }
+    /// A security group by its name, and the file that has it.
+    pub(super) fn security_group(&self, name: &str) -> Option<Held<'_, NetworkSecurityGroup>> {
+        let mut files = self.evidence.network_resources.iter();
+        files.find_map(|(file, one)| {
+            let mut groups = one.security_groups.iter();
+            Some((file.as_str(), groups.find(|group| group.is_named(name))?))
+        })
     }
 
+    /// As that, of a route table.
+    pub(super) fn route_table(&self, name: &str) -> Option<Held<'_, RouteTable>> {
+        let mut files = self.evidence.network_resources.iter();
+        files.find_map(|(file, one)| {
+            let mut tables = one.route_tables.iter();
+            Some((file.as_str(), tables.find(|table| table.is_named(name))?))
+        })
+    }
+
+    /// Where a rule stands among the documents; the group, where it is none of its own.
+    pub(super) fn rule_place(&self, group: &str, rule: &str) -> Place {
+        let Some((file, group)) = self.security_group(group) else {
+            return Place::default();
+        };
+        let own = &group.properties;
+        let mut rules = own.security_rules.iter().chain(&own.default_security_rules);
+        let rule = rules.find(|own| own.is_named(rule)).map(Item::pointer);
+        Place::new(file, rule.unwrap_or_else(|| group.pointer()))
+    }
+
+    /// As that, of a route and its table.
     pub(super) fn route_place(&self, table: &str, route: &str) -> Place {
-        let place = self
-            .evidence
-            .network_resources
-            .iter()
-            .find_map(|(file, resources)| {
-                let table = resources
-                    .route_tables
-                    .iter()
-                    .find(|one| one.is_named(table))?;
-                let mut routes = table.properties.routes.iter();
-                let route = routes
-                    .find(|own| own.is_named(route))
-                    .map(|own| own.pointer());
-                Some((
-                    file.clone(),
-                    route.unwrap_or_else(|| table.pointer()).to_owned(),
-                ))
-            });
-        let (file, pointer) = place.unwrap_or_default();
-        Place { file, pointer }
+        let Some((file, table)) = self.route_table(table) else {
+            return Place::default();
+        };
+        let mut routes = table.properties.routes.iter();
+        let route = routes.find(|own| own.is_named(route)).map(Item::pointer);
+        Place::new(file, route.unwrap_or_else(|| table.pointer()))
     }
 
     fn default_elsewhere(&self) -> Option<Elsewhere> {

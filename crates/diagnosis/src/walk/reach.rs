@@ -7,7 +7,8 @@ use gatewright_arm::model::Probe;
 use gatewright_snapshot::SecurityGroupIndex;
 use gatewright_snapshot::network::{Decision, Direction, EffectiveRoute, Flow, Gate, Outcome};
 
-use super::edits::{NewRule, Set};
+use super::edits::Set;
+use super::network_edits::NewRule;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{OBSERVATIONS, Place, State, Tcp, TcpResult};
@@ -177,10 +178,7 @@ impl Walk<'_> {
             groups.map(move |group| (file, group))
         });
         let (_, group) = groups.find(|(file, group)| {
-            let place = Place {
-                file: (*file).clone(),
-                pointer: group.pointer_to("networkInterfaces"),
-            };
+            let place = Place::new(file.as_str(), group.pointer_to("networkInterfaces"));
             let list = self.evidence.value_at(&place);
             let ids = list.as_array().into_iter().flatten();
             let mut ids = ids.filter_map(|one| one.get("id")?.as_str());
