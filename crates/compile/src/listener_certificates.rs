@@ -14,7 +14,7 @@ use crate::codes;
 use crate::findings::quote;
 use crate::gateway::key_of;
 use crate::options::{CertificateId, Options, SuppliedCertificate};
-use crate::scope::{Scope, Served, Tables, host_names, served};
+use crate::scope::{Scope, Served, Tables, served};
 
 /// Where the private key of an `sslCertificates` entry comes from.
 enum Origin<'a> {
@@ -108,7 +108,7 @@ fn keyless_of(gateway: &ApplicationGateway, options: &Options) -> Vec<KeylessCer
             });
         if let Some(known) = found.get_mut(position) {
             known.listeners.push(one.listener.name.clone());
-            let names = host_names(&one.listener.properties).map(str::to_ascii_lowercase);
+            let names = one.listener.properties.hosts().map(str::to_ascii_lowercase);
             add_new(&mut known.host_names, names);
         }
     }

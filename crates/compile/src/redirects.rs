@@ -6,7 +6,7 @@ use gatewright_snapshot::{HostPattern, Redirect, RedirectTarget, Scheme};
 
 use crate::codes;
 use crate::findings::quote;
-use crate::scope::{Scope, Tables, host_names};
+use crate::scope::{Scope, Tables};
 
 /// What `reference` makes of a request; `None` after an error.
 pub(crate) fn compile(
@@ -131,7 +131,7 @@ pub(crate) fn reached_port(
 /// The one exact host name of a listener. A target with wildcards or several names has none that a
 /// client could be sent to; validation refuses it.
 fn only_host(listener: &HttpListener) -> Option<String> {
-    let mut names = host_names(listener);
+    let mut names = listener.hosts();
     let (first, second) = (names.next()?, names.next());
     let pattern = HostPattern::parse(first)
         .ok()

@@ -89,16 +89,8 @@ impl<'a> Served<'a> {
     /// The host names of the listener; empty for a basic one, and for a multi-site listener without
     /// a name, which catches all hosts as a basic one does.
     pub(crate) fn host_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        host_names(&self.listener.properties)
+        self.listener.properties.hosts()
     }
-}
-
-/// The host names of a listener, by whichever of the two members.
-pub(crate) fn host_names(listener: &HttpListener) -> impl Iterator<Item = &str> {
-    let one = listener.host_name.iter();
-    one.chain(&listener.host_names)
-        .map(String::as_str)
-        .filter(|name| !name.trim().is_empty())
 }
 
 /// The gateway's rules that have a listener, the first to be asked first (behaviour.md §1.2): by

@@ -110,6 +110,11 @@ macro_rules! failures {
                 match self { $(Self::$name => $code,)* }
             }
 
+            /// The failure that has this code.
+            pub fn of_code(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.code() == code)
+            }
+
             /// What happened, as a clause without a verdict.
             pub fn fact(self) -> &'static str {
                 match self { $(Self::$name => $fact,)* }

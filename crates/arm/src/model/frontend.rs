@@ -71,6 +71,16 @@ wire_items! {
     dropped ["requestRoutingRules", "redirectConfiguration"]
 }
 
+impl HttpListener {
+    /// The host names, by whichever of the two members; none for a listener that takes any host.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let one = self.host_name.iter();
+        one.chain(&self.host_names)
+            .map(String::as_str)
+            .filter(|name| !name.trim().is_empty())
+    }
+}
+
 wire_items! {
     "listeners";
     /// A listener for TCP and TLS.

@@ -1,5 +1,6 @@
 //! Rows of the access log: resource-specific columns, those of AzureDiagnostics, and raw records.
 
+use gatewright_telemetry::Failure;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -29,8 +30,8 @@ pub(crate) struct LogRow {
     pub(crate) pool: String,
     pub(crate) setting: String,
     pub(crate) error: String,
-    /// How a node of ours names the failure; empty in logs of others.
-    pub(crate) failure: String,
+    /// What a node of ours saw fail; nothing in logs of others.
+    pub(crate) failure: Option<Failure>,
     /// Whether the connection to the server was one that had been used before, where that is known.
     pub(crate) is_reused: Option<bool>,
     /// Whether the client spoke TLS.
@@ -78,7 +79,7 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
         pool: text("backendPoolName"),
         setting: text("backendSettingName"),
         error: [text("error_info"), text("errorInfo")].concat(),
-        failure: text("failure"),
+        failure: Failure::of_code(&text("failure")),
         is_reused: row.column("connectionReused").and_then(|one| one.as_flag()),
         is_encrypted: match text("sslEnabled").to_lowercase().as_str() {
             "on" => Some(true),

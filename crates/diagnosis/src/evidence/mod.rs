@@ -226,10 +226,11 @@ impl Evidence {
         Self::read(files.map(|(name, content)| File { name, content }))
     }
 
-    /// As if no request had been logged, and no change had failed.
-    pub(crate) fn forget_failures(&mut self) {
-        self.log = self.log.take().map(|_| Vec::new());
-        self.failure = None;
+    /// As if no request had been logged, and no change had failed. Whether there was any.
+    pub(crate) fn forget_failures(&mut self) -> bool {
+        let failure = self.failure.take();
+        let log = self.log.as_mut().map(std::mem::take).unwrap_or_default();
+        failure.is_some() || !log.is_empty()
     }
 
     /// Whether a node of ours told all of it, about itself.

@@ -181,6 +181,16 @@ impl WebApp {
             .into_iter()
             .any(|own| !own.is_empty() && own.eq_ignore_ascii_case(host))
     }
+
+    /// Whether it is known to answer to a name that no certificate is bound to: its own name has
+    /// the platform's.
+    pub(crate) fn lacks_certificate_for(&self, host: &str) -> bool {
+        let mut bound = self.tls_hosts.iter();
+        self.has_tls_states
+            && self.answers_to(host)
+            && !bound.any(|own| own.eq_ignore_ascii_case(host))
+            && !host.to_lowercase().ends_with(".azurewebsites.net")
+    }
 }
 
 /// A key vault.

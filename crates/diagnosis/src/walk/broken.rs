@@ -1,25 +1,12 @@
 //! Does the backend break its answers off? What our own nodes see of connections tells.
 
+use gatewright_telemetry::Failure;
+
 use super::{Walk, finding, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::LogRow;
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::fix;
-
-/// Failures of a connection on which no answer began, as a node names them.
-pub(super) const UNANSWERED: [&str; 3] = [
-    "backend-closed-unanswered",
-    "backend-reset-unanswered",
-    "backend-send-failed",
-];
-/// Failures of an answer that began.
-const BROKEN: [&str; 5] = [
-    "backend-head-invalid",
-    "backend-head-too-large",
-    "backend-framing-ambiguous",
-    "backend-body-closed",
-    "backend-body-malformed",
-];
 
 impl Walk<'_> {
     /// What probes meet.
@@ -44,18 +31,19 @@ impl Walk<'_> {
     /// What live requests meet on connections that are new.
     pub(super) fn does_the_backend_break_off(&mut self) -> Option<(Finding, usize)> {
         let is_broken = |row: &&LogRow| {
-            let failure = row.failure.as_str();
             let is_new = row.is_reused == Some(false);
-            BROKEN.contains(&failure) || is_new && UNANSWERED.contains(&failure)
+            is_broken_off(row) || is_new && is_unanswered(row)
         };
         let broken: Vec<&LogRow> = live::failures(self.evidence).filter(is_broken).collect();
         let first = broken.first()?;
-        let what = match first.failure.as_str() {
-            "backend-head-invalid" => "answers with something that is not HTTP/1.1",
-            "backend-head-too-large" => "answers with a head of more than 64 KB",
-            "backend-framing-ambiguous" => "answers with two lengths that contradict each other",
-            "backend-body-malformed" => "answers with a chunked body that is malformed",
-            "backend-body-closed" => "closes the connection within its answer",
+        let what = match first.failure {
+            Some(Failure::BackendHeadInvalid) => "answers with something that is not HTTP/1.1",
+            Some(Failure::BackendHeadTooLarge) => "answers with a head of more than 64 KB",
+            Some(Failure::BackendFramingAmbiguous) => {
+                "answers with two lengths that contradict each other"
+            }
+            Some(Failure::BackendBodyMalformed) => "answers with a chunked body that is malformed",
+            Some(Failure::BackendBodyClosed) => "closes the connection within its answer",
             _ => "closes the connection without an answer",
         };
         let title = format!("{} {what}.", first.server);
@@ -71,11 +59,9 @@ impl Walk<'_> {
             "{} closes connections that the gateway is about to use again.",
             row.server
         );
-        let longer = "Have the backend keep idle connections for longer than the gateway does \
-                      (nginx: keepalive_timeout 75s).";
         finding(Cause::KeepaliveRace, Confidence::Certain, title)
             .because([self.because(&row.place, "a connection that was used before was closed")])
-            .fixed_by(fix(Owner::Backend, longer).run("grep -rn keepalive_timeout /etc/nginx"))
+            .fixed_by(keep_longer())
     }
 
     fn look_there(&self, row: &LogRow) -> Fix {
@@ -86,4 +72,37 @@ impl Walk<'_> {
         )
         .run(self.ask_as(row))
     }
+}
+
+/// Of a server's connections, longer than the gateway keeps them.
+pub(super) fn keep_longer() -> Fix {
+    let longer = "Have the backend keep idle connections for longer than the gateway does (nginx: \
+                  keepalive_timeout 75s).";
+    fix(Owner::Backend, longer).run("grep -rn keepalive_timeout /etc/nginx")
+}
+
+/// Whether no answer began on the connection.
+pub(super) fn is_unanswered(row: &LogRow) -> bool {
+    matches!(
+        row.failure,
+        Some(
+            Failure::BackendClosedUnanswered
+                | Failure::BackendResetUnanswered
+                | Failure::BackendSendFailed
+        )
+    )
+}
+
+/// Whether an answer began that the gateway could not take to its end.
+fn is_broken_off(row: &LogRow) -> bool {
+    matches!(
+        row.failure,
+        Some(
+            Failure::BackendHeadInvalid
+                | Failure::BackendHeadTooLarge
+                | Failure::BackendFramingAmbiguous
+                | Failure::BackendBodyClosed
+                | Failure::BackendBodyMalformed
+        )
+    )
 }

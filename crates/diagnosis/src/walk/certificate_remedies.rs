@@ -1,7 +1,7 @@
 //! What mends a certificate that is not accepted.
 
 use super::Walk;
-use super::certificates::show_chain;
+use super::certificates::{sends_no_name, show_chain};
 use super::edits::{Given, Set};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Chain;
@@ -60,8 +60,7 @@ impl Walk<'_> {
         let mut names = self.attached(target);
         let root = self.free_name("trustedRootCertificates", NEW_ROOT);
         names.push(&root);
-        let is_name = expected.parse::<std::net::IpAddr>().is_err();
-        let host = target.live_host().is_none() && is_name;
+        let host = target.live_host().is_none() && !sends_no_name(expected);
         let host = host.then(|| Set::text("--host-name", "hostName", expected));
         let sets: Vec<Set> = [trusted(&names)].into_iter().chain(host).collect();
         let summary = "Upload the root that the server's certificate leads to, and have the \
@@ -97,7 +96,7 @@ impl Walk<'_> {
         let names = leaf.map(|leaf| leaf.names().served()).unwrap_or_default();
         let summary = format!("Give the server a certificate with {expected} among its names.");
         let mut issue = fix(Owner::Certificate, summary);
-        if expected.parse::<std::net::IpAddr>().is_err() {
+        if !sends_no_name(expected) {
             issue = issue.run(format!(
                 "openssl req -new -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj \
                  {} -addext {}",

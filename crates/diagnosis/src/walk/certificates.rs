@@ -134,10 +134,9 @@ impl<'e> Walk<'e> {
         });
         // A server may have a certificate for each name that it is asked for.
         let expected = self.expected(target);
-        let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
         let is_asked = |sni: Option<&str>| match sni {
             Some(sni) => sni.eq_ignore_ascii_case(&expected),
-            None => sends_none,
+            None => sends_no_name(&expected),
         };
         let exact = own.clone().find(|one| is_asked(one.sni.as_deref()));
         let any = || own.clone().find(|one| one.sni.is_none());
@@ -306,7 +305,6 @@ impl<'e> Walk<'e> {
     fn without_name(&self, index: usize, expected: &str) -> Option<Judged> {
         let target = self.site.targets.get(index)?;
         let without = self.evidence.presented_without_sni.as_ref()?;
-        let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
         let leaf = without.leaf()?;
         let names = leaf.names().served().join(", ");
         let names = match names.is_empty() {
@@ -315,8 +313,8 @@ impl<'e> Walk<'e> {
         };
         // Another certificate than the one that the roots fit.
         let chain = self.presented_to(target)?;
-        let is_other = self.is_trusted(target, chain) && !self.is_trusted(target, without);
-        if !sends_none || target.symptom != Symptom::CertificateName && !is_other {
+        let is_other = || self.is_trusted(target, chain) && !self.is_trusted(target, without);
+        if !sends_no_name(expected) || target.symptom != Symptom::CertificateName && !is_other() {
             return None;
         }
         let title = format!(
@@ -502,20 +500,11 @@ impl<'e> Walk<'e> {
     fn name_cause(&self, target: &Target<'_>) -> Cause {
         let expected = self.expected(target);
         let mut apps = self.evidence.web_apps.iter();
-        let is_unbound = apps.any(|app| {
-            app.has_tls_states
-                && app.answers_to(&expected)
-                && !app
-                    .tls_hosts
-                    .iter()
-                    .any(|host| host.eq_ignore_ascii_case(&expected))
-                && !expected.to_lowercase().ends_with(".azurewebsites.net")
-        });
-        let sends_none = expected.parse::<std::net::IpAddr>().is_ok();
+        let is_unbound = apps.any(|app| app.lacks_certificate_for(&expected));
         match () {
             () if is_unbound => Cause::AppServiceNoTlsBinding,
             () if self.evidence.gateway.is_v1() => Cause::V1SniIsPoolFqdn,
-            () if sends_none => Cause::NoSni,
+            () if sends_no_name(&expected) => Cause::NoSni,
             () => Cause::CnSanMismatch,
         }
     }
@@ -610,15 +599,7 @@ impl<'e> Walk<'e> {
     fn named_without_chain(&self, target: &Target<'_>) -> Cause {
         let expected = self.expected(target);
         let mut apps = self.evidence.web_apps.iter();
-        let is_unbound = apps.any(|app| {
-            app.answers_to(&expected)
-                && app.has_tls_states
-                && !app
-                    .tls_hosts
-                    .iter()
-                    .any(|host| host.eq_ignore_ascii_case(&expected))
-                && !expected.to_lowercase().ends_with(".azurewebsites.net")
-        });
+        let is_unbound = apps.any(|app| app.lacks_certificate_for(&expected));
         match is_unbound {
             true => Cause::AppServiceNoTlsBinding,
             false => Cause::CnSanMismatch,
@@ -749,4 +730,9 @@ fn said_by(symptom: Symptom, cause: Cause) -> bool {
     said(symptom).is_none_or(|own| {
         own == cause || alike(&TRUST, own) || alike(&names, own) || alike(&dates, own)
     })
+}
+
+/// Whether what a probe asks for is an address, of which TLS sends no name.
+pub(super) fn sends_no_name(expected: &str) -> bool {
+    expected.parse::<std::net::IpAddr>().is_ok()
 }

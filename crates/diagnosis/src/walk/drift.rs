@@ -94,11 +94,8 @@ impl Walk<'_> {
         let mut before = previous.flat_map(|one| &one.properties.http_listeners);
         let now = &self.evidence.gateway.properties.http_listeners;
         let gone = before.find(|one| !now.iter().any(|other| other.is_named(&one.name)));
-        let host = gone.and_then(|one| {
-            let own = &one.properties;
-            own.host_name.as_ref().or(own.host_names.first())
-        });
-        let host = host.map_or("HOST", String::as_str);
+        let host = gone.and_then(|one| one.properties.hosts().next());
+        let host = host.unwrap_or("HOST");
         format!(
             "printf '%s\\n' 'apiVersion: appgw.ingress.k8s.io/v1' 'kind: \
              AzureIngressProhibitedTarget' 'metadata: {{name: by-hand}}' 'spec: {{hostname: \

@@ -12,7 +12,7 @@ use gatewright_chain::Kind;
 use gatewright_snapshot::network::{Flow, Outcome};
 
 use super::Walk;
-use super::certificates::checks_of;
+use super::certificates::{checks_of, sends_no_name};
 use super::probes::path_of;
 use crate::evidence::{HealthRow, Place, State, TcpResult};
 use crate::message::Symptom;
@@ -21,6 +21,7 @@ use crate::site::{DEFAULT_HOST, Target, in_gateway, is_shared_host};
 impl<'e> Walk<'e> {
     /// Puts what is foreseen of every server that rules lead to in the place of a report.
     pub(super) fn foresee_all(&mut self) {
+        self.foresees = true;
         self.site.targets = self.members();
         self.foresee(|_| true);
     }
@@ -136,7 +137,7 @@ impl<'e> Walk<'e> {
             return None;
         }
         let expected = self.expected(target);
-        let sends_none = expected.parse::<IpAddr>().is_ok();
+        let sends_none = sends_no_name(&expected);
         let without = self.evidence.presented_without_sni.as_ref();
         let without = without.filter(|_| sends_none);
         let chain = without.or_else(|| self.presented_to(target))?;

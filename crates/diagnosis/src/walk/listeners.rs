@@ -107,7 +107,9 @@ impl Walk<'_> {
             let took = listeners.iter().find(|one| one.is_named(&row.listener))?;
             let host = row.original_host.split(':').next()?.to_lowercase();
             let names = |one: &Item<HttpListener>| -> bool {
-                hosts(one).any(|own| own.eq_ignore_ascii_case(&host))
+                one.properties
+                    .hosts()
+                    .any(|own| own.eq_ignore_ascii_case(&host))
             };
             let meant = listeners.iter().find(|one| {
                 names(one) && self.port_of(one) == self.port_of(took) && one.name != took.name
@@ -271,12 +273,6 @@ impl Walk<'_> {
         );
         self.move_path_rule_back(map, path, [delete, create])
     }
-}
-
-fn hosts(listener: &Item<HttpListener>) -> impl Iterator<Item = &str> {
-    let own = &listener.properties;
-    let hosts = own.host_name.iter().chain(&own.host_names);
-    hosts.map(String::as_str).filter(|host| !host.is_empty())
 }
 
 /// The port of a request such as `GET https://a.test/`.

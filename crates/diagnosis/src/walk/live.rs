@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use gatewright_arm::Item;
-use gatewright_arm::model::HttpListener;
+use gatewright_arm::model::{BackendHttpSettings, HttpListener};
 use gatewright_snapshot::HostPattern;
 
 use super::edits::{Edit, Given, Set};
@@ -11,8 +11,8 @@ use super::probes::host_from_pool;
 use super::{Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{Evidence, LOG, LogRow, Place, State, WebApp, split_port};
-use crate::finding::{Confidence, Finding};
+use crate::evidence::{Evidence, LOG, LogRow, State, WebApp, split_port};
+use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::{Target, Via, in_gateway, is_path_of, is_shared_host};
 
@@ -81,10 +81,7 @@ impl Walk<'_> {
         }
     }
 
-    fn setting_of<'w>(
-        &'w self,
-        row: &LogRow,
-    ) -> Option<&'w Item<gatewright_arm::model::BackendHttpSettings>> {
+    fn setting_of<'w>(&'w self, row: &LogRow) -> Option<&'w Item<BackendHttpSettings>> {
         let settings = &self
             .evidence
             .gateway
@@ -104,78 +101,66 @@ impl Walk<'_> {
     }
 
     fn did_the_time_run_out(&mut self) -> Option<(Finding, usize)> {
-        let is_v1 = self.evidence.gateway.is_v1();
-        let mut found: Vec<(&LogRow, String, i32, Place)> = Vec::new();
-        for row in failures(self.evidence) {
-            let Some(setting) = self.setting_of(row) else {
-                continue;
-            };
-            let limit = setting.properties.request_timeout.unwrap_or(30);
-            let is_status = row.status == Some(504) || is_v1 && row.status == Some(502);
-            let taken = [row.time_taken, row.server_latency].into_iter().flatten();
-            let is_over = taken.fold(0.0, f64::max) >= f64::from(limit) * GAVE_UP;
-            let is_said = row.error.to_uppercase().contains("UPSTREAM_TIMED_OUT");
-            if is_status && is_over || is_said {
-                let place = in_gateway(setting.pointer_to("requestTimeout"));
-                found.push((row, setting.name.clone(), limit, place));
-            }
-        }
-        let count = found.len();
-        let (row, setting, limit, place) = found.into_iter().next()?;
+        let found = self.timed_out();
+        let (row, setting, limit) = *found.first()?;
         let time = row.time_taken.or(row.server_latency);
         let time = time
             .map(|time| format!("{time:.1} s"))
             .unwrap_or_else(|| "its time".to_owned());
         let title = format!(
-            "The backend takes longer to answer than the {limit} s of the backend setting \
-             {setting}: the \
-             gateway gives up after {time}."
+            "The backend takes longer to answer than the {limit} s of the backend setting {}: the \
+             gateway gives up after {time}.",
+            setting.name
         );
+        let place = in_gateway(setting.pointer_to("requestTimeout"));
         let because = [
             self.because(&row.place, format!("given up after {time}")),
             self.because(&place, format!("how long it waits: {limit} s")),
         ];
-        let more = limit.saturating_mul(2).max(60);
-        let settings = &self
-            .evidence
-            .gateway
-            .properties
-            .backend_http_settings_collection;
-        let item = settings.iter().find(|one| one.name == setting);
         let mut told = finding(Cause::RequestTimeout, Confidence::Certain, title).because(because);
-        if self.is_managed() {
-            told = told.fixed_by(fix(Owner::Controller, "Let the gateway wait longer.").run(
-                format!(
-                    "kubectl annotate ingress INGRESS \
-                         appgw.ingress.kubernetes.io/request-timeout=\"{more}\" --overwrite"
-                ),
-            ));
+        for fix in self.wait_longer(setting, limit) {
+            told = told.fixed_by(fix);
         }
-        let told = told
-            .fixed_by(
-                fix(
-                    Owner::Gateway,
-                    "Let the gateway wait longer than the slowest answer takes.",
-                )
-                .edit(self.update_setting(
-                    item,
-                    &[Set::number("--timeout", "requestTimeout", more.into())],
-                ))
-                .risking(
-                    "Requests to a server that hangs hold their connection so much \
-                              longer.",
-                )
-                .verified_by(vec![format!(
-                    "{} --query \
-                         \"backendHttpSettingsCollection[?name=='{setting}'].requestTimeout\"",
-                    self.commands.gateway("show")
-                )]),
-            )
-            .fixed_by(fix(
-                Owner::Backend,
-                "Find out what is slow there, or give it more servers.",
-            ));
-        Some((told, count))
+        Some((told, found.len()))
+    }
+
+    /// Requests that the gateway gave up, each with the setting and its limit in seconds.
+    fn timed_out(&self) -> Vec<(&LogRow, &Item<BackendHttpSettings>, i32)> {
+        let is_v1 = self.evidence.gateway.is_v1();
+        let rows = failures(self.evidence).filter_map(|row| {
+            let setting = self.setting_of(row)?;
+            let limit = setting.properties.request_timeout.unwrap_or(30);
+            let is_status = row.status == Some(504) || is_v1 && row.status == Some(502);
+            let taken = [row.time_taken, row.server_latency].into_iter().flatten();
+            let is_over = taken.fold(0.0, f64::max) >= f64::from(limit) * GAVE_UP;
+            let is_said = row.error.to_uppercase().contains("UPSTREAM_TIMED_OUT");
+            (is_status && is_over || is_said).then_some((row, setting, limit))
+        });
+        rows.collect()
+    }
+
+    fn wait_longer(&self, setting: &Item<BackendHttpSettings>, limit: i32) -> Vec<Fix> {
+        let more = limit.saturating_mul(2).max(60);
+        let annotate = self.is_managed().then(|| {
+            fix(Owner::Controller, "Let the gateway wait longer.").run(format!(
+                "kubectl annotate ingress INGRESS \
+                 appgw.ingress.kubernetes.io/request-timeout=\"{more}\" --overwrite"
+            ))
+        });
+        let set = Set::number("--timeout", "requestTimeout", more.into());
+        let longer = "Let the gateway wait longer than the slowest answer takes.";
+        let wait = fix(Owner::Gateway, longer)
+            .edit(self.update_setting(Some(setting), &[set]))
+            .risking("Requests to a server that hangs hold their connection so much longer.")
+            .verified_by(vec![format!(
+                "{} --query \"backendHttpSettingsCollection[?name=='{}'].requestTimeout\"",
+                self.commands.gateway("show"),
+                setting.name
+            )]);
+        let look = "Find out what is slow there, or give it more servers.";
+        let mut fixes: Vec<Fix> = annotate.into_iter().collect();
+        fixes.extend([wait, fix(Owner::Backend, look)]);
+        fixes
     }
 
     fn is_it_the_backends_own_error(&mut self) -> Option<(Finding, usize)> {
@@ -219,12 +204,15 @@ impl Walk<'_> {
         const SERVERS_MAX: usize = 3;
         let mut servers: Vec<&LogRow> = Vec::new();
         for row in rows {
+            if servers.len() == SERVERS_MAX {
+                break;
+            }
             if servers.iter().all(|known| known.server != row.server) {
                 servers.push(row);
             }
         }
         if let Some(fix) = told.fixes.first_mut() {
-            let others = servers.iter().take(SERVERS_MAX).skip(1);
+            let others = servers.iter().skip(1);
             fix.commands.extend(others.map(|row| self.ask_as(row)));
         }
         told
@@ -258,9 +246,8 @@ impl Walk<'_> {
                     .contains("UPSTREAM_CLOSED_CONNECTION")
             })
             .collect();
-        let seen = failures(self.evidence).find(|row| {
-            row.is_reused == Some(true) && broken::UNANSWERED.contains(&row.failure.as_str())
-        });
+        let seen = failures(self.evidence)
+            .find(|row| row.is_reused == Some(true) && broken::is_unanswered(row));
         if let Some(row) = seen {
             return Some((self.closed_between_requests(row), 1));
         }
@@ -296,18 +283,10 @@ impl Walk<'_> {
         );
         let told = finding(Cause::KeepaliveRace, Confidence::Likely, title)
             .because(because)
-            .fixed_by(
-                fix(
-                    Owner::Backend,
-                    "Have the backend keep idle connections for longer than the \
-                                     gateway does (nginx: keepalive_timeout 75s).",
-                )
-                .run("grep -rn keepalive_timeout /etc/nginx")
-                .run(
-                    "grep -rn keepAliveTimeout .   # Node.js: server.keepAliveTimeout = 75000, \
+            .fixed_by(broken::keep_longer().run(
+                "grep -rn keepAliveTimeout .   # Node.js: server.keepAliveTimeout = 75000, \
                      which is 5000 unless it is set",
-                ),
-            );
+            ));
         Some((told, closed.len()))
     }
 
@@ -497,9 +476,8 @@ impl Walk<'_> {
                     .is_some_and(|one| one.is_named(&target.row.setting))
             });
             own.find_map(|route| {
-                let listener = &route.listener?.properties;
-                let host = listener.host_name.clone().filter(|host| !host.is_empty());
-                host.or_else(|| listener.host_names.first().cloned())
+                let host = route.listener?.properties.hosts().next()?;
+                Some(host.to_owned())
             })
         })
     }
@@ -586,39 +564,16 @@ impl Walk<'_> {
             .next()
             .unwrap_or_default()
             .to_lowercase();
-        let hosts: Vec<String> = properties
-            .http_listeners
-            .iter()
-            .filter(|one| {
-                let own = one.properties.protocol.zip(first.is_encrypted);
-                own.is_none_or(|(own, asked)| own.is_encrypted() == asked)
-            })
-            .flat_map(|one| {
-                let own = &one.properties;
-                own.host_name
-                    .iter()
-                    .chain(&own.host_names)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            })
-            .filter(|own| !own.is_empty())
-            .collect();
         // A listener of the other protocol takes nothing of these.
-        let is_encrypted = first.is_encrypted;
-        let is_alike = |one: &Item<HttpListener>| {
-            let protocol = one.properties.protocol;
-            protocol
-                .zip(is_encrypted)
-                .is_none_or(|(own, asked)| own.is_encrypted() == asked)
+        let is_alike = |one: &&Item<HttpListener>| {
+            let protocols = one.properties.protocol.zip(first.is_encrypted);
+            protocols.is_none_or(|(own, asked)| own.is_encrypted() == asked)
         };
-        let has_any = properties
-            .http_listeners
-            .iter()
-            .filter(|one| is_alike(one))
-            .any(|one| {
-                let own = &one.properties;
-                own.host_name.as_deref().unwrap_or_default().is_empty() && own.host_names.is_empty()
-            });
+        let alike: Vec<_> = properties.http_listeners.iter().filter(is_alike).collect();
+        let hosts = alike.iter().flat_map(|one| one.properties.hosts());
+        let hosts: Vec<String> = hosts.map(str::to_owned).collect();
+        let takes_any = |one: &&Item<HttpListener>| one.properties.hosts().next().is_none();
+        let has_any = alike.iter().any(takes_any);
         if has_any || hosts.iter().any(|own| is_host_of(own, &host)) {
             return None;
         }
@@ -626,7 +581,7 @@ impl Walk<'_> {
             "No listener is for the host {host}; there are {}.",
             listed(&hosts)
         );
-        let listener = properties.http_listeners.iter().find(|one| is_alike(one));
+        let listener = alike.first().copied();
         let mut because = vec![self.because(&first.place, "the gateway itself refused it")];
         because.extend(
             listener.map(|one| self.because(&in_gateway(one.pointer()), "what listeners are for")),
@@ -645,8 +600,7 @@ impl Walk<'_> {
     /// Gives a listener one host more.
     fn add_host(&self, listener: &Item<HttpListener>, host: &str) -> Edit {
         let own = &listener.properties;
-        let names = own.host_name.iter().chain(&own.host_names);
-        let mut names: Vec<String> = names.filter(|name| !name.is_empty()).cloned().collect();
+        let mut names: Vec<String> = own.hosts().map(str::to_owned).collect();
         names.push(host.to_owned());
         let names = Set::of("--host-names", "hostNames", Given::Texts(names));
         // A listener has one name or several, never both.
@@ -764,7 +718,7 @@ impl Walk<'_> {
 }
 
 /// Whether a listener's host is for a host, by the gateway's own reading of it.
-fn is_host_of(pattern: &str, host: &str) -> bool {
+pub(super) fn is_host_of(pattern: &str, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(host.as_bytes()))
 }

@@ -116,6 +116,16 @@ impl<'e> Walk<'e> {
         self.is_the_gateway_running();
         self.did_the_last_change_fail();
         self.can_certificates_be_fetched();
+        self.ask_about_servers();
+        self.is_what_is_shown_what_serves();
+        self.do_requests_come_to_their_rule();
+        self.do_servers_get_live_requests();
+        self.is_there_room();
+        self.end()
+    }
+
+    /// What probes and the network decide.
+    fn ask_about_servers(&mut self) {
         self.does_each_rule_lead_to_servers();
         self.why_is_health_unknown();
         self.can_names_be_resolved();
@@ -124,11 +134,6 @@ impl<'e> Walk<'e> {
         self.does_the_gateway_itself_get_out();
         self.are_certificates_accepted();
         self.do_servers_answer_probes();
-        self.is_what_is_shown_what_serves();
-        self.do_requests_come_to_their_rule();
-        self.do_servers_get_live_requests();
-        self.is_there_room();
-        self.end()
     }
 
     pub(crate) fn because(&self, place: &Place, says: impl Into<String>) -> Because {

@@ -2,9 +2,9 @@
 
 use gatewright_arm::Item;
 use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
-use gatewright_snapshot::HostPattern;
 
 use super::edits::{Given, Set, quoted};
+use super::live::is_host_of;
 use super::probes::host_from_pool;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
@@ -37,15 +37,7 @@ pub fn predict(evidence: &Evidence, now: i64) -> Verdict {
 fn foretell(evidence: &Evidence, now: i64) -> Verdict {
     let mut walk = Walk::new(evidence, now);
     walk.foresee_all();
-    walk.foresees = true;
-    walk.does_each_rule_lead_to_servers();
-    walk.why_is_health_unknown();
-    walk.can_names_be_resolved();
-    walk.can_servers_be_connected_to();
-    walk.do_answers_come_back();
-    walk.does_the_gateway_itself_get_out();
-    walk.are_certificates_accepted();
-    walk.do_servers_answer_probes();
+    walk.ask_about_servers();
     walk.will_servers_know_the_host();
     walk.will_certificates_be_trusted();
     walk.will_each_rule_get_its_requests();
@@ -154,16 +146,11 @@ impl Walk<'_> {
     fn will_each_rule_get_its_requests(&mut self) {
         let asked = "Will each rule get the requests that it is meant for?";
         let rules = &self.evidence.gateway.properties.request_routing_rules;
-        let mut told = None;
-        for later in rules {
-            let earlier = rules
-                .iter()
-                .find(|earlier| self.takes_all_of(earlier, later));
-            if let Some(earlier) = earlier {
-                told = Some((earlier, later));
-                break;
-            }
-        }
+        let tried: Vec<Tried<'_>> = rules.iter().filter_map(|rule| self.tried(rule)).collect();
+        let told = tried.iter().find_map(|later| {
+            let earlier = tried.iter().find(|earlier| earlier.takes_all_of(later))?;
+            Some((earlier, later))
+        });
         if let Some((earlier, later)) = told {
             let found = self.shadowed_rule(earlier, later);
             self.step(asked, found.title.clone(), "requests go elsewhere");
@@ -178,65 +165,21 @@ impl Walk<'_> {
         }
     }
 
-    fn listener_of(&self, rule: &Item<RequestRoutingRule>) -> Option<&Item<HttpListener>> {
+    fn tried<'r>(&'r self, rule: &'r Item<RequestRoutingRule>) -> Option<Tried<'r>> {
         let reference = rule.properties.http_listener.as_ref()?;
-        self.evidence.gateway.resolve(reference)
+        let listener: &Item<HttpListener> = self.evidence.gateway.resolve(reference)?;
+        Some(Tried {
+            rule,
+            priority: rule.properties.priority?,
+            port: self.port_of(listener)?,
+            listener,
+        })
     }
 
-    /// Whether a rule that is tried before another one has a listener for all of its hosts, on the
-    /// same port.
-    fn takes_all_of(
-        &self,
-        earlier: &Item<RequestRoutingRule>,
-        later: &Item<RequestRoutingRule>,
-    ) -> bool {
-        let order = earlier.properties.priority.zip(later.properties.priority);
-        let listeners = self.listener_of(earlier).zip(self.listener_of(later));
-        let (Some((first, second)), Some((one, other))) = (order, listeners) else {
-            return false;
-        };
-        let hosts = |listener: &Item<HttpListener>| -> Vec<String> {
-            let own = &listener.properties;
-            let all = own.host_name.iter().chain(&own.host_names);
-            all.filter(|host| !host.is_empty()).cloned().collect()
-        };
-        let (of_one, of_other) = (hosts(one), hosts(other));
-        let is_same_place = self.port_of(one).is_some()
-            && self.port_of(one) == self.port_of(other)
-            && one.properties.frontend_ip_configuration
-                == other.properties.frontend_ip_configuration;
-        let takes = |host: &String| {
-            let host = host.to_ascii_lowercase();
-            of_one.is_empty()
-                || of_one.iter().any(|own| {
-                    HostPattern::parse(own).is_ok_and(|own| own.matches(host.as_bytes()))
-                })
-        };
-        let has_hosts = !of_other.is_empty() && !of_other.iter().any(|host| host.contains('*'));
-        first < second
-            && one.name != other.name
-            && lead_elsewhere(earlier, later)
-            && is_same_place
-            && has_hosts
-            && of_other.iter().all(takes)
-    }
-
-    fn shadowed_rule(
-        &self,
-        earlier: &Item<RequestRoutingRule>,
-        later: &Item<RequestRoutingRule>,
-    ) -> Finding {
-        let hosts: Vec<String> = self
-            .listener_of(later)
-            .map(|one| {
-                let own = &one.properties;
-                own.host_name
-                    .iter()
-                    .chain(&own.host_names)
-                    .cloned()
-                    .collect()
-            })
-            .unwrap_or_default();
+    fn shadowed_rule(&self, earlier: &Tried<'_>, later: &Tried<'_>) -> Finding {
+        let hosts = later.listener.properties.hosts();
+        let hosts: Vec<String> = hosts.map(str::to_owned).collect();
+        let (earlier, later) = (earlier.rule, later.rule);
         let title = format!(
             "The rule {} is tried before {}, and its listener takes requests for {}, which {} is \
              for.",
@@ -336,26 +279,56 @@ impl Walk<'_> {
     }
 }
 
+/// A rule with what decides whether a request comes to it.
+struct Tried<'e> {
+    rule: &'e Item<RequestRoutingRule>,
+    priority: i32,
+    port: u16,
+    listener: &'e Item<HttpListener>,
+}
+
+impl Tried<'_> {
+    /// Whether it is tried before another one, and its listener takes all of the other's hosts, on
+    /// the same port of the same frontend.
+    fn takes_all_of(&self, later: &Self) -> bool {
+        if self.priority >= later.priority || self.port != later.port {
+            return false;
+        }
+        let (own, other) = (&self.listener.properties, &later.listener.properties);
+        let takes = |host: &str| {
+            let mut hosts = own.hosts().peekable();
+            hosts.peek().is_none() || hosts.any(|own| is_host_of(own, host))
+        };
+        let mut hosts = other.hosts().peekable();
+        own.frontend_ip_configuration == other.frontend_ip_configuration
+            && self.listener.name != later.listener.name
+            && lead_elsewhere(self.rule, later.rule)
+            && hosts.peek().is_some()
+            && hosts.all(|host| !host.contains('*') && takes(host))
+    }
+}
+
 /// A path of a rule that it takes alone, of a map whose default is another pool.
 fn alone<'p>(map: &Item<UrlPathMap>, rule: &'p Item<PathRule>) -> Option<&'p str> {
     let own = &rule.properties;
     let default = &map.properties.default_backend_address_pool;
-    let is_elsewhere = own.backend_address_pool.is_some() && own.backend_address_pool != *default;
-    let paths = &own.paths;
-    let rules = &map.properties.path_rules;
-    let is_alone = |path: &&String| {
-        let is_file = path
-            .rsplit('/')
+    if own.backend_address_pool.is_none() || own.backend_address_pool == *default {
+        return None;
+    }
+    let is_file = |path: &str| {
+        path.rsplit('/')
             .next()
-            .is_some_and(|last| last.contains('.'));
-        let below = format!("{}/x", path.trim_end_matches('/'));
-        let is_taken = rules
-            .iter()
-            .any(|rule| is_path_of(&rule.properties.paths, &below));
-        !path.ends_with('*') && path.len() > 1 && !is_file && !is_taken
+            .is_some_and(|last| last.contains('.'))
     };
-    let path = paths.iter().find(is_alone)?;
-    is_elsewhere.then_some(path.as_str())
+    let is_below_taken = |path: &str| {
+        let below = format!("{}/x", path.trim_end_matches('/'));
+        let mut rules = map.properties.path_rules.iter();
+        rules.any(|rule| is_path_of(&rule.properties.paths, &below))
+    };
+    let mut paths = own.paths.iter().map(String::as_str);
+    paths.find(|path| {
+        !path.ends_with('*') && path.len() > 1 && !is_file(path) && !is_below_taken(path)
+    })
 }
 
 /// Whether rules do different things with the same request.

@@ -75,10 +75,9 @@ fn replay(
         return Replay::Gone;
     }
     // Requests and changes that failed before say nothing of those that come after.
-    patched.forget_failures();
-    match is_found(&patched) {
-        false => Replay::GoneWhenTriedAgain,
-        true => Replay::Remains,
+    match patched.forget_failures() && !is_found(&patched) {
+        true => Replay::GoneWhenTriedAgain,
+        false => Replay::Remains,
     }
 }
 

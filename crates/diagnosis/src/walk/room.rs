@@ -40,17 +40,18 @@ impl Walk<'_> {
             || live::failures(self.evidence).next().is_some();
         let properties = &self.evidence.gateway.properties;
         let autoscale = properties.autoscale_configuration.as_ref();
-        let own = &self.evidence.gateway.source;
-        let (cause, instances, at) = match autoscale {
+        let (cause, instances, option, member) = match autoscale {
             Some(bounds) => (
                 Cause::AutoscaleMax,
                 bounds.max_capacity,
-                own.pointer_to("autoscaleConfiguration/maxCapacity"),
+                "--max-capacity",
+                "autoscaleConfiguration/maxCapacity",
             ),
             None => (
                 Cause::FixedCapacity,
                 properties.sku.as_ref().and_then(|sku| sku.capacity),
-                own.pointer_to("sku/capacity"),
+                "--capacity",
+                "sku/capacity",
             ),
         };
         let Some(instances) = instances.filter(|instances| *instances > 0) else {
@@ -73,14 +74,7 @@ impl Walk<'_> {
             "The gateway is full: {most} capacity units, with {instances} instances at most."
         );
         let more = instances.saturating_mul(2).min(125);
-        let option = match cause {
-            Cause::AutoscaleMax => "--max-capacity",
-            _ => "--capacity",
-        };
-        let member = match cause {
-            Cause::AutoscaleMax => "autoscaleConfiguration/maxCapacity",
-            _ => "sku/capacity",
-        };
+        let at = self.evidence.gateway.source.pointer_to(member);
         let edit = self.update_gateway(&format!("{option} {more}"), member, json!(more));
         let confidence = match is_of_instances {
             true => Confidence::Likely,
