@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use gatewright_diagnosis::{Content, Evidence, File, Report, diagnose, predict};
+use gatewright_diagnosis::{Evidence, File, Report, diagnose, predict};
 use gatewright_template::read_text;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -14,13 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(Value::Object(members)) = read_text(bytes) else {
         return;
     };
-    let files = members.into_iter().map(|(name, value)| File {
-        content: match value {
-            Value::String(text) if !name.ends_with(".json") => Content::Text(text),
-            value => Content::Json(value),
-        },
-        name,
-    });
+    let files = members.into_iter();
+    let files = files.map(|(name, value)| File::of_value(name, value));
     let Ok(evidence) = Evidence::read(files) else {
         return;
     };

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use anyhow::{Context, bail};
 use gatewright_benches::timing::{median, milliseconds};
-use gatewright_diagnosis::{Content, Evidence, File, diagnose, predict};
+use gatewright_diagnosis::{Evidence, File, diagnose, predict};
 use serde_json::{Value, json};
 
 /// Pools, each with a rule, a listener, a setting and a probe of its own; servers of each.
@@ -67,10 +67,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn read(files: &[(&str, Value)]) -> anyhow::Result<Evidence> {
-    let files = files.iter().map(|(name, value)| File {
-        name: (*name).to_owned(),
-        content: Content::Json(value.clone()),
-    });
+    let files = files.iter();
+    let files = files.map(|(name, value)| File::of_value(*name, value.clone()));
     Evidence::read(files).context("the evidence cannot be read")
 }
 

@@ -287,8 +287,9 @@ impl Dataplane {
         setting: &str,
         server: SocketAddr,
     ) -> Vec<ProbeOutcome> {
-        let watched = self.0.live.load().watched();
-        let mut targets = watched.iter().map(|watched| &watched.target);
+        let live = self.0.live.load();
+        let servers = live.upstreams().flat_map(|(_, upstream)| &upstream.servers);
+        let mut targets = servers.filter_map(|server| server.target.as_ref());
         let found = targets.find(|target| {
             let place = &target.place;
             place.logical == server

@@ -38,7 +38,7 @@ pub use diff::{
     Asked, Change, Difference, Effect, MemberChange, PartChange, REPRESENTATIVES_MAX, Trouble,
     Weight, diff,
 };
-pub use evidence::{Content, Evidence, File, Place, Unreadable};
+pub use evidence::{Content, Evidence, File, Place, Unreadable, is_vault};
 pub use finding::{
     Because, Confidence, Finding, Fix, Need, Outcome, Replay, RuledOut, Step, Verdict,
 };

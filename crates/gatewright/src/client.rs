@@ -18,11 +18,28 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Largest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// The status of a node's answer when all is well.
+pub(crate) const OK: u16 = 200;
+
 /// A node's answer.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+}
+
+impl Answer {
+    /// What a node says that does what it was asked.
+    ///
+    /// # Errors
+    /// When it refuses, in its own words.
+    pub(crate) fn good(self) -> Result<Value, Sentence> {
+        match (self.status, self.body["error"].as_str()) {
+            (OK, _) => Ok(self.body),
+            (_, Some(why)) => Err(Sentence::new(why.to_owned())),
+            (status, None) => Err(Sentence::new(format!("the node answers {status}"))),
+        }
+    }
 }
 
 /// What is sent.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::client::{self, Question};
+use crate::client::{self, OK, Question};
 use crate::node::Node;
 use crate::output;
 use crate::sentence::Sentence;
@@ -34,9 +34,6 @@ const APP_SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST),
 
 /// Random bytes of the key for the admin API.
 const ADMIN_KEY_BYTES: usize = 32;
-
-/// The status of an answer when all is well.
-const OK: u16 = 200;
 
 /// Largest node file, in bytes.
 const NODE_FILE_BYTES_MAX: u64 = 64 * 1024;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use gatewright_diagnosis::{Content, Evidence, File, Unreadable};
+use gatewright_diagnosis::{Content, Evidence, File, Patch, Unreadable};
 use gatewright_template::read_document;
 use reqwest::Url;
 use serde_json::Value;
@@ -26,19 +26,12 @@ const DEPTH_MAX: usize = 2;
 /// The file that says when and how the others were collected.
 pub(crate) const COLLECTED: &str = "collected.json";
 
-/// The status of a node's answer when all is well.
-const OK: u16 = 200;
-
 /// The files of an evidence folder, and when they were collected where they do not say so, in
 /// seconds since the Unix epoch.
 pub(crate) struct Files {
     pub(crate) files: Vec<File>,
     pub(crate) collected: i64,
 }
-
-/// Where the documents of a node's evidence are kept, those that are files.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sources(BTreeMap<String, Source>);
 
 /// A file that a node serves, with what the node has read of it, without secrets.
 #[derive(Clone, Debug)]
@@ -47,46 +40,19 @@ pub(crate) struct Source {
     pub(crate) document: Value,
 }
 
-impl Sources {
-    /// The file that holds the document at a pointer of a file of the evidence.
-    pub(crate) fn of(&self, file: &str, at: &str) -> Option<&Source> {
-        self.0.get(&format!("{file}{at}"))
+impl Source {
+    /// The file that holds the document which a patch is of, as a node tells it.
+    pub(crate) fn of(evidence: &Evidence, patch: &Patch) -> Option<Self> {
+        let sources = evidence.json_at(COLLECTED, "/sources")?;
+        let path = sources.get(format!("{}{}", patch.file, patch.at))?;
+        Some(Self {
+            path: PathBuf::from(path.as_str()?),
+            document: evidence.json_at(&patch.file, &patch.at)?.clone(),
+        })
     }
 }
 
 impl Files {
-    /// Where the documents are kept, as a node tells it.
-    pub(crate) fn sources(&self) -> Sources {
-        let mut files = self.files.iter();
-        let told = files.find(|file| file.name == COLLECTED);
-        let sources = told.and_then(|file| match &file.content {
-            Content::Json(value) => value.get("sources")?.as_object(),
-            Content::Text(_) | Content::Bytes(_) => None,
-        });
-        let sources = sources.into_iter().flatten();
-        let known = sources.filter_map(|(at, path)| {
-            let source = Source {
-                path: PathBuf::from(path.as_str()?),
-                document: self.document(at)?.clone(),
-            };
-            Some((at.clone(), source))
-        });
-        Sources(known.collect())
-    }
-
-    /// What stands at a file's name with a pointer behind it.
-    fn document(&self, at: &str) -> Option<&Value> {
-        let (name, pointer) = match at.find(".json/") {
-            Some(end) => at.split_at_checked(end + ".json".len())?,
-            None => (at, ""),
-        };
-        let file = self.files.iter().find(|file| file.name == name)?;
-        match &file.content {
-            Content::Json(value) => value.pointer(pointer),
-            Content::Text(_) | Content::Bytes(_) => None,
-        }
-    }
-
     /// Reads a folder.
     ///
     /// # Errors
@@ -109,13 +75,8 @@ impl Files {
         let Value::Object(members) = answer else {
             return Err(Sentence::new("the node's answer is no evidence"));
         };
-        let files = members.into_iter().map(|(name, value)| File {
-            content: match value {
-                Value::String(text) if !name.ends_with(".json") => Content::Text(text),
-                value => Content::Json(value),
-            },
-            name,
-        });
+        let files = members.into_iter();
+        let files = files.map(|(name, value)| File::of_value(name, value));
         Ok(Self {
             files: files.collect(),
             collected: unix_now(),
@@ -140,21 +101,13 @@ impl Files {
     }
 }
 
-/// A file of JSON.
-pub(crate) fn json_file(name: &str, value: Value) -> File {
-    File {
-        name: name.to_owned(),
-        content: Content::Json(value),
-    }
-}
-
-/// Documents of networks, by the files of an evidence folder that they belong into; and where each
-/// is kept that is a file by itself.
-pub(crate) fn file_of_network(
+/// Documents of networks, by the files of an evidence folder that they belong into; and of each
+/// that is a file or a resource by itself, what it was read from.
+pub(crate) fn files_of_network(
     bodies: &[(String, Arc<Value>)],
-) -> (BTreeMap<&'static str, Vec<Value>>, BTreeMap<String, String>) {
+) -> (BTreeMap<&'static str, Vec<Value>>, BTreeMap<String, &str>) {
     let mut files: BTreeMap<&'static str, Vec<Value>> = BTreeMap::new();
-    let mut sources = BTreeMap::new();
+    let mut origins = BTreeMap::new();
     for (origin, body) in bodies {
         let list = body.get("value").unwrap_or(body);
         let single = std::slice::from_ref(list);
@@ -162,13 +115,13 @@ pub(crate) fn file_of_network(
         for document in list.as_array().map_or(single, Vec::as_slice) {
             let file = file_of(document);
             let all = files.entry(file).or_default();
-            if is_whole && let Some(path) = file_at(origin) {
-                sources.insert(format!("{file}/{}", all.len()), path);
+            if is_whole {
+                origins.insert(format!("{file}/{}", all.len()), origin.as_str());
             }
             all.push(document.clone());
         }
     }
-    (files, sources)
+    (files, origins)
 }
 
 /// The whole path of a file that is there; what is stored has an id, which is none.
@@ -202,12 +155,7 @@ pub(crate) fn ask(
     let url = Url::parse_with_params(&format!("http://node{path}"), query)
         .map_err(|error| Sentence::new(error.to_string()))?;
     let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-    let answer = client::ask(admin, Question::Get(&target))?;
-    match (answer.status, answer.body["error"].as_str()) {
-        (OK, _) => Ok(answer.body),
-        (_, Some(why)) => Err(Sentence::new(why.to_owned())),
-        (status, None) => Err(Sentence::new(format!("the node answers {status}"))),
-    }
+    client::ask(admin, Question::Get(&target))?.good()
 }
 
 /// When the evidence was collected, where it does not say so itself: when its newest file was

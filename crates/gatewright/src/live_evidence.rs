@@ -2,6 +2,7 @@
 //! is diagnosed as any other gateway is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::net::SocketAddr;
 
 use base64::Engine as _;
@@ -15,7 +16,7 @@ use gatewright_telemetry::{
 use serde_json::{Map, Value, json};
 
 use crate::backend_health::key_of;
-use crate::evidence_source::file_of_network;
+use crate::evidence_source::{file_at, files_of_network};
 use crate::secrets::Cleaner;
 use crate::site::{Served, key};
 use crate::status::{Board, Seen};
@@ -33,12 +34,16 @@ const REQUESTS_MAX: usize = 500;
 /// # Errors
 /// When `wanted` is not the name or id of one gateway: a sentence.
 pub(crate) fn files(board: &Board, wanted: &str) -> Result<Value, String> {
-    let seen = board.seen();
+    let mut seen = board.seen();
     let served = find(&seen, wanted)?;
     let gateway = &served.gateway;
-    let health = seen.health.clone().of_gateway(key(gateway));
+    let health = mem::take(&mut seen.health).of_gateway(key(gateway));
     let mut files = Map::new();
-    let (network, mut sources) = file_of_network(seen.site.network());
+    let (network, origins) = files_of_network(seen.site.network());
+    let origins = origins.into_iter();
+    let mut sources: BTreeMap<String, String> = origins
+        .filter_map(|(at, origin)| Some((at, file_at(origin)?)))
+        .collect();
     let own = served.file.as_deref().filter(|_| served.document.is_some());
     sources.extend(own.map(|path| ("gateway.json".to_owned(), path.to_owned())));
     let mut put = |name: &str, value: Value| files.insert(name.to_owned(), value);
@@ -228,8 +233,13 @@ fn requests(board: &Board, seen: &Seen, served: &Served) -> Value {
         .since_micros
         .max(seen.at_micros.saturating_sub(WINDOW_MICROS));
     let is_meant = |record: &RequestRecord| {
-        let own = labels.resolve(record.labels);
-        record.started_unix_micros >= from && own.resource_id.eq_ignore_ascii_case(id)
+        let is_own = || {
+            labels
+                .resolve(record.labels)
+                .resource_id
+                .eq_ignore_ascii_case(id)
+        };
+        record.started_unix_micros >= from && is_own()
     };
     let mut encoder = AccessLogEncoder::new(labels.clone());
     let rows = recent.list(REQUESTS_MAX, is_meant);

@@ -15,7 +15,9 @@ mod dev_certs;
 mod documents;
 mod events;
 mod evidence_source;
+mod exit;
 mod findings;
+mod interrupt;
 mod live_evidence;
 mod maps;
 mod network;
@@ -44,9 +46,6 @@ use crate::cli::{Cli, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Exit status of `diagnose`, `diff` and `explain` for a command line that is wrong.
-const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -92,7 +91,7 @@ fn refused(error: &clap::Error) -> ExitCode {
     let has_own = matches!(command.as_deref(), Some("diagnose" | "diff" | "explain"));
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
-        _ if has_own => ExitCode::from(USAGE),
+        _ if has_own => ExitCode::from(exit::USAGE),
         other => u8::try_from(other).map_or(ExitCode::FAILURE, ExitCode::from),
     }
 }

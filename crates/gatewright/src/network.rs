@@ -12,7 +12,7 @@ use gatewright_compile::{NetworkFinding, NetworkPlace, compile_network};
 use gatewright_snapshot::network::NetworkPolicy;
 use serde_json::Value;
 
-use crate::documents::read_file;
+use crate::documents::{Document, read_file};
 use crate::findings::{Finding, Level};
 
 /// Most files of the folder that are read; a folder with more is none of documents.
@@ -21,9 +21,8 @@ const FILES_MAX: usize = 256;
 /// What was read from the folder, and what is wrong with it.
 #[derive(Debug, Default)]
 pub(crate) struct NetworkFolder {
-    files: Vec<String>,
     documents: Vec<NetworkResources>,
-    /// What they were read from, with the same names.
+    /// What each was read from, with the name of its file.
     bodies: Vec<(String, Arc<Value>)>,
     pub(crate) findings: Vec<Finding>,
 }
@@ -91,9 +90,15 @@ impl NetworkFolder {
     /// Adds resources that come from no file; `name` stands for one in findings. `body` is what
     /// they were read from.
     pub(crate) fn add(&mut self, name: String, resources: NetworkResources, body: Arc<Value>) {
-        self.files.push(name.clone());
         self.documents.push(resources);
         self.bodies.push((name, body));
+    }
+
+    /// Adds the network resources of a document, such as a template, that has some.
+    pub(crate) fn add_of(&mut self, document: &Document) {
+        if let Some((resources, body)) = &document.network {
+            self.add(document.file.clone(), resources.clone(), Arc::clone(body));
+        }
     }
 
     /// The JSON of all resources, each with the file that it is from.
@@ -103,7 +108,6 @@ impl NetworkFolder {
 
     /// Adds what another one holds.
     pub(crate) fn join(&mut self, other: &Self) {
-        self.files.extend(other.files.iter().cloned());
         self.documents.extend(other.documents.iter().cloned());
         self.bodies.extend(other.bodies.iter().cloned());
         self.findings.extend(other.findings.iter().cloned());
@@ -159,7 +163,9 @@ impl NetworkFolder {
         let convert = |finding: NetworkFinding| {
             let file = match finding.place {
                 NetworkPlace::Gateway(position) => origins.get(position).copied(),
-                NetworkPlace::Document(position) => self.files.get(position).map(String::as_str),
+                NetworkPlace::Document(position) => {
+                    self.bodies.get(position).map(|(file, _)| file.as_str())
+                }
             };
             let file = file.unwrap_or_default();
             Finding::from_diagnostic(file, finding.diagnostic)

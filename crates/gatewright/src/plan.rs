@@ -109,10 +109,7 @@ pub(crate) fn plan(
     let mut network = NetworkFolder::load(settings.network.as_deref());
     network.join(&chosen.network);
     for document in &documents {
-        if let Some((resources, body)) = &document.network {
-            let (name, body) = (document.file.clone(), Arc::clone(body));
-            network.add(name, resources.clone(), body);
-        }
+        network.add_of(document);
     }
     let site = Site::new(&documents, &chosen.gateways, &network);
     let unused = unused_certificates(&settings.certificates, &documents);

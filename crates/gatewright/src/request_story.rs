@@ -1,7 +1,6 @@
 //! What became of one request: every step of its way, and how the servers that it came to were
 //! then.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use gatewright_telemetry::{
@@ -58,10 +57,8 @@ pub(crate) fn tell(board: &Board, trace: &str) -> Result<Value, String> {
 pub(crate) fn failures(board: &Board) -> Value {
     let (recent, _) = board.recent();
     let is_failure = |record: &RequestRecord| record.status >= 400 || record.failure.is_some();
-    let mut kept = recent.list(usize::MAX, is_failure);
-    let started = |one: &RecordBatch| one.records().first().map(|one| one.started_unix_micros);
-    kept.sort_by_key(|one| Reverse(started(one)));
-    let told = kept.iter().take(LISTED_MAX).filter_map(|one| {
+    let kept = recent.newest(LISTED_MAX, is_failure);
+    let told = kept.iter().filter_map(|one| {
         let record = one.records().first()?;
         Some(json!({
             "trace": record.trace.to_string(),

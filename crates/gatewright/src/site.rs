@@ -27,7 +27,7 @@ pub(crate) struct Served {
     pub(crate) since_micros: u64,
     /// The file that it is from, where it is alone in one.
     pub(crate) file: Option<String>,
-    /// What the file holds, without secrets.
+    /// What the file holds; secrets are taken out before it is told.
     pub(crate) document: Option<Arc<Value>>,
 }
 

@@ -45,8 +45,14 @@ fn format(moment: OffsetDateTime) -> String {
 
 /// The moment of a text such as `2026-11-25T19:03:22Z`, in seconds since the Unix epoch.
 pub(crate) fn unix_seconds(text: &str) -> Option<u64> {
+    let seconds = unix_nanos(text)?.div_euclid(1_000_000_000);
+    u64::try_from(seconds).ok()
+}
+
+/// As that, in nanoseconds.
+pub(crate) fn unix_nanos(text: &str) -> Option<i128> {
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    u64::try_from(moment.unix_timestamp()).ok()
+    Some(moment.unix_timestamp_nanos())
 }
 
 /// A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.

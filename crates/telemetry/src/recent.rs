@@ -1,5 +1,6 @@
 //! The requests that were seen last, kept so that somebody can ask about one of them.
 
+use std::cmp::Reverse;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Failure, RecordBatch, RequestRecord, Side, TraceId};
@@ -77,8 +78,7 @@ impl RecentRequests {
     /// at 1 KiB.
     pub fn find(&self, trace: TraceId) -> Option<RecordBatch> {
         let rings = self.rings();
-        let all = rings.failed.iter().chain(rings.refused.iter());
-        let mut all = all.chain(rings.sampled.iter());
+        let mut all = rings.iter();
         all.find(|kept| is_of(kept, |record| record.trace == trace))
             .cloned()
     }
@@ -91,10 +91,25 @@ impl RecentRequests {
         mut is_meant: impl FnMut(&RequestRecord) -> bool,
     ) -> Vec<RecordBatch> {
         let rings = self.rings();
-        let all = rings.failed.iter().chain(rings.refused.iter());
-        let all = all.chain(rings.sampled.iter());
-        let meant = all.filter(|kept| is_of(kept, &mut is_meant));
+        let meant = rings.iter().filter(|kept| is_of(kept, &mut is_meant));
         meant.take(most).cloned().collect()
+    }
+
+    /// Up to `most` of the requests of which `is_meant`, the newest of all first.
+    pub fn newest(
+        &self,
+        most: usize,
+        mut is_meant: impl FnMut(&RequestRecord) -> bool,
+    ) -> Vec<RecordBatch> {
+        let rings = self.rings();
+        let mut meant: Vec<&RecordBatch> = rings
+            .iter()
+            .filter(|kept| is_of(kept, &mut is_meant))
+            .collect();
+        let started = |kept: &RecordBatch| Some(kept.records().first()?.started_unix_micros);
+        meant.sort_by_key(|kept| Reverse(started(kept)));
+        // The writer waits meanwhile: no more is copied than is asked for.
+        meant.into_iter().take(most).cloned().collect()
     }
 }
 
@@ -103,6 +118,12 @@ fn is_of(kept: &RecordBatch, is_meant: impl FnMut(&RequestRecord) -> bool) -> bo
 }
 
 impl Rings {
+    /// Those that failed, then those that were refused, then the others, the newest of each first.
+    fn iter(&self) -> impl Iterator<Item = &RecordBatch> {
+        let failed = self.failed.iter();
+        failed.chain(self.refused.iter()).chain(self.sampled.iter())
+    }
+
     fn take(&mut self, batch: &RecordBatch, record: &RequestRecord) {
         let side = record.failure.map(Failure::side);
         match (record.status, side) {

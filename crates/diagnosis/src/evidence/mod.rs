@@ -36,6 +36,18 @@ pub struct File {
     pub content: Content,
 }
 
+impl File {
+    /// One as a node or a program tells it: JSON, or a text by a name that is not of JSON.
+    pub fn of_value(name: impl Into<String>, value: Value) -> Self {
+        let name = name.into();
+        let content = match value {
+            Value::String(text) if !name.ends_with(".json") => Content::Text(text),
+            value => Content::Json(value),
+        };
+        Self { name, content }
+    }
+}
+
 /// What a file holds.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -242,13 +254,18 @@ impl Evidence {
         self.files.contains_key(file)
     }
 
-    /// What stands at a place; `Null` for what has no JSON.
-    pub(crate) fn value_at(&self, place: &Place) -> &Value {
-        const NOTHING: &Value = &Value::Null;
-        match self.files.get(&place.file) {
-            Some(Content::Json(value)) => value.pointer(&place.pointer).unwrap_or(NOTHING),
-            _ => NOTHING,
+    /// What stands at a JSON pointer of a file; nothing where there is none, or it is no JSON.
+    pub fn json_at(&self, file: &str, pointer: &str) -> Option<&Value> {
+        match self.files.get(file)? {
+            Content::Json(value) => value.pointer(pointer),
+            Content::Text(_) | Content::Bytes(_) => None,
         }
+    }
+
+    /// What stands at a place; `Null` for nothing.
+    pub(crate) fn value_at(&self, place: &Place) -> &Value {
+        let value = self.json_at(&place.file, &place.pointer);
+        value.unwrap_or(&Value::Null)
     }
 
     fn last_moment(&self) -> Option<i64> {
@@ -328,7 +345,8 @@ fn is_known(name: &str) -> bool {
         || certificates::is_known(name)
 }
 
-fn is_vault(name: &str) -> bool {
+/// Whether it is a file of a key vault: the first has the plain name, others a number.
+pub fn is_vault(name: &str) -> bool {
     let number = name.strip_prefix("keyvault-");
     let number = number.and_then(|rest| rest.strip_suffix(".json"));
     name == VAULT || number.is_some_and(|number| number.parse::<u8>().is_ok())

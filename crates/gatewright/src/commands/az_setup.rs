@@ -184,7 +184,8 @@ fn environment(node: &NodeFile, folder: &Path, login: &Login) -> Vec<(&'static s
     ]
 }
 
-fn endpoint(node: &NodeFile) -> String {
+/// Where clients find the control plane.
+pub(crate) fn endpoint(node: &NodeFile) -> String {
     let port = node.control.port();
     match node.control.ip() {
         ip if ip.is_unspecified() || ip.is_loopback() => format!("https://localhost:{port}"),

@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 
 use crate::cli::{AzArguments, CollectArguments, DiagnoseArguments};
 use crate::commands::az_setup::quoted;
+use crate::commands::diagnose::Judgement;
+use crate::exit;
+use crate::interrupt::Pending;
 use crate::output;
 use crate::secrets::Cleaner;
 use crate::sentence::Sentence;
@@ -37,9 +40,6 @@ use record::RECORD;
 use rounds::Wish;
 use subject::Subject;
 
-/// Exit statuses: the command line names a folder that is taken; the gateway cannot be read; the
-/// folder cannot be written.
-const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 const UNWRITABLE: u8 = 73;
 
@@ -64,7 +64,7 @@ impl Refused {
 impl From<NoFolder> for Refused {
     fn from(none: NoFolder) -> Self {
         match none {
-            NoFolder::Taken(sentence) => Self(USAGE, sentence),
+            NoFolder::Taken(sentence) => Self(exit::USAGE, sentence),
             NoFolder::Unwritable(sentence) => Self(UNWRITABLE, sentence),
         }
     }
@@ -86,11 +86,11 @@ pub(crate) fn run(arguments: &CollectArguments) -> Result<ExitCode, Sentence> {
 /// folder stays, and is named, unless the judgement is that all is well or that a cause was found.
 pub(crate) fn then(
     arguments: &DiagnoseArguments,
-    judge: impl FnOnce(&Path) -> Result<ExitCode, Sentence>,
+    judge: impl FnOnce(&Path) -> Result<Judgement, Sentence>,
 ) -> Result<ExitCode, Sentence> {
     let (Some(group), Some(name)) = (&arguments.resource_group, &arguments.name) else {
         let needed = "--evidence DIR, or --azure -g RG -n GW, is needed";
-        return Ok(Refused(USAGE, Sentence::new(needed)).tell());
+        return Ok(Refused(exit::USAGE, Sentence::new(needed)).tell());
     };
     let wish = Wish::new(group, name, &arguments.az);
     let out = arguments.out.as_deref();
@@ -100,8 +100,7 @@ pub(crate) fn then(
     };
     let folder = collected.folder;
     let judged = judge(folder.path());
-    let decided = [ExitCode::SUCCESS, ExitCode::FAILURE];
-    let is_decided = judged.as_ref().is_ok_and(|status| decided.contains(status));
+    let is_decided = judged.as_ref().is_ok_and(|one| one.is_decided);
     if !(folder.is_temporary() && is_decided) {
         let place = folder.keep();
         let place = quoted(&place.display().to_string());
@@ -110,7 +109,7 @@ pub(crate) fn then(
              --evidence {place}"
         ));
     }
-    judged
+    judged.map(|one| one.status)
 }
 
 /// A folder with evidence.
@@ -121,6 +120,8 @@ pub(crate) struct Collected {
     /// How many questions were asked, and how many of them have no answer.
     asked: usize,
     failed: usize,
+    /// What a signal does meanwhile.
+    _interrupted: Pending,
 }
 
 impl Collected {
@@ -152,7 +153,7 @@ fn collect(
     let folder = out.map_or_else(Folder::temporary, |path| Folder::at(path, force))?;
     let mut collection = Collection::new(wish, az)?;
     let temporary = folder.is_temporary().then(|| folder.path().to_owned());
-    collection.az.running.end_with_program(temporary);
+    let interrupted = collection.az.running.end_with_program(temporary);
     let question = collection.wish.gateway();
     let mut runs = collection.ask(vec![question]);
     let Some((question, run)) = runs.pop() else {
@@ -170,7 +171,7 @@ fn collect(
         let questions = round(&collection.wish, &mut picture);
         collection.round(questions, &mut picture);
     }
-    collection.write(folder, picture)
+    collection.write(folder, picture, interrupted)
 }
 
 /// A collection that goes on.
@@ -258,7 +259,12 @@ impl Collection {
     }
 
     /// Writes all, without secrets, and at last the record.
-    fn write(self, folder: Folder, mut picture: Picture) -> Result<Collected, Refused> {
+    fn write(
+        self,
+        folder: Folder,
+        mut picture: Picture,
+        interrupted: Pending,
+    ) -> Result<Collected, Refused> {
         folder.prepare()?;
         let mut names = Vec::new();
         let mut removed = Vec::new();
@@ -299,6 +305,7 @@ impl Collection {
             files: names,
             asked: self.commands.len(),
             failed: self.failed,
+            _interrupted: interrupted,
         })
     }
 }

@@ -10,20 +10,19 @@ use gatewright_diagnosis::{
 
 use crate::cli::{DiagnoseArguments, DiagnoseFormat, FailOn};
 use crate::commands::{collect, fix};
-use crate::evidence_source::{Files, Sources};
+use crate::evidence_source::Files;
+use crate::exit::UNREADABLE;
 use crate::output;
 use crate::paint;
 use crate::sentence::Sentence;
 
 /// Exit statuses beside 0, healthy, and 1, a root cause was found.
 const INCONCLUSIVE: u8 = 2;
-const UNREADABLE: u8 = 65;
 
-/// What was found, by what evidence, and where its documents are kept.
+/// What was found, by what evidence.
 pub(crate) struct Diagnosed {
     pub(crate) report: Report,
     pub(crate) evidence: Evidence,
-    pub(crate) sources: Sources,
 }
 
 /// Diagnoses what the files say.
@@ -31,41 +30,45 @@ pub(crate) struct Diagnosed {
 /// # Errors
 /// The first file that is not what its name says.
 pub(crate) fn diagnosed(files: Files, known: &[Suppression]) -> Result<Diagnosed, Unreadable> {
-    let sources = files.sources();
     let (evidence, collected) = files.read()?;
     let verdict = diagnose(&evidence, collected);
     let report = Report::new(verdict, &evidence, known);
-    Ok(Diagnosed {
-        report,
-        evidence,
-        sources,
-    })
+    Ok(Diagnosed { report, evidence })
 }
 
 pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
     let of_folder = |folder: &Path| judge(Files::of_folder(folder), arguments);
-    match &arguments.evidence {
+    let judgement = match &arguments.evidence {
         Some(folder) => of_folder(folder),
-        None if arguments.azure => collect::then(arguments, of_folder),
+        None if arguments.azure => return collect::then(arguments, of_folder),
         None => {
             let gateway = arguments.gateway.as_deref().unwrap_or_default();
-            judge(
-                Ok(Files::of_node(arguments.admin_address()?, gateway)?),
-                arguments,
-            )
+            let files = Files::of_node(arguments.admin_address()?, gateway)?;
+            judge(Ok(files), arguments)
         }
-    }
+    };
+    judgement.map(|one| one.status)
+}
+
+/// What came of a diagnosis.
+pub(crate) struct Judgement {
+    pub(crate) status: ExitCode,
+    /// Whether the evidence could be read, and says that all is well or what the cause is.
+    pub(crate) is_decided: bool,
 }
 
 fn judge(
     files: Result<Files, Unreadable>,
     arguments: &DiagnoseArguments,
-) -> Result<ExitCode, Sentence> {
+) -> Result<Judgement, Sentence> {
     let diagnosed = match files.and_then(|files| diagnosed(files, &arguments.suppress)) {
         Ok(diagnosed) => diagnosed,
         Err(unreadable) => {
             output::error(&Sentence::new(unreadable.to_string()));
-            return Ok(ExitCode::from(UNREADABLE));
+            return Ok(Judgement {
+                status: ExitCode::from(UNREADABLE),
+                is_decided: false,
+            });
         }
     };
     let report = &diagnosed.report;
@@ -73,10 +76,14 @@ fn judge(
         output::remark(format_args!("warning: {}", idle(unused, report)));
     }
     show(report, arguments)?;
-    if arguments.fix {
-        return fix::run(arguments, &diagnosed);
-    }
-    Ok(status(report, arguments.fail_on))
+    let status = match arguments.fix {
+        true => fix::run(arguments, &diagnosed)?,
+        false => status(report, arguments.fail_on),
+    };
+    Ok(Judgement {
+        status,
+        is_decided: report.verdict.outcome != Outcome::Inconclusive,
+    })
 }
 
 fn show(report: &Report, arguments: &DiagnoseArguments) -> Result<(), Sentence> {

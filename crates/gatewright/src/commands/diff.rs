@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::cli::{Color, DiffArguments};
 use crate::commands::predict::evidence;
 use crate::documents::Document;
-use crate::findings::{Level, errors_last, has_errors};
+use crate::exit::UNREADABLE;
+use crate::findings::{Finding, Level, errors_last, has_errors};
 use crate::network::NetworkFolder;
 use crate::output::{self, Format};
 use crate::paint;
@@ -18,15 +19,14 @@ use crate::plan::unix_now;
 use crate::sentence::Sentence;
 use crate::templates::{self, Parameters};
 
-/// The status of input that cannot be read, as `diagnose` has it.
-const UNREADABLE: u8 = 65;
-
 pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Sentence> {
     let new_parameters = arguments.new_parameters.as_deref();
     let new_parameters = new_parameters.or(arguments.parameters.as_deref());
-    let old = Side::load(&arguments.old, arguments.parameters.as_deref(), arguments);
-    let new = Side::load(&arguments.new, new_parameters, arguments);
-    let (Some(old), Some(new)) = (old, new) else {
+    let network = NetworkFolder::load(arguments.network.as_deref());
+    let is_readable = told(&network.findings);
+    let old = Side::load(&arguments.old, arguments.parameters.as_deref(), &network);
+    let new = Side::load(&arguments.new, new_parameters, &network);
+    let (Some(old), Some(new), true) = (old, new, is_readable) else {
         return Ok(ExitCode::from(UNREADABLE));
     };
     let pairs = paired(&old.document.gateways, &new.document.gateways);
@@ -60,6 +60,15 @@ pub(crate) fn run(arguments: &DiffArguments) -> Result<ExitCode, Sentence> {
     )
 }
 
+/// Tells of what is wrong with what was read; whether it can be worked with.
+fn told(findings: &[Finding]) -> bool {
+    // That a file gives a name is no news to whoever compares two files.
+    let findings = findings.iter().filter(|one| one.severity != Level::Note);
+    let findings: Vec<Finding> = findings.cloned().collect();
+    errors_last(&findings).for_each(output::remark);
+    !has_errors(&findings)
+}
+
 /// One of the two documents, with the network around it.
 struct Side {
     document: Document,
@@ -68,16 +77,12 @@ struct Side {
 
 impl Side {
     /// `None` where it cannot be read, which is told then.
-    fn load(file: &Path, parameters: Option<&Path>, arguments: &DiffArguments) -> Option<Self> {
+    fn load(file: &Path, parameters: Option<&Path>, around: &NetworkFolder) -> Option<Self> {
         let mut document = Document::load(file, &Parameters::load(parameters));
-        let mut network = NetworkFolder::load(arguments.network.as_deref());
-        if let Some((resources, body)) = &document.network {
-            network.add(document.file.clone(), resources.clone(), body.clone());
-        }
-        let findings = document.findings.iter().chain(&network.findings).cloned();
-        // That a file gives a name is no news to whoever compares two files.
-        let findings: Vec<_> = findings.filter(|one| one.severity != Level::Note).collect();
-        errors_last(&findings).for_each(output::remark);
+        let is_readable = told(&document.findings);
+        let mut network = NetworkFolder::default();
+        network.join(around);
+        network.add_of(&document);
         for gateway in &mut document.gateways {
             // Where a template is deployed, only its deployment tells.
             gateway.location = gateway
@@ -85,7 +90,7 @@ impl Side {
                 .take()
                 .filter(|at| at != templates::LOCATION);
         }
-        (!has_errors(&findings)).then_some(Self { document, network })
+        is_readable.then_some(Self { document, network })
     }
 
     fn evidence(

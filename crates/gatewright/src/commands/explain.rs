@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use gatewright_diagnosis::{Cause, explained, listed};
 
 use crate::cli::ExplainArguments;
+use crate::exit;
 use crate::output;
 use crate::sentence::Sentence;
 
-/// Exit status where there is no such cause.
-const USAGE: u8 = 64;
 /// More of what was typed is not repeated, in characters.
 const TYPED_CHARS_MAX: usize = 40;
 
@@ -20,7 +19,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> ExitCode {
     };
     let Some(cause) = Cause::named(typed) else {
         output::error(&unknown(typed));
-        return ExitCode::from(USAGE);
+        return ExitCode::from(exit::USAGE);
     };
     output::line(output::folded(explained(cause).trim_end()));
     ExitCode::SUCCESS

@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 
 use crate::backend_health::{BackendHealth, PoolHealth, ServerHealth};
 use crate::cli::{HealthArguments, HealthFormat};
-use crate::client::{self, Answer, Question};
+use crate::client::{self, Answer, OK, Question};
 use crate::output;
 use crate::sentence::Sentence;
 use crate::times::span;
 use crate::yaml;
 
-const OK: u16 = 200;
 const HEALTHY: &str = "Healthy";
 /// How many pools under a setting `--now` has probed at once.
 const PROBED_AT_ONCE: usize = 16;
@@ -58,7 +57,11 @@ pub(crate) fn ask(arguments: &HealthArguments) -> Result<BackendHealth, Sentence
     }
 }
 
-fn report(answer: Answer) -> Result<BackendHealth, Sentence> {
+/// What a node says of its servers.
+///
+/// # Errors
+/// When it refuses, or says something else.
+pub(crate) fn report(answer: Answer) -> Result<BackendHealth, Sentence> {
     let Answer { status, body } = answer;
     if let Some(error) = body["error"].as_str() {
         return Err(Sentence::new(format!("the node refuses: {error}")));

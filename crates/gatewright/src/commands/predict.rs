@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use gatewright_diagnosis::{Evidence, Outcome, Verdict, predict, prediction};
+use gatewright_diagnosis::{Evidence, File, Outcome, Verdict, predict, prediction};
 use serde_json::{Value, json};
 
 use crate::cli::{Color, PredictArguments};
 use crate::documents::Document;
-use crate::evidence_source::{Files, file_of_network, json_file};
+use crate::evidence_source::{Files, files_of_network};
+use crate::exit::UNREADABLE;
 use crate::findings::{errors_last, has_errors};
 use crate::network::NetworkFolder;
 use crate::output::{self, Format};
@@ -15,9 +16,6 @@ use crate::paint;
 use crate::plan::unix_now;
 use crate::sentence::Sentence;
 use crate::templates::Parameters;
-
-/// The status of input that cannot be read, as `diagnose` has it.
-const UNREADABLE: u8 = 65;
 
 /// The files of an evidence folder that are what somebody wrote, and not what was seen.
 const WRITTEN: [&str; 6] = [
@@ -33,9 +31,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode, Sentence> {
     let parameters = Parameters::load(arguments.parameters.as_deref());
     let document = Document::load(&arguments.gateway, &parameters);
     let mut network = NetworkFolder::load(arguments.network.as_deref());
-    if let Some((resources, body)) = &document.network {
-        network.add(document.file.clone(), resources.clone(), body.clone());
-    }
+    network.add_of(&document);
     let findings: Vec<_> = document
         .findings
         .iter()
@@ -95,12 +91,10 @@ pub(crate) fn of_files(mut files: Files) -> Result<Verdict, Sentence> {
 
 /// The gateway and its network as the files of an evidence folder.
 pub(crate) fn evidence(gateway: &Value, network: &NetworkFolder) -> Result<Evidence, Sentence> {
-    let mut files = vec![json_file("gateway.json", gateway.clone())];
-    let (documents, _) = file_of_network(network.bodies());
-    files.extend(
-        documents
-            .into_iter()
-            .map(|(name, list)| json_file(name, Value::Array(list))),
-    );
+    let (documents, _) = files_of_network(network.bodies());
+    let documents = documents.into_iter();
+    let documents = documents.map(|(name, list)| File::of_value(name, Value::Array(list)));
+    let gateway = File::of_value("gateway.json", gateway.clone());
+    let files = [gateway].into_iter().chain(documents);
     Evidence::read(files).map_err(|error| Sentence::new(error.to_string()))
 }

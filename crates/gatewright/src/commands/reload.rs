@@ -5,11 +5,9 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::cli::ReloadArguments;
-use crate::client::{self, Question};
+use crate::client::{self, OK, Question};
 use crate::output;
 use crate::sentence::Sentence;
-
-const OK: u16 = 200;
 
 pub(crate) fn run(arguments: &ReloadArguments) -> Result<ExitCode, Sentence> {
     let answer = client::ask(arguments.admin, Question::Post("/reload", None))?;

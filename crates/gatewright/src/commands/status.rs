@@ -5,12 +5,10 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::cli::StatusArguments;
-use crate::client::{self, Question};
+use crate::client::{self, OK, Question};
 use crate::output::{self, Format};
 use crate::sentence::Sentence;
 use crate::settings::AdminAddress;
-
-const OK: u16 = 200;
 
 /// Warnings that people are shown; the JSON has all.
 const WARNINGS_MAX: usize = 20;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use gatewright_diagnosis::is_vault;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -12,8 +13,8 @@ use super::record::RECORD;
 use crate::commands::az_setup::quoted;
 use crate::sentence::Sentence;
 
-/// Files that a collection may have written, which the next one takes away.
-const OWN: [&str; 14] = [
+/// Files that a collection may have written beside those of vaults, which the next one takes away.
+const OWN: [&str; 13] = [
     "gateway.json",
     "backend-health.json",
     "last-error.json",
@@ -25,7 +26,6 @@ const OWN: [&str; 14] = [
     "metrics.json",
     "access-logs.json",
     "webapp.json",
-    "keyvault.json",
     "private-dns-links.json",
     "vmss-instances.json",
 ];
@@ -132,8 +132,7 @@ impl Folder {
             let mut file = tempfile::Builder::new()
                 .prefix(".gatewright-")
                 .tempfile_in(&self.path)?;
-            serde_json::to_writer_pretty(&mut file, content)?;
-            file.write_all(b"\n")?;
+            file.write_all(format!("{content:#}\n").as_bytes())?;
             // A link that stands there is replaced, not followed.
             file.persist(self.path.join(name))?;
             Ok(())
@@ -161,10 +160,7 @@ fn earlier(record: &Path) -> Vec<String> {
 }
 
 fn is_own(name: &str) -> bool {
-    let number = name.strip_prefix("keyvault-");
-    let number = number.and_then(|rest| rest.strip_suffix(".json"));
-    let is_further = number.is_some_and(|number| number.parse::<u8>().is_ok());
-    OWN.contains(&name) || is_further
+    OWN.contains(&name) || is_vault(name)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use gatewright_snapshot::network::Prefix;
 use serde_json::Value;
 
 use super::picture::{Picture, Question, list, text};
-use super::subject::parse;
+use super::subject::{add, parse};
 use super::verbs::Verb;
 
 /// Most networks beside the gateway's own, subnets, and groups and tables each, that are asked for.
@@ -41,11 +41,17 @@ pub(super) fn groups_and_tables(picture: &mut Picture) -> Vec<Question> {
     let mut groups = Vec::new();
     let mut tables = Vec::new();
     for subnet in &subnets {
-        add(&mut groups, text(subnet, "/networkSecurityGroup/id"));
-        add(&mut tables, text(subnet, "/routeTable/id"));
+        add(
+            &mut groups,
+            text(subnet, "/networkSecurityGroup/id").and_then(parse),
+        );
+        add(&mut tables, text(subnet, "/routeTable/id").and_then(parse));
     }
     for interface in interfaces(picture) {
-        add(&mut groups, text(interface, "/networkSecurityGroup/id"));
+        add(
+            &mut groups,
+            text(interface, "/networkSecurityGroup/id").and_then(parse),
+        );
     }
     let groups = picture.bounded(groups, PARTS_MAX, "security groups");
     let tables = picture.bounded(tables, PARTS_MAX, "route tables");
@@ -69,14 +75,6 @@ fn is(resource: &Value, id: &ResourceId) -> bool {
     text(resource, "/id").and_then(parse).as_ref() == Some(id)
 }
 
-fn add(list: &mut Vec<ResourceId>, id: Option<&str>) {
-    if let Some(id) = id.and_then(parse)
-        && !list.contains(&id)
-    {
-        list.push(id);
-    }
-}
-
 /// Interfaces of members, of machines and of scale sets.
 fn interfaces(picture: &Picture) -> impl Iterator<Item = &Value> {
     let single = picture.all(Verb::Interface).map(|(_, value)| value);
@@ -90,13 +88,20 @@ fn all_subnets(picture: &Picture) -> impl Iterator<Item = &Value> {
     single.chain(networks.flat_map(|(_, network)| list(network, "/subnets")))
 }
 
-fn interface_subnets(picture: &Picture) -> Vec<ResourceId> {
+/// Subnets that interfaces of members are in.
+fn joined_subnets(picture: &Picture) -> Vec<ResourceId> {
     let mut ids = Vec::new();
     for interface in interfaces(picture) {
         for configuration in list(interface, "/ipConfigurations") {
-            add(&mut ids, text(configuration, "/subnet/id"));
+            add(&mut ids, text(configuration, "/subnet/id").and_then(parse));
         }
     }
+    ids
+}
+
+/// Those of them that nobody has shown yet.
+fn interface_subnets(picture: &Picture) -> Vec<ResourceId> {
+    let mut ids = joined_subnets(picture);
     ids.retain(|id| !all_subnets(picture).any(|subnet| is(subnet, id)));
     ids
 }
@@ -118,7 +123,10 @@ fn peers(picture: &Picture) -> Vec<ResourceId> {
             .iter()
             .flat_map(|space| prefixes(list(peering, &format!("/{space}/addressPrefixes"))));
         if remote.any(|prefix| far.iter().any(|address| prefix.contains(**address))) {
-            add(&mut ids, text(peering, "/remoteVirtualNetwork/id"));
+            add(
+                &mut ids,
+                text(peering, "/remoteVirtualNetwork/id").and_then(parse),
+            );
         }
     }
     ids
@@ -138,12 +146,7 @@ fn subnets_of_interest(picture: &Picture) -> Vec<&Value> {
         let mut members = subject.addresses.iter();
         members.any(|address| own.iter().any(|prefix| prefix.contains(*address)))
     };
-    let mut joined = Vec::new();
-    for interface in interfaces(picture) {
-        for configuration in list(interface, "/ipConfigurations") {
-            add(&mut joined, text(configuration, "/subnet/id"));
-        }
-    }
+    let joined = joined_subnets(picture);
     let mut names = subject.names.iter();
     let is_anywhere = names.any(|name| !PLATFORM.iter().any(|end| name.ends_with(end)));
     let whole = picture.first(Verb::Network).filter(|_| is_anywhere);

@@ -2,14 +2,13 @@
 
 use gatewright_arm::ResourceId;
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::network;
 use super::picture::{Picture, Question, list, text};
 use super::subject::{parse, parts};
 use super::verbs::Verb;
 use crate::cli::AzArguments;
+use crate::times;
 
 /// Most of each that are asked for.
 const INTERFACES_MAX: usize = 16;
@@ -324,8 +323,7 @@ fn links(id: &ResourceId) -> Option<Question> {
 
 /// When an event was, in nanoseconds since the Unix epoch.
 pub(super) fn moment(event: &Value) -> Option<i128> {
-    let moment = OffsetDateTime::parse(text(event, "/eventTimestamp")?, &Rfc3339).ok()?;
-    Some(moment.unix_timestamp_nanos())
+    times::unix_nanos(text(event, "/eventTimestamp")?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use gatewright_diagnosis::{Content, Evidence, File, diagnose};
+use gatewright_diagnosis::{Evidence, File, diagnose};
 use serde_json::json;
 
 use super::super::files::files;
@@ -103,14 +103,11 @@ fn written(picture: &mut Picture, name: &str) -> Option<Value> {
 /// The primary cause of a case, with its own files of `more` and those that were collected; and
 /// the whole answer.
 fn judged(case: &str, picture: &mut Picture, more: &[&str]) -> (String, String) {
-    let json = |name: &str, value: Value| File {
-        name: name.to_owned(),
-        content: Content::Json(value),
-    };
-    let own = more.iter().map(|name| json(name, document(case, name)));
+    let own = more.iter();
+    let own = own.map(|name| File::of_value(*name, document(case, name)));
     let own: Vec<File> = own.collect();
     let collected = files(picture).into_iter();
-    let collected = collected.map(|file| json(&file.name, file.content));
+    let collected = collected.map(|file| File::of_value(file.name, file.content));
     let evidence = Evidence::read(own.into_iter().chain(collected)).unwrap();
     assert_eq!(evidence.ignored(), Vec::<String>::new());
     let verdict = serde_json::to_value(diagnose(&evidence, 1_774_017_720)).unwrap();

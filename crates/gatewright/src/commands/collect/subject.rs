@@ -107,8 +107,11 @@ pub(super) fn parts(id: &ResourceId) -> Option<(&str, &str, &str)> {
     all.iter().all(|part| is_name(part)).then_some(parts)
 }
 
-fn add(list: &mut Vec<ResourceId>, id: ResourceId) {
-    if !list.contains(&id) {
+/// Adds an id that is not there yet.
+pub(super) fn add(list: &mut Vec<ResourceId>, id: impl Into<Option<ResourceId>>) {
+    if let Some(id) = id.into()
+        && !list.contains(&id)
+    {
         list.push(id);
     }
 }

@@ -10,9 +10,12 @@ use reqwest::{Certificate, Client, Method, Response, Url};
 use serde_json::{Value, json};
 
 use crate::client::Question;
+use crate::commands::az_setup::endpoint;
 use crate::commands::serve::with_runtime;
 use crate::commands::sp;
 use crate::control_plane::NodeFile;
+use crate::interrupt::before_the_end;
+use crate::output;
 use crate::sentence::Sentence;
 
 /// What the principal is called.
@@ -29,16 +32,22 @@ pub(super) fn apply(node: &NodeFile, patch: &Patch) -> Result<String, Sentence> 
         return Err(Sentence::new("the document has no id to change it by"));
     }
     let made = sp::make(node, PRINCIPAL, ROLE, &patch.resource)?;
-    let outcome = with_runtime(async {
-        tokio::select! {
-            outcome = change(node, &made, patch) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Sentence::new(
-                "interrupted: whether the change was made is to be seen",
-            )),
-        }
-    });
     let revocation = json!({"appId": made["appId"]});
+    let interrupted = {
+        let (node, revocation) = (node.clone(), revocation.clone());
+        before_the_end(move || {
+            output::error(&Sentence::new(
+                "interrupted: whether the change was made is to be seen",
+            ));
+            let revoke = Question::Post("/principals/revoke", Some(&revocation));
+            if let Err(why) = node.ask(revoke) {
+                output::error(&why);
+            }
+        })
+    };
+    let outcome = with_runtime(change(node, &made, patch));
     let revoked = node.ask(Question::Post("/principals/revoke", Some(&revocation)));
+    drop(interrupted);
     match (outcome, revoked) {
         (Ok(()), Ok(_)) => Ok(format!("{} is changed.", patch.resource)),
         (Ok(()), Err(why)) => Err(Sentence::new(format!(
@@ -95,8 +104,7 @@ impl Arm {
             .timeout(ANSWER_TIMEOUT)
             .build()
             .map_err(|error| Sentence::new(error.to_string()))?;
-        let base = Url::parse(&format!("https://localhost:{}", node.control.port()))
-            .map_err(|error| Sentence::new(error.to_string()))?;
+        let base = Url::parse(&endpoint(node)).map_err(|error| Sentence::new(error.to_string()))?;
         let mut arm = Self {
             client,
             base,

@@ -1,6 +1,6 @@
 //! Remedies in the files that a node serves.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -14,9 +14,6 @@ use crate::evidence_source::Source;
 use crate::secrets::Cleaner;
 use crate::sentence::Sentence;
 use crate::settings::AdminAddress;
-
-/// The status of a node's answer when all is well.
-const OK: u16 = 200;
 
 /// Writes the file anew, keeps what it was beside it, and has the node read it. What the node
 /// refuses is taken back.
@@ -83,20 +80,15 @@ fn keep(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 /// Whole, under its name, with its owner and permissions.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let name = tempfile::Builder::new()
+    let mut file = tempfile::Builder::new()
         .prefix(".gatewright-")
-        .tempfile_in(folder)?
-        .into_temp_path();
-    let new = name.to_path_buf();
-    name.close()?;
-    write_new(path, &new, bytes)?;
-    fs::rename(&new, path).inspect_err(|_| {
-        // There is nobody left to tell.
-        let _ = fs::remove_file(&new);
-    })
+        .tempfile_in(folder)?;
+    fill(file.as_file_mut(), &fs::metadata(path)?, bytes)?;
+    file.persist(path)?;
+    Ok(())
 }
 
-/// A new file with the owner and the permissions of another one, and never more: it may hold keys.
+/// A new file with the owner and the permissions of another one.
 fn write_new(other: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let known = fs::metadata(other)?;
     let mut file = fs::OpenOptions::new()
@@ -104,25 +96,25 @@ fn write_new(other: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    let mut write = || -> io::Result<()> {
-        let own = file.metadata()?;
-        if (own.uid(), own.gid()) != (known.uid(), known.gid()) {
-            fchown(&file, Some(known.uid()), Some(known.gid()))?;
-        }
-        file.set_permissions(known.permissions())?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().inspect_err(|_| {
+    fill(&mut file, &known, bytes).inspect_err(|_| {
+        // There is nobody left to tell.
         let _ = fs::remove_file(path);
     })
 }
 
+/// Gives a file that its owner alone can read yet this owner, these permissions and these bytes,
+/// and has them on the disk: it may hold keys.
+fn fill(file: &mut fs::File, known: &Metadata, bytes: &[u8]) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (known.uid(), known.gid()) {
+        fchown(&*file, Some(known.uid()), Some(known.gid()))?;
+    }
+    file.set_permissions(known.permissions())?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 fn reload(admin: Option<AdminAddress>) -> Result<(), Sentence> {
     let answer = client::ask(admin, Question::Post("/reload", None))?;
-    match (answer.status, answer.body["error"].as_str()) {
-        (OK, _) => Ok(()),
-        (_, Some(why)) => Err(Sentence::new(why.to_owned())),
-        (status, None) => Err(Sentence::new(format!("it answers {status}"))),
-    }
+    answer.good().map(drop)
 }

@@ -5,7 +5,7 @@ mod files;
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,12 +14,13 @@ use gatewright_diagnosis::{
     Cause, Confidence, Evidence, Fix, Outcome, Patch, Replay, Verdict, diagnose,
 };
 
-use crate::backend_health::{BackendHealth, PoolHealth};
+use crate::backend_health::PoolHealth;
 use crate::cli::{DiagnoseArguments, DiagnoseFormat};
 use crate::client::{self, Question};
 use crate::commands::diagnose::Diagnosed;
+use crate::commands::health;
 use crate::control_plane::NodeFile;
-use crate::evidence_source::{Files, Source, Sources};
+use crate::evidence_source::{Files, Source};
 use crate::output;
 use crate::sentence::Sentence;
 use crate::settings::AdminAddress;
@@ -72,9 +73,8 @@ pub(crate) fn run(
         if !is_agreed(arguments)? {
             continue;
         }
-        apply(&target, remedy, &diagnosed.sources, &mut |told| {
-            output::line(told);
-        })?;
+        let changes = changes(&target, remedy, &diagnosed.evidence)?;
+        apply(&target, &changes, &mut |told| output::line(told))?;
         output::line("Applied. Looking whether it helps…");
         output::line(verify(&target, cause)?);
         return Ok(ExitCode::SUCCESS);
@@ -145,73 +145,72 @@ fn is_agreed(arguments: &DiagnoseArguments) -> Result<bool, Sentence> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Changes what documents are from, one after the other, and tells of each. `sources`: where the
-/// documents of the evidence are kept.
-///
-/// # Errors
-/// At the first that cannot be changed; those before it are.
-pub(crate) fn apply(
-    target: &Target,
-    remedy: &Fix,
-    sources: &Sources,
-    tell: &mut dyn FnMut(String),
-) -> Result<(), Sentence> {
-    for patch in remedy.whole_patches() {
-        tell(apply_one(target, patch, sources)?);
-    }
-    Ok(())
+/// A change of a document, and where that is kept.
+pub(crate) struct Change {
+    patch: Patch,
+    kept: Kept,
 }
 
-/// What a remedy changes: files by their paths, what is stored by its id.
+enum Kept {
+    File(Source),
+    /// By the control plane of this folder.
+    Stored(PathBuf),
+}
+
+/// What a remedy changes.
 ///
 /// # Errors
 /// When there is something that cannot be changed with what is known of the node.
-pub(crate) fn places(
+pub(crate) fn changes(
     target: &Target,
     remedy: &Fix,
-    sources: &Sources,
-) -> Result<Vec<String>, Sentence> {
+    evidence: &Evidence,
+) -> Result<Vec<Change>, Sentence> {
     let patches = remedy.whole_patches().iter();
-    let places = patches.map(|patch| {
-        Ok(match place_of(target, patch, sources)? {
-            Kept::File(source) => source.path.display().to_string(),
-            Kept::Stored(_) => name_of(patch).to_owned(),
-        })
+    let changes = patches.map(|patch| {
+        let kept = match (Source::of(evidence, patch), &target.data_dir) {
+            (Some(source), _) => Kept::File(source),
+            (None, Some(folder)) => Kept::Stored(folder.clone()),
+            (None, None) => {
+                return Err(Sentence::new(format!(
+                    "{} is stored by the node's control plane: name its folder with --data-dir, \
+                     as given to `serve`",
+                    name_of(patch)
+                )));
+            }
+        };
+        let patch = patch.clone();
+        Ok(Change { patch, kept })
     });
-    places.collect()
+    changes.collect()
 }
 
-/// Where a document is kept.
-enum Kept<'a> {
-    File(&'a Source),
-    /// By the control plane of this folder.
-    Stored(&'a Path),
-}
-
-fn place_of<'a>(
-    target: &'a Target,
-    patch: &Patch,
-    sources: &'a Sources,
-) -> Result<Kept<'a>, Sentence> {
-    if let Some(source) = sources.of(&patch.file, &patch.at) {
-        return Ok(Kept::File(source));
+impl Change {
+    /// A file by its path, what is stored by its id.
+    pub(crate) fn place(&self) -> String {
+        match &self.kept {
+            Kept::File(source) => source.path.display().to_string(),
+            Kept::Stored(_) => name_of(&self.patch).to_owned(),
+        }
     }
-    let folder = target.data_dir.as_deref().ok_or_else(|| {
-        Sentence::new(format!(
-            "{} is stored by the node's control plane: name its folder with --data-dir, as given \
-             to `serve`",
-            name_of(patch)
-        ))
-    })?;
-    Ok(Kept::Stored(folder))
 }
 
-/// Changes the file that a document is from, or the resource that the control plane stores.
-fn apply_one(target: &Target, patch: &Patch, sources: &Sources) -> Result<String, Sentence> {
-    match place_of(target, patch, sources)? {
-        Kept::File(source) => files::apply(target.admin, patch, source),
-        Kept::Stored(folder) => arm::apply(&NodeFile::read(folder)?, patch),
+/// Makes changes, one after the other, and tells of each.
+///
+/// # Errors
+/// At the first that cannot be made; those before it are.
+pub(crate) fn apply(
+    target: &Target,
+    changes: &[Change],
+    tell: &mut dyn FnMut(String),
+) -> Result<(), Sentence> {
+    for Change { patch, kept } in changes {
+        tell(match kept {
+            Kept::File(source) => files::apply(target.admin, patch, source)?,
+            Kept::Stored(folder) => arm::apply(&NodeFile::read(folder)?, patch)?,
+        });
     }
+    Ok(())
 }
 
 fn name_of(patch: &Patch) -> &str {
@@ -269,19 +268,16 @@ pub(crate) fn verify(target: &Target, cause: Cause) -> Result<String, Sentence> 
 /// Unix epoch. Those that are not probed do not count.
 fn are_probed_since(target: &Target, moment: u64) -> Result<bool, Sentence> {
     let answer = client::ask(target.admin, Question::Get("/health"))?;
-    let report: BackendHealth = serde_json::from_value(answer.body)
-        .map_err(|error| Sentence::new(format!("the node's report cannot be read: {error}")))?;
-    let is_own = |pool: &&PoolHealth| {
+    let mut report = health::report(answer)?;
+    let is_own = |pool: &PoolHealth| {
         let names = [&pool.gateway, &pool.gateway_id];
         target.gateway.is_empty()
             || names
                 .iter()
                 .any(|own| own.eq_ignore_ascii_case(&target.gateway))
     };
-    let pools = report.pools.iter().filter(is_own);
-    let mut servers = pools
-        .flat_map(|pool| &pool.settings)
-        .flat_map(|setting| &setting.servers);
+    report.pools.retain(is_own);
+    let mut servers = report.servers();
     Ok(servers.all(|server| {
         let probed = server.probed_at.as_deref().and_then(times::unix_seconds);
         server.unhealthy_threshold.is_none() || probed.is_some_and(|probed| probed > moment)

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatewright_diagnosis::{Cause, Fix};
+use gatewright_diagnosis::Cause;
 use rmcp::RoleServer;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ElicitRequest, ElicitRequestParams,
@@ -20,8 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::commands::fix::{Target, apply, places, remedies, shown, verify};
-use crate::evidence_source::Sources;
+use crate::commands::fix::{Change, Target, apply, changes, remedies, shown, verify};
 use crate::sentence::Sentence;
 
 use super::answer::{Answer, failure};
@@ -43,8 +42,9 @@ const APPLY: &str = "apply";
 struct Offer {
     target: Target,
     cause: Cause,
-    remedy: Fix,
-    sources: Sources,
+    /// What the remedy does, in a sentence.
+    summary: String,
+    changes: Vec<Change>,
     message: String,
 }
 
@@ -199,22 +199,23 @@ fn offer(subject: &Subject, of: &OfGateway) -> Result<Offer, Sentence> {
     };
     let diagnosed = subject.diagnosed(of.gateway.as_deref())?;
     let (cause, remedies) = remedies(&diagnosed.report.verdict)?;
-    let remedy = remedies.into_iter().next().cloned();
+    let remedy = remedies.into_iter().next();
     let remedy = remedy.ok_or_else(|| Sentence::new("there is no remedy"))?;
-    let places = places(&target, &remedy, &diagnosed.sources)?;
+    let changes = changes(&target, remedy, &diagnosed.evidence)?;
+    let places: Vec<String> = changes.iter().map(Change::place).collect();
     let message = format!(
         "Apply this to what the node serves?\n\n{} {}: {}\n\n{}\n\nThis changes {}.",
         cause.code(),
         cause.name(),
         cause.means(),
-        shown(&remedy, &diagnosed.evidence),
+        shown(remedy, &diagnosed.evidence),
         places.join(" and ")
     );
     Ok(Offer {
         target,
         cause,
-        remedy,
-        sources: diagnosed.sources,
+        summary: remedy.summary.clone(),
+        changes,
         message,
     })
 }
@@ -255,15 +256,12 @@ fn carry_out(offer: &Offer, turn: OwnedSemaphorePermit) -> CallToolResult {
     let _turn = turn;
     let mut lines = Vec::new();
     let code = offer.cause.code();
-    tracing::info!(
-        "{code}: a confirmed remedy is applied: {}",
-        offer.remedy.summary
-    );
+    tracing::info!("{code}: a confirmed remedy is applied: {}", offer.summary);
     let mut tell = |line: String| {
         tracing::info!("{line}");
         lines.push(line);
     };
-    let applied = apply(&offer.target, &offer.remedy, &offer.sources, &mut tell);
+    let applied = apply(&offer.target, &offer.changes, &mut tell);
     let (is_applied, verified) = match applied {
         Ok(()) => (true, verify(&offer.target, offer.cause)),
         Err(why) => (false, Err(why)),
@@ -282,7 +280,7 @@ fn told(offer: &Offer, is_applied: bool, is_verified: bool, text: String) -> Cal
     let json = json!({
         "cause": offer.cause.name(),
         "code": offer.cause.code(),
-        "summary": offer.remedy.summary,
+        "summary": offer.summary,
         "applied": is_applied,
         "verified": is_verified,
         "told": text,
@@ -297,8 +295,6 @@ fn told(offer: &Offer, is_applied: bool, is_verified: bool, text: String) -> Cal
 
 #[cfg(test)]
 mod tests {
-    use gatewright_diagnosis::Owner;
-
     use super::*;
 
     fn an_offer(message: String) -> Offer {
@@ -309,18 +305,8 @@ mod tests {
                 gateway: String::new(),
             },
             cause: Cause::named("probe-404").unwrap(),
-            remedy: Fix {
-                owner: Owner::Gateway,
-                summary: String::new(),
-                commands: Vec::new(),
-                risk: String::new(),
-                verify: Vec::new(),
-                patches: Vec::new(),
-                is_partial: false,
-                weakens: false,
-                replay: None,
-            },
-            sources: Sources::default(),
+            summary: String::new(),
+            changes: Vec::new(),
             message,
         }
     }
