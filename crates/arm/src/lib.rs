@@ -55,4 +55,4 @@ pub use validate::is_numeric;
 pub use validate::{ApiVersion, ApiVersionError, Context, name_fault, validate};
 pub use versions::{AsOf, keep_newer_members};
 pub use wire::reader::{no_such_member, no_such_value, shorten, shorten_id};
-pub use write::{Shape, WriteOptions, write};
+pub use write::{Shape, WriteOptions, write, write_without_back_references};

@@ -36,6 +36,22 @@ pub struct WriteOptions {
 /// Reading the result gives the gateway with its defaults filled in and, unless the options say
 /// otherwise, without secrets.
 pub fn write(gateway: &ApplicationGateway, options: &WriteOptions) -> Value {
+    written(gateway, options, true)
+}
+
+/// The same without back-references: what a gateway is, and not who uses which of its parts.
+pub fn write_without_back_references(
+    gateway: &ApplicationGateway,
+    options: &WriteOptions,
+) -> Value {
+    written(gateway, options, false)
+}
+
+fn written(
+    gateway: &ApplicationGateway,
+    options: &WriteOptions,
+    with_back_references: bool,
+) -> Value {
     let mut gateway = gateway.clone();
     complete(&mut gateway);
     let id = gateway.id_text();
@@ -57,7 +73,9 @@ pub fn write(gateway: &ApplicationGateway, options: &WriteOptions) -> Value {
     Presence::IfSet.emit("identity", &gateway.identity, &writer, &mut out);
     let mut properties = Map::new();
     gateway.properties.write_members(&writer, &mut properties);
-    backrefs::insert(&mut properties, &gateway, &id);
+    if with_back_references {
+        backrefs::insert(&mut properties, &gateway, &id);
+    }
     out.insert("properties".to_owned(), Value::Object(properties));
     match options.shape {
         Shape::Rest => Value::Object(out),

@@ -29,8 +29,9 @@ pub(super) fn find(
             difference.is_cut = routes.is_cut;
             effects.extend(of_doors(&routes));
             effects.extend(of_routes(&routes));
-            effects.extend(servers::find(old, new, &routes));
-            effects.extend(handling::find(old, new, &routes));
+            let (was, now) = routes.reached();
+            effects.extend(servers::find(old, new, &was, &now));
+            effects.extend(handling::find(old, new, &was, &now));
             effects.extend(transport::of_certificates(old, new, &routes, pairs));
         }
         (Err(why), _) => difference.unknown = Some(format!("of the old configuration: {why}")),
@@ -173,10 +174,7 @@ fn of_routes(routes: &Routes) -> Vec<Effect> {
     let mut by_host: BTreeMap<(Move, Door, Option<&String>), Vec<&Asked>> = BTreeMap::new();
     for route in &routes.common {
         let asked = &route.asked;
-        let door = Door {
-            port: asked.port,
-            frontend: asked.frontend.clone(),
-        };
+        let door = asked.door();
         *totals
             .entry((door.clone(), asked.host.as_ref()))
             .or_insert(0) += 1;
@@ -245,34 +243,28 @@ fn subject(
     frontends: usize,
 ) -> String {
     // What nothing names comes last.
-    let named: Vec<String> = hosts.iter().flatten().cloned().collect();
-    let mut hosts_said = named.clone();
-    if hosts.iter().any(Option::is_none) {
-        let other = if named.is_empty() {
-            "any other host"
-        } else {
-            "all other hosts"
+    let mut hosts_said: Vec<String> = hosts.iter().flatten().cloned().collect();
+    if hosts.contains(&None) {
+        let other = match hosts_said.is_empty() {
+            true => "any other host",
+            false => "all other hosts",
         };
         hosts_said.push(other.to_owned());
     }
-    let said: Vec<String> = paths.iter().flatten().cloned().collect();
-    let has_other = paths.iter().any(Option::is_none);
-    let mut text = match (is_all, named.as_slice(), said.as_slice()) {
-        (false, [host], [path]) if hosts.len() == 1 && !has_other => {
-            format!("Requests for {host}{path}")
-        }
-        (true, _, []) if !has_other => "All requests".to_owned(),
-        (true, _, _) => "Requests".to_owned(),
-        (false, ..) => format!("Requests for {}", some(&hosts_said)),
-    };
-    let is_said = !is_all && hosts.len() == 1 && named.len() == 1 && said.len() == 1 && !has_other;
-    if !is_said && (has_other || !said.is_empty()) {
-        let mut list = said.clone();
-        if has_other {
-            list.push("any path that no path rule names".to_owned());
-        }
-        text.push_str(&format!(" with {}", some(&list)));
+    let mut paths_said: Vec<String> = paths.iter().flatten().cloned().collect();
+    if paths.contains(&None) {
+        paths_said.push("any path that no path rule names".to_owned());
     }
+    let with = match paths {
+        [] => String::new(),
+        _ => format!(" with {}", some(&paths_said)),
+    };
+    let mut text = match (is_all, hosts, paths) {
+        (true, _, []) => "All requests".to_owned(),
+        (true, ..) => format!("Requests{with}"),
+        (false, [Some(host)], [Some(path)]) => format!("Requests for {host}{path}"),
+        (false, ..) => format!("Requests for {}{with}", some(&hosts_said)),
+    };
     let ports: BTreeSet<u16> = doors.iter().map(|door| door.port).collect();
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     let plural = if ports.len() > 1 { "s" } else { "" };
@@ -330,11 +322,8 @@ fn instead(old: &Target, new: &Target) -> String {
                  {setting}"
             ),
         },
-        (Target::Redirect { .. }, Target::Pool { .. }) => {
-            let to = match old {
-                Target::Redirect { to, .. } => shown_text(to),
-                Target::Pool { pool, .. } => pool.clone(),
-            };
+        (Target::Redirect { to, .. }, Target::Pool { .. }) => {
+            let to = shown_text(to);
             format!("{} instead of being redirected to {to}", goes(new))
         }
         (Target::Pool { pool, .. }, Target::Redirect { .. }) => {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use gatewright_arm::{ApplicationGateway, Shape, WriteOptions, write};
+use gatewright_arm::{ApplicationGateway, Shape, WriteOptions, write_without_back_references};
 use serde_json::{Map, Value as Json};
 
 use super::certificates::{self, Printed};
@@ -56,21 +56,6 @@ const READ_ONLY: [&str; 14] = [
     "clientCertIssuerDN",
     "principalId",
     "tenantId",
-];
-
-/// Lists of who uses a part, which the service adds to it.
-const BACK_REFERENCES: [&str; 11] = [
-    "backendHttpSettings",
-    "frontendIpConfigurations",
-    "httpListeners",
-    "listeners",
-    "requestRoutingRules",
-    "advancedRoutingMaps",
-    "advancedRoutingRules",
-    "routingRules",
-    "urlPathMaps",
-    "pathRules",
-    "redirectConfiguration",
 ];
 
 /// Switches that are on unless something says otherwise; all others are off.
@@ -147,7 +132,7 @@ pub(super) fn parts(gateway: &ApplicationGateway, group: &str) -> Vec<Part> {
         secrets: true,
         shape: Shape::Rest,
     };
-    let written = write(gateway, &options);
+    let written = write_without_back_references(gateway, &options);
     let mut maker = Maker {
         group,
         parts: Vec::new(),
@@ -206,7 +191,8 @@ fn has_priorities(gateway: &ApplicationGateway) -> bool {
     !gateway.is_v1() && rules.any(|rule| rule.properties.priority.is_some())
 }
 
-fn part_key(collection: &str, name: &str) -> String {
+/// The key of a part.
+pub(super) fn part_key(collection: &str, name: &str) -> String {
     format!(
         "@{}/{}",
         collection.to_ascii_lowercase(),
@@ -386,8 +372,7 @@ impl Maker<'_> {
         list: &[Json],
         leaves: &mut BTreeMap<String, Leaf>,
     ) -> Option<Leaf> {
-        let is_reference = |one: &Json| one.as_object().and_then(reference_in).is_some();
-        if list.is_empty() || BACK_REFERENCES.contains(&name) && list.iter().all(is_reference) {
+        if list.is_empty() {
             return None;
         }
         if name == "cipherSuites" {

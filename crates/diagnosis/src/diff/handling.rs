@@ -1,30 +1,25 @@
 //! Requests and probes that are made otherwise: what compiled settings say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use gatewright_snapshot::{
     BackendProtocol, BackendSetting, BackendTrust, HostOverride, Probe, ProbeHost,
 };
 
 use super::effects::effect;
-use super::routes::{Routes, Side, Target};
+use super::routes::{Reached, Side};
 use super::{Effect, Weight};
 
-/// Of every setting that requests are sent by before and after.
-pub(super) fn find(old: &Side<'_>, new: &Side<'_>, routes: &Routes) -> Vec<Effect> {
-    let mut used: (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
-    for route in routes.common.iter().chain(&routes.apart) {
-        for (outcome, used) in [(&route.old, &mut used.0), (&route.new, &mut used.1)] {
-            if let Some(Target::Pool { setting, .. }) = outcome.as_ref().map(|one| &one.target) {
-                used.insert(setting);
-            }
-        }
-    }
-    let (was, now) = (settings(old), settings(new));
+/// Of every setting that requests are sent by before and after: `was` and `now` are what they come
+/// to in each of the two.
+pub(super) fn find(old: &Side<'_>, new: &Side<'_>, was: &Reached, now: &Reached) -> Vec<Effect> {
+    let (old_settings, new_settings) = (old.settings(), new.settings());
     let mut says = Vec::new();
-    for name in used.0.intersection(&used.1) {
-        if let (Some(was), Some(now)) = (was.get(*name), now.get(*name)) {
-            of_setting(name, was, now, &mut says);
+    for name in settings(was).intersection(&settings(now)) {
+        if let (Some(was), Some(now)) = (old_settings.get(*name), new_settings.get(*name)) {
+            of_requests(name, was, now, &mut says);
+            of_servers(name, was, now, &mut says);
+            of_verification(name, was, now, &mut says);
             of_probe(name, was, now, &mut says);
         }
     }
@@ -33,13 +28,12 @@ pub(super) fn find(old: &Side<'_>, new: &Side<'_>, routes: &Routes) -> Vec<Effec
         .collect()
 }
 
-fn settings<'a>(side: &'a Side<'_>) -> BTreeMap<String, &'a BackendSetting> {
-    let settings = side.snapshot.settings.iter();
-    let called = |one: &BackendSetting| side.called("backendHttpSettingsCollection", &one.name);
-    settings.map(|one| (called(one), one)).collect()
+fn settings(reached: &Reached) -> BTreeSet<&String> {
+    reached.values().flatten().collect()
 }
 
-fn of_setting(name: &str, was: &BackendSetting, now: &BackendSetting, says: &mut Vec<String>) {
+/// What servers see of requests.
+fn of_requests(name: &str, was: &BackendSetting, now: &BackendSetting, says: &mut Vec<String>) {
     let mut say = |text: String| says.push(text);
     if was.port != now.port {
         say(format!(
@@ -54,6 +48,35 @@ fn of_setting(name: &str, was: &BackendSetting, now: &BackendSetting, says: &mut
             protocol(was.protocol)
         ));
     }
+    if was.host != now.host {
+        say(format!(
+            "Servers see {} as the host instead of {}, by the setting {name}.",
+            host(&now.host),
+            host(&was.host)
+        ));
+    }
+    if was.path != now.path {
+        let path = |path: &Option<String>| match path {
+            Some(path) => format!("{path} in place of what the path pattern spells out"),
+            None => "the path as it was sent".to_owned(),
+        };
+        say(format!(
+            "Servers are asked for {} instead of {}, by the setting {name}.",
+            path(&now.path),
+            path(&was.path)
+        ));
+    }
+    if was.dedicated_connection != now.dedicated_connection {
+        say(match now.dedicated_connection {
+            true => format!("Each client has a connection of its own, by the setting {name}."),
+            false => format!("Clients share connections to servers, by the setting {name}."),
+        });
+    }
+}
+
+/// How long servers have, and who stays with them.
+fn of_servers(name: &str, was: &BackendSetting, now: &BackendSetting, says: &mut Vec<String>) {
+    let mut say = |text: String| says.push(text);
     let (before, after) = (was.request_timeout.as_secs(), now.request_timeout.as_secs());
     if before < after {
         say(format!(
@@ -87,31 +110,6 @@ fn of_setting(name: &str, was: &BackendSetting, now: &BackendSetting, says: &mut
             was.drain_timeout.as_secs()
         ));
     }
-    if was.host != now.host {
-        say(format!(
-            "Servers see {} as the host instead of {}, by the setting {name}.",
-            host(&now.host),
-            host(&was.host)
-        ));
-    }
-    if was.path != now.path {
-        let path = |path: &Option<String>| match path {
-            Some(path) => format!("{path} in place of what the path pattern spells out"),
-            None => "the path as it was sent".to_owned(),
-        };
-        say(format!(
-            "Servers are asked for {} instead of {}, by the setting {name}.",
-            path(&now.path),
-            path(&was.path)
-        ));
-    }
-    if was.dedicated_connection != now.dedicated_connection {
-        say(match now.dedicated_connection {
-            true => format!("Each client has a connection of its own, by the setting {name}."),
-            false => format!("Clients share connections to servers, by the setting {name}."),
-        });
-    }
-    of_verification(name, was, now, says);
 }
 
 fn protocol(protocol: BackendProtocol) -> &'static str {

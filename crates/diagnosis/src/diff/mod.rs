@@ -163,13 +163,14 @@ pub fn diff(old: &ApplicationGateway, new: &ApplicationGateway) -> Difference {
     let new_parts = form::parts(new, &or(&new_group, &old_group));
     let pairs = parts::Pairs::new(&old_parts, &new_parts);
     let changes = pairs.changes();
+    let (old_errors, new_errors) = (errors(old), errors(new));
     let mut difference = Difference {
         gateway: new.name.clone(),
         effects: Vec::new(),
         unknown: None,
         is_cut: false,
-        new_trouble: refusals(new, old),
-        gone_trouble: refusals(old, new),
+        new_trouble: only_refused(&new_errors, &old_errors),
+        gone_trouble: only_refused(&old_errors, &new_errors),
         parts: changes,
     };
     if !difference.is_empty() {
@@ -178,30 +179,27 @@ pub fn diff(old: &ApplicationGateway, new: &ApplicationGateway) -> Difference {
     difference
 }
 
+/// What the service would refuse, but for what it says of keys.
+fn errors(gateway: &ApplicationGateway) -> Vec<Diagnostic> {
+    let found = validate(gateway, &Context::default()).into_iter();
+    found
+        .filter(|one| one.is_error() && !is_about_keys(one))
+        .collect()
+}
+
 /// For what the service would refuse one of the two alone.
-fn refusals(one: &ApplicationGateway, other: &ApplicationGateway) -> Vec<Trouble> {
-    let errors = |gateway: &ApplicationGateway| -> Vec<Diagnostic> {
-        let found = validate(gateway, &Context::default()).into_iter();
-        found
-            .filter(|one| one.is_error() && !is_about_keys(one))
-            .collect()
-    };
-    let known = errors(other);
-    let is_new = |one: &Diagnostic| {
-        let mut known = known.iter();
+fn only_refused(one: &[Diagnostic], other: &[Diagnostic]) -> Vec<Trouble> {
+    let is_new = |one: &&Diagnostic| {
+        let mut known = other.iter();
         !known.any(|other| other.code == one.code && other.message == one.message)
     };
-    let trouble = |one: Diagnostic| Trouble {
-        code: one.code.into_owned(),
+    let trouble = |one: &Diagnostic| Trouble {
+        code: one.code.to_string(),
         cause: None,
         confidence: None,
         says: format!("The service refuses it: {}", one.message),
     };
-    errors(one)
-        .into_iter()
-        .filter(is_new)
-        .map(trouble)
-        .collect()
+    one.iter().filter(is_new).map(trouble).collect()
 }
 
 /// An export has no private keys, and means those that the service has.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::form::{Leaf, Part, Value};
+use super::form::{Leaf, Part, Value, part_key};
 use super::{Change, MemberChange, PartChange};
 
 /// The parts of both, paired by kind and name, and by what they are where the name is new.
@@ -33,14 +33,14 @@ impl<'a> Pairs<'a> {
     /// The name in the new configuration of what the old one calls `name`; its own where it is
     /// gone.
     pub(super) fn now_called(&self, collection: &str, name: &str) -> String {
-        let key = format!("@{collection}/{name}").to_ascii_lowercase();
+        let key = part_key(collection, name);
         let part = self.new_by_key.get(self.mapped(&key).as_str());
         part.map_or_else(|| name.to_owned(), |part| part.name.clone())
     }
 
     /// The old and the new part of a name in the new configuration.
     pub(super) fn pair(&self, collection: &str, name: &str) -> Option<(&'a Part, &'a Part)> {
-        let key = format!("@{collection}/{name}").to_ascii_lowercase();
+        let key = part_key(collection, name);
         let new = self.new_by_key.get(key.as_str())?;
         let mut renamed = self.renamed.iter();
         let was = renamed.find(|(_, now)| **now == key).map(|(was, _)| *was);

@@ -14,8 +14,8 @@ use gatewright_arm::model::{
 use gatewright_arm::{Item, Reference};
 use gatewright_compile::{Options, compile_validated};
 use gatewright_snapshot::{
-    Action, EndpointIndex, Generation, ListenerIndex, RedirectTarget, RequestKey, RouteIndex,
-    Scheme, Scratch, Snapshot,
+    Action, BackendSetting, EndpointIndex, Generation, ListenerIndex, Pool, RedirectTarget,
+    RequestKey, RouteIndex, Scheme, Scratch, Snapshot,
 };
 
 use super::Asked;
@@ -55,6 +55,15 @@ pub(super) struct Door {
     pub(super) frontend: String,
 }
 
+impl Asked {
+    pub(super) fn door(&self) -> Door {
+        Door {
+            port: self.port,
+            frontend: self.frontend.clone(),
+        }
+    }
+}
+
 /// One request, and what becomes of it with each configuration: nothing where no listener is for
 /// it.
 #[derive(Clone, Debug)]
@@ -72,7 +81,32 @@ pub(super) struct Routes {
     pub(super) apart: Vec<Route>,
     pub(super) old_doors: BTreeMap<Door, Scheme>,
     pub(super) new_doors: BTreeMap<Door, Scheme>,
+    /// In no host and no path of either configuration.
+    pub(super) word: String,
     pub(super) is_cut: bool,
+}
+
+/// Pools that requests come to, by their names in the new configuration, and by which settings.
+pub(super) type Reached = BTreeMap<String, BTreeSet<String>>;
+
+impl Routes {
+    /// With the old configuration, and with the new one.
+    pub(super) fn reached(&self) -> (Reached, Reached) {
+        let reached = |outcome: fn(&Route) -> &Option<Outcome>| {
+            let mut reached = Reached::new();
+            let all = self.common.iter().chain(&self.apart);
+            for found in all.filter_map(|route| outcome(route).as_ref()) {
+                if let Target::Pool { pool, setting } = &found.target {
+                    reached
+                        .entry(pool.clone())
+                        .or_default()
+                        .insert(setting.clone());
+                }
+            }
+            reached
+        };
+        (reached(|one| &one.old), reached(|one| &one.new))
+    }
 }
 
 /// A configuration, compiled.
@@ -135,6 +169,20 @@ impl<'a> Side<'a> {
             Some(names) => names.now_called(collection, name),
             None => name.to_owned(),
         }
+    }
+
+    /// By their names in the new configuration.
+    pub(super) fn pools(&self) -> BTreeMap<String, &Pool> {
+        let pools = self.snapshot.pools.iter();
+        let called = |one: &Pool| self.called("backendAddressPools", &one.name);
+        pools.map(|one| (called(one), one)).collect()
+    }
+
+    /// By their names in the new configuration.
+    pub(super) fn settings(&self) -> BTreeMap<String, &BackendSetting> {
+        let settings = self.snapshot.settings.iter();
+        let called = |one: &BackendSetting| self.called("backendHttpSettingsCollection", &one.name);
+        settings.map(|one| (called(one), one)).collect()
     }
 
     pub(super) fn listener(&self, name: &str) -> Option<&'a Item<HttpListener>> {
@@ -339,10 +387,10 @@ pub(super) fn compare(old: &Side<'_>, new: &Side<'_>) -> Routes {
         apart: Vec::new(),
         old_doors: old.schemes(),
         new_doors: new.schemes(),
+        word: unnamed(&[old, new]),
         is_cut: false,
     };
     let doors: BTreeSet<&Door> = old.doors.keys().chain(new.doors.keys()).collect();
-    let word = unnamed(&[old, new]);
     let mut left = REPRESENTATIVES_MAX;
     for door in doors {
         let mut hosts = BTreeSet::from([String::new()]);
@@ -350,7 +398,7 @@ pub(super) fn compare(old: &Side<'_>, new: &Side<'_>) -> Routes {
         new.hosts(door, &mut hosts);
         let is_common = old.doors.contains_key(door) && new.doors.contains_key(door);
         for pattern in &hosts {
-            let host = host_for(pattern, &word);
+            let host = host_for(pattern, &routes.word);
             let mut paths = BTreeSet::from([String::new()]);
             old.paths(door, &host, &mut paths);
             new.paths(door, &host, &mut paths);
@@ -360,8 +408,9 @@ pub(super) fn compare(old: &Side<'_>, new: &Side<'_>) -> Routes {
                     return routes;
                 }
                 left -= 1;
-                let outcome =
-                    |side: &Side<'_>| side.outcome(door, &host, &path_for(path, &word, side));
+                let outcome = |side: &Side<'_>| {
+                    side.outcome(door, &host, &path_for(path, &routes.word, side))
+                };
                 let route = Route {
                     asked: Asked {
                         frontend: door.frontend.clone(),
@@ -405,7 +454,7 @@ fn path_for(pattern: &str, word: &str, side: &Side<'_>) -> String {
 }
 
 /// A word that is in no host and no path of either.
-pub(super) fn unnamed(sides: &[&Side<'_>]) -> String {
+fn unnamed(sides: &[&Side<'_>]) -> String {
     let mut word = "q0q".to_owned();
     let is_named = |word: &str| {
         sides.iter().any(|side| {

@@ -6,18 +6,12 @@ use std::time::Duration;
 use gatewright_snapshot::{Member, Pool};
 
 use super::effects::{effect, some};
-use super::routes::{Outcome, Route, Routes, Side, Target};
+use super::routes::{Reached, Side};
 use super::{Effect, Weight};
 
-/// Pools that requests come to, by their names in the new configuration, and by which settings.
-type Reached = BTreeMap<String, BTreeSet<String>>;
-
-pub(super) fn find(old: &Side<'_>, new: &Side<'_>, routes: &Routes) -> Vec<Effect> {
-    let (was, now) = (
-        reached(routes, |one| &one.old),
-        reached(routes, |one| &one.new),
-    );
-    let (old_pools, new_pools) = (pools(old), pools(new));
+/// `was` and `now`: what requests come to in each of the two.
+pub(super) fn find(old: &Side<'_>, new: &Side<'_>, was: &Reached, now: &Reached) -> Vec<Effect> {
+    let (old_pools, new_pools) = (old.pools(), new.pools());
     let mut effects = Vec::new();
     for pool in now.keys().filter(|pool| is_empty(new, &new_pools, pool)) {
         if was.contains_key(pool) && is_empty(old, &old_pools, pool) {
@@ -31,32 +25,11 @@ pub(super) fn find(old: &Side<'_>, new: &Side<'_>, routes: &Routes) -> Vec<Effec
         };
         effects.push(effect(Weight::Lost, says));
     }
-    let (had, have) = (servers(&was, &old_pools), servers(&now, &new_pools));
-    effects.extend(gone(&had, &have, &was, old));
+    let (had, have) = (servers(was, &old_pools), servers(now, &new_pools));
+    effects.extend(gone(&had, &have, was, old));
     effects.extend(come(&had, &have));
-    effects.extend(moved(&had, &have, &was, &now));
+    effects.extend(moved(&had, &have, was, now));
     effects
-}
-
-fn reached(routes: &Routes, outcome: fn(&Route) -> &Option<Outcome>) -> Reached {
-    let mut reached = Reached::new();
-    let all = routes.common.iter().chain(&routes.apart);
-    for found in all.filter_map(|route| outcome(route).as_ref()) {
-        if let Target::Pool { pool, setting } = &found.target {
-            reached
-                .entry(pool.clone())
-                .or_default()
-                .insert(setting.clone());
-        }
-    }
-    reached
-}
-
-fn pools<'a>(side: &'a Side<'_>) -> BTreeMap<String, &'a Pool> {
-    let pools = side.snapshot.pools.iter();
-    pools
-        .map(|pool| (side.called("backendAddressPools", &pool.name), pool))
-        .collect()
 }
 
 /// Whether it has no server, not even interfaces that joined it.
@@ -93,19 +66,15 @@ type Servers = BTreeMap<String, BTreeSet<String>>;
 
 /// Those that get nothing any more, with the time that the settings give requests under way.
 fn gone(had: &Servers, have: &Servers, was: &Reached, old: &Side<'_>) -> Vec<Effect> {
-    let mut settings: BTreeMap<String, Duration> = BTreeMap::new();
-    for setting in &old.snapshot.settings {
-        let name = old.called("backendHttpSettingsCollection", &setting.name);
-        settings.insert(name, setting.drain_timeout);
-    }
+    let settings = old.settings();
     let mut by_drain: BTreeMap<Duration, Vec<String>> = BTreeMap::new();
     for (address, pools) in had
         .iter()
         .filter(|(address, _)| !have.contains_key(*address))
     {
         let used = pools.iter().filter_map(|pool| was.get(pool)).flatten();
-        let drain = used.filter_map(|name| settings.get(name)).max();
-        let drain = drain.copied().unwrap_or_default();
+        let drains = used.filter_map(|name| Some(settings.get(name)?.drain_timeout));
+        let drain = drains.max().unwrap_or_default();
         by_drain.entry(drain).or_default().push(address.clone());
     }
     let told = by_drain.into_iter().map(|(drain, addresses)| {

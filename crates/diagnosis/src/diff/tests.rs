@@ -314,10 +314,16 @@ fn what_is_only_written_otherwise_is_no_difference() {
     files.extend(cases.map(|one| one.unwrap().path().join("gateway.json")));
     files.sort();
     let mut count = 0;
+    let mut unread = Vec::new();
     for file in files {
         let read = parse_text(&std::fs::read(&file).unwrap_or_default());
         let read = read.and_then(|body| read_gateways(&body));
-        for gateway in read.iter().flat_map(|report| &report.gateways) {
+        let gateways = read.map(|report| report.gateways).unwrap_or_default();
+        if gateways.is_empty() {
+            let folder = file.parent().and_then(Path::file_name).unwrap();
+            unread.push(folder.to_str().unwrap().to_owned());
+        }
+        for gateway in &gateways {
             for shape in [Shape::Rest, Shape::AzureCli] {
                 let options = WriteOptions {
                     secrets: true,
@@ -338,6 +344,9 @@ fn what_is_only_written_otherwise_is_no_difference() {
         }
     }
     assert!(count > 400, "{count}");
+    // These are no JSON, as people paste it; what reads evidence is more lenient.
+    let pasted = ["a-report-docker-bridge-address-in-pool", "b-probe-5xx"];
+    assert_eq!(unread, pasted);
 }
 
 /// Turns every list that has no order.

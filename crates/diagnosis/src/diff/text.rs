@@ -1,7 +1,7 @@
 //! A difference as a person reads it: what it does first.
 
 use super::{Change, Difference, MemberChange, PartChange, REPRESENTATIVES_MAX, Trouble};
-use crate::report::{Line, visible};
+use crate::report::{Line, beginning, first, listed_with, visible};
 
 /// Most lines of effects, of troubles, and of parts.
 const EFFECTS_MAX: usize = 15;
@@ -23,12 +23,7 @@ impl Difference {
         }
         let mut lines = vec![Line::sentence(self.sentence(&name))];
         let effects: Vec<String> = self.effects.iter().map(|one| one.says.clone()).collect();
-        block(
-            &mut lines,
-            "What it does to traffic:",
-            &effects,
-            EFFECTS_MAX,
-        );
+        lines.extend(block("What it does to traffic:", &effects, EFFECTS_MAX));
         if let Some(why) = &self.unknown {
             lines.push(Line::plain(""));
             let text = format!("Where requests go cannot be told {}", visible(why));
@@ -42,10 +37,10 @@ impl Difference {
         }
         let told = |list: &[Trouble]| list.iter().map(Trouble::in_short).collect::<Vec<_>>();
         let (new, gone) = (told(&self.new_trouble), told(&self.gone_trouble));
-        block(&mut lines, "New trouble:", &new, TROUBLES_MAX);
-        block(&mut lines, "No trouble any more:", &gone, TROUBLES_MAX);
+        lines.extend(block("New trouble:", &new, TROUBLES_MAX));
+        lines.extend(block("No trouble any more:", &gone, TROUBLES_MAX));
         let parts: Vec<String> = self.parts.iter().map(PartChange::in_short).collect();
-        block(&mut lines, "What is different:", &parts, PARTS_MAX);
+        lines.extend(block("What is different:", &parts, PARTS_MAX));
         lines
     }
 
@@ -61,21 +56,11 @@ impl Difference {
     }
 }
 
-fn block(lines: &mut Vec<Line>, heading: &str, texts: &[String], most: usize) {
-    if texts.is_empty() {
-        return;
-    }
-    lines.push(Line::plain(""));
-    lines.push(Line::plain(heading));
-    for text in texts.iter().take(most) {
-        lines.push(Line::plain(format!("  {}", visible(text))));
-    }
-    if texts.len() > most {
-        let more = texts.len() - most;
-        lines.push(Line::plain(format!(
-            "  and {more} more: -o json has them all"
-        )));
-    }
+fn block(heading: &str, texts: &[String], most: usize) -> Vec<Line> {
+    let (shown, more) = first(texts, most);
+    let lines = shown.iter();
+    let lines = lines.map(|text| Line::plain(format!("  {}", visible(text))));
+    listed_with(heading, lines.collect(), more, "has them all")
 }
 
 impl Trouble {
@@ -149,8 +134,8 @@ impl MemberChange {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(VALUE_CHARS_MAX) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+    match beginning(text, VALUE_CHARS_MAX) {
+        Some(shown) => format!("{shown}…"),
         None => text.to_owned(),
     }
 }

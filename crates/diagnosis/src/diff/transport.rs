@@ -8,8 +8,8 @@ use gatewright_snapshot::Scheme;
 use super::effects::{effect, some};
 use super::form::{Leaf, Part};
 use super::parts::Pairs;
-use super::routes::{Door, Routes, Side, host_for, unnamed};
-use super::{Change, Effect, MemberChange, PartChange, Weight};
+use super::routes::{Door, Routes, Side, host_for};
+use super::{Change, Effect, PartChange, Weight};
 
 /// Certificates that other names get, or that are others under the same name.
 pub(super) fn of_certificates(
@@ -18,26 +18,12 @@ pub(super) fn of_certificates(
     routes: &Routes,
     pairs: &Pairs<'_>,
 ) -> Vec<Effect> {
-    let word = unnamed(&[old, new]);
-    let changed = |name: &str| {
-        let pair = pairs.pair("sslCertificates", name)?;
-        let print = |part: &Part| {
-            let leaves = ["data", "keyVaultSecretId", "hsm.keyId"];
-            leaves.map(|leaf| part.leaves.get(leaf).map(Leaf::texts))
-        };
-        let ([data, was @ ..], [new_data, now @ ..]) = (print(pair.0), print(pair.1));
-        let key = |one: &Option<(String, String)>| one.as_ref().map(|one| one.0.clone());
-        let is_other = data.is_some() && new_data.is_some() && key(&data) != key(&new_data)
-            || was.iter().map(key).ne(now.iter().map(key));
-        is_other.then(|| new_data.map(|one| one.1))
-    };
     let mut told: BTreeMap<(String, u16), BTreeSet<String>> = BTreeMap::new();
     let mut seen: BTreeSet<(Door, Option<&String>)> = BTreeSet::new();
+    // One certificate is shown for many hosts.
+    let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
     for asked in routes.common.iter().map(|route| &route.asked) {
-        let door = Door {
-            port: asked.port,
-            frontend: asked.frontend.clone(),
-        };
+        let door = asked.door();
         let https = Some(&Scheme::Https);
         let is_https =
             [&routes.old_doors, &routes.new_doors].map(|doors| doors.get(&door) == https);
@@ -45,7 +31,7 @@ pub(super) fn of_certificates(
             continue;
         }
         let pattern = asked.host.as_deref().unwrap_or_default();
-        let host = host_for(pattern, &word);
+        let host = host_for(pattern, &routes.word);
         let shown = |side: &Side<'_>| {
             let listener = side.listener(side.listener_for(&door, &host)?)?;
             let name = listener.properties.ssl_certificate.as_ref()?.name();
@@ -54,11 +40,15 @@ pub(super) fn of_certificates(
         let (Some(was), Some(now)) = (shown(old), shown(new)) else {
             continue;
         };
-        let says = match (was.eq_ignore_ascii_case(&now), changed(&now)) {
-            (false, _) => format!("the certificate {now} instead of {was}"),
-            (true, Some(Some(text))) => format!("another certificate under {now} ({text})"),
-            (true, Some(None)) => format!("another certificate under the name {now}"),
-            (true, None) => continue,
+        let says = match was.eq_ignore_ascii_case(&now) {
+            false => Some(format!("the certificate {now} instead of {was}")),
+            true => {
+                let another = || another_under(&now, pairs);
+                known.entry(now.clone()).or_insert_with(another).clone()
+            }
+        };
+        let Some(says) = says else {
+            continue;
         };
         let host = match pattern {
             "" => "any other host".to_owned(),
@@ -77,59 +67,76 @@ pub(super) fn of_certificates(
     told.collect()
 }
 
+/// That another certificate has this name now; `None` where it is the same.
+fn another_under(name: &str, pairs: &Pairs<'_>) -> Option<String> {
+    let (old, new) = pairs.pair("sslCertificates", name)?;
+    let print = |part: &Part| {
+        let leaves = ["data", "keyVaultSecretId", "hsm.keyId"];
+        leaves.map(|leaf| part.leaves.get(leaf).map(Leaf::texts))
+    };
+    let ([data, was @ ..], [new_data, now @ ..]) = (print(old), print(new));
+    let key = |one: &Option<(String, String)>| one.as_ref().map(|one| one.0.clone());
+    let is_other = data.is_some() && new_data.is_some() && key(&data) != key(&new_data)
+        || was.iter().map(key).ne(now.iter().map(key));
+    is_other.then(|| match new_data {
+        Some((_, text)) => format!("another certificate under {name} ({text})"),
+        None => format!("another certificate under the name {name}"),
+    })
+}
+
 /// What parts say that no compiled form has.
 pub(super) fn of_parts(parts: &[PartChange]) -> Vec<Effect> {
     let mut effects = Vec::new();
-    for part in parts {
-        let members = |prefix: &str| -> Vec<&MemberChange> {
-            let own = part.members.iter();
-            own.filter(|one| one.member.starts_with(prefix)).collect()
-        };
-        let is_changed = part.change == Change::Changed;
-        if is_changed && (part.kind == "gateway" || part.kind == "TLS profile") {
-            let of = match part.kind {
-                "gateway" => "the gateway".to_owned(),
-                _ => format!("the listeners with the TLS profile {}", part.name),
-            };
-            if let [first, ..] = members("sslPolicy").as_slice() {
-                effects.push(effect(
-                    Weight::Clients,
-                    format!(
-                        "The TLS policy of {of} is another one ({}): clients without its versions \
-                         and cipher suites get no connection.",
-                        first.in_short()
-                    ),
-                ));
-            }
-        }
-        if part.kind == "TLS profile" && is_changed {
-            let clients = [members("clientAuth"), members("trustedClient")].concat();
-            if let [first, ..] = clients.as_slice() {
-                effects.push(effect(
-                    Weight::Clients,
-                    format!(
-                        "What client certificates the TLS profile {} takes is different ({}).",
-                        part.name,
-                        first.in_short()
-                    ),
-                ));
-            }
-        }
-        of_member(part, &mut effects);
+    let changed = parts.iter().filter(|one| one.change == Change::Changed);
+    for part in changed {
+        of_tls(part, &mut effects);
+        of_members(part, &mut effects);
     }
     effects
 }
 
-fn of_member(part: &PartChange, effects: &mut Vec<Effect>) {
-    if part.change == Change::Changed && part.kind == "rewrite set" {
+fn of_tls(part: &PartChange, effects: &mut Vec<Effect>) {
+    let member = |prefix: &str| {
+        let mut own = part.members.iter();
+        own.find(|one| one.member.starts_with(prefix))
+    };
+    let (of, clients) = match part.kind {
+        "gateway" => ("the gateway".to_owned(), None),
+        "TLS profile" => (
+            format!("the listeners with the TLS profile {}", part.name),
+            member("clientAuth").or_else(|| member("trustedClient")),
+        ),
+        _ => return,
+    };
+    if let Some(policy) = member("sslPolicy") {
+        effects.push(effect(
+            Weight::Clients,
+            format!(
+                "The TLS policy of {of} is another one ({}): clients without its versions and \
+                 cipher suites get no connection.",
+                policy.in_short()
+            ),
+        ));
+    }
+    if let Some(clients) = clients {
+        effects.push(effect(
+            Weight::Clients,
+            format!(
+                "What client certificates the TLS profile {} takes is different ({}).",
+                part.name,
+                clients.in_short()
+            ),
+        ));
+    }
+}
+
+fn of_members(part: &PartChange, effects: &mut Vec<Effect>) {
+    if part.kind == "rewrite set" {
         let says = format!(
             "Headers and URLs are rewritten otherwise by the set {}.",
             part.name
         );
         effects.push(effect(Weight::Handling, says));
-    }
-    if part.change != Change::Changed {
-        return;
     }
     let mut has_firewall = false;
     for member in &part.members {

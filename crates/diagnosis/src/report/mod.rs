@@ -14,6 +14,7 @@ use crate::evidence::Evidence;
 use crate::finding::{Because, Confidence, Finding, Outcome, Verdict, entries};
 use crate::suppress::Suppression;
 
+pub(crate) use text::listed_with;
 pub use text::{Line, Role, prediction};
 
 /// Longest value that is shown beside its place, in characters.
@@ -128,10 +129,16 @@ fn is_established(finding: &Finding) -> bool {
 /// A text on one line, and without characters that do something where they are shown: names may
 /// be anybody's. These are escaped as in Rust. What is very long is cut.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(TEXT_CHARS_MAX) {
-        Some((end, _)) => Cow::Owned(whole(text.get(..end).unwrap_or_default()).into_owned() + "…"),
+    match beginning(text, TEXT_CHARS_MAX) {
+        Some(shown) => Cow::Owned(whole(shown).into_owned() + "…"),
         None => whole(text),
     }
+}
+
+/// The first characters of a text that has more than `most`.
+pub(crate) fn beginning(text: &str, most: usize) -> Option<&str> {
+    let (end, _) = text.char_indices().nth(most)?;
+    text.get(..end)
 }
 
 /// The same of a command, of which half would be another one.
@@ -179,13 +186,12 @@ fn value(fact: &Because) -> Option<String> {
         _ => return None,
     };
     let is_said = !own.is_empty() && fact.says.contains(&own);
-    let end = own.char_indices().nth(VALUE_CHARS_MAX).map(|(end, _)| end);
+    let shown = beginning(&own, VALUE_CHARS_MAX);
     // A certificate in base64 is nothing to read.
-    let is_data = end.is_some() && !own.contains(' ');
+    let is_data = shown.is_some() && !own.contains(' ');
     if is_said || is_data {
         return None;
     }
-    let shown = end.and_then(|end| own.get(..end));
     let quote = if fact.value.is_string() { "\"" } else { "" };
     Some(match shown {
         Some(shown) => format!("{quote}{shown}…"),
@@ -194,7 +200,7 @@ fn value(fact: &Because) -> Option<String> {
 }
 
 /// The first of many, and how many more there are.
-fn first<T>(all: &[T], most: usize) -> (&[T], usize) {
+pub(crate) fn first<T>(all: &[T], most: usize) -> (&[T], usize) {
     let (shown, more) = all.split_at_checked(most).unwrap_or((all, &[]));
     (shown, more.len())
 }

@@ -143,10 +143,15 @@ fn walk(verdict: &Verdict) -> Vec<Line> {
 }
 
 fn listed(heading: &str, lines: Vec<Line>, more: usize) -> Vec<Line> {
+    listed_with(heading, lines, more, "lists all")
+}
+
+/// Lines under their heading, and how many more there are; `json` is what the JSON does with them.
+pub(crate) fn listed_with(heading: &str, lines: Vec<Line>, more: usize, json: &str) -> Vec<Line> {
     if lines.is_empty() {
         return lines;
     }
-    let more = (more > 0).then(|| Line::plain(format!("  and {more} more: -o json lists all")));
+    let more = (more > 0).then(|| Line::plain(format!("  and {more} more: -o json {json}")));
     let heading = Line::heading(heading).into_iter();
     heading.chain(lines).chain(more).collect()
 }
