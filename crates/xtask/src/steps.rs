@@ -42,6 +42,12 @@ impl Workspace {
         is_set(std::env::var_os("CI").as_deref())
     }
 
+    /// In CI, where what earlier runs built is kept: where that lies.
+    pub(crate) fn kept_target(&self) -> Option<PathBuf> {
+        let named = std::env::var_os("CARGO_TARGET_DIR").map(|named| self.root.join(named));
+        self.target.clone().or(named).filter(|_| self.in_ci())
+    }
+
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(&self.cargo);
         command.args(arguments);
