@@ -15,6 +15,7 @@ use gatewright_arm::{
 use gatewright_compile::{Options, compile_validated};
 use gatewright_control::Judged;
 use gatewright_snapshot::Snapshot;
+use gatewright_template::read_text;
 use serde_json::Value;
 
 use crate::findings::{Finding, Level, has_errors};
@@ -26,6 +27,33 @@ const STDIN: &str = "-";
 
 /// The code for a gateway that two documents have, as for one that is twice in one document.
 const DUPLICATE_GATEWAY: &str = "GW-E-duplicate-gateway";
+
+/// The JSON of a file. Comments, and what else a template may have that JSON has not, stop nobody:
+/// people write them into their exports.
+///
+/// # Errors
+/// Of the strict reader and the lenient one, what the one says that came further.
+pub(crate) fn read_json(text: &[u8]) -> Result<Value, ReadError> {
+    parse_text(text).or_else(|strict| {
+        let ReadError::Malformed { line, column, .. } = strict else {
+            return Err(strict);
+        };
+        read_text(text).map_err(|lenient| match lenient {
+            gatewright_template::ReadError::Malformed {
+                line: other_line,
+                column: other_column,
+                reason,
+            } if (other_line as usize, other_column as usize) > (line, column) => {
+                ReadError::Malformed {
+                    line: other_line as usize,
+                    column: other_column as usize,
+                    reason,
+                }
+            }
+            _ => strict,
+        })
+    })
+}
 
 /// One file's gateways, and what was found in it so far.
 #[derive(Debug)]
@@ -105,7 +133,7 @@ impl Document {
     }
 
     pub(crate) fn parse(file: String, text: &[u8]) -> Self {
-        let read = parse_text(text).and_then(|body| Ok((read_gateways(&body)?, body)));
+        let read = read_json(text).and_then(|body| Ok((read_gateways(&body)?, body)));
         match read {
             Ok((report, body)) => {
                 let gateways = report.gateways.as_slice();

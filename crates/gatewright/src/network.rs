@@ -5,14 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_arm::{
-    ApplicationGateway, NetworkReadError, NetworkResources, parse_text, read_network,
-};
+use gatewright_arm::{ApplicationGateway, NetworkReadError, NetworkResources, read_network};
 use gatewright_compile::{NetworkFinding, NetworkPlace, compile_network};
 use gatewright_snapshot::network::NetworkPolicy;
 use serde_json::Value;
 
-use crate::documents::{Document, read_file};
+use crate::documents::{Document, read_file, read_json};
 use crate::findings::{Finding, Level};
 
 /// Most files of the folder that are read; a folder with more is none of documents.
@@ -124,7 +122,7 @@ impl NetworkFolder {
             Ok(bytes) => bytes,
             Err(error) => return self.refuse(&file, format!("the file cannot be read: {error}")),
         };
-        let read = parse_text(&bytes).map_err(NetworkReadError::from);
+        let read = read_json(&bytes).map_err(NetworkReadError::from);
         let read = read.and_then(|body| Ok((read_network(&body)?, body)));
         match read {
             Ok((report, body)) => {

@@ -120,13 +120,6 @@ impl Neighbourhood {
     }
 }
 
-/// The first finding of `gatewright diagnose`.
-fn diagnosed(node: &Node) -> Value {
-    let output = run(&["diagnose", "-o", "json", "--admin", &node.admin()]);
-    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
-    verdict["findings"][0].clone()
-}
-
 async fn status_of(node: &Node) -> u16 {
     get(node.address(), "shop.test", "/").await.unwrap().status
 }
@@ -145,7 +138,7 @@ async fn a_denied_flow_makes_a_server_unhealthy_until_the_rule_is_gone() {
     assert!(seen_line.is_some_and(|line| line.contains(seen)), "{table}");
     assert_eq!(status_of(&node).await, 502);
     assert_eq!(around.backend.connections(), 0, "nothing got through");
-    let found = diagnosed(&node);
+    let found = node.diagnosed();
     assert_eq!(found["cause"], "nsg-backend-deny", "{found:#}");
     let commands = found["fix"][0]["commands"].to_string();
     assert!(
@@ -199,6 +192,17 @@ async fn a_remedy_is_written_into_the_file_of_the_security_group() {
         let copy = around.files.path(&format!("network/nsg.json.{copy}"));
         assert_eq!(std::fs::read_to_string(copy).unwrap(), what);
     }
+    // What somebody noted in it is not lost.
+    let deny = rule("deny-web", 160, "Deny", "Outbound", "80");
+    let rules = security_group(&[allow_management(), deny]);
+    let noted = format!("// asked of the network team\n{rules}");
+    std::fs::write(&path, &noted).unwrap();
+    node.wait_for_healths(&["Unhealthy"]);
+    let output = fix(&["--yes"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("it has comments, or "), "{said}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), noted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,11 +228,11 @@ async fn without_management_ports_health_is_unknown_and_traffic_flows() {
                 management ports 65200-65535";
     assert!(table.contains(seen), "{table}");
     assert_eq!(status_of(&node).await, 200);
-    assert_eq!(diagnosed(&node)["cause"], "v2-mgmt-ports");
+    assert_eq!(node.diagnosed()["cause"], "v2-mgmt-ports");
 
     around.set_rules(&[allow_management()]);
     node.wait_for_healths(&["Healthy"]);
-    assert_eq!(diagnosed(&node), Value::Null);
+    assert_eq!(node.diagnosed(), Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -151,25 +151,41 @@ fn a_gateway_without_a_name_gets_that_of_its_file() {
     assert!(text.contains("/1/name: error GW-E-no-name: "), "{text}");
 }
 
-#[test]
-fn standard_input_is_read_and_broken_json_is_told_with_its_line() {
+/// The exit status of `validate` for what it is given on standard input, and what it prints.
+fn of_stdin(text: &str) -> (Option<i32>, String) {
     let mut child = binary()
         .args(["validate", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"{\n  \"name\": }\n")
-        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let text = stdout(&output);
+    (output.status.code(), stdout(&output))
+}
+
+#[test]
+fn standard_input_is_read_and_broken_json_is_told_with_its_line() {
+    let (status, text) = of_stdin("{\n  \"name\": }\n");
+    assert_eq!(status, Some(1));
     assert!(text.starts_with("stdin: error InvalidJson: "), "{text}");
     assert!(text.contains("line 2, column 11"), "{text}");
+}
+
+#[test]
+fn comments_stop_nobody_and_hide_no_other_fault() {
+    let text = gateway(80).to_string();
+    let (status, said) = of_stdin(&text);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(
+        of_stdin(&format!("// ours\n{text} /* all */")),
+        (status, said)
+    );
+    let (status, said) = of_stdin("// ours\n{\n  \"name\": }\n");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("line 3, column 11"), "{said}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use gatewright_arm::parse_text;
 use gatewright_diagnosis::Patch;
 
 use crate::client::{self, Question};
-use crate::documents::read_file;
+use crate::documents::{read_file, read_json};
 use crate::evidence_source::Source;
 use crate::secrets::Cleaner;
 use crate::sentence::Sentence;
@@ -26,7 +26,13 @@ pub(super) fn apply(
     let shown = path.display();
     let cannot = |why: String| Sentence::new(format!("{shown} is not changed: {why}"));
     let before = read_file(path).map_err(|error| cannot(error.to_string()))?;
-    let mut document = parse_text(&before).map_err(|error| cannot(error.to_string()))?;
+    let mut document = parse_text(&before).map_err(|error| match read_json(&before) {
+        Ok(_) => cannot(format!(
+            "it has comments, or other things that JSON has not and that would be lost ({error}); \
+             change it by hand"
+        )),
+        Err(error) => cannot(error.to_string()),
+    })?;
     // The node may be on another machine, and somebody may have edited the file meanwhile.
     let cleaner = Cleaner::new()?;
     let (mut own, mut known) = (document.clone(), source.document.clone());
