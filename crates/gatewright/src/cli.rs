@@ -149,7 +149,7 @@ pub(crate) struct ServeArguments {
     /// A URL that the health events are posted to
     #[arg(long, value_name = "URL")]
     pub(crate) notify_url: Option<String>,
-    /// Where `health`, `status` and `reload` reach this node: a loopback address, or none
+    /// Where `health`, `diagnose` and other commands reach this node: a loopback address, or none
     /// [default: 127.0.0.1:9440]
     #[arg(long, env = "GATEWRIGHT_ADMIN", value_name = "ADDRESS|none")]
     pub(crate) admin: Option<AdminAddress>,

@@ -88,7 +88,8 @@ fn refused(error: &clap::Error) -> ExitCode {
         .ok()
         .and_then(|found| found.subcommand_name().map(str::to_owned));
     // 2, clap's own, is an answer of `diagnose`; of the others, 64 is promised.
-    let has_own = matches!(command.as_deref(), Some("diagnose" | "diff" | "explain"));
+    let own = ["collect", "diagnose", "diff", "explain", "predict"];
+    let has_own = command.is_some_and(|command| own.contains(&command.as_str()));
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if has_own => ExitCode::from(exit::USAGE),

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::cli::{AzArguments, CollectArguments, DiagnoseArguments};
 use crate::commands::az_setup::quoted;
 use crate::commands::diagnose::Judgement;
-use crate::exit;
+use crate::exit::{self, Refused};
 use crate::interrupt::Pending;
 use crate::output;
 use crate::secrets::Cleaner;
@@ -40,32 +40,17 @@ use record::RECORD;
 use rounds::Wish;
 use subject::Subject;
 
-const UNAVAILABLE: u8 = 69;
-const UNWRITABLE: u8 = 73;
-
 /// How long a command may take, in seconds, where the user says nothing.
 const LIMIT_SECONDS: u32 = 60;
 
 /// Names another az than that on the PATH.
 const PROGRAM: &str = "GATEWRIGHT_AZ";
 
-/// Why nothing was collected, and the exit status for it.
-#[derive(Debug)]
-pub(crate) struct Refused(u8, Sentence);
-
-impl Refused {
-    /// Says it.
-    pub(crate) fn tell(self) -> ExitCode {
-        output::error(&self.1);
-        ExitCode::from(self.0)
-    }
-}
-
 impl From<NoFolder> for Refused {
     fn from(none: NoFolder) -> Self {
         match none {
             NoFolder::Taken(sentence) => Self(exit::USAGE, sentence),
-            NoFolder::Unwritable(sentence) => Self(UNWRITABLE, sentence),
+            NoFolder::Unwritable(sentence) => Self(exit::UNWRITABLE, sentence),
         }
     }
 }
@@ -157,7 +142,10 @@ fn collect(
     let question = collection.wish.gateway();
     let mut runs = collection.ask(vec![question]);
     let Some((question, run)) = runs.pop() else {
-        return Err(Refused(UNAVAILABLE, Sentence::new("nothing was asked")));
+        return Err(Refused(
+            exit::UNAVAILABLE,
+            Sentence::new("nothing was asked"),
+        ));
     };
     let (subject, gateway) = collection.gateway(&question, run)?;
     let mut picture = Picture {
@@ -198,7 +186,7 @@ impl Collection {
                 running: Running::default(),
             },
             wish,
-            cleaner: Cleaner::new().map_err(|sentence| Refused(UNAVAILABLE, sentence))?,
+            cleaner: Cleaner::new().map_err(|sentence| Refused(exit::UNAVAILABLE, sentence))?,
             commands: Vec::new(),
             failed: 0,
         })
@@ -237,7 +225,7 @@ impl Collection {
                 format!("{program} cannot be run ({error}): name az with --az PATH or {PROGRAM}")
             }
         };
-        Err(Refused(UNAVAILABLE, Sentence::new(sentence)))
+        Err(Refused(exit::UNAVAILABLE, Sentence::new(sentence)))
     }
 
     fn round(&mut self, questions: Vec<Question>, picture: &mut Picture) {

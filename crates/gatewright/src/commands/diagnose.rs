@@ -11,7 +11,7 @@ use gatewright_diagnosis::{
 use crate::cli::{DiagnoseArguments, DiagnoseFormat, FailOn};
 use crate::commands::{collect, fix};
 use crate::evidence_source::Files;
-use crate::exit::UNREADABLE;
+use crate::exit::{Refused, UNAVAILABLE, UNREADABLE};
 use crate::output;
 use crate::paint;
 use crate::sentence::Sentence;
@@ -41,13 +41,17 @@ pub(crate) fn run(arguments: &DiagnoseArguments) -> Result<ExitCode, Sentence> {
     let judgement = match &arguments.evidence {
         Some(folder) => of_folder(folder),
         None if arguments.azure => return collect::then(arguments, of_folder),
-        None => {
-            let gateway = arguments.gateway.as_deref().unwrap_or_default();
-            let files = Files::of_node(arguments.admin_address()?, gateway)?;
-            judge(Ok(files), arguments)
-        }
+        None => match files_of_node(arguments) {
+            Ok(files) => judge(Ok(files), arguments),
+            Err(why) => return Ok(Refused(UNAVAILABLE, why).tell()),
+        },
     };
     judgement.map(|one| one.status)
+}
+
+fn files_of_node(arguments: &DiagnoseArguments) -> Result<Files, Sentence> {
+    let gateway = arguments.gateway.as_deref().unwrap_or_default();
+    Files::of_node(arguments.admin_address()?, gateway)
 }
 
 /// What came of a diagnosis.
