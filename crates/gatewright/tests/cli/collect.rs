@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::support::{binary, gateway, stderr, stdout};
+use crate::support::{binary, gateway, stderr, stdout, wait_until};
 
 /// A script in place of az, and the folder around it.
 struct Fake {
@@ -88,15 +88,15 @@ impl Fake {
         serde_json::from_slice(&text).unwrap()
     }
 
-    /// Waits until the process whose id is in the file `pid` is no more.
-    fn has_ended(&self) {
-        let pid = fs::read_to_string(self.path("pid")).unwrap();
-        let process = PathBuf::from(format!("/proc/{}/cmdline", pid.trim()));
-        let began = Instant::now();
-        // One that nobody has waited for yet has no words.
-        while fs::read(&process).is_ok_and(|line| !line.is_empty()) {
-            assert!(began.elapsed() < Duration::from_secs(20), "{pid} goes on");
-            std::thread::sleep(Duration::from_millis(10));
+    /// Waits until these many processes, whose ids are in the file `pids`, are no more.
+    fn have_ended(&self, count: usize) {
+        let pids = fs::read_to_string(self.path("pids")).unwrap();
+        assert_eq!(pids.split_whitespace().count(), count, "{pids}");
+        for pid in pids.split_whitespace() {
+            let process = PathBuf::from(format!("/proc/{pid}/cmdline"));
+            // One that nobody has waited for yet has no words.
+            let has_ended = || !fs::read(&process).is_ok_and(|line| !line.is_empty());
+            wait_until(&format!("the process {pid} has ended"), has_ended);
         }
     }
 
@@ -106,8 +106,8 @@ impl Fake {
 }
 
 const FAILURES: &str = "\
-*show-backend-health*) sleep 1000 ;;
-*'vnet subnet show'*) yes ;;
+*show-backend-health*) sleep 1000 & echo $$ $! >> pids; wait ;;
+*'vnet subnet show'*) yes & echo $$ $! >> pids; wait ;;
 *'vnet show'*) echo '{' ;;
 *'activity-log'*) echo 'ERROR: (AuthorizationFailed) The client \"a\" may not read. Ask.' >&2
     echo 'Code: AuthorizationFailed' >&2; exit 1 ;;
@@ -157,7 +157,8 @@ fn what_fails_ends_nothing_and_is_told() {
     );
     let reason = record["commands"][4]["reason"].as_str().unwrap();
     assert!(reason.contains("(AuthorizationFailed)"), "{record:#}");
-    // Nothing that was started is left.
+    // Nothing that was started is left, nor what that started.
+    fake.have_ended(4);
     let calls = fs::read_to_string(fake.path("calls")).unwrap();
     assert_eq!(calls.lines().count(), 6, "{calls}");
     let here = fake.folder.path().join("az").display().to_string();
@@ -182,13 +183,13 @@ fn a_flood_is_stopped() {
 #[test]
 fn what_it_starts_does_not_keep_it() {
     // It goes on in the background, with the output open.
-    let fake = Fake::new("*'vnet show'*) sleep 1000 & echo $! > pid; echo '{}' ;;");
+    let fake = Fake::new("*'vnet show'*) sleep 1000 & echo $! > pids; echo '{}' ;;");
     let began = Instant::now();
     let said = fake.collect("");
     assert!(began.elapsed() < Duration::from_secs(20));
     let expected = "(vnet.json): az ended, and something that it started did not";
     assert!(said.contains(expected), "{said}");
-    fake.has_ended();
+    fake.have_ended(1);
 }
 
 #[test]
@@ -340,22 +341,20 @@ fn an_inconclusive_answer_keeps_the_evidence() {
 
 #[test]
 fn whoever_ends_it_ends_az_too() {
-    let fake = Fake::new("*show-backend-health*) echo $$ > pid; sleep 1000 ;;");
+    let fake = Fake::new("*show-backend-health*) sleep 1000 & echo $$ $! > pids; wait ;;");
     let mut child = fake
         .command("diagnose --azure -g rg -n gw")
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let began = Instant::now();
-    while !fs::read_to_string(fake.path("pid")).is_ok_and(|pid| pid.ends_with('\n')) {
-        assert!(began.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("az is asked for the report", || {
+        fs::read_to_string(fake.path("pids")).is_ok_and(|pids| pids.ends_with('\n'))
+    });
     assert!(fake.is_left_behind());
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!fake.is_left_behind());
-    fake.has_ended();
+    fake.have_ended(2);
 }
 
 #[test]

@@ -1,15 +1,12 @@
 //! `gatewright diagnose` and `gatewright why` on a running node.
 
-use std::process::Output;
 use std::time::Duration;
 
-use gatewright_testkit::backend::{Backend, Manners};
+use gatewright_testkit::backend::Manners;
 use gatewright_testkit::client::get;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::{
-    Files, Node, Process, free_port, gateway, probe_often, run, spoil, stderr, stdout, wait_until,
-};
+use crate::support::{Node, Process, free_port, json_of, run, spoil, stderr, stdout, wait_until};
 
 /// Each site of the demo that fails, with the cause that a request to it is told; none where what a
 /// node sees does not decide.
@@ -35,11 +32,6 @@ const SITES: [(&str, Option<&str>); 20] = [
     ("server-error", Some("probe-5xx")),
     ("wrong-body", Some("body-mismatch")),
 ];
-
-fn json_of(output: &Output) -> Value {
-    let parsed = serde_json::from_slice(&output.stdout);
-    parsed.unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
-}
 
 fn ask(admin: &str, command: &[&str]) -> Value {
     json_of(&run(&[command, &["-o", "json", "--admin", admin]].concat()))
@@ -93,25 +85,9 @@ async fn a_request_to_each_site_of_the_demo_is_told_its_cause() {
     }
 }
 
-fn root_cause(node: &Node) -> Value {
-    let output = run(&["diagnose", "-o", "json", "--admin", &node.admin()]);
-    json_of(&output)["findings"][0]["cause"].clone()
-}
-
-/// A node with one server.
-async fn with_server(manners: Manners, more: &[&str]) -> (Node, Files, Backend) {
-    let backend = Backend::start(manners).await.unwrap();
-    let mut document = gateway(free_port());
-    probe_often(&mut document, json!({}));
-    let files = Files::new(&document);
-    let map = format!("10.9.8.7:80={}", backend.address());
-    let node = Node::serve(&files, &[&["--map", &map], more].concat());
-    (node, files, backend)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_well_is_healthy_and_a_request_that_went_well_has_a_story() {
-    let (node, _files, _backend) = with_server(Manners::text("hello"), &[]).await;
+    let (node, _files, _backend) = Node::with_server(Manners::text("hello"), &[]).await;
     node.wait_for_healths(&["Healthy"]);
     let answer = get(node.address(), "a.test", "/a?secret=x").await.unwrap();
     assert_eq!(answer.status, 200);
@@ -162,32 +138,37 @@ async fn a_node_that_is_well_is_healthy_and_a_request_that_went_well_has_a_story
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_request_or_gateway_is_is_refused_with_the_way_out() {
-    let (node, _files, _backend) = with_server(Manners::text("hello"), &[]).await;
+    let (node, _files, _backend) = Node::with_server(Manners::text("hello"), &[]).await;
     let admin = node.admin();
-    let told = |arguments: &[&str]| {
-        let output = run(&[arguments, &["--admin", &admin]].concat());
-        assert!(!output.status.success());
-        stderr(&output)
+    let refused = |arguments: &[&str], status: i32, why: &str| {
+        let output = run(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains(why), "{said}");
     };
-    assert!(told(&["why", "xyz"]).contains("a trace id is 32 hexadecimal digits"));
-    assert!(told(&["why", &"0".repeat(32)]).contains("is not kept: the last 2,048 that failed"));
-    let nobody = told(&["diagnose", "--gateway", "other & more"]);
-    assert!(
-        nobody.contains("serves no gateway of that name; there are: /subscriptions"),
-        "{nobody}"
-    );
+    let why = |trace: &str, expected: &str| {
+        refused(&["why", trace, "--admin", &admin], 1, expected);
+    };
+    why("xyz", "a trace id is 32 hexadecimal digits");
+    why(&"0".repeat(32), "is not kept: the last 2,048 that failed");
+    // 1 would say that a cause was found.
+    let other = ["diagnose", "--gateway", "other & more", "--admin", &admin];
+    let there_are = "serves no gateway of that name; there are: /subscriptions";
+    refused(&other, 69, there_are);
+    let nobody = format!("127.0.0.1:{}", free_port());
+    refused(&["diagnose", "--admin", &nobody], 69, "no node answers at ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_from_before_a_change_do_not_count() {
-    let (node, files, backend) = with_server(Manners::Status(500), &[]).await;
+    let (node, files, backend) = Node::with_server(Manners::Status(500), &[]).await;
     node.wait_for_healths(&["Unhealthy"]);
     assert_eq!(
         get(node.address(), "a.test", "/").await.unwrap().status,
         502
     );
     trace_of(&node.admin(), "/");
-    assert_eq!(root_cause(&node), "probe-5xx");
+    assert_eq!(node.diagnosed()["cause"], "probe-5xx");
     backend.set_manners(Manners::text("well")).await.unwrap();
     node.wait_for_healths(&["Healthy"]);
     let is_healthy = || run(&["diagnose", "--admin", &node.admin()]).status.code() == Some(0);
@@ -204,17 +185,15 @@ async fn failures_from_before_a_change_do_not_count() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_were_refused_are_told_of() {
-    let (node, files, _backend) = with_server(Manners::text("hello"), &["--no-watch"]).await;
+    let (node, files, _backend) = Node::with_server(Manners::text("hello"), &["--no-watch"]).await;
     node.wait_for_healths(&["Healthy"]);
     let text = std::fs::read_to_string(files.path("gateway.json")).unwrap();
     let mut document: Value = serde_json::from_str(&text).unwrap();
     spoil(&mut document);
     files.write(&document);
     assert!(!node.reload().status.success());
-    let output = run(&["diagnose", "-o", "json", "--admin", &node.admin()]);
-    let verdict = json_of(&output);
-    let first = &verdict["findings"][0];
-    assert_eq!(first["category"], "G", "{verdict:#}");
+    let first = node.diagnosed();
+    assert_eq!(first["category"], "G", "{first:#}");
     let said = first["because"].to_string();
     assert!(
         said.contains("The files were not taken when they changed"),
@@ -224,7 +203,8 @@ async fn files_that_were_refused_are_told_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_for_a_failure_says_so_where_that_is_wanted() {
-    let (node, _files, backend) = with_server(Manners::text("hello"), &["--proxy-status"]).await;
+    let (node, _files, backend) =
+        Node::with_server(Manners::text("hello"), &["--proxy-status"]).await;
     node.wait_for_healths(&["Healthy"]);
     let address = node.address();
     let told = |answer: gatewright_testkit::client::Response| {
@@ -247,7 +227,7 @@ async fn an_answer_for_a_failure_says_so_where_that_is_wanted() {
     let story = ask(&node.admin(), &["why", trace]);
     assert_eq!(story["diagnosis"]["findings"][0]["cause"], "broken-answer");
     // Nobody is told unasked.
-    let (node, _files, _backend) = with_server(Manners::Garbage, &[]).await;
+    let (node, _files, _backend) = Node::with_server(Manners::Garbage, &[]).await;
     let answer = get(node.address(), "a.test", "/x").await.unwrap();
     assert_eq!(told(answer), (502, None));
 }

@@ -11,9 +11,7 @@ use rmcp::model::ElicitationAction;
 use serde_json::{Value, json};
 
 use crate::mcp_client::{Age, Client, User, listen};
-use crate::support::{
-    Files, Node, PATIENCE, binary, free_port, gateway, probe_often, run, stderr, wait_until,
-};
+use crate::support::{Files, Node, PATIENCE, binary, free_port, gateway, run, stderr, wait_until};
 
 const READING: [&str; 6] = ["health", "diagnose", "why", "show", "explain", "predict"];
 
@@ -26,17 +24,12 @@ struct Broken {
 
 impl Broken {
     async fn start() -> Self {
-        let backend = Backend::start(Manners::Status(500)).await.unwrap();
-        let mut document = gateway(free_port());
-        probe_often(&mut document, json!({}));
-        let files = Files::new(&document);
-        let map = format!("10.9.8.7:80={}", backend.address());
-        let node = Node::serve(&files, &["--map", &map]);
+        let (node, _files, _backend) = Node::with_server(Manners::Status(500), &[]).await;
         node.wait_for_healths(&["Unhealthy"]);
         Self {
             node,
-            _files: files,
-            _backend: backend,
+            _files,
+            _backend,
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gatewright_testkit::backend::{Backend, Manners};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -58,6 +59,19 @@ pub(crate) fn stdout(output: &Output) -> String {
 
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What is printed, as JSON.
+#[track_caller]
+pub(crate) fn json_of(output: &Output) -> Value {
+    let parsed = serde_json::from_slice(&output.stdout);
+    parsed.unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
+}
+
+/// The first finding that `gatewright diagnose -o json` prints; null where it has none.
+#[track_caller]
+pub(crate) fn first_finding(output: &Output) -> Value {
+    json_of(output)["findings"][0].clone()
 }
 
 /// A port that nobody has at the moment.
@@ -303,6 +317,17 @@ impl Node {
         Self { process, ready }
     }
 
+    /// Serves a gateway with one server of these `manners`, which is probed every second.
+    pub(crate) async fn with_server(manners: Manners, more: &[&str]) -> (Self, Files, Backend) {
+        let backend = Backend::start(manners).await.unwrap();
+        let mut document = gateway(free_port());
+        probe_often(&mut document, json!({}));
+        let files = Files::new(&document);
+        let map = format!("10.9.8.7:80={}", backend.address());
+        let node = Self::serve(&files, &[&["--map", &map], more].concat());
+        (node, files, backend)
+    }
+
     /// Where the only listener is bound.
     pub(crate) fn address(&self) -> SocketAddr {
         self.ready["endpoints"][0]["address"]
@@ -326,6 +351,12 @@ impl Node {
         run(&["reload", "--admin", &self.admin()])
     }
 
+    /// The first finding of `gatewright diagnose`; null where it has none.
+    #[track_caller]
+    pub(crate) fn diagnosed(&self) -> Value {
+        first_finding(&run(&["diagnose", "-o", "json", "--admin", &self.admin()]))
+    }
+
     /// `gatewright health` with `more` arguments.
     pub(crate) fn health(&self, more: &[&str]) -> Output {
         run(&[&["health", "--admin", &self.admin()], more].concat())
@@ -333,9 +364,7 @@ impl Node {
 
     /// Every server's address, health and sentence.
     pub(crate) fn servers(&self) -> Vec<[String; 3]> {
-        let output = self.health(&["-o", "json"]);
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+        let report = json_of(&self.health(&["-o", "json"]));
         let list = |value: &Value| value.as_array().unwrap().clone();
         let pools = list(&report["backendAddressPools"]).into_iter();
         let settings = pools.flat_map(|pool| list(&pool["backendHttpSettingsCollection"]));

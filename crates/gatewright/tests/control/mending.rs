@@ -1,9 +1,14 @@
 //! `gatewright diagnose --fix` with a control plane: what is stored is changed as any client would.
 
+use std::io::Read;
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::site::Site;
-use crate::support::{gateway, probe_often, stderr, stdout, wait_until};
+use crate::support::{binary, first_finding, gateway, probe_often, stderr, stdout, wait_until};
 
 const PORT: u16 = 1;
 
@@ -13,10 +18,7 @@ const GONE: &str = "is not found any more, after ";
 const TO_BE_SEEN: &str = "Requests will show whether it helps";
 
 fn cause(site: &Site) -> Value {
-    let output = site.run(&["diagnose", "-o", "json"]);
-    let verdict: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
-    verdict["findings"][0]["cause"].clone()
+    first_finding(&site.run(&["diagnose", "-o", "json"]))["cause"].clone()
 }
 
 /// `outcome`: what it must say of whether it helped.
@@ -26,14 +28,19 @@ fn mend(site: &Site, outcome: &str) -> String {
     let said = format!("{}{}", stdout(&output), stderr(&output));
     assert!(output.status.success(), "{said}");
     assert!(said.contains(outcome), "{said}");
-    // Whoever made the change is gone.
-    let principals = stdout(&site.run(&["sp", "list"]));
-    assert!(!principals.contains("diagnose"), "{principals}");
+    assert!(!has_principal(site), "whoever made the change is gone");
     said
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_security_rule_is_added_and_servers_are_well_again() {
+/// Whether there is a principal that makes a change.
+fn has_principal(site: &Site) -> bool {
+    let listed = site.run(&["sp", "list"]);
+    assert!(listed.status.success(), "{}", stderr(&listed));
+    stdout(&listed).contains("diagnose")
+}
+
+/// A gateway whose server a security rule denies, which is found.
+async fn denied() -> Site {
     let site = Site::start().await;
     let group = json!({"location": "westeurope", "properties": {"securityRules": [
         {"name": "no-web", "properties": {
@@ -69,11 +76,39 @@ async fn a_security_rule_is_added_and_servers_are_well_again() {
     let ended = site.put_gateway(&document).await;
     assert_eq!(ended["status"], "Succeeded", "{ended}");
     wait_until("the rule is found", || cause(&site) == "nsg-backend-deny");
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_security_rule_is_added_and_servers_are_well_again() {
+    let site = denied().await;
     assert_eq!(site.status(PORT).await, Some(502));
     let said = mend(&site, GONE);
     // There is no priority before 100, so that the rule goes behind the new one.
     assert!(said.contains("/priority: 101 instead of 100"), "{said}");
     assert_eq!(site.status(PORT).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_interrupts_it_leaves_no_principal_behind() {
+    let site = denied().await;
+    let mut said = tempfile::NamedTempFile::new().unwrap();
+    let mut child = binary()
+        .args(["diagnose", "--fix", "--yes", "--data-dir", site.folder()])
+        .stdin(Stdio::null())
+        .stdout(said.reopen().unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // A change of milliseconds may go unseen; then it looks for a second whether that has helped.
+    wait_until("it is at work", || {
+        let mut text = String::new();
+        said.read_to_string(&mut text).unwrap();
+        has_principal(&site) || text.contains("Applied.")
+    });
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!has_principal(&site));
 }
 
 #[tokio::test(flavor = "multi_thread")]

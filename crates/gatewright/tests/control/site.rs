@@ -1,6 +1,7 @@
 //! A node whose control plane has a network and an address, and somebody who may do everything.
 
 use std::net::{SocketAddr, TcpStream};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use gatewright_testkit::backend::{Backend, Manners};
@@ -179,9 +180,12 @@ impl Site {
     }
 
     /// Runs the program as the owner of the data folder.
-    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
-        let folder = self.folder.path().to_str().unwrap();
-        run(&[arguments, &["--data-dir", folder]].concat())
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        run(&[arguments, &["--data-dir", self.folder()]].concat())
+    }
+
+    pub(crate) fn folder(&self) -> &str {
+        self.folder.path().to_str().unwrap()
     }
 
     fn path(&self, below: &str) -> String {

@@ -1,5 +1,6 @@
 //! The forms of an answer, each read again by a reader of its own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -407,6 +408,29 @@ fn colour_is_for_terminals_or_on_demand() {
     }
 }
 
+/// The first line of an answer that says what another one says, or itself: a whole line, the end
+/// of the sentence, or a value.
+fn repetition(text: &str) -> Option<&str> {
+    /// Characters that are too many to be read twice.
+    const LONG: usize = 40;
+    let sentence = text.lines().next().unwrap();
+    let mut told = BTreeSet::new();
+    let mut lines = text.lines().skip(1).filter(|line| !line.is_empty());
+    lines.find(|line| {
+        // Each remedy has its own risk.
+        let is_new = told.insert(*line) || line.starts_with("  Mind: ");
+        let says = line.rsplit_once(" (").map_or(*line, |(says, _)| says);
+        let (_, end) = says.split_once(": ").unwrap_or_default();
+        let end = end.trim_end_matches('.');
+        let value = says.rsplit_once(": \"").unwrap_or_default();
+        let has_value = |(before, value): (&str, &str)| {
+            let value = value.trim_end_matches('"');
+            !value.is_empty() && before.contains(value)
+        };
+        !is_new || end.len() >= LONG && sentence.contains(end) || has_value(value)
+    })
+}
+
 #[test]
 fn text_says_each_thing_once_and_keeps_to_a_screen() {
     /// Columns and lines of a terminal that people have.
@@ -424,6 +448,7 @@ fn text_says_each_thing_once_and_keeps_to_a_screen() {
             name(&folder)
         );
         assert!(!text.contains("MII"), "{}: {text}", name(&folder));
+        assert_eq!(repetition(&text), None, "{}: {text}", name(&folder));
     }
     let text = printed(&[], &case("f-expired"));
     assert!(

@@ -122,6 +122,20 @@ impl Guide {
         self.part("http-settings update --name appGatewayBackendHttpSettings --probe often");
     }
 
+    /// Has a security group, at the servers' subnet, keep the gateway from its server.
+    pub(super) fn deny(&self) {
+        self.site.az("network nsg create -g rg -n servers");
+        self.site.az(
+            "network nsg rule create -g rg --nsg-name servers -n Deny-Gateways --priority 200 \
+             --direction Inbound --source-address-prefixes 10.0.0.0/24 \
+             --destination-port-ranges 80 --protocol Tcp --access Deny",
+        );
+        self.site.az(
+            "network vnet subnet update -g rg --vnet-name net -n servers \
+             --network-security-group servers",
+        );
+    }
+
     /// Waits until the guide's reader has come: the server is unhealthy and clients get 502.
     pub(super) async fn is_broken(&self) {
         self.site.wait_for_healths("gw", &["Unhealthy"]);

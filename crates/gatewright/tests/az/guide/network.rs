@@ -11,16 +11,7 @@ async fn denied() -> Option<Guide> {
     let guide = Guide::start(Backend::with(Manners::text("hello"))).await?;
     guide.probe_often();
     guide.is_mended().await;
-    guide.site.az("network nsg create -g rg -n servers");
-    guide.site.az(
-        "network nsg rule create -g rg --nsg-name servers -n Deny-Gateways --priority 200 \
-         --direction Inbound --source-address-prefixes 10.0.0.0/24 --destination-port-ranges 80 \
-         --protocol Tcp --access Deny",
-    );
-    guide.site.az(
-        "network vnet subnet update -g rg --vnet-name net -n servers \
-         --network-security-group servers",
-    );
+    guide.deny();
     guide.is_broken().await;
     Some(guide)
 }
