@@ -2,16 +2,17 @@
 
 use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, Verdict, examine};
 
+use super::certificate_causes::{said, said_by};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Chain, PRESENTED, State, Uploaded};
 use crate::finding::{Because, Confidence, Finding};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
-use crate::site::{Target, in_gateway};
+use crate::site::Target;
 
 /// Causes of which messages are much alike.
-const TRUST: [Cause; 6] = [
+pub(super) const TRUST: [Cause; 6] = [
     Cause::MissingTrustedRoot,
     Cause::TrustedRootNotAttached,
     Cause::RootMismatch,
@@ -21,12 +22,12 @@ const TRUST: [Cause; 6] = [
 ];
 
 /// What is known of a server's certificate.
-struct Judged {
-    cause: Cause,
-    confidence: Confidence,
-    title: String,
-    because: Vec<Because>,
-    contradicts: Option<String>,
+pub(super) struct Judged {
+    pub(super) cause: Cause,
+    pub(super) confidence: Confidence,
+    pub(super) title: String,
+    pub(super) because: Vec<Because>,
+    pub(super) contradicts: Option<String>,
 }
 
 impl<'e> Walk<'e> {
@@ -168,7 +169,7 @@ impl<'e> Walk<'e> {
             .collect()
     }
 
-    fn roots(&self, target: &Target<'_>) -> Vec<&Uploaded> {
+    pub(super) fn roots(&self, target: &Target<'_>) -> Vec<&Uploaded> {
         let attached = self.attached(target);
         let uploaded = self.evidence.uploaded.iter().filter(|one| one.is_uploaded);
         uploaded
@@ -405,207 +406,6 @@ impl<'e> Walk<'e> {
         None
     }
 
-    fn cause_of(&self, defect: &Defect, index: usize, chain: &Chain) -> (Cause, String) {
-        let says = defect.to_string();
-        let Some(target) = self.site.targets.get(index) else {
-            return (Cause::CnSanMismatch, says);
-        };
-        let attached = self.roots(target);
-        let is_no_authority = |one: &&&Uploaded| !one.certificate.is_authority();
-        let cause = match defect.kind() {
-            Kind::LeafMissing | Kind::LeafNotFirst => Cause::ChainOrder,
-            Kind::Expired | Kind::InvalidDates => Cause::Expired,
-            Kind::NotYetValid => Cause::NotYetValid,
-            Kind::NotPinned => self.pin_cause(target, chain),
-            Kind::NameMismatch => self.name_cause(target),
-            Kind::SelfSigned | Kind::SelfSignedNotWellKnown | Kind::SelfSignedNotUploaded => {
-                match attached.iter().find(is_no_authority).is_some() {
-                    true => Cause::RootNotACa,
-                    false => Cause::SelfSigned,
-                }
-            }
-            Kind::IntermediateMissing
-            | Kind::ServerNotWellKnown
-            | Kind::IntermediateNotWellKnown
-            | Kind::IntermediateNotUploaded
-            | Kind::RootMismatch
-            | Kind::IssuerKeyDiffers => self.trust_cause(target, chain, defect.kind()),
-            _ => match said(target.symptom) {
-                Some(cause) => cause,
-                None => Cause::IncompleteChain,
-            },
-        };
-        (cause, says)
-    }
-
-    /// A rotated certificate keeps its names; of another site it is none of them.
-    fn pin_cause(&self, target: &Target<'_>, chain: &Chain) -> Cause {
-        let presented = chain
-            .leaf()
-            .map(|leaf| leaf.names().served())
-            .unwrap_or_default();
-        let pinned = self.roots(target);
-        let is_same = pinned.iter().any(|one| {
-            let names = one.certificate.names().served();
-            names.iter().any(|name| presented.contains(name))
-        });
-        match is_same || pinned.is_empty() {
-            true => Cause::V1PinnedCertRotated,
-            false => Cause::V1SniIsPoolFqdn,
-        }
-    }
-
-    /// Which root is missing, or which certificate between it and the server's.
-    fn trust_cause(&self, target: &Target<'_>, chain: &Chain, kind: Kind) -> Cause {
-        let attached = self.roots(target);
-        let signs_top = |root: &Certificate| self.signs_top(chain, root);
-        if self.unattached(target).is_some() {
-            return Cause::TrustedRootNotAttached;
-        }
-        if attached.iter().any(|one| !one.certificate.is_authority()) {
-            return Cause::RootNotACa;
-        }
-        let has_only_leaf = chain.presented.certificates().len() == 1;
-        let root_known = self.evidence.uploaded.iter().any(|one| {
-            !one.is_uploaded && one.certificate.is_self_signed() && signs_top(&one.certificate)
-        });
-        match kind {
-            Kind::IntermediateMissing if !root_known => Cause::IncompleteChain,
-            _ if has_only_leaf && !root_known && !attached.is_empty() => Cause::IncompleteChain,
-            _ if attached.is_empty() => Cause::MissingTrustedRoot,
-            _ => Cause::RootMismatch,
-        }
-    }
-
-    /// A root that is uploaded, fits what was presented, and is not referred to by the setting.
-    pub(super) fn unattached(&self, target: &Target<'_>) -> Option<&Uploaded> {
-        let chain = self.presented_to(target)?;
-        let attached = self.attached(target);
-        self.evidence.uploaded.iter().find(|one| {
-            let is_attached = attached
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&one.name));
-            let is_own = one.is_uploaded && !one.name.is_empty() && !is_attached;
-            is_own && self.signs_top(chain, &one.certificate)
-        })
-    }
-
-    /// Whether a root signed the last certificate of the chain, or is it.
-    fn signs_top(&self, chain: &Chain, root: &Certificate) -> bool {
-        let mut presented = chain.readable();
-        presented
-            .any(|one| one.issuer() == root.subject() || one.fingerprint() == root.fingerprint())
-    }
-
-    fn name_cause(&self, target: &Target<'_>) -> Cause {
-        let expected = self.expected(target);
-        let mut apps = self.evidence.web_apps.iter();
-        let is_unbound = apps.any(|app| app.lacks_certificate_for(&expected));
-        match () {
-            () if is_unbound => Cause::AppServiceNoTlsBinding,
-            () if self.evidence.gateway.is_v1() => Cause::V1SniIsPoolFqdn,
-            () if sends_no_name(&expected) => Cause::NoSni,
-            () => Cause::CnSanMismatch,
-        }
-    }
-
-    fn title_of(
-        &self,
-        cause: Cause,
-        target: &Target<'_>,
-        expected: &str,
-        names: &str,
-        says: &str,
-    ) -> String {
-        let address = &target.row.address;
-        let setting = target.setting.map_or("", |one| one.name.as_str());
-        match cause {
-            Cause::CnSanMismatch | Cause::V1SniIsPoolFqdn => format!(
-                "The certificate of {address} is for {names}, and the gateway asks for {expected}."
-            ),
-            Cause::MissingTrustedRoot => format!(
-                "A private authority signed the certificate of {address}, and the backend setting \
-                 {setting} trusts no uploaded root."
-            ),
-            Cause::TrustedRootNotAttached => format!(
-                "The root of {address}'s certificate is uploaded, and the backend setting \
-                 {setting} \
-                 does not refer to it."
-            ),
-            Cause::IncompleteChain => format!(
-                "{address} sends its own certificate without the intermediate one that signed it."
-            ),
-            _ => format!("{} {address}: {says}.", cause.means()),
-        }
-    }
-
-    fn of_configuration(&self, target: &Target<'_>) -> Vec<Because> {
-        let Some(setting) = target.setting else {
-            return Vec::new();
-        };
-        let roots = in_gateway(setting.pointer_to("trustedRootCertificates"));
-        let host = in_gateway(setting.pointer_to("hostName"));
-        let attached = self.attached(target);
-        let trusts = match attached.is_empty() {
-            true => "the setting refers to no uploaded root".to_owned(),
-            false => format!("the setting refers to {}", attached.join(", ")),
-        };
-        vec![
-            self.because(&roots, trusts),
-            self.because(&host, format!("probes ask for {}", self.expected(target))),
-        ]
-    }
-
-    /// Without the certificates, by the message and the configuration.
-    fn by_message(&mut self, index: usize) -> Option<Judged> {
-        let target = self.site.targets.get(index)?;
-        let cause = said(target.symptom)?;
-        let has_roots = !self.attached(target).is_empty();
-        let gateway = &self.evidence.gateway.properties;
-        let has_others = !gateway.trusted_root_certificates.is_empty();
-        let cause = match cause {
-            Cause::RootMismatch | Cause::MissingTrustedRoot if !has_roots && has_others => {
-                Cause::TrustedRootNotAttached
-            }
-            Cause::RootMismatch if !has_roots => Cause::MissingTrustedRoot,
-            Cause::MissingTrustedRoot if has_roots => Cause::RootMismatch,
-            Cause::CnSanMismatch if self.evidence.gateway.is_v1() => Cause::V1SniIsPoolFqdn,
-            Cause::CnSanMismatch => self.named_without_chain(target),
-            cause => cause,
-        };
-        let expected = self.expected(target);
-        let title = match cause {
-            Cause::CnSanMismatch => format!(
-                "The certificate of {} is not for {expected}, which the gateway asks for.",
-                target.row.address
-            ),
-            cause => self.title_of(
-                cause,
-                target,
-                &expected,
-                "",
-                &format!("the probe says so of {}", target.endpoint()),
-            ),
-        };
-        Some(Judged {
-            cause,
-            confidence: Confidence::Likely,
-            title,
-            because: self.of_configuration(target),
-            contradicts: None,
-        })
-    }
-
-    fn named_without_chain(&self, target: &Target<'_>) -> Cause {
-        let expected = self.expected(target);
-        let mut apps = self.evidence.web_apps.iter();
-        let is_unbound = apps.any(|app| app.lacks_certificate_for(&expected));
-        match is_unbound {
-            true => Cause::AppServiceNoTlsBinding,
-            false => Cause::CnSanMismatch,
-        }
-    }
-
     /// The versions that the server takes, where somebody tried them.
     fn protocol_mismatch(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
@@ -694,42 +494,6 @@ pub(super) fn checks_of(target: &Target<'_>) -> Checks {
         chain: setting.and_then(|one| one.validate_cert_chain_and_expiry) != Some(false),
         name: setting.and_then(|one| one.validate_sni) != Some(false),
     }
-}
-
-/// The cause that a message speaks of.
-fn said(symptom: Symptom) -> Option<Cause> {
-    Some(match symptom {
-        Symptom::CertificateName => Cause::CnSanMismatch,
-        Symptom::CertificateDates => Cause::Expired,
-        Symptom::IntermediateMissing => Cause::IncompleteChain,
-        Symptom::LeafMissing | Symptom::LeafNotTopmost => Cause::ChainOrder,
-        Symptom::NotTrusted => Cause::MissingTrustedRoot,
-        Symptom::OtherRoot => Cause::RootMismatch,
-        Symptom::NotPinned => Cause::V1PinnedCertRotated,
-        Symptom::CertificateOther(Some(9)) => Cause::NotYetValid,
-        Symptom::CertificateOther(Some(10)) => Cause::Expired,
-        Symptom::CertificateOther(Some(18)) => Cause::SelfSigned,
-        Symptom::CertificateOther(Some(19)) => Cause::MissingTrustedRoot,
-        Symptom::CertificateOther(Some(20 | 21)) => Cause::IncompleteChain,
-        Symptom::CertificateOther(Some(24 | 79)) => Cause::RootNotACa,
-        Symptom::CertificateOther(Some(62)) => Cause::CnSanMismatch,
-        _ => return None,
-    })
-}
-
-/// Whether a message can be meant so: those about trust are one.
-fn said_by(symptom: Symptom, cause: Cause) -> bool {
-    let names = [
-        Cause::CnSanMismatch,
-        Cause::NoSni,
-        Cause::AppServiceNoTlsBinding,
-        Cause::V1SniIsPoolFqdn,
-    ];
-    let dates = [Cause::Expired, Cause::NotYetValid];
-    let alike = |group: &[Cause], own: Cause| group.contains(&own) && group.contains(&cause);
-    said(symptom).is_none_or(|own| {
-        own == cause || alike(&TRUST, own) || alike(&names, own) || alike(&dates, own)
-    })
 }
 
 /// Whether what a probe asks for is an address, of which TLS sends no name.

@@ -1,24 +1,32 @@
 //! The walk over the map: one function for each question, in the order in which one asks.
 
 mod broken;
+mod certificate_causes;
 mod certificate_remedies;
 mod certificates;
+mod denials;
 mod document;
 mod drift;
 mod edits;
 mod foresee;
 mod listeners;
 mod live;
+mod live_hosts;
+mod live_paths;
+mod measured;
 mod names;
 mod network;
 mod network_edits;
 mod pools;
 mod predict;
+mod probe_remedies;
 mod probes;
 mod reach;
 mod replay;
+mod restrictions;
 mod returns;
 mod room;
+mod stale;
 mod state;
 
 pub use predict::predict;

@@ -4,8 +4,8 @@ use gatewright_arm::Item;
 use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
 
 use super::edits::{Given, Set, quoted};
-use super::live::is_host_of;
-use super::probes::host_from_pool;
+use super::live_paths::is_host_of;
+use super::probe_remedies::host_from_pool;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Evidence;

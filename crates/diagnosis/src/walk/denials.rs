@@ -1,0 +1,341 @@
+//! Security rules and routes that keep the gateway from its servers.
+
+use std::net::IpAddr;
+
+use gatewright_snapshot::SecurityGroupIndex;
+use gatewright_snapshot::network::{Decision, Direction, EffectiveRoute, Flow, Gate, Outcome};
+
+use super::network_edits::NewRule;
+use super::{Walk, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::Place;
+use crate::finding::{Confidence, Finding, Fix};
+use crate::remedy::{fix, word};
+
+impl Walk<'_> {
+    /// A rule, or a route that leads nowhere.
+    pub(super) fn denied_on_the_way(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let port = target.probed_port()?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let flow = Flow::tcp(subnet, address, port);
+        let verdict = policy.evaluate(&flow);
+        let endpoint = format!("{address}:{port}");
+        match verdict.outcome() {
+            Outcome::Denied(decision) => {
+                let place = format!("the subnet {}", decision.subnet.name);
+                Some(self.denied(index, (&decision, &place), (address, port)))
+            }
+            Outcome::Dropped(effective) if effective.user_table().is_none() => {
+                Some(self.nowhere(index, &endpoint, &effective.route.prefix.to_string()))
+            }
+            Outcome::Dropped(effective) => Some(self.dropped(index, &effective, &endpoint)),
+            Outcome::Allowed if is_open_question(&verdict) => {
+                let command = format!(
+                    "az network nsg list -g {} -o json > nsgs.json",
+                    word(self.commands.group())
+                );
+                self.need(
+                    "nsgs.json",
+                    "the security group of a subnet is in no file",
+                    command,
+                );
+                None
+            }
+            Outcome::Allowed => {
+                self.rule_out(
+                    Cause::NsgBackendDeny,
+                    format!("the rules and routes that are known let {endpoint} through"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A rule of the group at the network interface of a member, where the group's document names
+    /// the interface.
+    pub(super) fn denied_at_interface(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let port = target.probed_port()?;
+        let at = policy.subnet_of(policy.subnet(subnet).network, address)?;
+        let members = &target.pool?.properties.backend_ip_configurations;
+        let interfaces = members.iter().filter_map(|one| {
+            let (interface, _) = one.id.as_deref()?.split_once("/ipConfigurations/")?;
+            Some(interface)
+        });
+        for interface in interfaces {
+            let Some(group) = self.group_at_interface(interface) else {
+                continue;
+            };
+            let mut groups = policy.groups().iter();
+            let position = groups.position(|one| one.resource_id.eq_ignore_ascii_case(group))?;
+            let flow = Flow::tcp(subnet, address, port);
+            let index_of = SecurityGroupIndex::new(position);
+            let gate = policy.interface_gate(at, index_of, &flow, Direction::Inbound);
+            if let Some(decision) = gate.decision().filter(|decision| decision.is_denied()) {
+                let name = crate::evidence::view::last_part(interface);
+                let place = format!("the network interface {name}");
+                return Some(self.denied(index, (decision, &place), (address, port)));
+            }
+        }
+        None
+    }
+
+    /// The id of the group whose document names this interface.
+    fn group_at_interface(&self, interface: &str) -> Option<&str> {
+        let resources = self.evidence.network_resources.iter();
+        let mut groups = resources.flat_map(|(file, one)| {
+            let groups = one.security_groups.iter();
+            groups.map(move |group| (file, group))
+        });
+        let (_, group) = groups.find(|(file, group)| {
+            let place = Place::new(file.as_str(), group.pointer_to("networkInterfaces"));
+            let list = self.evidence.value_at(&place);
+            let ids = list.as_array().into_iter().flatten();
+            let mut ids = ids.filter_map(|one| one.get("id")?.as_str());
+            ids.any(|id| id.eq_ignore_ascii_case(interface))
+        })?;
+        group.id.as_deref()
+    }
+
+    fn denied(
+        &self,
+        index: usize,
+        (decision, at): (&Decision<'_>, &str),
+        (address, port): (IpAddr, u16),
+    ) -> Finding {
+        let (group, rule) = (&decision.group.name, &decision.rule.name);
+        let endpoint = format!("{address}:{port}");
+        let key = (decision.group.resource_id.clone(), rule.clone());
+        let mut denied = self.denied_by(&key);
+        if denied.is_empty() {
+            denied.push((address, port));
+        }
+        let others = match denied.len().saturating_sub(1) {
+            0 => String::new(),
+            1 => " and one more server".to_owned(),
+            others => format!(" and {others} more servers"),
+        };
+        let title = format!(
+            "The rule {rule} (priority {}) of the security group {group} at {at} denies \
+             {endpoint}{others}.",
+            decision.rule.priority
+        );
+        let confidence = match decision.is_certain() {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        let place = self.rule_place(group, rule);
+        finding(Cause::NsgBackendDeny, confidence, title)
+            .because(self.reported(index))
+            .because([self.because(&place, format!("it denies {endpoint}"))])
+            .fixed_by(self.allow(decision, &denied))
+    }
+
+    /// A rule before the one that denies.
+    fn allow(&self, decision: &Decision<'_>, denied: &[(IpAddr, u16)]) -> Fix {
+        let rule = decision.rule;
+        let port = denied.first().map(|(_, port)| *port).unwrap_or_default();
+        let summary = match denied.iter().all(|(_, other)| *other == port) {
+            true => format!(
+                "Let the gateway's subnet reach port {port}, before {}.",
+                rule.name
+            ),
+            false => format!(
+                "Let the gateway's subnet reach the servers' ports, before {}.",
+                rule.name
+            ),
+        };
+        let allow = fix(Owner::Network, summary).verified_by(self.commands.verify_health());
+        let mut ports: Vec<u16> = denied.iter().map(|(_, port)| *port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        self.allow_before(
+            allow,
+            (decision.group, rule),
+            NewRule {
+                name: format!("Allow-AppGW-Backend-{port}"),
+                direction: format!("{:?}", rule.direction),
+                sources: self.own_prefixes(),
+                destinations: self.destinations(denied),
+                ports: ports.iter().map(ToString::to_string).collect(),
+                priority: rule.priority,
+            },
+        )
+    }
+
+    /// The security rule that denies a server, by its group and its name.
+    pub(super) fn denying(&self, index: usize) -> Option<(String, String)> {
+        let target = self.site.targets.get(index)?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let flow = Flow::tcp(subnet, address, target.probed_port()?);
+        match policy.evaluate(&flow).outcome() {
+            Outcome::Denied(decision) => {
+                let group = decision.group.resource_id.clone();
+                Some((group, decision.rule.name.clone()))
+            }
+            Outcome::Dropped(_) | Outcome::Allowed => None,
+        }
+    }
+
+    /// Where servers are that fail and that a rule denies.
+    fn denied_by(&self, rule: &(String, String)) -> Vec<(IpAddr, u16)> {
+        let denials = self.denials.iter().filter(|(_, own)| *own == rule);
+        let targets = denials.filter_map(|(index, _)| self.site.targets.get(*index));
+        let mut denied = Vec::new();
+        for target in targets {
+            let address = self.addresses_of(&target.row.address).into_iter().next();
+            let place = address.zip(target.probed_port());
+            denied.extend(place.filter(|place| !denied.contains(place)));
+        }
+        denied
+    }
+
+    /// The addresses of servers; of many, the subnets that they are in.
+    fn destinations(&self, servers: &[(IpAddr, u16)]) -> Vec<String> {
+        const ADDRESSES_MAX: usize = 20;
+        let mut addresses: Vec<IpAddr> = servers.iter().map(|(address, _)| *address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let mut named = Vec::new();
+        for address in &addresses {
+            let subnet = self.evidence.policy().and_then(|(policy, own)| {
+                let subnet = policy.subnet_of(policy.subnet(own).network, *address)?;
+                let mut prefixes = policy.subnet(subnet).prefixes.iter();
+                prefixes.find(|prefix| prefix.contains(*address))
+            });
+            let is_many = addresses.len() > ADDRESSES_MAX;
+            let name = match subnet.filter(|_| is_many) {
+                Some(prefix) => prefix.to_string(),
+                None => address.to_string(),
+            };
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        named
+    }
+
+    fn dropped(&self, index: usize, effective: &EffectiveRoute<'_>, endpoint: &str) -> Finding {
+        let table = effective.user_table();
+        let table = table.map(|table| table.name.clone()).unwrap_or_default();
+        let route = effective.route.name.clone();
+        let title = format!(
+            "The route {route} ({}) of {table} leads {endpoint} nowhere.",
+            effective.route.prefix
+        );
+        let place = self.route_place(&table, &route);
+        let mend = fix(Owner::Network, format!("Remove the route {route}."))
+            .edit(self.remove_route(&table, &route))
+            .verified_by(self.commands.verify_health());
+        finding(Cause::MissingRoute, Confidence::Certain, title)
+            .because(self.reported(index))
+            .because([self.because(&place, "its next hop is None")])
+            .fixed_by(mend)
+    }
+
+    /// As [`Self::table_elsewhere`], where no route of the gateway's own leads to the address, and
+    /// no subnet that is known has it.
+    pub(super) fn route_of_others(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (policy, subnet) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let port = target.probed_port()?;
+        let route = policy.evaluate(&Flow::tcp(subnet, address, port)).route;
+        let has_own = route.is_some_and(|one| {
+            one.user_table().is_some() && !one.route.prefix.is_default()
+                || one.missing_table.is_some()
+        });
+        let is_inside = policy
+            .subnet_of(policy.subnet(subnet).network, address)
+            .is_some();
+        match has_own || is_inside {
+            true => None,
+            false => self.table_elsewhere(index),
+        }
+    }
+
+    /// A route to the address that stands in a table which the gateway's subnet does not have.
+    fn table_elsewhere(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (policy, _) = self.evidence.policy()?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        let (table, route) = policy.route_tables().iter().find_map(|table| {
+            let mut routes = table.routes().iter();
+            let route =
+                routes.find(|one| !one.prefix.is_default() && one.prefix.contains(address))?;
+            Some((table, route))
+        })?;
+        let title = format!(
+            "The gateway's subnet has no route to {address}: the route {} ({}) stands in {}, \
+             which it \
+             does not have.",
+            route.name, route.prefix, table.name
+        );
+        let place = self.route_place(&table.name, &route.name);
+        let command = format!(
+            "az network vnet subnet update --ids {} --route-table {}",
+            word(&self.subnet_id()),
+            word(&table.resource_id)
+        );
+        Some(
+            finding(Cause::MissingRoute, Confidence::Likely, title)
+                .because(self.reported(index))
+                .because([self.because(&place, "the way to it, for other subnets")])
+                .fixed_by(
+                    fix(
+                        Owner::Network,
+                        format!("Give the gateway's subnet the table {}.", table.name),
+                    )
+                    .run(command)
+                    .risking("All of its routes hold for the gateway then.")
+                    .verified_by(self.commands.verify_health()),
+                ),
+        )
+    }
+
+    /// No network that is known has the address, and nothing leads beyond them.
+    fn nowhere(&self, index: usize, endpoint: &str, prefix: &str) -> Finding {
+        if let Some(found) = self.table_elsewhere(index) {
+            return found;
+        }
+        let title = format!(
+            "No network that the gateway's is peered with has {endpoint}: packets for {prefix} are \
+             dropped."
+        );
+        let network = self
+            .evidence
+            .policy()
+            .map(|(policy, subnet)| policy.network(policy.subnet(subnet).network).name.clone());
+        let network = network.unwrap_or_else(|| "VNET".to_owned());
+        finding(Cause::UnroutableAddress, Confidence::Likely, title)
+            .because(self.reported(index))
+            .fixed_by(
+                fix(
+                    Owner::Network,
+                    "Peer the gateway's network with the one that has the address, in both \
+                     directions; or correct the address in the pool.",
+                )
+                .run(format!(
+                    "az network vnet peering create -g {} --vnet-name {} -n to-backend \
+                     --remote-vnet REMOTE-VNET-ID --allow-vnet-access",
+                    word(self.commands.group()),
+                    word(&network)
+                ))
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+}
+
+/// Whether a group or a table that decides is in no file.
+pub(super) fn is_open_question(verdict: &gatewright_snapshot::network::Verdict<'_>) -> bool {
+    let is_unknown = |gate: &Gate<'_>| matches!(gate, Gate::Unknown { .. });
+    let has_no_table = verdict
+        .route
+        .is_some_and(|route| route.missing_table.is_some());
+    is_unknown(&verdict.outbound) || is_unknown(&verdict.inbound) || has_no_table
+}

@@ -1,0 +1,210 @@
+//! Requests that no listener, and no path rule, is for.
+
+use gatewright_arm::Item;
+use gatewright_arm::model::HttpListener;
+use gatewright_snapshot::HostPattern;
+
+use super::edits::{Edit, Given, Set};
+use super::live::refusals;
+use super::{Walk, finding, listed};
+use crate::cause::{Cause, Owner};
+use crate::evidence::LogRow;
+use crate::evidence::view::last_part;
+use crate::finding::{Confidence, Finding};
+use crate::remedy::fix;
+use crate::site::{Via, in_gateway, is_path_of};
+
+impl Walk<'_> {
+    pub(super) fn is_there_a_listener(&mut self) -> Option<(Finding, usize)> {
+        let properties = &self.evidence.gateway.properties;
+        let rows: Vec<&LogRow> = refusals(self.evidence)
+            .filter(|row| row.server.is_empty() && !row.original_host.is_empty())
+            .filter(|row| {
+                row.status == Some(404) || row.error.to_uppercase().contains("INVALID_HOST")
+            })
+            .collect();
+        let first = rows.first()?;
+        let host = first
+            .original_host
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        // A listener of the other protocol takes nothing of these.
+        let is_alike = |one: &&Item<HttpListener>| {
+            let protocols = one.properties.protocol.zip(first.is_encrypted);
+            protocols.is_none_or(|(own, asked)| own.is_encrypted() == asked)
+        };
+        let alike: Vec<_> = properties.http_listeners.iter().filter(is_alike).collect();
+        let hosts = alike.iter().flat_map(|one| one.properties.hosts());
+        let hosts: Vec<String> = hosts.map(str::to_owned).collect();
+        let takes_any = |one: &&Item<HttpListener>| one.properties.hosts().next().is_none();
+        let has_any = alike.iter().any(takes_any);
+        if has_any || hosts.iter().any(|own| is_host_of(own, &host)) {
+            return None;
+        }
+        let title = format!(
+            "No listener is for the host {host}; there are {}.",
+            listed(&hosts)
+        );
+        let listener = alike.first().copied();
+        let mut because = vec![self.because(&first.place, "the gateway itself refused it")];
+        because.extend(
+            listener.map(|one| self.because(&in_gateway(one.pointer()), "what listeners are for")),
+        );
+        let mend = fix(Owner::Gateway, format!("Give a listener the host {host}."));
+        let mend = match listener {
+            Some(listener) => mend.edit(self.add_host(listener, &host)),
+            None => mend,
+        };
+        let told = finding(Cause::HostNotMatched, Confidence::Certain, title)
+            .because(because)
+            .fixed_by(mend.verified_by(vec![self.commands.gateway("show")]));
+        Some((told, rows.len()))
+    }
+
+    /// Gives a listener one host more.
+    fn add_host(&self, listener: &Item<HttpListener>, host: &str) -> Edit {
+        let own = &listener.properties;
+        let mut names: Vec<String> = own.hosts().map(str::to_owned).collect();
+        names.push(host.to_owned());
+        let names = Set::of("--host-names", "hostNames", Given::Texts(names));
+        // A listener has one name or several, never both.
+        let clear = Set::of("--host-name", "hostName", Given::Null);
+        let sets = match own.host_name {
+            Some(_) => vec![clear, names],
+            None => vec![names],
+        };
+        self.update("http-listener update", listener, &sets)
+    }
+
+    pub(super) fn is_a_path_rewritten(&mut self) -> Option<(Finding, usize)> {
+        let rows: Vec<&LogRow> = refusals(self.evidence)
+            .filter(|row| matches!(row.status, Some(404 | 405)) && row.server_status == row.status)
+            .collect();
+        let first = rows.first()?;
+        let setting = self.setting_of(first)?;
+        let path = setting
+            .properties
+            .path
+            .clone()
+            .filter(|path| !path.is_empty() && path != "/");
+        let place = in_gateway(setting.pointer_to("path"));
+        let (name, item) = (setting.name.clone(), setting.clone());
+        if let Some(path) = path {
+            let title = format!(
+                "The backend setting {name} puts {path} in the place of the path that clients ask \
+                 for, and \
+                 the backend has no such page: {} gets {}.",
+                first.uri,
+                first.status.unwrap_or_default()
+            );
+            let because = [
+                self.because(&first.place, "what the backend answers"),
+                self.because(&place, "what takes the path's place"),
+            ];
+            let told = finding(Cause::BackendPath, Confidence::Likely, title)
+                .because(because)
+                .fixed_by(
+                    fix(Owner::Gateway, "Pass the path on as it is.")
+                        .edit(self.update_setting(Some(&item), &[Set::text("--path", "path", "")]))
+                        .verified_by(self.commands.verify_health()),
+                );
+            return Some((told, rows.len()));
+        }
+        self.is_a_path_rule_missing(first, rows.len())
+    }
+
+    /// The default of a path map answers what another pool is meant for.
+    fn is_a_path_rule_missing(&self, row: &LogRow, count: usize) -> Option<(Finding, usize)> {
+        let mut routes = self.site.routes.iter();
+        let default = routes.find(|route| {
+            let is_default = matches!(route.via, Via::Default(_));
+            is_default && route.pool.is_some_and(|pool| pool.is_named(&row.pool))
+        })?;
+        let Via::Default(map) = default.via else {
+            return None;
+        };
+        let rules = &map.properties.path_rules;
+        if rules
+            .iter()
+            .any(|rule| is_path_of(&rule.properties.paths, &row.uri))
+        {
+            return None;
+        }
+        let title = format!(
+            "No path rule of {} is for {}: it goes to the default pool {}, which answers {}.",
+            map.name,
+            row.uri,
+            row.pool,
+            row.status.unwrap_or_default()
+        );
+        let because = [
+            self.because(&row.place, "who answered"),
+            self.because(
+                &in_gateway(map.pointer_to("pathRules")),
+                "the paths that there are rules for",
+            ),
+        ];
+        let path = row.uri.split(['?', '#']).next().unwrap_or("/");
+        let first = path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default();
+        let pattern = format!("/{first}/*");
+        let rule = rules.first();
+        let name_of = |reference: Option<&gatewright_arm::Reference>| {
+            reference
+                .map_or("POOL", |one| last_part(&one.id))
+                .to_owned()
+        };
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        let is_used = |pool: &str| {
+            let mut used = self.site.routes.iter().filter_map(|route| route.pool);
+            used.any(|one| one.is_named(pool))
+        };
+        let idle = pools
+            .iter()
+            .find(|pool| !is_used(&pool.name))
+            .map(|pool| pool.name.clone());
+        let of_rule = || name_of(rule.and_then(|one| one.properties.backend_address_pool.as_ref()));
+        let pool = idle.unwrap_or_else(of_rule);
+        let setting = name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()));
+        let to = (pattern.as_str(), pool.as_str(), setting.as_str());
+        let told = finding(Cause::MissingPathRule, Confidence::Likely, title)
+            .because(because)
+            .fixed_by(
+                fix(Owner::Gateway, format!("Add a path rule for {pattern}."))
+                    .edit(self.create_path_rule(map, first, to))
+                    .verified_by(vec![self.commands.gateway("show")]),
+            );
+        Some((told, count))
+    }
+}
+
+/// Whether a listener's host is for a host, by the gateway's own reading of it.
+pub(super) fn is_host_of(pattern: &str, host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(host.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_those_of_patterns() {
+        for (pattern, host, expected) in [
+            ("a.test", "A.test", true),
+            ("*.a.test", "b.a.test", true),
+            ("*.a.test", "a.test", false),
+            ("b?.a.test", "b1.a.test", true),
+            ("b?.a.test", "b.a.test", false),
+            ("*a*.test", "xay.test", true),
+            ("*a*.test", "x.test", false),
+        ] {
+            assert_eq!(is_host_of(pattern, host), expected, "{pattern} {host}");
+        }
+    }
+}

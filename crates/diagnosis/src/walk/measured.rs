@@ -1,0 +1,248 @@
+//! What connections came to, and what they say of a server.
+
+use gatewright_arm::Item;
+use gatewright_arm::model::Probe;
+
+use super::edits::Set;
+use super::{Walk, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Place, State, Tcp, TcpResult};
+use crate::finding::{Confidence, Finding};
+use crate::remedy::{fix, word};
+use crate::site::Target;
+
+/// Ports of services that no gateway leads to: that one is open says nothing about the application.
+const OTHER_PORTS: [u16; 15] = [
+    22, 25, 53, 111, 135, 139, 445, 1433, 3306, 3389, 5432, 5985, 5986, 6379, 27_017,
+];
+
+impl Walk<'_> {
+    /// What somebody's connections came to.
+    pub(super) fn by_measurement(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (host, port) = (target.row.address.clone(), target.probed_port()?);
+        let addresses: Vec<String> = self
+            .addresses_of(&host)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let tcp = self.evidence.observations.tcp.iter();
+        let own: Vec<_> = tcp
+            .filter(|one| one.host.eq_ignore_ascii_case(&host) || addresses.contains(&one.host))
+            .cloned()
+            .collect();
+        let at = |wanted: bool, result: TcpResult| {
+            let mut found = own.iter();
+            found
+                .find(|one| (one.port == Some(port)) == wanted && one.result == result)
+                .cloned()
+        };
+        let is_of_web = |one: &Tcp| one.port.is_some_and(|port| !OTHER_PORTS.contains(&port));
+        let mut others = own.iter().filter(|one| one.port != Some(port));
+        let open_elsewhere = others.find(|one| one.result == TcpResult::Open && is_of_web(one));
+        let open_elsewhere = open_elsewhere.cloned();
+        if let Some(refused) = at(true, TcpResult::Refused) {
+            let because = [self.because(&refused.place, format!("nothing listens on port {port}"))];
+            return Some(match open_elsewhere {
+                Some(open) => self
+                    .wrong_port(index, port, open.port.unwrap_or_default(), &open.place)
+                    .because(because),
+                None => self.not_listening(index, port).because(because),
+            });
+        }
+        let is_of_gateway = |from: &str| {
+            from.to_lowercase().contains("gateway") || from.to_lowercase().contains("appgw")
+        };
+        let times_out = own.iter().find(|one| {
+            one.port == Some(port)
+                && one.result == TcpResult::TimedOut
+                && (is_of_gateway(&one.from) || one.from.is_empty())
+        })?;
+        let opens = own.iter().find(|one| {
+            one.port == Some(port) && one.result == TcpResult::Open && !is_of_gateway(&one.from)
+        });
+        let is_let_through = self
+            .ruled_out
+            .iter()
+            .any(|one| one.cause == Cause::NsgBackendDeny);
+        let opens = opens.filter(|_| is_let_through)?;
+        Some(self.host_firewall(index, times_out, opens))
+    }
+
+    /// A neighbour whose packets vanish, of a server that answers to itself: the network has no
+    /// part in that. Where it lets the gateway through to another server of the pool, what drops
+    /// them is the server's own.
+    pub(super) fn by_neighbours(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (host, port) = (&target.row.address, target.probed_port());
+        let tcp = self.evidence.observations.tcp.iter();
+        let own = tcp.filter(|one| one.host.eq_ignore_ascii_case(host) && one.port == port);
+        let own: Vec<&Tcp> = own.collect();
+        let is_itself = |from: &str| {
+            let from = from.to_lowercase();
+            from.contains("itself") || from.contains("localhost") || from == host.to_lowercase()
+        };
+        let times_out = own
+            .iter()
+            .find(|one| one.result == TcpResult::TimedOut && !is_itself(&one.from))?;
+        let opens = own
+            .iter()
+            .find(|one| one.result == TcpResult::Open && is_itself(&one.from))?;
+        let mut others = self.site.targets.iter();
+        let has_well = others.any(|other| {
+            other.row.state == State::Healthy && other.row.setting == target.row.setting
+        });
+        has_well.then(|| self.host_firewall(index, times_out, opens))
+    }
+
+    fn host_firewall(&self, index: usize, times_out: &Tcp, opens: &Tcp) -> Finding {
+        let target = self.site.targets.get(index);
+        let host = target.map_or("", |target| target.row.address.as_str());
+        let port = target.and_then(Target::probed_port).unwrap_or_default();
+        let title = format!(
+            "A firewall on {host} drops what comes to port {port} from the network, which lets it \
+             through: the port is open to {}.",
+            opens.from
+        );
+        let because = [
+            self.because(
+                &times_out.place,
+                format!("packets from {} vanish", times_out.from),
+            ),
+            self.because(&opens.place, "the port is open"),
+        ];
+        let sources = self.own_prefixes();
+        let summary = format!(
+            "Let {} in on port {port} at the server's firewall.",
+            sources.join(" and ")
+        );
+        let mut mend = fix(Owner::Backend, summary);
+        for source in &sources {
+            mend = mend.run(format!(
+                "sudo ufw allow proto tcp from {source} to any port {port}"
+            ));
+        }
+        let mend = mend.run(format!(
+            "New-NetFirewallRule -DisplayName appgw-{port} -Direction Inbound -Protocol TCP \
+             -LocalPort {port} -RemoteAddress {} -Action Allow   # on Windows",
+            sources.join(",")
+        ));
+        finding(Cause::HostFirewall, Confidence::Likely, title)
+            .because(self.reported(index))
+            .because(because)
+            .fixed_by(mend.verified_by(self.commands.verify_health()))
+    }
+
+    /// What Kubernetes says that the pods listen on.
+    pub(super) fn by_endpoints(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (address, port) = (target.row.address.clone(), target.probed_port()?);
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        let own = endpoints.filter(|one| one.addresses.contains(&address));
+        let own: Vec<_> = own.filter(|one| !one.ports.is_empty()).cloned().collect();
+        let is_known = own.iter().any(|one| one.ports.contains(&port));
+        let first = own.first().filter(|_| !is_known)?;
+        let right = *first.ports.first()?;
+        Some(self.wrong_port(index, port, right, &first.place.clone()))
+    }
+
+    fn wrong_port(&self, index: usize, port: u16, right: u16, place: &Place) -> Finding {
+        let Some(target) = self.site.targets.get(index) else {
+            return finding(
+                Cause::WrongPort,
+                Confidence::Likely,
+                Cause::WrongPort.means(),
+            );
+        };
+        let setting = target
+            .setting
+            .map_or(target.row.setting.as_str(), |one| one.name.as_str());
+        let title = format!(
+            "{} listens on port {right}, and the backend setting {setting} uses port {port}, where \
+             nothing listens.",
+            target.row.address
+        );
+        let mut found = finding(Cause::WrongPort, Confidence::Certain, title)
+            .because(self.reported(index))
+            .because([self.because(place, format!("port {right} is open"))]);
+        if let Some(setting) = target.setting {
+            let place = crate::site::in_gateway(setting.pointer_to("port"));
+            let says = format!("requests go to port {}", target.port().unwrap_or(port));
+            found = found.because([self.because(&place, says)]);
+        }
+        let service = self.service_of(&target.row.address);
+        if self.is_managed() {
+            found = found.fixed_by(
+                fix(
+                    Owner::Controller,
+                    format!(
+                        "Set the service's targetPort to {right}, or to the name of the \
+                         container's port."
+                    ),
+                )
+                .run(format!(
+                    "kubectl patch service {service} --type=json -p='[{{\"op\":\"replace\",\
+                     \"path\":\"/spec/ports/0/targetPort\",\"value\":{right}}}]'"
+                )),
+            );
+        }
+        let own = target.probe.filter(|probe| probe.properties.port.is_some());
+        if let Some(probe) = own.filter(|_| target.port() != Some(port)) {
+            return self.wrong_probe_port(found, probe, right);
+        }
+        found.fixed_by(
+            fix(Owner::Gateway, format!("Use port {right}."))
+                .edit(self.update_setting(
+                    target.setting,
+                    &[Set::number("--port", "port", right.into())],
+                ))
+                .verified_by(self.commands.verify_health()),
+        )
+    }
+
+    /// Of a probe that asks another port than requests use.
+    fn wrong_probe_port(&self, found: Finding, probe: &Item<Probe>, right: u16) -> Finding {
+        let place = crate::site::in_gateway(probe.pointer_to("port"));
+        found
+            .because([self.because(&place, "the port that probes go to")])
+            .fixed_by(
+                fix(
+                    Owner::Gateway,
+                    format!("Probe port {right}, as requests use it."),
+                )
+                .edit(self.update_probe(probe, &[Set::number("--port", "port", right.into())]))
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    /// The Kubernetes service behind an address.
+    fn service_of(&self, address: &str) -> String {
+        let mut endpoints = self.evidence.endpoints.iter().flatten();
+        let own = endpoints.find(|one| one.addresses.iter().any(|own| own == address));
+        let name = own
+            .map(|one| one.service.as_str())
+            .filter(|name| !name.is_empty());
+        name.map_or_else(|| "SERVICE".to_owned(), word)
+    }
+
+    fn not_listening(&self, index: usize, port: u16) -> Finding {
+        let address = self
+            .site
+            .targets
+            .get(index)
+            .map_or("", |target| target.row.address.as_str());
+        let title = format!("Nothing listens on port {port} of {address}.");
+        finding(Cause::NotListening, Confidence::Certain, title)
+            .because(self.reported(index))
+            .fixed_by(
+                fix(
+                    Owner::Backend,
+                    format!(
+                        "Start the application on port {port}, at all of the server's addresses."
+                    ),
+                )
+                .run(format!("sudo ss -ltnp 'sport = :{port}'"))
+                .verified_by(self.commands.verify_health()),
+            )
+    }
+}

@@ -1,0 +1,138 @@
+//! Web apps that refuse the gateway, or are stopped.
+
+use super::{Walk, finding};
+use crate::cause::{Cause, Owner};
+use crate::finding::{Confidence, Finding, Fix};
+use crate::remedy::{fix, word};
+use crate::site::Target;
+
+impl Walk<'_> {
+    /// An App Service, or another service of the platform, that lets the gateway not in.
+    pub(super) fn restricted(&self, target: &Target<'_>, status: Option<u16>) -> Option<Finding> {
+        if status != Some(403) {
+            return None;
+        }
+        let address = target.row.address.to_lowercase();
+        let host = target.probed_host();
+        let app = self
+            .evidence
+            .web_apps
+            .iter()
+            .find(|app| app.answers_to(&address) || app.answers_to(&host));
+        if let Some(app) = app {
+            if app.is_stopped() {
+                return Some(self.stopped_app(target, &app.name, &app.place.clone()));
+            }
+            let (lets_in, decides) = app.decides_on(&self.subnet_id())?;
+            if lets_in {
+                return None;
+            }
+            let title = format!(
+                "The access restrictions of the App Service {} do not let the gateway in ({}): it \
+                 answers 403.",
+                app.name, decides.name
+            );
+            let says = format!("the restriction {} decides", decides.name);
+            return Some(
+                finding(
+                    Cause::AppServiceAccessRestriction,
+                    Confidence::Certain,
+                    title,
+                )
+                .because([
+                    self.because(&target.row.place, "the probe gets 403"),
+                    self.because(&decides.place, says),
+                ])
+                .fixed_by(self.let_in(&app.name)),
+            );
+        }
+        if address.ends_with(".azurewebsites.net") && app.is_none() {
+            let title = format!("The App Service {address} answers 403 to the probe.");
+            return Some(finding(Cause::Probe403, Confidence::Possible, title));
+        }
+        let platform = [
+            ".azurestaticapps.net",
+            ".blob.core.windows.net",
+            ".web.core.windows.net",
+            ".vault.azure.net",
+        ];
+        let is_of_platform = platform.iter().any(|suffix| address.ends_with(suffix));
+        is_of_platform.then(|| {
+            let title = format!(
+                "The firewall of {address} does not let the gateway in: it \
+                                 answers 403."
+            );
+            finding(Cause::PaasAccessRestriction, Confidence::Likely, title)
+                .because([self.because(&target.row.place, "the probe gets 403")])
+                .fixed_by(self.let_in_at(&address))
+        })
+    }
+
+    pub(super) fn ask_for_app(&mut self, address: &str) {
+        let app = word(address.split('.').next().unwrap_or_default());
+        self.need(
+            "webapp.json",
+            "its access restrictions, or that it is stopped, look the same to a probe",
+            format!("az webapp list --query \"[?name=='{app}'] | [0]\" -o json > webapp.json"),
+        );
+    }
+
+    /// A rule of the service's own firewall.
+    fn let_in_at(&self, address: &str) -> Fix {
+        let name = word(address.split('.').next().unwrap_or_default());
+        let subnet = word(&self.subnet_id());
+        let group = word(self.commands.group());
+        let command = match address.ends_with(".vault.azure.net") {
+            true => format!("az keyvault network-rule add --name {name} --subnet {subnet}"),
+            false => format!(
+                "az storage account network-rule add -g {group} --account-name {name} --subnet \
+                 {subnet}"
+            ),
+        };
+        fix(
+            Owner::Backend,
+            "Let the gateway's subnet in at the service's firewall.",
+        )
+        .run(command)
+        .risking("The subnet needs the service's endpoint; everything else in it gets in too.")
+        .verified_by(self.commands.verify_health())
+    }
+
+    fn stopped_app(
+        &self,
+        target: &Target<'_>,
+        app: &str,
+        place: &crate::evidence::Place,
+    ) -> Finding {
+        let title = format!("The App Service {app} is stopped, and answers 403 to everything.");
+        finding(Cause::Probe403, Confidence::Certain, title)
+            .because([
+                self.because(&target.row.place, "the probe gets 403"),
+                self.because(place, "it is stopped"),
+            ])
+            .fixed_by(
+                fix(Owner::Backend, "Start the App Service.")
+                    .run(format!(
+                        "az webapp start -g {} -n {}",
+                        word(self.commands.group()),
+                        word(app)
+                    ))
+                    .verified_by(self.commands.verify_health()),
+            )
+    }
+
+    fn let_in(&self, app: &str) -> Fix {
+        let subnet = self.subnet_id();
+        fix(Owner::Backend, "Let the gateway's subnet in.")
+            .run(format!(
+                "az webapp config access-restriction add -g {} -n {} --rule-name appgw --action \
+                 Allow \
+                 --priority 100 --subnet {}",
+                word(self.commands.group()),
+                word(app),
+                word(&subnet)
+            ))
+            .risking("Everything else in that subnet gets in too.")
+            .verified_by(self.commands.verify_health())
+    }
+}

@@ -1,0 +1,125 @@
+//! Members that are no servers any more.
+
+use std::net::IpAddr;
+
+use gatewright_arm::Item;
+
+use super::{Walk, finding, listed};
+use crate::cause::{Cause, Owner};
+use crate::evidence::Place;
+use crate::finding::{Confidence, Finding, Fix};
+use crate::remedy::{fix, word};
+
+impl Walk<'_> {
+    /// An address of the pool that nothing behind it has.
+    pub(super) fn stale_target(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address = target.row.address.clone();
+        let (known, place): (Vec<String>, Place) = self.behind_the_pool(&target.row.pool)?;
+        if known.is_empty() || known.contains(&address) || address.parse::<IpAddr>().is_err() {
+            return None;
+        }
+        let members = target.pool.map(|pool| &pool.properties.backend_addresses);
+        let is_configured = members.is_none_or(|members| {
+            let mut own = members.iter();
+            own.any(|one| one.ip_address.as_deref() == Some(address.as_str()))
+        });
+        if !is_configured {
+            return None;
+        }
+        let title = format!(
+            "The pool {} has {address}, which nothing behind it has any more: there are {}.",
+            target.row.pool,
+            listed(&known)
+        );
+        let pool = target.pool.cloned();
+        let pool = pool.unwrap_or_else(|| Item::new(&*target.row.pool, Default::default()));
+        let update = self.set_servers(&pool, known.clone());
+        let because = self.because(&place, "what is there now");
+        let mut found = finding(Cause::StaleBackendTargets, Confidence::Likely, title)
+            .because(self.reported(index))
+            .because([because]);
+        if self.is_managed() {
+            found = found.fixed_by(
+                fix(
+                    Owner::Controller,
+                    "Have the controller write the gateway anew.",
+                )
+                .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment"),
+            );
+            found.fixes.splice(0..0, self.allow_controller());
+        }
+        Some(
+            found.fixed_by(
+                fix(
+                    Owner::Gateway,
+                    "Give the pool the addresses that are there.",
+                )
+                .edit(update)
+                .verified_by(self.commands.verify_health()),
+            ),
+        )
+    }
+
+    /// Where the controller's log says that it may not write the gateway, its role.
+    fn allow_controller(&self) -> Option<Fix> {
+        let mut lines = self.evidence.controller_log.iter().flatten();
+        let line = lines.find(|line| line.contains("AuthorizationFailed"))?;
+        let after = |words: &str| {
+            let (_, rest) = line.split_once(words)?;
+            rest.split('\'').next().filter(|text| !text.is_empty())
+        };
+        let client = after("with object id '").or_else(|| after("The client '"))?;
+        let scope = after("over scope '")?;
+        let summary = format!("Give the controller's identity {client} its role at the gateway.");
+        Some(fix(Owner::Controller, summary).run(format!(
+            "az role assignment create --role Contributor --assignee {} --scope {}",
+            word(client),
+            word(scope)
+        )))
+    }
+
+    pub(super) fn behind_the_pool(&self, pool: &str) -> Option<(Vec<String>, Place)> {
+        let pool = pool.to_lowercase();
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        let all: Vec<_> = endpoints.filter(|one| !one.addresses.is_empty()).collect();
+        // Of a whole cluster, those of the pool's own service: by its name, or by what both have.
+        let is_named =
+            |service: &str| !service.is_empty() && pool.contains(&service.to_lowercase());
+        let is_only = self.evidence.gateway.properties.backend_address_pools.len() == 1;
+        let is_known = |addresses: &[String]| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| {
+                target.row.pool.eq_ignore_ascii_case(&pool)
+                    && addresses.contains(&target.row.address)
+            })
+        };
+        let own = all.iter().copied().filter(|one| {
+            let is_alone = is_only && all.len() == 1;
+            is_alone || is_named(&one.service) || is_known(&one.addresses)
+        });
+        let mut endpoints = own.peekable();
+        if let Some(first) = endpoints.peek().map(|one| one.place.clone()) {
+            return Some((
+                endpoints.flat_map(|one| one.addresses.clone()).collect(),
+                first,
+            ));
+        }
+        let instances = self.evidence.instances.iter().flatten();
+        let instances = instances.filter(|one| !one.addresses.is_empty());
+        // Another pool may well be of other machines.
+        let shares = instances.clone().any(|one| {
+            let set = one.name.rsplit_once('_').map_or("", |(set, _)| set);
+            is_known(&one.addresses) || is_named(set)
+        });
+        if !is_only && !shares {
+            return None;
+        }
+        let mut instances = instances.peekable();
+        let first = instances.peek().map(|one| one.place.clone())?;
+        Some((
+            instances.flat_map(|one| one.addresses.clone()).collect(),
+            first,
+        ))
+    }
+}
