@@ -58,6 +58,29 @@ impl Cause {
     }
 }
 
+/// Whether a text names a host, or an address, that is not a part of another one's name.
+pub(crate) fn names_host(text: &str, host: &str) -> bool {
+    has_whole(text, host, "-_.")
+}
+
+/// Whether a text has a word, in any letter case, that no letter, digit or one of `joining` makes a
+/// part of a longer one.
+pub(crate) fn has_whole(text: &str, word: &str, joining: &str) -> bool {
+    let joins = |letter: char| letter.is_alphanumeric() || joining.contains(letter);
+    let (text, word) = (text.to_lowercase(), word.to_lowercase());
+    let is_whole = |at: usize| {
+        let before = text.get(..at).unwrap_or_default();
+        let after = text.get(at + word.len()..).unwrap_or_default();
+        // The full stop at a sentence's end is not the word's.
+        let after = match after.strip_prefix('.') {
+            Some(rest) if !rest.starts_with(char::is_alphanumeric) => rest,
+            _ => after,
+        };
+        !before.ends_with(joins) && !after.starts_with(joins)
+    };
+    !word.is_empty() && text.match_indices(&word).any(|(at, _)| is_whole(at))
+}
+
 /// How many characters must be put in, taken away or replaced to make one text of the other.
 pub(crate) fn edits(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
@@ -92,6 +115,26 @@ mod tests {
         for text in ["", "GW-", "GW-A00", "GW-A011", "wrong", "gw-"] {
             assert_eq!(Cause::named(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_is_not_a_part_of_another() {
+        for (text, expected) in [
+            ("10.0.1.4", true),
+            ("10.0.1.4:80", true),
+            ("GET http://10.0.1.4/up", true),
+            ("the server (10.0.1.4).", true),
+            ("10.0.1.4 and 10.0.1.40", true),
+            ("10.0.1.40:80", false),
+            ("110.0.1.4", false),
+            ("10.0.1.4.5", false),
+            ("", false),
+        ] {
+            assert_eq!(names_host(text, "10.0.1.4"), expected, "{text}");
+        }
+        assert!(names_host("https://App.Contoso.com/x", "app.contoso.com"));
+        assert!(!names_host("https://app.contoso.com/x", "contoso.com"));
+        assert!(!names_host("https://app.contoso.com/x", ""));
     }
 
     #[test]

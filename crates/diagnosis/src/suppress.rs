@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::cause::Cause;
 use crate::evidence::{Evidence, Place};
 use crate::finding::Finding;
+use crate::lookup::has_whole;
 
 /// A cause that is accepted, everywhere or at one thing alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,22 +57,7 @@ fn has_word(sentence: &str, resource: &str) -> bool {
     if is_prose || is_number {
         return false;
     }
-    let sentence = sentence.to_lowercase();
-    let resource = resource.to_lowercase();
-    sentence.match_indices(&resource).any(|(at, found)| {
-        let before = sentence.get(..at).unwrap_or_default();
-        let after = sentence.get(at + found.len()..).unwrap_or_default();
-        // The full stop at a sentence's end is not the word's.
-        let after = match after.strip_prefix('.') {
-            Some(rest) if !rest.starts_with(char::is_alphanumeric) => rest,
-            _ => after,
-        };
-        !before.ends_with(is_of_a_name) && !after.starts_with(is_of_a_name)
-    })
-}
-
-fn is_of_a_name(letter: char) -> bool {
-    letter.is_alphanumeric() || "-_./".contains(letter)
+    has_whole(sentence, resource, "-_./")
 }
 
 /// Whether a value is the resource, or has it anywhere.

@@ -15,6 +15,7 @@ use super::Walk;
 use super::certificates::{checks_of, sends_no_name};
 use super::probes::path_of;
 use crate::evidence::{HealthRow, Place, State, TcpResult};
+use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::site::{DEFAULT_HOST, Target, in_gateway, is_shared_host};
 
@@ -163,7 +164,7 @@ impl<'e> Walk<'e> {
         let is_same = |one: &&crate::evidence::Http| {
             let is_page = path_of(&one.request).as_deref() == Some(target.probed_path());
             let host = target.probed_host();
-            let is_host = host == DEFAULT_HOST || one.request.contains(&host);
+            let is_host = host == DEFAULT_HOST || names_host(&one.request, &host);
             is_page && is_host && self.is_answer_of(one, target) && one.status.is_some()
         };
         http.find(is_same)?.status

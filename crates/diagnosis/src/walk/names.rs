@@ -7,6 +7,7 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::{Dns, Place, State, ZoneLink, split_port};
 use crate::finding::{Confidence, Finding};
 use crate::lookup::edits;
+use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -195,7 +196,7 @@ impl Walk<'_> {
             let is_public = server
                 .parse::<IpAddr>()
                 .is_ok_and(|ip| PUBLIC_RESOLVERS.contains(&ip));
-            let is_named = servers.iter().any(|own| server.contains(own.as_str()));
+            let is_named = servers.iter().any(|own| names_host(&server, own));
             is_named || servers.is_empty() && !is_public || !is_public && server.contains("vnet")
         };
         let own = self

@@ -8,6 +8,7 @@ use super::probes::path_of;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::names_host;
 use crate::remedy::fix;
 use crate::site::{Target, in_gateway};
 
@@ -22,7 +23,7 @@ impl Walk<'_> {
         let seen = good.find_map(|one| path_of(&one.request));
         let rows = self.evidence.log.iter().flatten();
         let mut served = rows.filter(|row| {
-            row.server_status == Some(200) && row.server.starts_with(&target.row.address)
+            row.server_status == Some(200) && names_host(&row.server, &target.row.address)
         });
         let path = seen.or_else(|| served.find_map(|row| path_of(&row.uri)));
         let path = path.filter(|path| path != target.probed_path());

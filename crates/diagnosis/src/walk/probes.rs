@@ -6,6 +6,7 @@ use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{OBSERVATIONS, State, TcpResult};
 use crate::finding::{Confidence, Finding};
+use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 use crate::site::{DEFAULT_HOST, Target, in_gateway};
@@ -29,9 +30,9 @@ impl Walk<'_> {
         let names_other = |text: &str| {
             others
                 .clone()
-                .any(|other| other != address && text.contains(other.as_str()))
+                .any(|other| other != address && names_host(text, other))
         };
-        let names_own = one.server.contains(address) || one.request.contains(address);
+        let names_own = names_host(&one.server, address) || names_host(&one.request, address);
         names_own || !names_other(&one.server) && !names_other(&one.request)
     }
 
@@ -297,7 +298,7 @@ impl Walk<'_> {
         let address = target.row.address.clone();
         let port = target.probed_port();
         let slow = self.evidence.log.iter().flatten().find(|row| {
-            let is_own = row.server.starts_with(&address);
+            let is_own = names_host(&row.server, &address);
             is_own
                 && row
                     .server_latency
@@ -308,7 +309,7 @@ impl Walk<'_> {
         let mut own = tcp.filter(|one| one.host == address && one.port == port);
         let open = own.find(|one| one.result == TcpResult::Open);
         let http = self.evidence.observations.http.iter();
-        let mut own = http.filter(|one| one.server.contains(&address) && one.status.is_some());
+        let mut own = http.filter(|one| names_host(&one.server, &address) && one.status.is_some());
         let answered = own.next();
         let places: Vec<_> = slow
             .map(|row| {

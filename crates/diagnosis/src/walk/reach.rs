@@ -6,6 +6,7 @@ use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{OBSERVATIONS, State, TcpResult};
 use crate::finding::{Because, Confidence, Finding};
+use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -146,7 +147,7 @@ impl Walk<'_> {
         let mut open = tcp.filter(|one| one.result == TcpResult::Open && one.port == Some(port));
         let mut inside = open.clone().filter(|one| one.host == *address);
         let seen = inside.next().filter(|_| is_bridge)?;
-        let host = open.find(|one| seen.from.contains(&one.host) && one.host != *address);
+        let host = open.find(|one| names_host(&seen.from, &one.host) && one.host != *address);
         let title = format!(
             "{address} is the address of a container, which {} alone can reach: the pool {} needs \
              its host's.",
