@@ -1,11 +1,14 @@
 //! Do the servers answer probes healthily?
 
+use gatewright_arm::Item;
+use gatewright_arm::model::Probe;
+
 use super::edits::{Given, Set};
 use super::probe_remedies::host_from_pool;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{OBSERVATIONS, State, TcpResult};
-use crate::finding::{Confidence, Finding};
+use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
@@ -294,83 +297,79 @@ impl Walk<'_> {
             return None;
         }
         let target = self.site.targets.get(index)?;
-        let timeout = target.probe_timeout();
-        let address = target.row.address.clone();
-        let port = target.probed_port();
-        let slow = self.evidence.log.iter().flatten().find(|row| {
-            let is_own = names_host(&row.server, &address);
-            is_own
-                && row
-                    .server_latency
-                    .or(row.time_taken)
-                    .is_some_and(|time| time > f64::from(timeout))
-        });
-        let tcp = self.evidence.observations.tcp.iter();
-        let mut own = tcp.filter(|one| one.host == address && one.port == port);
-        let open = own.find(|one| one.result == TcpResult::Open);
-        let http = self.evidence.observations.http.iter();
-        let mut own = http.filter(|one| names_host(&one.server, &address) && one.status.is_some());
-        let answered = own.next();
-        let places: Vec<_> = slow
-            .map(|row| {
-                (
-                    row.place.clone(),
-                    "an answer took longer than the probe waits",
-                )
-            })
-            .into_iter()
-            .chain(open.map(|one| (one.place.clone(), "the port is open")))
-            .chain(answered.map(|one| (one.place.clone(), "it answers, given the time")))
-            .collect();
-        if places.is_empty() {
-            let endpoint = target.endpoint();
+        let (because, is_answered) = self.shows_to_be_slow(target);
+        if because.is_empty() {
             let command = format!(
                 "curl -sv -m 120 -o /dev/null -w '%{{time_total}}\\n' {}",
                 ask_url(target)
             );
             let why = format!(
-                "whether {endpoint} is slow or cannot be reached looks the same to a probe"
+                "whether {} is slow or cannot be reached looks the same to a probe",
+                target.endpoint()
             );
             self.need(OBSERVATIONS, &why, command);
             return None;
         }
-        let does = match slow.is_some() || answered.is_some() {
+        let does = match is_answered {
             true => "answers, and takes longer than the",
             false => "takes connections, and does not answer within the",
         };
         let title = format!(
-            "{} {does} {timeout} s that the probe waits.",
-            target.endpoint()
+            "{} {does} {} s that the probe waits.",
+            target.endpoint(),
+            target.probe_timeout()
         );
-        let because: Vec<_> = places
-            .iter()
-            .map(|(place, says)| self.because(place, *says))
-            .collect();
-        let longer = timeout.saturating_mul(2).max(30);
-        let interval = target
-            .probe
-            .and_then(|probe| probe.properties.interval)
-            .unwrap_or(30);
         let mend = match target.probe {
-            Some(probe) => fix(Owner::Gateway, "Wait longer.").edit(self.update_probe(
-                probe,
-                &[
-                    Set::number("--timeout", "timeout", longer.into()),
-                    Set::number("--interval", "interval", longer.max(interval).into()),
-                ],
-            )),
+            Some(probe) => self.have_probe_wait(probe, target.probe_timeout()),
             None => self.mend_probe(target, 0),
         };
+        let ask = fix(Owner::Backend, "Or probe a page that is answered at once.");
         Some(
             finding(Cause::ProbeTimeoutTooShort, Confidence::Likely, title)
                 .because([self.because(&target.row.place, "the probe's time was over")])
                 .because(because)
                 .fixed_by(mend.verified_by(self.commands.verify_health()))
-                .fixed_by(
-                    fix(Owner::Backend, "Or probe a page that is answered at once.")
-                        .run(ask_it(target)),
-                ),
+                .fixed_by(ask.run(ask_it(target))),
         )
+    }
+
+    /// What shows that a server can be connected to and takes its time, and whether it was seen to
+    /// answer.
+    fn shows_to_be_slow(&self, target: &Target<'_>) -> (Vec<Because>, bool) {
+        let timeout = f64::from(target.probe_timeout());
+        let address = &target.row.address;
+        let mut rows = self.evidence.log.iter().flatten();
+        let slow = rows.find(|row| {
+            let time = row.server_latency.or(row.time_taken);
+            names_host(&row.server, address) && time.is_some_and(|time| time > timeout)
+        });
+        let mut tcp = self.evidence.observations.tcp.iter();
+        let open = tcp.find(|one| {
+            one.host == *address
+                && one.port == target.probed_port()
+                && one.result == TcpResult::Open
+        });
+        let mut http = self.evidence.observations.http.iter();
+        let answered = http.find(|one| names_host(&one.server, address) && one.status.is_some());
+        let because = [
+            slow.map(|row| self.because(&row.place, "an answer took longer than the probe waits")),
+            open.map(|one| self.because(&one.place, "the port is open")),
+            answered.map(|one| self.because(&one.place, "it answers, given the time")),
+        ];
+        let is_answered = slow.is_some() || answered.is_some();
+        (because.into_iter().flatten().collect(), is_answered)
+    }
+
+    fn have_probe_wait(&self, probe: &Item<Probe>, timeout: i32) -> Fix {
+        let longer = timeout.saturating_mul(2).max(30);
+        let interval = probe.properties.interval.unwrap_or(30).max(longer);
+        fix(Owner::Gateway, "Wait longer.").edit(self.update_probe(
+            probe,
+            &[
+                Set::number("--timeout", "timeout", longer.into()),
+                Set::number("--interval", "interval", interval.into()),
+            ],
+        ))
     }
 }
 
