@@ -23,7 +23,7 @@ pub(crate) use health::{Health, HealthRow, State};
 pub(crate) use logs::LogRow;
 pub(crate) use observations::{Dns, Http, Observations, Tcp, TcpResult, split_port};
 pub(crate) use surroundings::{
-    Failure, Instance, KubernetesEndpoints, Metric, Vault, WebApp, ZoneLink,
+    Failure, Instance, KubernetesEndpoints, KubernetesNode, Metric, Vault, WebApp, ZoneLink,
 };
 pub use view::Place;
 use view::View;
@@ -92,6 +92,7 @@ pub struct Evidence {
     pub(crate) zone_links: Option<Vec<ZoneLink>>,
     pub(crate) instances: Option<Vec<Instance>>,
     pub(crate) endpoints: Option<Vec<KubernetesEndpoints>>,
+    pub(crate) nodes: Option<Vec<KubernetesNode>>,
     pub(crate) controller_log: Option<Vec<String>>,
     pub(crate) presented: Option<Chain>,
     pub(crate) presented_without_sni: Option<Chain>,
@@ -119,13 +120,14 @@ const CONTROLLER_LOG: &str = "controller-log.txt";
 pub(crate) const OBSERVATIONS: &str = "observations.json";
 pub(crate) const PRESENTED: &str = "certs/presented.pem";
 pub(crate) const PRESENTED_WITHOUT_SNI: &str = "certs/presented-without-sni.pem";
+pub(crate) const ROUTE_TABLES: &str = "route-tables.json";
 /// Files about the network, in the order in which the first one counts.
 const NETWORK: [&str; 5] = [
     "subnet.json",
     "vnet.json",
     "backend-subnet.json",
     "nsgs.json",
-    "route-tables.json",
+    ROUTE_TABLES,
 ];
 /// The answer of a case, which nothing here may look at.
 const ANSWER: &str = "case.json";
@@ -180,6 +182,9 @@ impl Evidence {
             endpoints: folder
                 .list(ENDPOINTS)?
                 .map(|list| KubernetesEndpoints::read_all(&list)),
+            nodes: folder
+                .list(NODES)?
+                .map(|list| KubernetesNode::read_all(&list)),
             controller_log: folder.lines(CONTROLLER_LOG)?,
             presented: folder.chain(PRESENTED)?,
             presented_without_sni: folder.chain(PRESENTED_WITHOUT_SNI)?,

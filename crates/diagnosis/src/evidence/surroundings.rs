@@ -1,6 +1,8 @@
 //! What stands around a gateway: the error of its last change, its App Services and vault, what is
 //! really behind its pools, its metrics.
 
+use gatewright_snapshot::network::Prefix;
+
 use super::logs::moment;
 use super::view::{Place, View, last_part};
 
@@ -333,11 +335,7 @@ pub(crate) struct KubernetesEndpoints {
 
 impl KubernetesEndpoints {
     pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
-        let lists = list.iter().flat_map(|view| match view.list("items") {
-            items if items.is_empty() => vec![view.clone()],
-            items => items,
-        });
-        lists.map(|view| Self::read(&view)).collect()
+        items(list).iter().map(Self::read).collect()
     }
 
     fn read(view: &View<'_>) -> Self {
@@ -364,6 +362,59 @@ impl KubernetesEndpoints {
         }
         found
     }
+}
+
+/// What `kubectl get nodes -o json` shows of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct KubernetesNode {
+    pub(crate) name: String,
+    /// Its own, inside the network.
+    pub(crate) addresses: Vec<String>,
+    /// Of its pods, where the cluster gives each node a part of a network of its own.
+    pub(crate) pods: Vec<Prefix>,
+    /// `azure:///subscriptions/…`: the machine.
+    pub(crate) provider_id: String,
+    pub(crate) place: Place,
+}
+
+impl KubernetesNode {
+    pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
+        let all = items(list);
+        all.iter().map(Self::read).collect()
+    }
+
+    fn read(view: &View<'_>) -> Self {
+        // Some have the columns of a table alone.
+        let part = |name: &str| view.get(name).unwrap_or_else(|| view.clone());
+        let (metadata, spec, status) = (part("metadata"), part("spec"), part("status"));
+        let listed = status.list("addresses");
+        let internal = listed.iter().filter(|one| {
+            let kind = one.text("type");
+            kind.is_some_and(|kind| kind.eq_ignore_ascii_case("InternalIP"))
+        });
+        let mut addresses: Vec<String> = internal.filter_map(|one| one.text("address")).collect();
+        addresses.extend(status.text("internalIP"));
+        let mut pods = spec.texts("podCIDRs");
+        if pods.is_empty() {
+            pods.extend(spec.text("podCIDR"));
+        }
+        Self {
+            name: metadata.text("name").unwrap_or_default(),
+            addresses,
+            pods: pods.iter().filter_map(|one| one.parse().ok()).collect(),
+            provider_id: spec.text("providerID").unwrap_or_default(),
+            place: view.place(),
+        }
+    }
+}
+
+/// The elements of Kubernetes' lists among these.
+fn items<'v>(list: &[View<'v>]) -> Vec<View<'v>> {
+    let lists = list.iter().flat_map(|view| match view.list("items") {
+        items if items.is_empty() => vec![view.clone()],
+        items => items,
+    });
+    lists.collect()
 }
 
 /// One metric over time.

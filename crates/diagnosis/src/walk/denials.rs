@@ -260,7 +260,7 @@ impl Walk<'_> {
     }
 
     /// A route to the address that stands in a table which the gateway's subnet does not have.
-    fn table_elsewhere(&self, index: usize) -> Option<Finding> {
+    pub(super) fn table_elsewhere(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let (policy, _) = self.evidence.policy()?;
         let address = self.addresses_of(&target.row.address).into_iter().next()?;

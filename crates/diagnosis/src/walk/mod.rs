@@ -17,6 +17,7 @@ mod measured;
 mod names;
 mod network;
 mod network_edits;
+mod pods;
 mod pools;
 mod predict;
 mod probe_remedies;

@@ -92,7 +92,7 @@ impl Walk<'_> {
         subnets.next().map(|one| one.id.clone()).unwrap_or_default()
     }
 
-    fn show_subnet(&self) -> String {
+    pub(super) fn show_subnet(&self) -> String {
         let id = self.subnet_id();
         format!(
             "az network vnet subnet show --ids {} -o json > subnet.json",
@@ -319,7 +319,7 @@ impl Walk<'_> {
             Owner::Network,
             format!("Send {} to the Internet.", route.prefix),
         )
-        .edit(self.route_to_internet(&route.table, &route.route))
+        .edit(self.lead(&route.table, &route.route, None))
         .risking("What the appliance inspected of the gateway's traffic goes past it.")
         .verified_by(self.commands.verify_health())
     }

@@ -164,16 +164,26 @@ impl Walk<'_> {
         })
     }
 
-    /// Has a route lead to the Internet.
-    pub(super) fn route_to_internet(&self, table: &str, route: &str) -> Edit {
-        let arguments = " --next-hop-type Internet --next-hop-ip-address null";
-        self.edit_route(("update", table, route), arguments, |document, own| {
+    pub(super) fn group_of_table(&self, table: &str) -> String {
+        let found = self.route_table(table);
+        let id = found.and_then(|(_, item)| item.id.as_deref());
+        self.group_of_id(id.unwrap_or_default())
+    }
+
+    /// Has a route lead to the machine with an address, or to the Internet.
+    pub(super) fn lead(&self, table: &str, route: &str, to: Option<&str>) -> Edit {
+        let (kind, address) = match to {
+            Some(address) => ("VirtualAppliance", address),
+            None => ("Internet", "null"),
+        };
+        let arguments = format!(" --next-hop-type {kind} --next-hop-ip-address {address}");
+        self.edit_route(("update", table, route), &arguments, |document, own| {
             let mut operations = document.is_still(own);
             let mut put = |member, value| {
                 operations.extend(document.put_over(&own.pointer_to(member), value));
             };
-            put("nextHopType", json!("Internet"));
-            put("nextHopIpAddress", Value::Null);
+            put("nextHopType", json!(kind));
+            put("nextHopIpAddress", json!(to));
             operations
         })
     }

@@ -58,6 +58,7 @@ impl Walk<'_> {
         let found = self
             .unroutable(index)
             .or_else(|| self.inside_another_machine(index))
+            .or_else(|| self.pod_without_a_way(index))
             .or_else(|| self.denied_on_the_way(index))
             .or_else(|| self.denied_at_interface(index))
             .or_else(|| self.stale_target(index))

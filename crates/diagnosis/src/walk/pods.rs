@@ -1,0 +1,181 @@
+//! Pods of clusters whose nodes have networks of their own (kubenet): nothing but a route for each
+//! node leads to them.
+
+use std::net::IpAddr;
+
+use gatewright_arm::ResourceId;
+use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop};
+
+use super::{Walk, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::{KubernetesNode, ROUTE_TABLES};
+use crate::finding::{Confidence, Finding, Fix};
+use crate::remedy::{fix, word};
+
+/// A table that is made for the gateway's subnet.
+const NEW_TABLE: &str = "gateway-to-pods";
+
+impl Walk<'_> {
+    /// A pod that the gateway's subnet has no route to, or one to another node than the pod's.
+    pub(super) fn pod_without_a_way(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address: IpAddr = target.row.address.parse().ok()?;
+        let port = target.probed_port()?;
+        let node = self.node_of(address)?.clone();
+        let hosts = node.addresses.join(", ");
+        let Some((policy, subnet)) = self.evidence.policy() else {
+            let why = format!(
+                "{address} is a pod of {}: only a route table of the gateway's subnet leads there",
+                node.name
+            );
+            let command = self.show_subnet();
+            self.need("subnet.json", &why, command);
+            return None;
+        };
+        // With Azure's own plug-in, pods have addresses of the network.
+        let network = policy.subnet(subnet).network;
+        if policy.subnet_of(network, address).is_some() {
+            return None;
+        }
+        let route = policy.evaluate(&Flow::tcp(subnet, address, port)).route?;
+        if route.missing_table.is_some() {
+            let command = format!(
+                "az network route-table list -g {} -o json > {ROUTE_TABLES}",
+                word(self.commands.group())
+            );
+            let why = format!("whether it leads to the pods of {} decides", node.name);
+            self.need(ROUTE_TABLES, &why, command);
+            return None;
+        }
+        let found = match (&route.route.next_hop, route.user_table()) {
+            (NextHop::VirtualAppliance(hops), Some(table)) => {
+                let is_own = |hop: &IpAddr| node.addresses.contains(&hop.to_string());
+                if hops.iter().any(is_own) || hosts.is_empty() || route.route.prefix.is_default() {
+                    return None;
+                }
+                let title = format!(
+                    "The route {} ({}) of {} leads {address} to {}; it is a pod of {}, which has \
+                     {hosts}.",
+                    route.route.name,
+                    route.route.prefix,
+                    table.name,
+                    hops.iter()
+                        .map(IpAddr::to_string)
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                    node.name
+                );
+                let place = self.route_place(&table.name, &route.route.name);
+                let to = node.addresses.first()?;
+                let mend = fix(
+                    Owner::Network,
+                    format!("Have the route lead to {}.", node.name),
+                );
+                finding(Cause::MissingRoute, Confidence::Certain, title)
+                    .because(self.reported(index))
+                    .because([self.because(&place, "its next hop is not the node")])
+                    .fixed_by(
+                        mend.edit(self.lead(&table.name, &route.route.name, Some(to)))
+                            .verified_by(self.commands.verify_health()),
+                    )
+            }
+            (NextHop::None, Some(_)) => return None,
+            _ => self.unrouted(index, address, &node, &route)?,
+        };
+        let place = self.because(&node.place, "the node, and the addresses of its pods");
+        Some(found.because([place]))
+    }
+
+    /// The node whose pods have an address.
+    fn node_of(&self, address: IpAddr) -> Option<&KubernetesNode> {
+        let mut nodes = self.evidence.nodes.iter().flatten();
+        nodes.find(|node| node.pods.iter().any(|prefix| prefix.contains(address)))
+    }
+
+    fn unrouted(
+        &self,
+        index: usize,
+        address: IpAddr,
+        node: &KubernetesNode,
+        route: &EffectiveRoute<'_>,
+    ) -> Option<Finding> {
+        // The cluster's table, where some file has it.
+        if let Some(found) = self.table_elsewhere(index) {
+            return Some(found);
+        }
+        let pods = node.pods.iter().find(|prefix| prefix.contains(address))?;
+        let title = format!(
+            "{address} is a pod of {}, and the gateway's subnet has no route to that node's pods \
+             ({pods}).",
+            node.name
+        );
+        let found =
+            finding(Cause::MissingRoute, Confidence::Certain, title).because(self.reported(index));
+        let own = route.table.map(|table| table.name.as_str());
+        let found = match self.table_of_cluster(node).filter(|_| own.is_none()) {
+            Some(mend) => found.fixed_by(mend),
+            None => found,
+        };
+        Some(found.fixed_by(self.routes_to_nodes(own)))
+    }
+
+    /// The cluster keeps a route for each node in a table beside its nodes, in the group that their
+    /// ids name.
+    fn table_of_cluster(&self, node: &KubernetesNode) -> Option<Fix> {
+        let id = node.provider_id.strip_prefix("azure://")?;
+        let id = ResourceId::parse(id).ok()?;
+        let command = format!(
+            "az network vnet subnet update --ids {} --route-table \"$(az network route-table list \
+             -g {} --query '[0].id' -o tsv)\"",
+            word(&self.subnet_id()),
+            word(id.resource_group()?)
+        );
+        let summary = "Give the gateway's subnet the route table of the cluster, which follows its \
+                       nodes.";
+        Some(
+            fix(Owner::Network, summary)
+                .run(command)
+                .risking("All of its routes hold for the gateway then.")
+                .verified_by(self.commands.verify_health()),
+        )
+    }
+
+    /// A route for each node, in the table `own` of the gateway's subnet or in a new one.
+    fn routes_to_nodes(&self, own: Option<&str>) -> Fix {
+        let table = own.unwrap_or(NEW_TABLE);
+        let group = match own {
+            Some(own) => self.group_of_table(own),
+            None => word(self.commands.group()),
+        };
+        let summary = match own {
+            Some(own) => format!("Add a route for each node to {own}."),
+            None => "Or give the gateway's subnet a route for each node.".to_owned(),
+        };
+        let mut mend = fix(Owner::Network, summary);
+        if own.is_none() {
+            mend = mend.run(format!(
+                "az network route-table create -g {group} -n {table}"
+            ));
+        }
+        for node in self.evidence.nodes.iter().flatten() {
+            for (pods, host) in node.pods.iter().zip(&node.addresses) {
+                mend = mend.run(format!(
+                    "az network route-table route create -g {group} --route-table-name {} -n {} \
+                     --address-prefix {pods} --next-hop-type VirtualAppliance \
+                     --next-hop-ip-address {}",
+                    word(table),
+                    word(&node.name),
+                    word(host)
+                ));
+            }
+        }
+        if own.is_none() {
+            mend = mend.run(format!(
+                "az network vnet subnet update --ids {} --route-table {table}",
+                word(&self.subnet_id())
+            ));
+        }
+        mend.risking("New nodes need new routes.")
+            .verified_by(self.commands.verify_health())
+    }
+}
