@@ -464,6 +464,13 @@ impl Metric {
         self.points.iter().filter_map(|point| point.time).max()
     }
 
+    /// Whether it comes up to a bound at least twice, within one part in fifty, and never over it.
+    pub(crate) fn stays_at(&self, bound: f64) -> bool {
+        let is_at = |point: &&Point| (0.98..=1.02).contains(&(point.value / bound));
+        let is_over = |point: &Point| point.value > bound * 1.02;
+        self.points.iter().filter(is_at).count() >= 2 && !self.points.iter().any(is_over)
+    }
+
     pub(crate) fn most(&self) -> Option<f64> {
         self.points.iter().map(|point| point.value).reduce(f64::max)
     }

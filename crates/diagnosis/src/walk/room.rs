@@ -58,8 +58,8 @@ impl Walk<'_> {
             return self.step(asked, "the export has no ceiling", "it cannot be judged");
         };
         let ceiling = f64::from(instances) * UNITS_OF_INSTANCE;
-        // Some read the metric as instances.
-        let is_of_instances = most <= f64::from(instances) * 1.5;
+        // Some write down instances: then it stays at their number, and hardly comes by it once.
+        let is_of_instances = units.stays_at(f64::from(instances));
         let reached = if is_of_instances {
             f64::from(instances)
         } else {
