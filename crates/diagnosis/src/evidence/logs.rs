@@ -59,12 +59,16 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
     let time = ["timeStamp", "TimeGenerated", "time"];
     let time = time.iter().find_map(|name| moment(&text(name)));
     let uri = [text("originalRequestUriWithArgs"), text("requestUri")];
-    // The first generation counts milliseconds.
+    // The first generation counts milliseconds, and has what it tells of the server in the query.
     let unit = if is_v1 { 1000.0 } else { 1.0 };
+    let query = text("requestQuery");
+    let packed = |name: &str| packed(&query, name).filter(|_| is_v1);
+    let routed = text("serverRouted");
     LogRow {
         time,
         status: status("httpStatus"),
-        server_status: status("serverStatus"),
+        server_status: status("serverStatus")
+            .or_else(|| packed("SERVER-STATUS").and_then(|status| status.parse().ok())),
         server_latency: number("serverResponseLatency"),
         time_taken: number("timeTaken").map(|time| time / unit),
         uri: uri
@@ -73,7 +77,10 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
             .unwrap_or_default(),
         original_host: text("originalHost"),
         host: text("host"),
-        server: text("serverRouted"),
+        server: match packed("SERVER-ROUTED") {
+            Some(server) if routed.is_empty() => server.to_owned(),
+            _ => routed,
+        },
         listener: text("listenerName"),
         rule: text("ruleName"),
         pool: text("backendPoolName"),
@@ -88,6 +95,13 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
         },
         place: row.place(),
     }
+}
+
+/// A value among `X-AzureApplicationGateway-CACHE-HIT=0&SERVER-ROUTED=10.0.1.4&SERVER-STATUS=200`.
+fn packed<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    let mut values = query.split('&').filter_map(|one| one.split_once('='));
+    let (_, value) = values.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+    Some(value).filter(|value| !value.is_empty())
 }
 
 /// The moment of a timestamp such as `2026-03-20T14:42:00.123Z`, in seconds since the Unix epoch.

@@ -122,7 +122,10 @@ impl Observations {
                 host,
                 port: own_port.or_else(|| port(&one, "port")),
                 result: TcpResult::of(&text(&one, "result")),
-                said: format!("{} {}", text(&one, "from"), text(&one, "result")).to_lowercase(),
+                said: ["from", "result", "error", "note"]
+                    .map(|name| text(&one, name))
+                    .join(" ")
+                    .to_lowercase(),
                 place: one.place(),
             }
         };

@@ -1,6 +1,8 @@
 //! What stands around a gateway: the error of its last change, its App Services and vault, what is
 //! really behind its pools, its metrics.
 
+use std::collections::BTreeMap;
+
 use gatewright_snapshot::network::Prefix;
 
 use super::logs::moment;
@@ -330,6 +332,8 @@ pub(crate) struct KubernetesEndpoints {
     pub(crate) addresses: Vec<String>,
     pub(crate) ports: Vec<u16>,
     pub(crate) not_ready: usize,
+    /// The nodes of pods, by the pods' addresses.
+    pub(crate) nodes: BTreeMap<String, String>,
     pub(crate) place: Place,
 }
 
@@ -346,13 +350,18 @@ impl KubernetesEndpoints {
             addresses: view.texts("addresses"),
             ports: Vec::new(),
             not_ready: 0,
+            nodes: BTreeMap::new(),
             place: view.place(),
         };
         for part in view.list("subsets").iter().chain([view]) {
-            let addresses = part.list("addresses");
-            found
-                .addresses
-                .extend(addresses.iter().filter_map(|one| one.text("ip")));
+            for address in part.list("addresses") {
+                let Some(ip) = address.text("ip") else {
+                    continue;
+                };
+                let node = address.text("nodeName");
+                found.nodes.extend(node.map(|node| (ip.clone(), node)));
+                found.addresses.push(ip);
+            }
             found.not_ready += part.list("notReadyAddresses").len();
             for port in part.list("ports") {
                 let number = port.number("port").or_else(|| port.as_number());
@@ -374,6 +383,7 @@ pub(crate) struct KubernetesNode {
     pub(crate) pods: Vec<Prefix>,
     /// `azure:///subscriptions/…`: the machine.
     pub(crate) provider_id: String,
+    pub(crate) is_windows: bool,
     pub(crate) place: Place,
 }
 
@@ -394,6 +404,10 @@ impl KubernetesNode {
         });
         let mut addresses: Vec<String> = internal.filter_map(|one| one.text("address")).collect();
         addresses.extend(status.text("internalIP"));
+        let labels = metadata.get("labels");
+        let system = labels.and_then(|labels| labels.text("kubernetes.io/os"));
+        let told = status.get("nodeInfo");
+        let system = system.or_else(|| told?.text("operatingSystem"));
         let mut pods = spec.texts("podCIDRs");
         if pods.is_empty() {
             pods.extend(spec.text("podCIDR"));
@@ -403,7 +417,8 @@ impl KubernetesNode {
             addresses,
             pods: pods.iter().filter_map(|one| one.parse().ok()).collect(),
             provider_id: spec.text("providerID").unwrap_or_default(),
-            place: view.place(),
+            is_windows: system.is_some_and(|system| system.eq_ignore_ascii_case("windows")),
+            place: spec.get("podCIDR").unwrap_or(spec).place(),
         }
     }
 }

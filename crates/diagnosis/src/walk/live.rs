@@ -6,12 +6,13 @@ use gatewright_arm::Item;
 use gatewright_arm::model::BackendHttpSettings;
 
 use super::edits::Set;
+use super::live_paths::is_host_of;
 use super::{Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Evidence, LOG, LogRow, split_port};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
-use crate::site::in_gateway;
+use crate::site::{Route, Via, in_gateway, is_path_of};
 
 /// Where in the setting's time an answer that never came ends, as parts of that time.
 const GAVE_UP: f64 = 0.95;
@@ -94,7 +95,35 @@ impl Walk<'_> {
             [only] => Some(only),
             _ => None,
         };
-        named.or_else(by_rule).or_else(only)
+        let by_host = || self.route_of(row)?.setting;
+        named.or_else(by_rule).or_else(only).or_else(by_host)
+    }
+
+    /// The way of a request whose row names no rule, by its host and path: the first generation's
+    /// rows name none.
+    fn route_of(&self, row: &LogRow) -> Option<&Route<'_>> {
+        let host = match row.original_host.is_empty() {
+            true => &row.host,
+            false => &row.original_host,
+        };
+        let path = row.uri.split('?').next().unwrap_or_default();
+        let ways = self.site.routes.iter().filter_map(|route| {
+            let hosts: Vec<&str> = route.listener?.properties.hosts().collect();
+            let by_host = match hosts.as_slice() {
+                [] => 2,
+                hosts if hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) => 0,
+                hosts if hosts.iter().any(|own| is_host_of(own, host)) => 1,
+                _ => return None,
+            };
+            let by_path = match route.via {
+                Via::Path(_, rule) if is_path_of(&rule.properties.paths, path) => 0,
+                Via::Path(..) => return None,
+                Via::Basic | Via::Default(_) => 1,
+            };
+            Some(((by_host, by_path), route))
+        });
+        let best = ways.min_by_key(|(rank, _)| *rank);
+        best.map(|(_, route)| route)
     }
 
     fn did_the_time_run_out(&mut self) -> Option<(Finding, usize)> {

@@ -22,6 +22,9 @@ impl Walk<'_> {
         let address: IpAddr = target.row.address.parse().ok()?;
         let port = target.probed_port()?;
         let node = self.node_of(address)?.clone();
+        if !node.pods.iter().any(|prefix| prefix.contains(address)) {
+            return None;
+        }
         let hosts = node.addresses.join(", ");
         let Some((policy, subnet)) = self.evidence.policy() else {
             let why = format!(
@@ -86,10 +89,16 @@ impl Walk<'_> {
         Some(found.because([place]))
     }
 
-    /// The node whose pods have an address.
-    fn node_of(&self, address: IpAddr) -> Option<&KubernetesNode> {
+    /// The node that has a pod: by the pods of services, or by the addresses of its pods.
+    pub(super) fn node_of(&self, address: IpAddr) -> Option<&KubernetesNode> {
+        let text = address.to_string();
+        let mut services = self.evidence.endpoints.iter().flatten();
+        let name = services.find_map(|one| one.nodes.get(&text));
         let mut nodes = self.evidence.nodes.iter().flatten();
-        nodes.find(|node| node.pods.iter().any(|prefix| prefix.contains(address)))
+        nodes.find(|node| match name {
+            Some(name) => node.name == *name,
+            None => node.pods.iter().any(|prefix| prefix.contains(address)),
+        })
     }
 
     fn unrouted(

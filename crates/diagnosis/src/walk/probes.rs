@@ -343,12 +343,13 @@ impl Walk<'_> {
             let time = row.server_latency.or(row.time_taken);
             names_host(&row.server, address) && time.is_some_and(|time| time > timeout)
         });
-        let mut tcp = self.evidence.observations.tcp.iter();
-        let open = tcp.find(|one| {
-            one.host == *address
-                && one.port == target.probed_port()
-                && one.result == TcpResult::Open
-        });
+        let tcp = self.evidence.observations.tcp.iter();
+        let mut own = tcp.filter(|one| one.host == *address && one.port == target.probed_port());
+        // Who cannot even connect waits for something else than an answer.
+        if own.clone().any(|one| one.result == TcpResult::TimedOut) {
+            return (Vec::new(), false);
+        }
+        let open = own.find(|one| one.result == TcpResult::Open);
         let mut http = self.evidence.observations.http.iter();
         let answered = http.find(|one| names_host(&one.server, address) && one.status.is_some());
         let because = [

@@ -63,6 +63,7 @@ impl Walk<'_> {
             .or_else(|| self.denied_at_interface(index))
             .or_else(|| self.stale_target(index))
             .or_else(|| self.route_of_others(index))
+            .or_else(|| self.translated_by_nodes(index))
             .or_else(|| self.source_changed(index))
             .or_else(|| self.returns_elsewhere(index))
             .or_else(|| self.by_measurement(index))

@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use gatewright_arm::ResourceId;
 use gatewright_snapshot::network::{Direction, Flow, NextHop};
 
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{State, TcpResult};
-use crate::finding::{Confidence, Finding};
+use crate::finding::{Confidence, Finding, Fix};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -164,6 +165,73 @@ impl Walk<'_> {
                 ])
                 .fixed_by(mend.verified_by(self.commands.verify_health())),
         )
+    }
+
+    /// Pods on Windows nodes that answer inside the cluster, where the gateway reaches none of them
+    /// and those on other nodes well: such nodes give what pods send to other networks their own
+    /// address.
+    pub(super) fn translated_by_nodes(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address: IpAddr = target.row.address.parse().ok()?;
+        let node = self.node_of(address).filter(|node| node.is_windows)?;
+        let is_healthy_on = |is_windows: bool| {
+            let mut healthy = self.site.targets.iter();
+            healthy.any(|other| {
+                let address = other.row.address.parse().ok();
+                let node = address.and_then(|address| self.node_of(address));
+                other.row.state == State::Healthy
+                    && node.is_some_and(|node| node.is_windows == is_windows)
+            })
+        };
+        if is_healthy_on(true) || !is_healthy_on(false) {
+            return None;
+        }
+        let mut tcp = self.evidence.observations.tcp.iter();
+        let open = tcp.find(|one| {
+            one.host == target.row.address
+                && one.port == target.probed_port()
+                && one.result == TcpResult::Open
+        })?;
+        let title = format!(
+            "{address} is a pod on the Windows node {}, which answers inside the cluster and not \
+             the gateway, as none on Windows nodes does: these give what pods send to another \
+             network the node's address.",
+            node.name
+        );
+        Some(
+            finding(Cause::ReturnPathSnat, Confidence::Likely, title)
+                .because(self.reported(index))
+                .because([
+                    self.because(&open.place, "from elsewhere, the pod takes connections"),
+                    self.because(&node.place, "the node of the pod has Windows"),
+                ])
+                .fixed_by(self.without_outbound_nat()),
+        )
+    }
+
+    fn without_outbound_nat(&self) -> Fix {
+        let tags = self.evidence.gateway.tags.iter().flatten();
+        let mut clusters = tags.filter(|(name, _)| name.starts_with("ingress-for-aks-cluster-id"));
+        let cluster = clusters.find_map(|(_, id)| ResourceId::parse(id).ok());
+        let group = cluster.as_ref().and_then(|id| id.resource_group());
+        let name = cluster.as_ref().and_then(|id| id.name());
+        let summary = format!(
+            "Have the Windows nodes leave the address of pods as it is towards {}: by a node pool \
+             without outbound NAT, or by a gateway in the cluster's own network.",
+            self.own_prefixes().join(", ")
+        );
+        fix(Owner::Network, summary)
+            .run(format!(
+                "az aks nodepool add -g {} --cluster-name {} -n win2 --os-type Windows \
+                 --disable-windows-outbound-nat",
+                word(group.unwrap_or(self.commands.group())),
+                word(name.unwrap_or("CLUSTER"))
+            ))
+            .risking(
+                "The cluster's way out must be a NAT gateway or a route: pods of that pool have no \
+                 other.",
+            )
+            .verified_by(self.commands.verify_health())
     }
 
     pub(super) fn does_the_gateway_itself_get_out(&mut self) {
