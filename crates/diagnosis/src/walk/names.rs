@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
+use crate::evidence::view::last_part;
 use crate::evidence::{Dns, Place, State, ZoneLink, split_port};
 use crate::finding::{Confidence, Finding};
-use crate::lookup::edits;
-use crate::lookup::names_host;
+use crate::lookup::{edits, names_host};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -35,6 +35,13 @@ const PLATFORM_ZONES: [&str; 9] = [
     ".cloudapp.net",
     ".trafficmanager.net",
 ];
+
+/// Whether a name is one of a zone.
+fn is_below(name: &str, zone: &str) -> bool {
+    let name = name.to_lowercase();
+    name.strip_suffix(&zone.to_lowercase())
+        .is_some_and(|rest| rest.ends_with('.'))
+}
 
 impl Walk<'_> {
     pub(super) fn can_names_be_resolved(&mut self) {
@@ -191,7 +198,15 @@ impl Walk<'_> {
     /// What those said of a name who answer the gateway too: not resolvers out in the Internet.
     pub(super) fn answers_to_gateway(&self, name: &str) -> Vec<Dns> {
         let servers = self.name_servers();
+        let network = self.network_id().unwrap_or_default();
+        let network = last_part(&network);
+        // The platform's resolver says in each network what that one's zones say.
+        let was_asked_within = |one: &Dns| names_host(&one.server, network);
+        let is_known_within = self.answers_for(name).any(was_asked_within);
         let is_own = |one: &&Dns| {
+            if is_known_within {
+                return was_asked_within(one);
+            }
             let server = one.server.to_lowercase();
             let is_public = server
                 .parse::<IpAddr>()
@@ -214,7 +229,12 @@ impl Walk<'_> {
         };
         let mut own = self.answers_for(name).filter(|one| !is_public(one));
         let is_answered = !self.answers_to_gateway(name).is_empty();
-        !is_answered && own.any(|one| one.answers.is_empty())
+        let is_refused = own.any(|one| one.answers.is_empty());
+        let is_of_another_network = self.name_servers().is_empty()
+            && self
+                .unlinked_zone(name)
+                .is_some_and(|zone| is_below(name, &zone.zone));
+        !is_answered && (is_refused || is_of_another_network)
     }
 
     /// Those that the gateway's network names.
@@ -247,7 +267,7 @@ impl Walk<'_> {
         let mut zones = self.evidence.zone_links.iter().flatten();
         zones.find(|zone| {
             let own = zone.zone.to_lowercase();
-            let is_of_zone = name.ends_with(&format!(".{own}"))
+            let is_of_zone = is_below(&name, &own)
                 || own
                     .strip_prefix("privatelink.")
                     .is_some_and(|own| name.ends_with(own));
