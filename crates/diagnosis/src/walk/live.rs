@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use gatewright_arm::Item;
-use gatewright_arm::model::BackendHttpSettings;
+use gatewright_arm::model::{BackendAddressPool, BackendHttpSettings};
 
 use super::edits::Set;
 use super::live_paths::is_host_of;
-use super::{Question, Walk, Weight, broken, finding, listed};
+use super::{Candidate, Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Evidence, LOG, LogRow, split_port};
 use crate::finding::{Confidence, Finding, Fix};
@@ -317,67 +317,85 @@ impl Walk<'_> {
     }
 
     fn is_the_address_of_yesterday(&mut self) -> Option<(Finding, usize)> {
-        let pools = &self.evidence.gateway.properties.backend_address_pools;
-        for pool in pools {
-            let names = pool.properties.backend_addresses.iter();
-            for name in names.filter_map(|one| one.fqdn.as_deref()) {
-                let answers = self.answers_to_gateway(name);
-                let Some(now) = answers.first() else {
-                    continue;
-                };
-                let known: Vec<String> =
-                    answers.iter().flat_map(|one| one.answers.clone()).collect();
-                let is_old = |row: &&LogRow| {
-                    let (host, _) = split_port(&row.server);
-                    let is_address = host.parse::<IpAddr>().is_ok();
-                    let is_pool = row.pool.is_empty() || pool.is_named(&row.pool);
-                    is_pool && is_address && !known.contains(&host)
-                };
-                let rows: Vec<&LogRow> =
-                    self.evidence.log.iter().flatten().filter(is_old).collect();
-                let Some(first) = rows.first() else {
-                    continue;
-                };
-                let (host, _) = split_port(&first.server);
-                let title = format!(
-                    "{name} is {} now, and the gateway still sends requests to {host}, which it \
-                     was before.",
-                    listed(&now.answers)
-                );
-                let because = [
-                    self.because(&first.place, format!("the request went to {host}")),
-                    self.because(
-                        &now.place,
-                        format!("what the name has now: {}", listed(&now.answers)),
-                    ),
-                ];
-                let told = finding(Cause::DnsStaleCache, Confidence::Certain, title)
-                    .because(because)
-                    .fixed_by(
-                        fix(
-                            Owner::Gateway,
-                            "Write the pool again: the gateway then looks the name up anew.",
-                        )
-                        .run(self.commands.part(
-                            "address-pool update",
-                            &pool.name,
-                            &format!("--servers {}", word(name)),
-                        ))
-                        .verified_by(self.commands.verify_health()),
-                    )
-                    .fixed_by(
-                        fix(
-                            Owner::Gateway,
-                            "Where that does not help, start the gateway anew.",
-                        )
-                        .run(self.commands.gateway("stop"))
-                        .run(self.commands.gateway("start"))
-                        .risking("No request is answered in between."),
-                    );
-                return Some((told, rows.len()));
-            }
+        let is_told = |one: &Candidate| one.finding.cause == Cause::DnsStaleCache;
+        if self.candidates.iter().any(is_told) {
+            return None;
         }
-        None
+        let mut pools = self
+            .evidence
+            .gateway
+            .properties
+            .backend_address_pools
+            .iter();
+        pools.find_map(|pool| {
+            let members = pool.properties.backend_addresses.iter();
+            let mut names = members.filter_map(|one| one.fqdn.as_deref());
+            names.find_map(|name| self.sent_to_an_old_address(pool, name))
+        })
+    }
+
+    /// A server that fails since the gateway uses an address that its name has no more: what
+    /// answers there, or does not, is another machine.
+    pub(super) fn probed_at_an_old_address(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (found, _) = self.sent_to_an_old_address(target.pool?, &target.row.address)?;
+        let place = self.because(&target.row.place, "what its probe comes to");
+        Some(found.because([place]))
+    }
+
+    /// That requests to a member with a name went to an address that it has no more, and how many.
+    fn sent_to_an_old_address(
+        &self,
+        pool: &Item<BackendAddressPool>,
+        name: &str,
+    ) -> Option<(Finding, usize)> {
+        let answers = self.answers_to_gateway(name);
+        let now = answers.first()?;
+        let known: Vec<String> = answers.iter().flat_map(|one| one.answers.clone()).collect();
+        let is_old = |row: &&LogRow| {
+            let (host, _) = split_port(&row.server);
+            let is_address = host.parse::<IpAddr>().is_ok();
+            let is_pool = row.pool.is_empty() || pool.is_named(&row.pool);
+            is_pool && is_address && !known.contains(&host)
+        };
+        let rows: Vec<&LogRow> = self.evidence.log.iter().flatten().filter(is_old).collect();
+        let first = rows.first()?;
+        let (host, _) = split_port(&first.server);
+        let title = format!(
+            "{name} is {} now, and the gateway still sends requests to {host}, which it was before.",
+            listed(&now.answers)
+        );
+        let because = [
+            self.because(&first.place, format!("the request went to {host}")),
+            self.because(
+                &now.place,
+                format!("what the name has now: {}", listed(&now.answers)),
+            ),
+        ];
+        let members = pool.properties.backend_addresses.iter();
+        let members = members.filter_map(|one| one.fqdn.as_deref().or(one.ip_address.as_deref()));
+        let members: Vec<String> = members.map(word).collect();
+        let write = self.commands.part(
+            "address-pool update",
+            &pool.name,
+            &format!("--servers {}", members.join(" ")),
+        );
+        let again = "Write the pool again: the gateway then looks the name up anew.";
+        let anew = "Where that does not help, start the gateway anew.";
+        let told = finding(Cause::DnsStaleCache, Confidence::Certain, title)
+            .because(because)
+            .fixed_by(
+                fix(Owner::Gateway, again)
+                    .run(write)
+                    .verified_by(self.commands.verify_health()),
+            )
+            .fixed_by(
+                fix(Owner::Gateway, anew)
+                    .run(self.commands.gateway("stop"))
+                    .run(self.commands.gateway("start"))
+                    .risking("No request is answered in between."),
+            );
+        Some((told, rows.len()))
     }
 
     fn is_the_target_gone(&mut self) -> Option<(Finding, usize)> {

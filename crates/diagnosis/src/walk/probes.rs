@@ -57,11 +57,13 @@ impl Walk<'_> {
         }
         let mut told = Vec::new();
         for index in &failing {
-            let found = match self.site.targets.get(*index).map(|target| target.symptom) {
-                Some(Symptom::Status(status)) => self.status(*index, status),
-                Some(Symptom::Body) => self.body(*index),
-                Some(Symptom::Broken) => self.probe_breaks_off(*index),
-                _ => self.slow(*index),
+            let symptom = self.site.targets.get(*index).map(|target| target.symptom);
+            let found = match (self.probed_at_an_old_address(*index), symptom) {
+                (Some(found), _) => Some(found),
+                (None, Some(Symptom::Status(status))) => self.status(*index, status),
+                (None, Some(Symptom::Body)) => self.body(*index),
+                (None, Some(Symptom::Broken)) => self.probe_breaks_off(*index),
+                (None, _) => self.slow(*index),
             };
             if let Some(found) = found {
                 told.push(found.title.clone());

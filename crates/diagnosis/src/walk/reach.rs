@@ -57,6 +57,7 @@ impl Walk<'_> {
     fn obstacle(&mut self, index: usize) -> Option<(Finding, Weight)> {
         let found = self
             .unroutable(index)
+            .or_else(|| self.probed_at_an_old_address(index))
             .or_else(|| self.inside_another_machine(index))
             .or_else(|| self.pod_without_a_way(index))
             .or_else(|| self.denied_on_the_way(index))
