@@ -208,6 +208,7 @@ impl<'e> Walk<'e> {
         let Some(defect) = named.or(verdict.deciding()) else {
             return self
                 .with_expired_root(index)
+                .or_else(|| self.pinned_out_of_date(index))
                 .or_else(|| self.accepted(index, &expected));
         };
         let (cause, says) = self.cause_of(defect, index, chain);
@@ -367,6 +368,32 @@ impl<'e> Walk<'e> {
                 self.because(&root.place, says.to_string()),
                 self.because(&chain.place, in_date),
             ],
+            contradicts: None,
+        })
+    }
+
+    /// The key that is pinned, in a certificate of which the probe says that its dates do not fit.
+    fn pinned_out_of_date(&self, index: usize) -> Option<Judged> {
+        let target = self.site.targets.get(index)?;
+        let says_dates = [Cause::Expired, Cause::NotYetValid];
+        said(target.symptom).filter(|cause| says_dates.contains(cause))?;
+        let chain = self.presented_to(target)?;
+        let expected = self.expected(target);
+        let verdict = self.examined(target, chain, &expected, checks_of(target));
+        let (cause, says) = verdict.remarks.iter().find_map(|one| match one.kind() {
+            Kind::Expired => Some((Cause::Expired, one.to_string())),
+            Kind::NotYetValid => Some((Cause::NotYetValid, one.to_string())),
+            _ => None,
+        })?;
+        let leaf = chain.leaf().map(|leaf| leaf.names().served().join(", "));
+        let leaf = leaf.unwrap_or_default();
+        let mut because = vec![self.because(&chain.place, says.clone())];
+        because.extend(self.of_configuration(target));
+        Some(Judged {
+            cause,
+            confidence: Confidence::Certain,
+            title: self.title_of(cause, target, &expected, &leaf, &says),
+            because,
             contradicts: None,
         })
     }
