@@ -149,7 +149,11 @@ impl Walk<'_> {
         let Some(setting) = target.setting else {
             return Vec::new();
         };
-        let roots = in_gateway(setting.pointer_to("trustedRootCertificates"));
+        let trusted = match self.evidence.gateway.is_v1() {
+            true => "authenticationCertificates",
+            false => "trustedRootCertificates",
+        };
+        let roots = in_gateway(setting.pointer_to(trusted));
         let host = in_gateway(setting.pointer_to("hostName"));
         let attached = self.attached(target);
         let trusts = match attached.is_empty() {

@@ -39,7 +39,11 @@ impl Walk<'_> {
             }
             Cause::Expired => {
                 let summary = "Renew the certificate and have the server load it.";
-                vec![fix(Owner::Certificate, summary).run(show_chain(target, &expected))]
+                let renew = fix(Owner::Certificate, summary).run(show_chain(target, &expected));
+                // A renewed one may have another key.
+                let is_pinned = self.evidence.gateway.is_v1();
+                let pin = is_pinned.then(|| self.pin(target));
+                [renew].into_iter().chain(pin).collect()
             }
             _ => {
                 let summary = "See what the server presents.";
