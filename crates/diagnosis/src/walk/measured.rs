@@ -1,13 +1,18 @@
 //! What connections came to, and what they say of a server.
 
+use std::net::IpAddr;
+
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
+use gatewright_snapshot::network::Prefix;
 
 use super::edits::Set;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
+use crate::evidence::view::last_part;
 use crate::evidence::{Place, State, Tcp, TcpResult};
 use crate::finding::{Confidence, Finding};
+use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 use crate::site::Target;
 
@@ -50,28 +55,49 @@ impl Walk<'_> {
                 None => self.not_listening(index, port).because(because),
             });
         }
-        let is_of_gateway = |from: &str| {
-            from.to_lowercase().contains("gateway") || from.to_lowercase().contains("appgw")
-        };
         let times_out = own.iter().find(|one| {
             one.port == Some(port)
                 && one.result == TcpResult::TimedOut
-                && (is_of_gateway(&one.from) || one.from.is_empty())
+                && (self.is_from_gateway(&one.from) || one.from.is_empty())
         })?;
         let opens = own.iter().find(|one| {
-            one.port == Some(port) && one.result == TcpResult::Open && !is_of_gateway(&one.from)
+            one.port == Some(port)
+                && one.result == TcpResult::Open
+                && !self.is_from_gateway(&one.from)
         });
-        let is_let_through = self
-            .ruled_out
-            .iter()
-            .any(|one| one.cause == Cause::NsgBackendDeny);
-        let opens = opens.filter(|_| is_let_through)?;
+        let opens = opens.filter(|_| self.is_let_through())?;
         Some(self.host_firewall(index, times_out, opens))
     }
 
+    /// Whether the rules and routes that are known let the gateway through to its servers.
+    fn is_let_through(&self) -> bool {
+        let mut ruled_out = self.ruled_out.iter();
+        ruled_out.any(|one| one.cause == Cause::NsgBackendDeny)
+    }
+
+    /// Whether somebody measured from the gateway's subnet: by the words, by its name, or by an
+    /// address of it.
+    pub(super) fn is_from_gateway(&self, from: &str) -> bool {
+        let from = from.to_lowercase();
+        let id = self.subnet_id().to_lowercase();
+        let is_named = has_whole(&from, last_part(&id), "-_.");
+        let first = from.split([' ', '/', '(', ',']).next().unwrap_or_default();
+        let is_inside = |address: IpAddr| {
+            let mut own = self.own_prefixes().into_iter();
+            own.any(|prefix| {
+                prefix
+                    .parse()
+                    .is_ok_and(|own: Prefix| own.contains(address))
+            })
+        };
+        ["gateway", "appgw"].iter().any(|word| from.contains(word))
+            || is_named
+            || first.parse().is_ok_and(is_inside)
+    }
+
     /// A neighbour whose packets vanish, of a server that answers to itself: the network has no
-    /// part in that. Where it lets the gateway through to another server of the pool, what drops
-    /// them is the server's own.
+    /// part in that. Where it lets the gateway through, to another server of the pool or by all of
+    /// its rules, what drops them is the server's own.
     pub(super) fn by_neighbours(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let (host, port) = (&target.row.address, target.probed_port());
@@ -92,7 +118,8 @@ impl Walk<'_> {
         let has_well = others.any(|other| {
             other.row.state == State::Healthy && other.row.setting == target.row.setting
         });
-        has_well.then(|| self.host_firewall(index, times_out, opens))
+        let is_own = has_well || self.is_let_through();
+        is_own.then(|| self.host_firewall(index, times_out, opens))
     }
 
     fn host_firewall(&self, index: usize, times_out: &Tcp, opens: &Tcp) -> Finding {

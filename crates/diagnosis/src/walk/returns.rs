@@ -252,13 +252,6 @@ impl Walk<'_> {
 
     /// Connections of the gateway's subnet to the platform that fail.
     fn blocked_egress(&self) -> Option<Finding> {
-        let subnet = self.subnet_id().to_lowercase();
-        let subnet = subnet.rsplit('/').next().unwrap_or_default();
-        let is_own = |from: &str| {
-            let from = from.to_lowercase();
-            let is_named = !subnet.is_empty() && from.contains(subnet);
-            is_named || from.contains("gateway")
-        };
         let is_member = |host: &str| {
             let mut targets = self.site.targets.iter();
             targets.any(|target| target.row.address == host)
@@ -267,11 +260,11 @@ impl Walk<'_> {
         let tcp = observations
             .tcp
             .iter()
-            .filter(|one| is_own(&one.from) && one.result != TcpResult::Open);
+            .filter(|one| self.is_from_gateway(&one.from) && one.result != TcpResult::Open);
         let http = observations
             .http
             .iter()
-            .filter(|one| is_own(&one.from) && one.status.is_none());
+            .filter(|one| self.is_from_gateway(&one.from) && one.status.is_none());
         let tcp = tcp.map(|one| (one.host.clone(), &one.place));
         let http = http.filter_map(|one| {
             let host = one.request.split('/').nth(2)?;
