@@ -101,7 +101,7 @@ impl Walk<'_> {
 
     /// The way of a request whose row names no rule, by its host and path: the first generation's
     /// rows name none.
-    fn route_of(&self, row: &LogRow) -> Option<&Route<'_>> {
+    pub(super) fn route_of(&self, row: &LogRow) -> Option<&Route<'_>> {
         let host = match row.original_host.is_empty() {
             true => &row.host,
             false => &row.original_host,

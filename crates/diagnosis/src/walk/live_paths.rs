@@ -6,6 +6,7 @@ use gatewright_snapshot::HostPattern;
 
 use super::edits::{Edit, Given, Set};
 use super::live::refusals;
+use super::probes::path_of;
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::LogRow;
@@ -84,11 +85,10 @@ impl Walk<'_> {
             .collect();
         let first = rows.first()?;
         let setting = self.setting_of(first)?;
-        let path = setting
-            .properties
-            .path
-            .clone()
-            .filter(|path| !path.is_empty() && path != "/");
+        let path =
+            setting.properties.path.clone().filter(|path| {
+                !path.is_empty() && (path != "/" || self.takes_a_prefix_away(first))
+            });
         let place = in_gateway(setting.pointer_to("path"));
         let (name, item) = (setting.name.clone(), setting.clone());
         if let Some(path) = path {
@@ -113,6 +113,36 @@ impl Walk<'_> {
             return Some((told, rows.len()));
         }
         self.is_a_path_rule_missing(first, rows.len())
+    }
+
+    /// Whether a setting with the path `/` takes away what the pattern of a path rule spells out,
+    /// and that is what fails: no such request is answered, or the server knows the page by the
+    /// path that the client asked for.
+    fn takes_a_prefix_away(&self, row: &LogRow) -> bool {
+        let Some(route) = self.route_of(row) else {
+            return false;
+        };
+        let has_prefix = match route.via {
+            Via::Path(_, rule) => rule
+                .properties
+                .paths
+                .iter()
+                .any(|path| !path.starts_with("/*")),
+            Via::Basic | Via::Default(_) => false,
+        };
+        let path = path_of(&row.uri);
+        let mut http = self.evidence.observations.http.iter();
+        let is_known = http.any(|one| {
+            let is_good = one.status.is_some_and(|status| status < 400);
+            is_good && path.is_some() && path_of(&one.request) == path
+        });
+        let mut rows = self.evidence.log.iter().flatten();
+        let is_answered = rows.any(|other| {
+            let is_same =
+                self.setting_of(other).map(|one| &one.name) == route.setting.map(|one| &one.name);
+            is_same && other.server_status.is_some_and(|status| status < 400)
+        });
+        has_prefix && (is_known || !is_answered)
     }
 
     /// The default of a path map answers what another pool is meant for.
