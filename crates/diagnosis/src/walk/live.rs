@@ -362,7 +362,8 @@ impl Walk<'_> {
         let first = rows.first()?;
         let (host, _) = split_port(&first.server);
         let title = format!(
-            "{name} is {} now, and the gateway still sends requests to {host}, which it was before.",
+            "{name} is {} now, and the gateway still sends requests to {host}, which it was \
+             before.",
             listed(&now.answers)
         );
         let because = [

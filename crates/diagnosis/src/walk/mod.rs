@@ -9,6 +9,7 @@ mod document;
 mod drift;
 mod edits;
 mod foresee;
+mod ingress;
 mod listeners;
 mod live;
 mod live_hosts;
@@ -37,10 +38,10 @@ use std::collections::BTreeMap;
 
 use gatewright_chain::Anchor;
 
-use crate::cause::{Cause, Owner};
+use crate::cause::Cause;
 use crate::evidence::{Evidence, HEALTH, LAST_ERROR, OBSERVATIONS, Place, State};
 use crate::finding::{Because, Confidence, Finding, Fix, Need, Outcome, RuledOut, Step, Verdict};
-use crate::remedy::{self, Commands, word};
+use crate::remedy::{Commands, word};
 use crate::site::Site;
 
 /// Why requests fail, by this evidence. `now`, in seconds since the Unix epoch, counts where the
@@ -53,10 +54,6 @@ pub fn diagnose(evidence: &Evidence, now: i64) -> Verdict {
     });
     verdict
 }
-
-/// What becomes of an edit of a gateway that a Kubernetes controller writes.
-const REVERTED: &str = "A Kubernetes controller writes this gateway, and reverts this with its \
-                        next write.";
 
 /// How far a cause explains what is seen. The first explains everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -207,22 +204,7 @@ impl<'e> Walk<'e> {
     }
 
     fn end(mut self) -> Verdict {
-        if self.is_managed() {
-            let fixes = self
-                .candidates
-                .iter_mut()
-                .flat_map(|one| &mut one.finding.fixes);
-            for fix in fixes.filter(|fix| fix.owner == Owner::Gateway) {
-                fix.risk = format!("{REVERTED} {}", fix.risk).trim_end().to_owned();
-            }
-            for one in &mut self.candidates {
-                let fixes = &mut one.finding.fixes;
-                let has_own = fixes.iter().any(|fix| fix.owner == Owner::Controller);
-                if let Some(annotate) = annotation(one.finding.cause).filter(|_| !has_own) {
-                    fixes.insert(0, annotate);
-                }
-            }
-        }
+        self.speak_of_the_ingress();
         self.ask_for_anything();
         self.candidates.sort_by_key(|one| {
             let is_weak = one.finding.confidence < Confidence::Likely;
@@ -321,32 +303,6 @@ impl<'e> Walk<'e> {
         let has_failed = failure.is_some_and(|failure| !self.is_history(failure));
         is_served && !has_failures && !draining && !has_failed
     }
-}
-
-/// Where a cause is mended on a gateway that an ingress controller writes (documented annotations).
-fn annotation(cause: Cause) -> Option<Fix> {
-    let (annotation, value) = match cause {
-        Cause::Probe401 | Cause::Probe403 | Cause::Probe404 | Cause::ProbeNotAttached => {
-            ("health-probe-path", "/PATH")
-        }
-        Cause::ProbeRedirect => ("health-probe-status-codes", "200-399"),
-        Cause::ProbeTimeoutTooShort => ("health-probe-timeout", "60"),
-        Cause::CnSanMismatch
-        | Cause::NoSni
-        | Cause::DefaultProbeHost
-        | Cause::DatapathTlsNameMismatch
-        | Cause::AppServiceHostHeader => ("backend-hostname", "HOST"),
-        Cause::MissingTrustedRoot | Cause::TrustedRootNotAttached | Cause::RootMismatch => {
-            ("appgw-trusted-root-certificate", "ROOT-NAME")
-        }
-        Cause::RequestTimeout => ("request-timeout", "60"),
-        _ => return None,
-    };
-    let summary = "Say it where the controller reads it: in the ingress.";
-    Some(remedy::fix(Owner::Controller, summary).run(format!(
-        "kubectl annotate ingress INGRESS appgw.ingress.kubernetes.io/{annotation}={value} \
-         --overwrite"
-    )))
 }
 
 /// A finding without its parts.

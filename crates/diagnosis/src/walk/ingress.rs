@@ -1,0 +1,255 @@
+//! Gateways that a Kubernetes controller writes: their remedies belong into the ingress.
+
+use gatewright_arm::Item;
+
+use super::Walk;
+use super::pools::is_managed;
+use crate::cause::{Cause, Owner};
+use crate::evidence::{Evidence, GATEWAY, LOG};
+use crate::finding::{Finding, Fix};
+use crate::lookup::has_whole;
+use crate::remedy::{fix, word};
+
+/// What becomes of an edit of a gateway that a Kubernetes controller writes.
+const REVERTED: &str = "A Kubernetes controller writes this gateway, and reverts this with its \
+                        next write.";
+
+/// What stands in commands for an ingress until it is known which.
+const SOME_INGRESS: &str = " ingress INGRESS ";
+
+/// What makes a part of a gateway of an ingress, as far as names tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ingress {
+    namespace: Option<String>,
+    name: String,
+}
+
+impl Walk<'_> {
+    /// Says of each remedy at the gateway that it does not last, and adds the one at the ingress.
+    pub(super) fn speak_of_the_ingress(&mut self) {
+        if !is_managed(&self.evidence.gateway) {
+            return;
+        }
+        for index in 0..self.candidates.len() {
+            let Some(one) = self.candidates.get(index) else {
+                return;
+            };
+            let ingress = self.ingress_of(&one.finding);
+            let annotate = annotation(&one.finding);
+            let Some(one) = self.candidates.get_mut(index) else {
+                return;
+            };
+            let fixes = &mut one.finding.fixes;
+            for fix in fixes.iter_mut().filter(|fix| fix.owner == Owner::Gateway) {
+                fix.risk = format!("{REVERTED} {}", fix.risk).trim_end().to_owned();
+            }
+            if !fixes.iter().any(|fix| fix.owner == Owner::Controller) {
+                fixes.splice(0..0, annotate);
+            }
+            let Some(ingress) = ingress else {
+                continue;
+            };
+            let own = fixes.iter_mut().flat_map(|fix| &mut fix.commands);
+            for command in own {
+                *command = command.replace(SOME_INGRESS, &ingress.as_words());
+            }
+        }
+    }
+
+    /// The only ingress that a finding is about, by the names of settings and probes; the only one
+    /// of the gateway, where it names none.
+    fn ingress_of(&self, finding: &Finding) -> Option<Ingress> {
+        let properties = &self.evidence.gateway.properties;
+        let settings = properties.backend_http_settings_collection.iter();
+        let settings = settings.map(|one| (one.name.as_str(), one.pointer()));
+        let probes = properties.probes.iter();
+        let probes = probes.map(|one: &Item<_>| (one.name.as_str(), one.pointer()));
+        let mut all = Vec::new();
+        let mut own = Vec::new();
+        for (name, pointer) in settings.chain(probes) {
+            let Some(ingress) = Ingress::of_part(name, self.evidence) else {
+                continue;
+            };
+            if self.is_about(finding, name, pointer) {
+                own.push(ingress.clone());
+            }
+            all.push(ingress);
+        }
+        let only = |mut list: Vec<Ingress>| {
+            list.sort();
+            list.dedup();
+            match list.as_slice() {
+                [only] => Some(only.clone()),
+                _ => None,
+            }
+        };
+        match own.is_empty() {
+            true => only(all),
+            false => only(own),
+        }
+    }
+
+    fn is_about(&self, finding: &Finding, name: &str, pointer: &str) -> bool {
+        let names = |text: &str| has_whole(text, name, "-_.");
+        let commands = finding.fixes.iter().flat_map(|fix| &fix.commands);
+        let is_named = names(&finding.title) || commands.into_iter().any(|one| names(one));
+        let is_at = finding.because.iter().any(|one| {
+            let place = &one.place;
+            let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+            let is_part = place.pointer.strip_prefix(pointer).is_some_and(is_below);
+            let mut rows = self.evidence.log.iter().flatten();
+            let is_row = place.file == LOG
+                && rows.any(|row| row.place == *place && row.setting.eq_ignore_ascii_case(name));
+            let mut targets = self.site.targets.iter();
+            let is_server = targets.any(|target| {
+                target.row.place == *place && target.row.setting.eq_ignore_ascii_case(name)
+            });
+            place.file == GATEWAY && is_part || is_row || is_server
+        });
+        is_named || is_at
+    }
+}
+
+impl Ingress {
+    /// That of a setting `bp-NAMESPACE-SERVICE-PORT-PORT-INGRESS` or a probe
+    /// `pb-NAMESPACE-SERVICE-PORT-INGRESS`: what the controller calls them.
+    fn of_part(name: &str, evidence: &Evidence) -> Option<Self> {
+        let (rest, ports) = match name.strip_prefix("bp-") {
+            Some(rest) => (rest, 2),
+            None => (name.strip_prefix("pb-")?, 1),
+        };
+        let words: Vec<&str> = rest.split('-').collect();
+        let is_number = |word: &&str| word.parse::<u16>().is_ok();
+        // A service may have a number in its name, too.
+        let at = (2..words.len()).find(|at| {
+            let numbers = words.get(*at..at + ports);
+            numbers.is_some_and(|numbers| numbers.iter().all(is_number))
+        })?;
+        let name = words.get(at + ports..)?.join("-");
+        let before = words.get(..at)?.join("-");
+        let mut services = evidence.endpoints.iter().flatten();
+        let known = services.find_map(|one| {
+            let namespace = before.strip_suffix(one.service.as_str())?;
+            namespace.strip_suffix('-').map(str::to_owned)
+        });
+        let only = match words.get(..at)? {
+            [namespace, _] => Some((*namespace).to_owned()),
+            _ => None,
+        };
+        (!name.is_empty()).then(|| Self {
+            namespace: known.or(only).filter(|one| !one.is_empty()),
+            name,
+        })
+    }
+
+    fn as_words(&self) -> String {
+        let name = word(&self.name);
+        match &self.namespace {
+            Some(namespace) => format!(" ingress {name} -n {} ", word(namespace)),
+            None => format!(" ingress {name} "),
+        }
+    }
+}
+
+/// What says the same in the ingress as a remedy at the gateway does.
+fn annotation(finding: &Finding) -> Option<Fix> {
+    let said = |options: &[&str], else_: &str| {
+        let found = options.iter().find_map(|option| option_of(finding, option));
+        found.unwrap_or_else(|| else_.to_owned())
+    };
+    let (annotation, value) = match finding.cause {
+        Cause::Probe401 | Cause::Probe403 | Cause::Probe404 | Cause::ProbeNotAttached => {
+            ("health-probe-path", said(&["--path"], "/PATH"))
+        }
+        Cause::ProbeRedirect => ("health-probe-status-codes", "200-399".to_owned()),
+        Cause::ProbeTimeoutTooShort => ("health-probe-timeout", said(&["--timeout"], "60")),
+        Cause::CnSanMismatch
+        | Cause::NoSni
+        | Cause::DefaultProbeHost
+        | Cause::DatapathTlsNameMismatch
+        | Cause::AppServiceHostHeader => {
+            ("backend-hostname", said(&["--host-name", "--host"], "HOST"))
+        }
+        Cause::MissingTrustedRoot | Cause::TrustedRootNotAttached | Cause::RootMismatch => (
+            "appgw-trusted-root-certificate",
+            said(&["--root-certs"], "ROOT-NAME"),
+        ),
+        Cause::RequestTimeout => ("request-timeout", said(&["--timeout"], "60")),
+        // Without it, the path is passed on as it is.
+        Cause::BackendPath => ("backend-path-prefix", String::new()),
+        _ => return None,
+    };
+    let set = match value.is_empty() {
+        true => "-".to_owned(),
+        false => format!("={value} --overwrite"),
+    };
+    let summary = "Say it where the controller reads it: in the ingress.";
+    Some(fix(Owner::Controller, summary).run(format!(
+        "kubectl annotate{SOME_INGRESS}appgw.ingress.kubernetes.io/{annotation}{set}"
+    )))
+}
+
+/// What an option has in a command at the gateway; of several values, all with commas.
+fn option_of(finding: &Finding, option: &str) -> Option<String> {
+    let at_gateway = finding
+        .fixes
+        .iter()
+        .filter(|fix| fix.owner == Owner::Gateway);
+    let mut commands = at_gateway.flat_map(|fix| &fix.commands);
+    commands.find_map(|command| {
+        let mut words = command
+            .split_whitespace()
+            .skip_while(|word| *word != option);
+        words.next()?;
+        let values: Vec<&str> = words.take_while(|word| !word.starts_with('-')).collect();
+        let value = values.join(",").replace('\'', "");
+        (!value.is_empty() && value != "true" && value != "null").then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Content, File};
+
+    fn check(part: &str, expected: Option<(Option<&str>, &str)>) {
+        let gateway = serde_json::json!({"name": "gw", "backendAddressPools": []});
+        let endpoints = serde_json::json!({"items": [{"metadata": {"name": "members-api"}}]});
+        let files = [("gateway.json", gateway), ("k8s-endpoints.json", endpoints)];
+        let files = files.map(|(name, value)| File {
+            name: name.to_owned(),
+            content: Content::Json(value),
+        });
+        let evidence = Evidence::read(files).unwrap();
+        let expected = expected.map(|(namespace, name)| Ingress {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        });
+        assert_eq!(Ingress::of_part(part, &evidence), expected, "{part}");
+    }
+
+    #[test]
+    fn parts_tell_their_ingress() {
+        check("bp-shop-web-80-8080-front", Some((Some("shop"), "front")));
+        check(
+            "pb-shop-web-80-front-end",
+            Some((Some("shop"), "front-end")),
+        );
+        // The service is known, or nothing tells where the namespace ends.
+        check(
+            "pb-fit-club-members-api-80-x",
+            Some((Some("fit-club"), "x")),
+        );
+        check("pb-fit-club-web-80-x", Some((None, "x")));
+        check("bp-shop-web2-80-8080-a-1", Some((Some("shop"), "a-1")));
+        for other in [
+            "defaulthttpsetting",
+            "bp-web",
+            "bp-a-b-80",
+            "bp-a-b-80-8080",
+            "pb-80-a",
+        ] {
+            check(other, None);
+        }
+    }
+}
