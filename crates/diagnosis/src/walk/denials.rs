@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use gatewright_snapshot::SecurityGroupIndex;
-use gatewright_snapshot::network::{Decision, Direction, EffectiveRoute, Flow, Gate, Outcome};
+use gatewright_snapshot::network::{
+    Decision, Direction, EffectiveRoute, Flow, Gate, NextHop, Outcome, Route, RouteTable,
+};
 
 use super::network_edits::NewRule;
 use super::{Walk, finding};
@@ -11,6 +13,9 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::Place;
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
+
+/// The priorities of the rules that every security group has (documented).
+const DEFAULT_RULES_FROM: u32 = 65_000;
 
 impl Walk<'_> {
     /// A rule, or a route that leads nowhere.
@@ -22,7 +27,17 @@ impl Walk<'_> {
         let flow = Flow::tcp(subnet, address, port);
         let verdict = policy.evaluate(&flow);
         let endpoint = format!("{address}:{port}");
-        match verdict.outcome() {
+        // What no route leads to is in no tag either, so that the default rules deny it.
+        let is_dropped = |route: &EffectiveRoute<'_>| route.route.next_hop == NextHop::None;
+        let outcome = match (verdict.outcome(), verdict.route.filter(is_dropped)) {
+            (Outcome::Denied(decision), Some(route))
+                if decision.rule.priority >= DEFAULT_RULES_FROM =>
+            {
+                Outcome::Dropped(route)
+            }
+            (outcome, _) => outcome,
+        };
+        match outcome {
             Outcome::Denied(decision) => {
                 let place = format!("the subnet {}", decision.subnet.name);
                 Some(self.denied(index, (&decision, &place), (address, port)))
@@ -259,17 +274,21 @@ impl Walk<'_> {
         }
     }
 
+    /// A table that has a route to an address, and that route.
+    pub(super) fn table_with_route_to(&self, address: IpAddr) -> Option<(&RouteTable, &Route)> {
+        let (policy, _) = self.evidence.policy()?;
+        policy.route_tables().iter().find_map(|table| {
+            let mut routes = table.routes().iter();
+            let is_meant = |one: &&Route| !one.prefix.is_default() && one.prefix.contains(address);
+            Some((table, routes.find(is_meant)?))
+        })
+    }
+
     /// A route to the address that stands in a table which the gateway's subnet does not have.
     pub(super) fn table_elsewhere(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
-        let (policy, _) = self.evidence.policy()?;
         let address = self.addresses_of(&target.row.address).into_iter().next()?;
-        let (table, route) = policy.route_tables().iter().find_map(|table| {
-            let mut routes = table.routes().iter();
-            let route =
-                routes.find(|one| !one.prefix.is_default() && one.prefix.contains(address))?;
-            Some((table, route))
-        })?;
+        let (table, route) = self.table_with_route_to(address)?;
         let title = format!(
             "The gateway's subnet has no route to {address}: the route {} ({}) stands in {}, \
              which it \

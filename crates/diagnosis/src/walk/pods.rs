@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use gatewright_arm::ResourceId;
-use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop};
+use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop, Route, RouteTable};
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
@@ -89,15 +89,16 @@ impl Walk<'_> {
         Some(found.because([place]))
     }
 
-    /// The node that has a pod: by the pods of services, or by the addresses of its pods.
+    /// The node that has a pod: by the addresses of its pods, or by the pods of services.
     pub(super) fn node_of(&self, address: IpAddr) -> Option<&KubernetesNode> {
         let text = address.to_string();
         let mut services = self.evidence.endpoints.iter().flatten();
-        let name = services.find_map(|one| one.nodes.get(&text));
         let mut nodes = self.evidence.nodes.iter().flatten();
-        nodes.find(|node| match name {
-            Some(name) => node.name == *name,
-            None => node.pods.iter().any(|prefix| prefix.contains(address)),
+        let by_address = nodes.find(|node| node.pods.iter().any(|own| own.contains(address)));
+        by_address.or_else(|| {
+            let name = services.find_map(|one| one.nodes.get(&text))?;
+            let mut nodes = self.evidence.nodes.iter().flatten();
+            nodes.find(|node| node.name == *name)
         })
     }
 
@@ -108,9 +109,21 @@ impl Walk<'_> {
         node: &KubernetesNode,
         route: &EffectiveRoute<'_>,
     ) -> Option<Finding> {
-        // The cluster's table, where some file has it.
-        if let Some(found) = self.table_elsewhere(index) {
-            return Some(found);
+        // The cluster's table, where some file has it and it may be the gateway's too.
+        let elsewhere = self.table_with_route_to(address);
+        let (policy, subnet) = self.evidence.policy()?;
+        let may_be_shared = |table: &RouteTable| {
+            let mut routes = table.routes().iter();
+            let is_taken_away =
+                |one: &Route| one.prefix.is_default() && one.next_hop != NextHop::Internet;
+            !routes.any(is_taken_away)
+                || policy.subnet(subnet).isolates_gateways
+                || self.evidence.gateway.is_v1()
+        };
+        let may_be_shared = elsewhere.is_none_or(|(table, _)| may_be_shared(table));
+        let found = self.table_elsewhere(index).filter(|_| may_be_shared);
+        if found.is_some() {
+            return found;
         }
         let pods = node.pods.iter().find(|prefix| prefix.contains(address))?;
         let title = format!(
@@ -121,7 +134,8 @@ impl Walk<'_> {
         let found =
             finding(Cause::MissingRoute, Confidence::Certain, title).because(self.reported(index));
         let own = route.table.map(|table| table.name.as_str());
-        let found = match self.table_of_cluster(node).filter(|_| own.is_none()) {
+        let shared = self.table_of_cluster(node);
+        let found = match shared.filter(|_| own.is_none() && may_be_shared) {
             Some(mend) => found.fixed_by(mend),
             None => found,
         };
