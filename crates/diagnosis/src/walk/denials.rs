@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_snapshot::SecurityGroupIndex;
 use gatewright_snapshot::network::{
-    Decision, Direction, EffectiveRoute, Flow, Gate, NextHop, Outcome, Route, RouteTable,
+    Decision, Direction, EffectiveRoute, Flow, Gate, NextHop, Outcome, Prefix, Route, RouteTable,
 };
 
 use super::network_edits::NewRule;
@@ -13,6 +13,9 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::Place;
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
+
+/// A table that is made for the gateway's subnet.
+const NEW_TABLE: &str = "gateway-routes";
 
 /// The priorities of the rules that every security group has (documented).
 const DEFAULT_RULES_FROM: u32 = 65_000;
@@ -296,25 +299,87 @@ impl Walk<'_> {
             route.name, route.prefix, table.name
         );
         let place = self.route_place(&table.name, &route.name);
-        let command = format!(
-            "az network vnet subnet update --ids {} --route-table {}",
-            word(&self.subnet_id()),
-            word(&table.resource_id)
-        );
+        let mend = match self.may_have(table) {
+            true => {
+                let summary = format!("Give the gateway's subnet the table {}.", table.name);
+                let command = format!(
+                    "az network vnet subnet update --ids {} --route-table {}",
+                    word(&self.subnet_id()),
+                    word(&table.resource_id)
+                );
+                fix(Owner::Network, summary)
+                    .run(command)
+                    .risking("All of its routes hold for the gateway then.")
+            }
+            false => {
+                let summary = format!(
+                    "Give the gateway's subnet a route like it. {} itself is not for a gateway: it \
+                     leads all else away from the Internet, too.",
+                    table.name
+                );
+                let route = (route.name.clone(), route.prefix, route.next_hop.clone());
+                self.with_routes(fix(Owner::Network, summary), &[route])
+            }
+        };
         Some(
             finding(Cause::MissingRoute, Confidence::Likely, title)
                 .because(self.reported(index))
                 .because([self.because(&place, "the way to it, for other subnets")])
-                .fixed_by(
-                    fix(
-                        Owner::Network,
-                        format!("Give the gateway's subnet the table {}.", table.name),
-                    )
-                    .run(command)
-                    .risking("All of its routes hold for the gateway then.")
-                    .verified_by(self.commands.verify_health()),
-                ),
+                .fixed_by(mend.verified_by(self.commands.verify_health())),
         )
+    }
+
+    /// Whether a table may be that of the gateway's subnet: the second generation must reach the
+    /// Internet by itself, unless its network is isolated.
+    pub(super) fn may_have(&self, table: &RouteTable) -> bool {
+        let mut routes = table.routes().iter();
+        let leads_away = |one: &Route| one.prefix.is_default() && one.next_hop != NextHop::Internet;
+        let is_isolated = self
+            .evidence
+            .policy()
+            .is_some_and(|(policy, subnet)| policy.subnet(subnet).isolates_gateways);
+        !routes.any(leads_away) || is_isolated || self.evidence.gateway.is_v1()
+    }
+
+    /// Makes routes in the table of the gateway's subnet, or in a new one.
+    pub(super) fn with_routes(&self, mend: Fix, routes: &[(String, Prefix, NextHop)]) -> Fix {
+        let policy = self.evidence.policy();
+        let own = policy.and_then(|(policy, subnet)| policy.table_of(policy.subnet(subnet)));
+        let table = own.map_or(NEW_TABLE, |own| own.name.as_str());
+        let group = match own {
+            Some(own) => self.group_of_id(&own.resource_id),
+            None => word(self.commands.group()),
+        };
+        let mut mend = mend;
+        if own.is_none() {
+            mend = mend.run(format!(
+                "az network route-table create -g {group} -n {table}"
+            ));
+        }
+        for (name, prefix, hop) in routes {
+            let (kind, address) = match hop {
+                NextHop::VirtualAppliance(hops) => ("VirtualAppliance", hops.first()),
+                NextHop::VirtualNetworkGateway => ("VirtualNetworkGateway", None),
+                NextHop::VnetLocal | NextHop::VnetPeering => ("VnetLocal", None),
+                NextHop::Internet => ("Internet", None),
+                NextHop::None => ("None", None),
+            };
+            let address = address.map(|one| format!(" --next-hop-ip-address {one}"));
+            mend = mend.run(format!(
+                "az network route-table route create -g {group} --route-table-name {} -n {} \
+                 --address-prefix {prefix} --next-hop-type {kind}{}",
+                word(table),
+                word(name),
+                address.unwrap_or_default()
+            ));
+        }
+        if own.is_none() {
+            mend = mend.run(format!(
+                "az network vnet subnet update --ids {} --route-table {table}",
+                word(&self.subnet_id())
+            ));
+        }
+        mend
     }
 
     /// No network that is known has the address, and nothing leads beyond them.

@@ -23,7 +23,7 @@ pub(super) struct NewRule {
 }
 
 impl Walk<'_> {
-    fn group_of_id(&self, id: &str) -> String {
+    pub(super) fn group_of_id(&self, id: &str) -> String {
         let id = ResourceId::parse(id).ok();
         let group = id.as_ref().and_then(|id| id.resource_group());
         word(group.unwrap_or(self.commands.group()))
@@ -162,12 +162,6 @@ impl Walk<'_> {
         self.edit_route(("delete", table, route), "", |document, own| {
             document.remove(own)
         })
-    }
-
-    pub(super) fn group_of_table(&self, table: &str) -> String {
-        let found = self.route_table(table);
-        let id = found.and_then(|(_, item)| item.id.as_deref());
-        self.group_of_id(id.unwrap_or_default())
     }
 
     /// Has a route lead to the machine with an address, or to the Internet.

@@ -4,16 +4,13 @@
 use std::net::IpAddr;
 
 use gatewright_arm::ResourceId;
-use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop, Route, RouteTable};
+use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop};
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{KubernetesNode, ROUTE_TABLES};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
-
-/// A table that is made for the gateway's subnet.
-const NEW_TABLE: &str = "gateway-to-pods";
 
 impl Walk<'_> {
     /// A pod that the gateway's subnet has no route to, or one to another node than the pod's.
@@ -111,16 +108,7 @@ impl Walk<'_> {
     ) -> Option<Finding> {
         // The cluster's table, where some file has it and it may be the gateway's too.
         let elsewhere = self.table_with_route_to(address);
-        let (policy, subnet) = self.evidence.policy()?;
-        let may_be_shared = |table: &RouteTable| {
-            let mut routes = table.routes().iter();
-            let is_taken_away =
-                |one: &Route| one.prefix.is_default() && one.next_hop != NextHop::Internet;
-            !routes.any(is_taken_away)
-                || policy.subnet(subnet).isolates_gateways
-                || self.evidence.gateway.is_v1()
-        };
-        let may_be_shared = elsewhere.is_none_or(|(table, _)| may_be_shared(table));
+        let may_be_shared = elsewhere.is_none_or(|(table, _)| self.may_have(table));
         let found = self.table_elsewhere(index).filter(|_| may_be_shared);
         if found.is_some() {
             return found;
@@ -133,13 +121,12 @@ impl Walk<'_> {
         );
         let found =
             finding(Cause::MissingRoute, Confidence::Certain, title).because(self.reported(index));
-        let own = route.table.map(|table| table.name.as_str());
         let shared = self.table_of_cluster(node);
-        let found = match shared.filter(|_| own.is_none() && may_be_shared) {
+        let found = match shared.filter(|_| route.table.is_none() && may_be_shared) {
             Some(mend) => found.fixed_by(mend),
             None => found,
         };
-        Some(found.fixed_by(self.routes_to_nodes(own)))
+        Some(found.fixed_by(self.routes_to_nodes()))
     }
 
     /// The cluster keeps a route for each node in a table beside its nodes, in the group that their
@@ -163,42 +150,18 @@ impl Walk<'_> {
         )
     }
 
-    /// A route for each node, in the table `own` of the gateway's subnet or in a new one.
-    fn routes_to_nodes(&self, own: Option<&str>) -> Fix {
-        let table = own.unwrap_or(NEW_TABLE);
-        let group = match own {
-            Some(own) => self.group_of_table(own),
-            None => word(self.commands.group()),
-        };
-        let summary = match own {
-            Some(own) => format!("Add a route for each node to {own}."),
-            None => "Or give the gateway's subnet a route for each node.".to_owned(),
-        };
-        let mut mend = fix(Owner::Network, summary);
-        if own.is_none() {
-            mend = mend.run(format!(
-                "az network route-table create -g {group} -n {table}"
-            ));
-        }
-        for node in self.evidence.nodes.iter().flatten() {
-            for (pods, host) in node.pods.iter().zip(&node.addresses) {
-                mend = mend.run(format!(
-                    "az network route-table route create -g {group} --route-table-name {} -n {} \
-                     --address-prefix {pods} --next-hop-type VirtualAppliance \
-                     --next-hop-ip-address {}",
-                    word(table),
-                    word(&node.name),
-                    word(host)
-                ));
-            }
-        }
-        if own.is_none() {
-            mend = mend.run(format!(
-                "az network vnet subnet update --ids {} --route-table {table}",
-                word(&self.subnet_id())
-            ));
-        }
-        mend.risking("New nodes need new routes.")
+    /// A route for each node.
+    fn routes_to_nodes(&self) -> Fix {
+        let nodes = self.evidence.nodes.iter().flatten();
+        let routes = nodes.filter_map(|node| {
+            let host = node.addresses.iter().find_map(|one| one.parse().ok())?;
+            let pods = node.pods.iter().find(|one| one.is_ipv4())?;
+            let hop = NextHop::VirtualAppliance(vec![host]);
+            Some((node.name.clone(), *pods, hop))
+        });
+        let summary = "Give the gateway's subnet a route for each node.";
+        self.with_routes(fix(Owner::Network, summary), &routes.collect::<Vec<_>>())
+            .risking("New nodes need new routes.")
             .verified_by(self.commands.verify_health())
     }
 }

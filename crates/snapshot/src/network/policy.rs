@@ -264,7 +264,8 @@ impl NetworkPolicy {
         }
     }
 
-    pub(super) fn table_of(&self, subnet: &Subnet) -> Option<&RouteTable> {
+    /// The route table of a subnet; `None` where it has none, or one that no document shows.
+    pub fn table_of(&self, subnet: &Subnet) -> Option<&RouteTable> {
         match &subnet.route_table {
             Attachment::Known(table) => self.tables.get(table.position()),
             Attachment::None | Attachment::Missing(_) => None,
