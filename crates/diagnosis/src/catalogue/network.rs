@@ -91,7 +91,9 @@ texts! {
             refused sooner or later.",
         decides: "`nsgs.json` denies inbound 65200-65535 at the gateway's subnet in `subnet.json`, \
             and the SKU in `gateway.json` ends in `_v2`. A subnet for network-isolated gateways \
-            needs no such rule. GW-J01 and GW-M02 show as Unknown too.",
+            needs no such rule. A rule of one's own that denies everything keeps the \
+            platform's load balancer out too (tag AzureLoadBalancer), which asks the instances on \
+            these ports. GW-J01 and GW-M02 show as Unknown too.",
         mends: "The network's owner lets the platform in: `az network nsg rule create -g RG \
             --nsg-name NSG -n Allow-AppGW-Management --priority PRIORITY --direction Inbound \
             --access Allow --protocol Tcp --source-address-prefixes GatewayManager \

@@ -31,7 +31,14 @@ impl Walk<'_> {
             .map(|target| target.row.place.clone())
             .collect();
         let count = places.len();
-        if let Some(denied) = self.denied_management() {
+        let denied = self.denied_management(Who::Manager);
+        // Where health is known, its probes come through whatever a rule says.
+        let is_unknown = count > 0;
+        let denied = denied.or_else(|| {
+            let denied = self.denied_management(Who::LoadBalancer)?;
+            is_unknown.then_some(denied)
+        });
+        if let Some(denied) = denied {
             self.step(
                 asked,
                 format!("{count} servers are Unknown"),
@@ -101,12 +108,15 @@ impl Walk<'_> {
     }
 
     /// The group and the rule that deny the management ports; whether that is certain.
-    fn denied_management(&self) -> Option<Denied> {
+    fn denied_management(&self, who: Who) -> Option<Denied> {
         let (policy, subnet) = self.evidence.policy()?;
         if policy.subnet(subnet).isolates_gateways && !self.evidence.gateway.is_v1() {
             return None;
         }
-        let ports = policy.management_ports(subnet, self.generation());
+        let ports = match who {
+            Who::Manager => policy.management_ports(subnet, self.generation()),
+            Who::LoadBalancer => policy.load_balancer_ports(subnet, self.generation()),
+        };
         let ManagementPorts::Denied {
             group,
             rule,
@@ -117,6 +127,7 @@ impl Walk<'_> {
             return None;
         };
         Some(Denied {
+            who,
             group: group.clone(),
             rule: rule.clone(),
             is_certain: undecided.count() == 0,
@@ -148,12 +159,18 @@ impl Walk<'_> {
             true => "",
             false => ", so the health of its servers is Unknown",
         };
+        let who = match denied.who {
+            Who::Manager => "The platform",
+            Who::LoadBalancer => "The load balancer before the gateway's instances",
+        };
         let title = format!(
-            "The platform cannot reach the management ports {first}-{last} of the gateway's \
+            "{who} cannot reach the management ports {first}-{last} of the gateway's \
              subnet{effect}: {rule}."
         );
+        let is_manager = denied.who == Who::Manager;
         let confidence = match (denied.is_certain, unknown.is_empty()) {
-            (true, false) => Confidence::Certain,
+            (true, false) if is_manager => Confidence::Certain,
+            (true, false) => Confidence::Likely,
             (true, true) => Confidence::Likely,
             (false, _) => Confidence::Possible,
         };
@@ -163,7 +180,7 @@ impl Walk<'_> {
             .map(|place| self.because(place, "its health is Unknown"))
             .collect();
         let place = self.rule_place(group, &own.name);
-        because.push(self.because(&place, format!("{rule} from GatewayManager")));
+        because.push(self.because(&place, format!("{rule} from {}", denied.who.tag())));
         let allow = self.allow_manager(&denied);
         let found = finding(cause, confidence, title)
             .because(because)
@@ -173,30 +190,44 @@ impl Walk<'_> {
 
     /// What mends a change that was refused because the platform is kept out.
     pub(super) fn let_manager_in(&self) -> Option<Fix> {
-        self.denied_management()
+        self.denied_management(Who::Manager)
             .map(|denied| self.allow_manager(&denied))
     }
 
     fn allow_manager(&self, denied: &Denied) -> Fix {
         let (first, last) = self.generation().management_ports();
+        let tag = denied.who.tag();
+        let said = match denied.who {
+            Who::Manager => format!("{first}-{last}"),
+            Who::LoadBalancer => "all ports".to_owned(),
+        };
+        let (name, ports, risk) = match denied.who {
+            Who::Manager => (
+                "Allow-AppGW-Management",
+                format!("{first}-{last}"),
+                "The ports are the platform's own; nothing of yours listens there.",
+            ),
+            Who::LoadBalancer => (
+                "Allow-AppGW-LoadBalancer",
+                "*".to_owned(),
+                "It is the rule that every security group has, put before yours.",
+            ),
+        };
         let allow = fix(
             Owner::Network,
-            format!(
-                "Let GatewayManager in on {first}-{last}, before {}.",
-                denied.rule.name
-            ),
+            format!("Let {tag} in on {said}, before {}.", denied.rule.name),
         )
-        .risking("The ports are the platform's own; nothing of yours listens there.")
+        .risking(risk)
         .verified_by(self.commands.verify_health());
         self.allow_before(
             allow,
             (&denied.group, &denied.rule),
             NewRule {
-                name: "Allow-AppGW-Management".to_owned(),
+                name: name.to_owned(),
                 direction: "Inbound".to_owned(),
-                sources: vec!["GatewayManager".to_owned()],
+                sources: vec![tag.to_owned()],
                 destinations: vec!["*".to_owned()],
-                ports: vec![format!("{first}-{last}")],
+                ports: vec![ports],
                 priority: denied.rule.priority,
             },
         )
@@ -347,7 +378,25 @@ impl Walk<'_> {
     }
 }
 
+/// Of the platform, what a rule keeps out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Manager,
+    /// Of the gateway's own instances.
+    LoadBalancer,
+}
+
+impl Who {
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Manager => "GatewayManager",
+            Self::LoadBalancer => "AzureLoadBalancer",
+        }
+    }
+}
+
 struct Denied {
+    who: Who,
     group: SecurityGroup,
     rule: Rule,
     is_certain: bool,

@@ -95,7 +95,12 @@ impl Walk<'_> {
             rules.map(|one| one.name.as_str()).collect::<Vec<_>>()
         });
         let name = &free(&taken.unwrap_or_default(), name);
-        let to: Vec<String> = destinations.iter().map(|one| word(one)).collect();
+        let words = |list: &[String]| {
+            list.iter()
+                .map(|one| word(one))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         let command = format!(
             "az network nsg rule create -g {} --nsg-name {} -n {name} --priority {priority} \
              --direction {direction} --access Allow --protocol Tcp --source-address-prefixes {} \
@@ -103,9 +108,9 @@ impl Walk<'_> {
              --destination-port-ranges {}",
             self.group_of_id(id),
             word(group),
-            sources.join(" "),
-            to.join(" "),
-            ports.join(" ")
+            words(sources),
+            words(destinations),
+            words(ports)
         );
         let sources = one_or_all("sourceAddressPrefix", "sourceAddressPrefixes", sources);
         let to = one_or_all(

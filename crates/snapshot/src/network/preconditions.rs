@@ -78,6 +78,29 @@ impl NetworkPolicy {
         subnet: SubnetIndex,
         generation: Generation,
     ) -> ManagementPorts<'_> {
+        self.first_denial(subnet, generation, admits_manager)
+    }
+
+    /// The same of the platform's load balancer, which asks the instances of a gateway on these
+    /// ports whether they are well: it is let in by a rule that every group has, unless another
+    /// one stands before that.
+    ///
+    /// # Panics
+    /// When `subnet` is not of this policy.
+    pub fn load_balancer_ports(
+        &self,
+        subnet: SubnetIndex,
+        generation: Generation,
+    ) -> ManagementPorts<'_> {
+        self.first_denial(subnet, generation, admits_load_balancer)
+    }
+
+    fn first_denial(
+        &self,
+        subnet: SubnetIndex,
+        generation: Generation,
+        admits: fn(&Rule, &Subnet, Tags<'_>) -> Truth,
+    ) -> ManagementPorts<'_> {
         let subnet = self.subnet(subnet);
         let group = match (self.group_of(subnet), &subnet.security_group) {
             (Some(group), _) => group,
@@ -93,7 +116,7 @@ impl NetworkPolicy {
             if ports.is_empty() {
                 continue;
             }
-            match (admits_manager(rule, subnet, tags), rule.access) {
+            match (admits(rule, subnet, tags), rule.access) {
                 (Truth::No, _) => {}
                 (Truth::Unknown, _) => undecided.push(rule),
                 (Truth::Yes, Access::Allow) => open_question = open_question.without(&ports),
@@ -145,6 +168,14 @@ impl NetworkPolicy {
 
 /// Whether a rule, ports aside, is about the platform's way to the subnet.
 fn admits_manager(rule: &Rule, subnet: &Subnet, tags: Tags<'_>) -> Truth {
+    admits(rule, subnet, tags, rule.source.holds_gateway_manager(tags))
+}
+
+fn admits_load_balancer(rule: &Rule, subnet: &Subnet, tags: Tags<'_>) -> Truth {
+    admits(rule, subnet, tags, rule.source.holds_load_balancer(tags))
+}
+
+fn admits(rule: &Rule, subnet: &Subnet, tags: Tags<'_>, source: Truth) -> Truth {
     if rule.protocol.is_some_and(|one| one != Protocol::Tcp) {
         return Truth::No;
     }
@@ -152,8 +183,7 @@ fn admits_manager(rule: &Rule, subnet: &Subnet, tags: Tags<'_>) -> Truth {
         prefixes: &subnet.prefixes,
         is_ipv4: true,
     };
-    rule.source
-        .holds_gateway_manager(tags)
+    source
         .and(rule.destination.holds(destination, tags))
         .and(rule.takes_any_source_port())
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::flow::Protocol;
 use super::prefix::{Prefix, PrefixError};
 use super::sets::{AddressSet, PortSet, Truth};
-use super::tags::Tags;
+use super::tags::{HOST, Tags};
 
 /// The ports that clients take for themselves: a rule on source ports that has all of these
 /// matches every flow of ours (IANA: registered and dynamic ports).
@@ -124,7 +124,7 @@ impl FromIterator<AddressTerm> for Addresses {
     fn from_iter<I: IntoIterator<Item = AddressTerm>>(terms: I) -> Self {
         let terms: Vec<AddressTerm> = terms.into_iter().collect();
         let is = |wanted: &AddressTerm| terms.contains(wanted);
-        let host = is(&AddressTerm::AzureLoadBalancer).then_some(super::tags::HOST);
+        let host = is(&AddressTerm::AzureLoadBalancer).then_some(HOST);
         let prefixes = terms.iter().filter_map(|term| match term {
             AddressTerm::Prefix(prefix) => Some(*prefix),
             _ => None,
@@ -173,6 +173,33 @@ impl Addresses {
             }
             truth
         })
+    }
+
+    /// Whether the platform's load balancer is among them: one address, which tags of other
+    /// services may have, and interfaces of yours not.
+    pub(super) fn holds_load_balancer(&self, tags: Tags<'_>) -> Truth {
+        let in_network = match self.virtual_network {
+            true => tags.virtual_network(&HOST),
+            false => Truth::No,
+        };
+        let in_internet = match self.internet {
+            true => tags.internet(&HOST),
+            false => Truth::No,
+        };
+        let has_tag = |term: &AddressTerm| matches!(term, AddressTerm::ServiceTag(_));
+        let in_tags = match self.terms.iter().any(has_tag) {
+            true => Truth::Unknown,
+            false => Truth::No,
+        };
+        match self.any {
+            true => Truth::Yes,
+            false => self
+                .set
+                .covers(&HOST)
+                .or(in_network)
+                .or(in_internet)
+                .or(in_tags),
+        }
     }
 
     /// Whether the platform's gateway managers are among them: public addresses, which only the

@@ -100,6 +100,41 @@ fn the_first_rule_that_covers_a_port_decides_on_it() {
 }
 
 #[test]
+fn the_load_balancer_is_let_in_unless_a_rule_stands_before() {
+    let cases: [(&[&str], Option<&str>); 5] = [
+        (&[], None),
+        (&["100 in deny * *:* -> *:*"], Some("rule-100-in")),
+        (&["100 in deny * Internet:* -> *:443"], None),
+        (
+            &[
+                "100 in allow tcp GatewayManager:* -> *:65200-65535",
+                "4000 in deny * *:* -> *:*",
+            ],
+            Some("rule-4000-in"),
+        ),
+        (
+            &[
+                "100 in allow * AzureLoadBalancer:* -> *:*",
+                "4000 in deny * *:* -> *:*",
+            ],
+            None,
+        ),
+    ];
+    for (rules, expected) in cases {
+        let world = World {
+            gateway_group: Attachment::Known(group(rules)),
+            ..World::default()
+        };
+        let policy = world.build();
+        let denied = match policy.load_balancer_ports(gateway_subnet(), Generation::V2) {
+            ManagementPorts::Denied { rule, .. } => Some(rule.name.clone()),
+            _ => None,
+        };
+        assert_eq!(denied.as_deref(), expected, "{rules:?}");
+    }
+}
+
+#[test]
 fn no_group_is_open_and_a_missing_one_unknown() {
     let policy = World::default().build();
     let ports = policy.management_ports(gateway_subnet(), Generation::V2);
