@@ -9,8 +9,9 @@ use super::edits::Set;
 use super::live_paths::is_host_of;
 use super::{Candidate, Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Evidence, LOG, LogRow, split_port};
+use crate::evidence::{Evidence, Http, LOG, LogRow, split_port};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::names_host;
 use crate::remedy::{fix, word};
 use crate::site::{Route, Via, in_gateway, is_path_of};
 
@@ -77,6 +78,26 @@ impl Walk<'_> {
                 self.need(LOG, "it says who answered what, after which time", command);
             }
         }
+    }
+
+    /// Whether somebody who asked the gateway, and no server behind it, got an error.
+    pub(super) fn has_a_client_seen_it_fail(&self) -> bool {
+        let listeners = self.evidence.gateway.properties.http_listeners.iter();
+        let hosts: Vec<&str> = listeners.flat_map(|one| one.properties.hosts()).collect();
+        let is_of_server = |one: &Http| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| {
+                let address = &target.row.address;
+                names_host(&one.server, address) || names_host(&one.request, address)
+            })
+        };
+        let mut http = self.evidence.observations.http.iter();
+        http.any(|one| {
+            let has_failed = one.status.is_some_and(|status| status >= 500);
+            let host = host_of(&one.request);
+            let is_meant = host.is_some_and(|host| hosts.iter().any(|own| is_host_of(own, host)));
+            has_failed && is_meant && !is_of_server(one)
+        })
     }
 
     pub(super) fn setting_of<'w>(&'w self, row: &LogRow) -> Option<&'w Item<BackendHttpSettings>> {
@@ -416,4 +437,10 @@ impl Walk<'_> {
             .find_map(|index| self.stale_target(index));
         found.map(|found| (found, 1))
     }
+}
+
+/// The host of a request such as `GET https://a.test/up`.
+fn host_of(request: &str) -> Option<&str> {
+    let (_, rest) = request.split_once("://")?;
+    rest.split(['/', ':', ' ', '?']).next()
 }

@@ -293,7 +293,8 @@ impl<'e> Walk<'e> {
     /// Whether nothing speaks of a failure.
     fn is_well(&self) -> bool {
         let is_served = self.site.is_all_healthy();
-        let has_failures = live::failures(self.evidence).next().is_some();
+        let has_failures =
+            live::failures(self.evidence).next().is_some() || self.has_a_client_seen_it_fail();
         let draining = self
             .site
             .targets
