@@ -29,6 +29,10 @@ impl Walk<'_> {
             Cause::IncompleteChain | Cause::ChainOrder => vec![send_whole(target, &expected)],
             Cause::AppServiceNoTlsBinding => vec![self.bind(&expected)],
             Cause::V1PinnedCertRotated => vec![self.pin(target)],
+            Cause::V1SniIsPoolFqdn => {
+                let rename = self.name_in_pool(target);
+                rename.into_iter().chain([self.pin(target)]).collect()
+            }
             Cause::NotYetValid => {
                 let summary = "Wait until it is valid, or have one issued that is; see that the \
                                clock of the authority is right.";
@@ -128,6 +132,30 @@ impl Walk<'_> {
             fixes.push(ask);
         }
         fixes
+    }
+
+    /// The first generation asks for the name in the pool: the one that the site has.
+    fn name_in_pool(&self, target: &Target<'_>) -> Option<Fix> {
+        let own = &target.row.address;
+        let setting = target
+            .setting
+            .and_then(|one| one.properties.host_name.clone());
+        let probe = target.probe.and_then(|one| one.properties.host.clone());
+        let name = setting
+            .or(probe)
+            .filter(|name| !name.is_empty() && name != own)?;
+        let pool = target.pool?;
+        let members = pool.properties.backend_addresses.iter();
+        let members = members.filter_map(|one| one.fqdn.clone().or_else(|| one.ip_address.clone()));
+        let servers = members.map(|one| match one == *own {
+            true => name.clone(),
+            false => one,
+        });
+        let summary = format!(
+            "Have the pool call the server {name}, where that name resolves to it: a v1 gateway \
+             asks for the name in the pool."
+        );
+        Some(fix(Owner::Gateway, summary).edit(self.set_servers(pool, servers.collect())))
     }
 
     fn bind(&self, expected: &str) -> Fix {

@@ -396,22 +396,26 @@ impl Walk<'_> {
             .policy()
             .map(|(policy, subnet)| policy.network(policy.subnet(subnet).network).name.clone());
         let network = network.unwrap_or_else(|| "VNET".to_owned());
-        finding(Cause::UnroutableAddress, Confidence::Likely, title)
-            .because(self.reported(index))
-            .fixed_by(
-                fix(
-                    Owner::Network,
-                    "Peer the gateway's network with the one that has the address, in both \
+        let found = finding(Cause::UnroutableAddress, Confidence::Likely, title)
+            .because(self.reported(index));
+        let found = match self.servers_behind_the_pool(index) {
+            Some(mend) => found.fixed_by(mend),
+            None => found,
+        };
+        found.fixed_by(
+            fix(
+                Owner::Network,
+                "Peer the gateway's network with the one that has the address, in both \
                      directions; or correct the address in the pool.",
-                )
-                .run(format!(
-                    "az network vnet peering create -g {} --vnet-name {} -n to-backend \
-                     --remote-vnet REMOTE-VNET-ID --allow-vnet-access",
-                    word(self.commands.group()),
-                    word(&network)
-                ))
-                .verified_by(self.commands.verify_health()),
             )
+            .run(format!(
+                "az network vnet peering create -g {} --vnet-name {} -n to-backend \
+                     --remote-vnet REMOTE-VNET-ID --allow-vnet-access",
+                word(self.commands.group()),
+                word(&network)
+            ))
+            .verified_by(self.commands.verify_health()),
+        )
     }
 }
 

@@ -194,13 +194,16 @@ impl Walk<'_> {
             let mut used = self.site.routes.iter().filter_map(|route| route.pool);
             used.any(|one| one.is_named(pool))
         };
-        let idle = pools
-            .iter()
-            .find(|pool| !is_used(&pool.name))
-            .map(|pool| pool.name.clone());
+        let mut idle = pools.iter().filter(|pool| !is_used(&pool.name));
+        let named = idle.clone().find(|pool| shares_a_word(&pool.name, first));
+        let idle = named.or_else(|| idle.next());
+        let idle = idle.map(|pool| pool.name.clone());
         let of_rule = || name_of(rule.and_then(|one| one.properties.backend_address_pool.as_ref()));
         let pool = idle.unwrap_or_else(of_rule);
-        let setting = name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()));
+        let setting = self.idle_setting_for(first);
+        let setting = setting.unwrap_or_else(|| {
+            name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()))
+        });
         let to = (pattern.as_str(), pool.as_str(), setting.as_str());
         let told = finding(Cause::MissingPathRule, Confidence::Likely, title)
             .because(because)
@@ -211,6 +214,25 @@ impl Walk<'_> {
             );
         Some((told, count))
     }
+
+    /// A setting that no rule uses, and that is called like the first part of a path.
+    fn idle_setting_for(&self, first: &str) -> Option<String> {
+        let properties = &self.evidence.gateway.properties;
+        let mut settings = properties.backend_http_settings_collection.iter();
+        let is_used = |name: &str| {
+            let mut used = self.site.routes.iter().filter_map(|route| route.setting);
+            used.any(|one| one.is_named(name))
+        };
+        let idle = settings.find(|one| !is_used(&one.name) && shares_a_word(&one.name, first));
+        idle.map(|one| one.name.clone())
+    }
+}
+
+/// Whether a name has a word of a path's first part.
+fn shares_a_word(name: &str, first: &str) -> bool {
+    let is_break = |letter: char| !letter.is_alphanumeric();
+    let mut words = first.split(is_break).filter(|word| word.len() > 2);
+    words.any(|word| name.to_lowercase().contains(&word.to_lowercase()))
 }
 
 /// Whether a listener's host is for a host, by the gateway's own reading of it.

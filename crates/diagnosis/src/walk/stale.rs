@@ -61,6 +61,22 @@ impl Walk<'_> {
         )
     }
 
+    /// Gives a pool the addresses of what is behind it, where that is known and another.
+    pub(super) fn servers_behind_the_pool(&self, index: usize) -> Option<Fix> {
+        let target = self.site.targets.get(index)?;
+        let (known, _) = self.behind_the_pool(&target.row.pool)?;
+        if known.is_empty() || known.contains(&target.row.address) {
+            return None;
+        }
+        let summary = format!(
+            "Give the pool the addresses of its pods or machines: {}.",
+            listed(&known)
+        );
+        let update = self.set_servers(target.pool?, known);
+        let mend = fix(Owner::Gateway, summary).edit(update);
+        Some(mend.verified_by(self.commands.verify_health()))
+    }
+
     /// Where the controller's log says that it may not write the gateway, its role.
     fn allow_controller(&self) -> Option<Fix> {
         let mut lines = self.evidence.controller_log.iter().flatten();
@@ -70,10 +86,16 @@ impl Walk<'_> {
             rest.split('\'').next().filter(|text| !text.is_empty())
         };
         let client = after("with object id '").or_else(|| after("The client '"))?;
-        let scope = after("over scope '")?;
-        let summary = format!("Give the controller's identity {client} its role at the gateway.");
+        // It may write the gateway, and not join it to its subnet.
+        let linked = after("linked scope(s) '");
+        let role = match linked {
+            Some(_) => "'Network Contributor'",
+            None => "Contributor",
+        };
+        let scope = linked.or_else(|| after("over scope '"))?;
+        let summary = format!("Give the controller's identity {client} its role there.");
         Some(fix(Owner::Controller, summary).run(format!(
-            "az role assignment create --role Contributor --assignee {} --scope {}",
+            "az role assignment create --role {role} --assignee {} --scope {}",
             word(client),
             word(scope)
         )))

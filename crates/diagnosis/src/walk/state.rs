@@ -6,6 +6,7 @@ use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Failure, LAST_ERROR};
 use crate::finding::{Confidence, Finding};
+use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 use crate::site::in_gateway;
 
@@ -39,6 +40,7 @@ impl Walk<'_> {
                     Owner::Platform,
                     "Wait for one or two minutes, and look again.",
                 )
+                .run(self.commands.gateway("wait --updated"))
                 .run(shown.clone());
                 let found = finding(Cause::Transitioning, Confidence::Certain, title)
                     .because([self.because(&place, "it is on its way to another state")])
@@ -204,6 +206,9 @@ impl Walk<'_> {
             ("requestRoutingRules", "rule show", ""),
             ("urlPathMaps", "url-path-map show", ""),
         ];
+        if let Some(import) = self.import_into_vault(message) {
+            return Some(import);
+        }
         let found = verbs.iter().find_map(|(collection, verb, more)| {
             let (_, rest) = message.split_once(&format!("/{collection}/"))?;
             let ends = |letter: char| letter.is_whitespace() || "'\"/.,".contains(letter);
@@ -216,6 +221,28 @@ impl Walk<'_> {
             _ => format!("See what {name} has, and mend what the error says of it."),
         };
         Some(fix(Owner::Gateway, summary).run(command))
+    }
+
+    /// A certificate of a vault is mended there: the gateway takes what the secret has.
+    fn import_into_vault(&self, message: &str) -> Option<crate::finding::Fix> {
+        let mut certificates = self.evidence.gateway.properties.ssl_certificates.iter();
+        let secret = certificates.find_map(|one| {
+            let secret = one.properties.key_vault_secret_id.as_deref()?;
+            has_whole(message, &one.name, "-_.").then_some(secret)
+        });
+        let secret = secret.or_else(|| secret_of(message))?;
+        let vault = vault_of(secret)?;
+        let mut parts = secret.split("/secrets/").skip(1);
+        let name = parts.next()?.split('/').next()?;
+        let summary = format!(
+            "Put a certificate with its key and chain, as PFX without a password, into {name} of \
+             the vault {vault}."
+        );
+        Some(fix(Owner::Certificate, summary).run(format!(
+            "az keyvault certificate import --vault-name {} -n {} --file FILE.pfx",
+            word(&vault),
+            word(name)
+        )))
     }
 
     fn retry(&self) -> crate::finding::Fix {
