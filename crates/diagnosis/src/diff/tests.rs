@@ -345,7 +345,11 @@ fn what_is_only_written_otherwise_is_no_difference() {
     }
     assert!(count > 400, "{count}");
     // These are no JSON, as people paste it; what reads evidence is more lenient.
-    let pasted = ["a-report-docker-bridge-address-in-pool", "b-probe-5xx"];
+    let pasted = [
+        "a-report-docker-bridge-address-in-pool",
+        "b-probe-5xx",
+        "e-report-reports-path-was-never-mapped",
+    ];
     assert_eq!(unread, pasted);
 }
 

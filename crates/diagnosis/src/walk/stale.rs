@@ -6,35 +6,21 @@ use gatewright_arm::Item;
 
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::Place;
+use crate::evidence::{Place, State};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 
 impl Walk<'_> {
     /// An address of the pool that nothing behind it has.
     pub(super) fn stale_target(&mut self, index: usize) -> Option<Finding> {
+        let (known, place) = self.now_behind(index)?;
         let target = self.site.targets.get(index)?;
-        let address = target.row.address.clone();
-        let (known, place): (Vec<String>, Place) = self.behind_the_pool(&target.row.pool)?;
-        if known.is_empty() || known.contains(&address) || address.parse::<IpAddr>().is_err() {
-            return None;
-        }
-        let members = target.pool.map(|pool| &pool.properties.backend_addresses);
-        let is_configured = members.is_none_or(|members| {
-            let mut own = members.iter();
-            own.any(|one| one.ip_address.as_deref() == Some(address.as_str()))
-        });
-        if !is_configured {
-            return None;
-        }
+        let address = &target.row.address;
         let title = format!(
             "The pool {} has {address}, which nothing behind it has any more: there are {}.",
             target.row.pool,
             listed(&known)
         );
-        let pool = target.pool.cloned();
-        let pool = pool.unwrap_or_else(|| Item::new(&*target.row.pool, Default::default()));
-        let update = self.set_servers(&pool, known.clone());
         let because = self.because(&place, "what is there now");
         let mut found = finding(Cause::StaleBackendTargets, Confidence::Likely, title)
             .because(self.reported(index))
@@ -49,16 +35,45 @@ impl Walk<'_> {
             );
             found.fixes.splice(0..0, self.allow_controller());
         }
-        Some(
-            found.fixed_by(
-                fix(
-                    Owner::Gateway,
-                    "Give the pool the addresses that are there.",
-                )
-                .edit(update)
-                .verified_by(self.commands.verify_health()),
-            ),
-        )
+        Some(found.fixed_by(self.give_what_is_there()))
+    }
+
+    /// What is behind the pool of a server that has an address which nothing there has any more.
+    fn now_behind(&self, index: usize) -> Option<(Vec<String>, Place)> {
+        let target = self.site.targets.get(index)?;
+        let address = &target.row.address;
+        let (known, place) = self.behind_the_pool(&target.row.pool)?;
+        if known.is_empty() || known.contains(address) || address.parse::<IpAddr>().is_err() {
+            return None;
+        }
+        let members = target.pool.map(|pool| &pool.properties.backend_addresses);
+        let is_configured = members.is_none_or(|members| {
+            let mut own = members.iter();
+            own.any(|one| one.ip_address.as_deref() == Some(address.as_str()))
+        });
+        is_configured.then_some((known, place))
+    }
+
+    /// For each pool with such a server: what stopped the one from being followed stopped all.
+    fn give_what_is_there(&self) -> Fix {
+        let mut pools: Vec<&str> = Vec::new();
+        let mut mend = fix(
+            Owner::Gateway,
+            "Give the pool the addresses that are there.",
+        );
+        for (index, target) in self.site.targets.iter().enumerate() {
+            if target.row.state == State::Healthy || pools.contains(&target.row.pool.as_str()) {
+                continue;
+            }
+            let Some((known, _)) = self.now_behind(index) else {
+                continue;
+            };
+            pools.push(&target.row.pool);
+            let pool = target.pool.cloned();
+            let pool = pool.unwrap_or_else(|| Item::new(&*target.row.pool, Default::default()));
+            mend = mend.edit(self.set_servers(&pool, known));
+        }
+        mend.verified_by(self.commands.verify_health())
     }
 
     /// Gives a pool the addresses of what is behind it, where that is known and another.
