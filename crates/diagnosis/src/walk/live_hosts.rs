@@ -6,7 +6,7 @@ use super::probe_remedies::host_from_pool;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{LogRow, State, WebApp};
-use crate::finding::{Confidence, Finding};
+use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::{Target, in_gateway, is_shared_host};
 
@@ -18,89 +18,94 @@ impl Walk<'_> {
     }
 
     pub(super) fn does_the_shared_host_know_the_name(&mut self) -> Option<(Finding, usize)> {
-        for target in &self.site.targets {
-            let address = target.row.address.to_lowercase();
-            let probed = target.probed_host().to_lowercase();
-            let is_shared = is_shared_host(&address)
-                || self.app_of(target).is_some()
-                || target.live_host().is_none() && is_shared_host(&probed);
-            if !is_shared || target.row.state != State::Healthy || !self.site.serves(target) {
-                continue;
-            }
-            let rows: Vec<&LogRow> = refusals(self.evidence)
-                .chain(failures(self.evidence))
-                .filter(|row| {
-                    row.setting.is_empty() || target.row.setting.eq_ignore_ascii_case(&row.setting)
-                })
-                .collect();
-            let asked = target
-                .live_host()
-                .or_else(|| self.client_host(target, &rows));
-            let Some(asked) = asked else {
-                continue;
-            };
-            let app = self.app_of(target);
-            let is_bound = match app {
-                Some(app) => app.answers_to(&asked),
-                None => asked.to_lowercase().ends_with(".azurewebsites.net"),
-            };
-            if is_bound || app.is_none() && rows.is_empty() {
-                continue;
-            }
-            let setting = target.setting.map_or("SETTING", |one| one.name.as_str());
-            let title = format!(
-                "{} gets requests for the host {asked}, which is not bound to it: the backend \
-                 setting \
-                 {setting} passes {}.",
-                target.row.address,
-                if target.live_host().is_some() {
-                    "that name"
-                } else {
-                    "the client's own host"
-                }
-            );
-            let mut because: Vec<_> = Vec::new();
-            if let Some(setting) = target.setting {
-                let place = in_gateway(setting.pointer_to("pickHostNameFromBackendAddress"));
-                because.push(self.because(&place, "the host of requests is not the backend's"));
-            }
-            because.extend(
-                rows.first()
-                    .map(|row| self.because(&row.place, "what a client got")),
-            );
-            because.extend(app.map(|app| self.because(&app.place, "the names that are bound")));
-            let confidence = match (app.is_some(), rows.is_empty()) {
-                (true, false) => Confidence::Certain,
-                _ => Confidence::Likely,
-            };
-            let ask = match is_shared_host(&address) || app.is_some() {
-                true => host_from_pool(),
-                false => Set::text("--host-name", "hostName", &probed),
-            };
-            let bind = app.map_or("APP", |app| app.name.as_str());
-            let told = finding(Cause::AppServiceHostHeader, confidence, title)
-                .because(because)
-                .fixed_by(
-                    fix(Owner::Gateway, "Ask for the backend's own name.")
-                        .edit(self.update_setting(target.setting, &[ask]))
-                        .risking("Redirects and cookies of the application then name its own host.")
-                        .verified_by(self.commands.verify_health()),
-                )
-                .fixed_by(
-                    fix(
-                        Owner::Backend,
-                        format!("Or bind {asked} to the application."),
-                    )
-                    .run(format!(
-                        "az webapp config hostname add -g {} --webapp-name {} --hostname {}",
-                        word(self.commands.group()),
-                        word(bind),
-                        word(&asked)
-                    )),
-                );
-            return Some((told, rows.len()));
+        let mut targets = self.site.targets.iter();
+        targets.find_map(|target| {
+            let is_meant = self.is_shared_by(target)
+                && target.row.state == State::Healthy
+                && self.site.serves(target);
+            is_meant
+                .then(|| self.asked_for_an_unbound_name(target))
+                .flatten()
+        })
+    }
+
+    /// Whether a server tells the applications on it apart by their names.
+    fn is_shared_by(&self, target: &Target<'_>) -> bool {
+        is_shared_host(&target.row.address.to_lowercase())
+            || self.app_of(target).is_some()
+            || target.live_host().is_none() && is_shared_host(&target.probed_host().to_lowercase())
+    }
+
+    fn asked_for_an_unbound_name(&self, target: &Target<'_>) -> Option<(Finding, usize)> {
+        let rows = refusals(self.evidence).chain(failures(self.evidence));
+        let is_own = |row: &&LogRow| {
+            row.setting.is_empty() || target.row.setting.eq_ignore_ascii_case(&row.setting)
+        };
+        let rows: Vec<&LogRow> = rows.filter(is_own).collect();
+        let asked = target
+            .live_host()
+            .or_else(|| self.client_host(target, &rows))?;
+        let app = self.app_of(target);
+        let is_bound = match app {
+            Some(app) => app.answers_to(&asked),
+            None => asked.to_lowercase().ends_with(".azurewebsites.net"),
+        };
+        if is_bound || app.is_none() && rows.is_empty() {
+            return None;
         }
-        None
+        let passes = match target.live_host() {
+            Some(_) => "that name",
+            None => "the client's own host",
+        };
+        let title = format!(
+            "{} gets requests for the host {asked}, which is not bound to it: the backend setting \
+             {} passes {passes}.",
+            target.row.address,
+            target.setting.map_or("SETTING", |one| one.name.as_str()),
+        );
+        let passed = target.setting.map(|setting| {
+            let place = in_gateway(setting.pointer_to("pickHostNameFromBackendAddress"));
+            self.because(&place, "the host of requests is not the backend's")
+        });
+        let got = rows
+            .first()
+            .map(|row| self.because(&row.place, "what a client got"));
+        let bound = app.map(|app| self.because(&app.place, "the names that are bound"));
+        let confidence = match (app.is_some(), rows.is_empty()) {
+            (true, false) => Confidence::Certain,
+            _ => Confidence::Likely,
+        };
+        let mut told = finding(Cause::AppServiceHostHeader, confidence, title)
+            .because([passed, got, bound].into_iter().flatten());
+        for mend in self.have_the_name_known(target, &asked) {
+            told = told.fixed_by(mend);
+        }
+        Some((told, rows.len()))
+    }
+
+    fn have_the_name_known(&self, target: &Target<'_>, asked: &str) -> [Fix; 2] {
+        let app = self.app_of(target);
+        let has_own_name = is_shared_host(&target.row.address.to_lowercase()) || app.is_some();
+        let name = match has_own_name {
+            true => host_from_pool(),
+            false => Set::text(
+                "--host-name",
+                "hostName",
+                &target.probed_host().to_lowercase(),
+            ),
+        };
+        let ask = fix(Owner::Gateway, "Ask for the backend's own name.")
+            .edit(self.update_setting(target.setting, &[name]))
+            .risking("Redirects and cookies of the application then name its own host.")
+            .verified_by(self.commands.verify_health());
+        let summary = format!("Or bind {asked} to the application.");
+        let bind = fix(Owner::Backend, summary).run(format!(
+            "az webapp config hostname add -g {} --webapp-name {} --hostname {}",
+            word(self.commands.group()),
+            word(app.map_or("APP", |app| app.name.as_str())),
+            word(asked)
+        ));
+        [ask, bind]
     }
 
     /// What clients ask for where the setting passes it on.

@@ -282,79 +282,65 @@ impl Walk<'_> {
 
     /// A name of the platform's that the network's own servers answer otherwise.
     fn is_the_platform_asked_instead(&mut self) -> Option<Finding> {
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        let members = pools
+            .iter()
+            .flat_map(|pool| &pool.properties.backend_addresses);
+        let is_of_platform = |name: &&str| {
+            let name = name.to_lowercase();
+            PLATFORM_ZONES.iter().any(|zone| name.ends_with(zone))
+        };
+        let mut names = members
+            .filter_map(|one| one.fqdn.as_deref())
+            .filter(is_of_platform);
+        names.find_map(|name| self.answered_by_the_platform(name))
+    }
+
+    fn answered_by_the_platform(&self, name: &str) -> Option<Finding> {
+        let is_platform = |one: &&Dns| {
+            let server = one.server.to_lowercase();
+            server.contains(PLATFORM_RESOLVER) || server.contains("azure")
+        };
+        let platform = self.answers_for(name).find(is_platform)?;
+        let own = self.answers_for(name).find(|one| {
+            !is_platform(one) && !one.answers.is_empty() && one.answers != platform.answers
+        })?;
+        let mut rows = self.evidence.log.iter().flatten();
+        let routed = rows.find(|row| platform.answers.contains(&split_port(&row.server).0));
+        let is_failing = self.site.targets.iter().any(|target| {
+            target.row.address.eq_ignore_ascii_case(name) && target.row.state != State::Healthy
+        });
         let servers = self.name_servers();
-        let members = self
-            .evidence
-            .gateway
-            .properties
-            .backend_address_pools
-            .iter();
-        let names = members.flat_map(|pool| &pool.properties.backend_addresses);
-        let names: Vec<&str> = names.filter_map(|one| one.fqdn.as_deref()).collect();
-        for name in names {
-            let lower = name.to_lowercase();
-            if !PLATFORM_ZONES.iter().any(|zone| lower.ends_with(zone)) {
-                continue;
-            }
-            let is_platform = |one: &&Dns| {
-                let server = one.server.to_lowercase();
-                server.contains(PLATFORM_RESOLVER) || server.contains("azure")
-            };
-            let Some(platform) = self.answers_for(name).find(is_platform) else {
-                continue;
-            };
-            let own = self.answers_for(name).find(|one| {
-                !is_platform(one) && !one.answers.is_empty() && one.answers != platform.answers
-            });
-            let Some(own) = own else {
-                continue;
-            };
-            let rows = self.evidence.log.iter().flatten();
-            let mut routed =
-                rows.filter(|row| platform.answers.contains(&split_port(&row.server).0));
-            let routed = routed.next();
-            let is_failing = self.site.targets.iter().any(|target| {
-                target.row.address.eq_ignore_ascii_case(name) && target.row.state != State::Healthy
-            });
-            if routed.is_none() && !is_failing || servers.is_empty() {
-                continue;
-            }
-            let title = format!(
-                "The gateway asks the platform's resolver for {name} and gets {}, not the \
-                 network's own \
-                 servers ({}), which say {}.",
-                if platform.answers.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    listed(&platform.answers)
-                },
-                servers.join(", "),
-                listed(&own.answers)
-            );
-            let mut because = vec![
+        if routed.is_none() && !is_failing || servers.is_empty() {
+            return None;
+        }
+        let gets = match platform.answers.is_empty() {
+            true => "nothing".to_owned(),
+            false => listed(&platform.answers),
+        };
+        let title = format!(
+            "The gateway asks the platform's resolver for {name} and gets {gets}, not the \
+             network's own servers ({}), which say {}.",
+            servers.join(", "),
+            listed(&own.answers)
+        );
+        let went = routed.map(|row| self.because(&row.place, "where a request went"));
+        let found = finding(Cause::DnsAzureResolverForced, Confidence::Likely, title)
+            .because([
                 self.because(&platform.place, "what the platform's resolver says"),
                 self.because(&own.place, "what the network's own server says"),
-            ];
-            because.extend(routed.map(|row| self.because(&row.place, "where a request went")));
-            let zone = self.unlinked_zone(name);
-            let mut found = finding(Cause::DnsAzureResolverForced, Confidence::Likely, title);
-            found = found.because(because);
-            if let Some(zone) = zone {
-                return Some(found.fixed_by(self.link(zone)));
+            ])
+            .because(went);
+        let mend = match self.unlinked_zone(name) {
+            Some(zone) => self.link(zone),
+            None => {
+                let summary = format!(
+                    "Make a private zone for {name}, and link it to the gateway's network: the \
+                     platform's resolver then answers with it."
+                );
+                fix(Owner::Dns, summary).verified_by(self.commands.verify_health())
             }
-            return Some(
-                found.fixed_by(
-                    fix(
-                        Owner::Dns,
-                        format!(
-                            "Make a private zone for {name}, and link it to the gateway's \
-                             network: the platform's resolver then answers with it."
-                        ),
-                    )
-                    .verified_by(self.commands.verify_health()),
-                ),
-            );
-        }
-        None
+        };
+        Some(found.fixed_by(mend))
     }
 }

@@ -4,12 +4,14 @@ use serde_json::json;
 
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
-use crate::finding::Confidence;
+use crate::finding::{Confidence, Fix};
 use crate::remedy::fix;
 use crate::site::in_gateway;
 
 /// Capacity units of one instance (documented as at least so many).
 const UNITS_OF_INSTANCE: f64 = 10.0;
+/// Most instances that a gateway may have (documented).
+const INSTANCES_MAX: i32 = 125;
 /// From which part of the ceiling on a gateway has no room.
 const FULL: f64 = 0.9;
 
@@ -38,22 +40,7 @@ impl Walk<'_> {
         let failed = named("FailedRequests").and_then(|one| one.most());
         let has_failures = failed.is_some_and(|count| count > 0.0)
             || live::failures(self.evidence).next().is_some();
-        let properties = &self.evidence.gateway.properties;
-        let autoscale = properties.autoscale_configuration.as_ref();
-        let (cause, instances, option, member) = match autoscale {
-            Some(bounds) => (
-                Cause::AutoscaleMax,
-                bounds.max_capacity,
-                "--max-capacity",
-                "autoscaleConfiguration/maxCapacity",
-            ),
-            None => (
-                Cause::FixedCapacity,
-                properties.sku.as_ref().and_then(|sku| sku.capacity),
-                "--capacity",
-                "sku/capacity",
-            ),
-        };
+        let (cause, instances, option, member) = self.ceiling();
         let Some(instances) = instances.filter(|instances| *instances > 0) else {
             return self.step(asked, "the export has no ceiling", "it cannot be judged");
         };
@@ -73,9 +60,7 @@ impl Walk<'_> {
         let title = format!(
             "The gateway is full: {most} capacity units, with {instances} instances at most."
         );
-        let more = instances.saturating_mul(2).min(125);
         let at = self.evidence.gateway.source.pointer_to(member);
-        let edit = self.update_gateway(&format!("{option} {more}"), member, json!(more));
         let confidence = match is_of_instances {
             true => Confidence::Likely,
             false => Confidence::Certain,
@@ -85,13 +70,37 @@ impl Walk<'_> {
                 self.because(&place, format!("up to {most} units in the window")),
                 self.because(&in_gateway(at), format!("{instances} instances at most")),
             ])
-            .fixed_by(
-                fix(Owner::Gateway, format!("Let it have {more} instances."))
-                    .edit(edit)
-                    .risking("More instances cost more.")
-                    .verified_by(self.commands.verify_health()),
-            );
+            .fixed_by(self.give_room(instances, option, member));
         self.step(asked, seen, "requests are shed");
         self.find(Weight::Requests, usize::MAX, found);
+    }
+
+    /// What a gateway that is full is full by: the cause, the instances, az's option for them, and
+    /// where they stand.
+    fn ceiling(&self) -> (Cause, Option<i32>, &'static str, &'static str) {
+        let properties = &self.evidence.gateway.properties;
+        match &properties.autoscale_configuration {
+            Some(bounds) => (
+                Cause::AutoscaleMax,
+                bounds.max_capacity,
+                "--max-capacity",
+                "autoscaleConfiguration/maxCapacity",
+            ),
+            None => (
+                Cause::FixedCapacity,
+                properties.sku.as_ref().and_then(|sku| sku.capacity),
+                "--capacity",
+                "sku/capacity",
+            ),
+        }
+    }
+
+    fn give_room(&self, instances: i32, option: &str, member: &str) -> Fix {
+        let more = instances.saturating_mul(2).min(INSTANCES_MAX);
+        let edit = self.update_gateway(&format!("{option} {more}"), member, json!(more));
+        fix(Owner::Gateway, format!("Let it have {more} instances."))
+            .edit(edit)
+            .risking("More instances cost more.")
+            .verified_by(self.commands.verify_health())
     }
 }
