@@ -22,7 +22,6 @@ impl Walk<'_> {
         if !node.pods.iter().any(|prefix| prefix.contains(address)) {
             return None;
         }
-        let hosts = node.addresses.join(", ");
         let Some((policy, subnet)) = self.evidence.policy() else {
             let why = format!(
                 "{address} is a pod of {}: only a route table of the gateway's subnet leads there",
@@ -48,42 +47,54 @@ impl Walk<'_> {
             return None;
         }
         let found = match (&route.route.next_hop, route.user_table()) {
-            (NextHop::VirtualAppliance(hops), Some(table)) => {
-                let is_own = |hop: &IpAddr| node.addresses.contains(&hop.to_string());
-                if hops.iter().any(is_own) || hosts.is_empty() || route.route.prefix.is_default() {
-                    return None;
-                }
-                let title = format!(
-                    "The route {} ({}) of {} leads {address} to {}; it is a pod of {}, which has \
-                     {hosts}.",
-                    route.route.name,
-                    route.route.prefix,
-                    table.name,
-                    hops.iter()
-                        .map(IpAddr::to_string)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                    node.name
-                );
-                let place = self.route_place(&table.name, &route.route.name);
-                let to = node.addresses.first()?;
-                let mend = fix(
-                    Owner::Network,
-                    format!("Have the route lead to {}.", node.name),
-                );
-                finding(Cause::MissingRoute, Confidence::Certain, title)
-                    .because(self.reported(index))
-                    .because([self.because(&place, "its next hop is not the node")])
-                    .fixed_by(
-                        mend.edit(self.lead(&table.name, &route.route.name, Some(to)))
-                            .verified_by(self.commands.verify_health()),
-                    )
+            (NextHop::VirtualAppliance(hops), Some(_)) => {
+                self.led_to_another_node(index, &node, &route, hops)?
             }
             (NextHop::None, Some(_)) => return None,
             _ => self.unrouted(index, address, &node, &route)?,
         };
         let place = self.because(&node.place, "the node, and the addresses of its pods");
         Some(found.because([place]))
+    }
+
+    /// A route for just this node's pods that leads to another machine. One for more may lead over
+    /// an appliance that knows the way.
+    fn led_to_another_node(
+        &self,
+        index: usize,
+        node: &KubernetesNode,
+        effective: &EffectiveRoute<'_>,
+        hops: &[IpAddr],
+    ) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let (route, table) = (effective.route, effective.user_table()?);
+        let is_own = |hop: &IpAddr| node.addresses.contains(&hop.to_string());
+        if hops.iter().any(is_own) || !node.pods.contains(&route.prefix) {
+            return None;
+        }
+        let to = node.addresses.first()?;
+        let hops: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
+        let title = format!(
+            "The route {} ({}) of {} leads {} to {}; it is a pod of {}, which has {}.",
+            route.name,
+            route.prefix,
+            table.name,
+            target.row.address,
+            hops.join(", "),
+            node.name,
+            node.addresses.join(", ")
+        );
+        let place = self.route_place(&table.name, &route.name);
+        let summary = format!("Have the route lead to {}.", node.name);
+        let mend = fix(Owner::Network, summary)
+            .edit(self.lead(&table.name, &route.name, Some(to)))
+            .verified_by(self.commands.verify_health());
+        Some(
+            finding(Cause::MissingRoute, Confidence::Certain, title)
+                .because(self.reported(index))
+                .because([self.because(&place, "its next hop is not the node")])
+                .fixed_by(mend),
+        )
     }
 
     /// The node that has a pod: by the addresses of its pods, or by the pods of services.
