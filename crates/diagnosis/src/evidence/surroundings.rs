@@ -384,6 +384,9 @@ pub(crate) struct KubernetesNode {
     /// `azure:///subscriptions/…`: the machine.
     pub(crate) provider_id: String,
     pub(crate) is_windows: bool,
+    /// Whether its pods are in a network of the cluster's own that nothing leads to from outside
+    /// (Azure CNI Overlay).
+    pub(crate) is_overlaid: bool,
     pub(crate) place: Place,
 }
 
@@ -405,7 +408,11 @@ impl KubernetesNode {
         let mut addresses: Vec<String> = internal.filter_map(|one| one.text("address")).collect();
         addresses.extend(status.text("internalIP"));
         let labels = metadata.get("labels");
-        let system = labels.and_then(|labels| labels.text("kubernetes.io/os"));
+        let label = |name: &str| labels.as_ref().and_then(|labels| labels.text(name));
+        let is_overlaid = label("kubernetes.azure.com/azure-cni-overlay")
+            .is_some_and(|own| own == "true")
+            || label("kubernetes.azure.com/podnetwork-type").is_some_and(|own| own == "overlay");
+        let system = label("kubernetes.io/os");
         let told = status.get("nodeInfo");
         let system = system.or_else(|| told?.text("operatingSystem"));
         let mut pods = spec.texts("podCIDRs");
@@ -417,6 +424,7 @@ impl KubernetesNode {
             addresses,
             pods: pods.iter().filter_map(|one| one.parse().ok()).collect(),
             provider_id: spec.text("providerID").unwrap_or_default(),
+            is_overlaid,
             is_windows: system.is_some_and(|system| system.eq_ignore_ascii_case("windows")),
             place: spec.get("podCIDR").unwrap_or(spec).place(),
         }

@@ -1,5 +1,7 @@
 //! Requests that no listener, and no path rule, is for.
 
+use std::net::IpAddr;
+
 use gatewright_arm::Item;
 use gatewright_arm::model::HttpListener;
 use gatewright_snapshot::HostPattern;
@@ -9,8 +11,8 @@ use super::live::refusals;
 use super::probes::path_of;
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::LogRow;
 use crate::evidence::view::last_part;
+use crate::evidence::{LogRow, split_port};
 use crate::finding::{Confidence, Finding};
 use crate::remedy::fix;
 use crate::site::{Via, in_gateway, is_path_of};
@@ -23,6 +25,7 @@ impl Walk<'_> {
             .filter(|row| {
                 row.status == Some(404) || row.error.to_uppercase().contains("INVALID_HOST")
             })
+            .filter(|row| !self.is_asked_by_a_scanner(row))
             .collect();
         let first = rows.first()?;
         let host = first
@@ -62,6 +65,15 @@ impl Walk<'_> {
             .because(because)
             .fixed_by(mend.verified_by(vec![self.commands.gateway("show")]));
         Some((told, rows.len()))
+    }
+
+    /// Whether a request came for the gateway's address or the platform's name of that, where
+    /// those for the listeners' own hosts are answered: who looks for whatever there is asks so.
+    fn is_asked_by_a_scanner(&self, row: &LogRow) -> bool {
+        let host = split_port(&row.original_host).0.to_lowercase();
+        let is_nobodys = host.parse::<IpAddr>().is_ok() || host.ends_with(".cloudapp.azure.com");
+        let mut rows = self.evidence.log.iter().flatten();
+        is_nobodys && rows.any(|other| other.server_status.is_some_and(|status| status < 500))
     }
 
     /// Gives a listener one host more.

@@ -18,6 +18,7 @@ mod measured;
 mod names;
 mod network;
 mod network_edits;
+mod peerings;
 mod pods;
 mod pools;
 mod predict;

@@ -254,7 +254,7 @@ impl Walk<'_> {
     }
 
     /// The id of the network that the gateway's subnet is in.
-    fn network_id(&self) -> Option<String> {
+    pub(super) fn network_id(&self) -> Option<String> {
         let subnet = self.subnet_id();
         let (network, _) = subnet.rsplit_once("/subnets/")?;
         Some(network.to_owned())

@@ -10,6 +10,7 @@ use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Place, State};
 use crate::finding::{Confidence, Fix};
+use crate::lookup::has_whole;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -117,21 +118,7 @@ impl Walk<'_> {
             Who::Manager => policy.management_ports(subnet, self.generation()),
             Who::LoadBalancer => policy.load_balancer_ports(subnet, self.generation()),
         };
-        let ManagementPorts::Denied {
-            group,
-            rule,
-            undecided,
-            ..
-        } = ports
-        else {
-            return None;
-        };
-        Some(Denied {
-            who,
-            group: group.clone(),
-            rule: rule.clone(),
-            is_certain: undecided.count() == 0,
-        })
+        denied(ports, who)
     }
 
     fn generation(&self) -> Generation {
@@ -188,10 +175,20 @@ impl Walk<'_> {
         self.find(Weight::Beside, unknown.len(), found);
     }
 
+    /// What the group that a message names would deny: its association with the subnet was refused.
+    fn denied_behind(&self, message: &str) -> Option<Denied> {
+        let (policy, subnet) = self.evidence.policy()?;
+        let mut groups = policy.groups().iter();
+        let group = groups.find(|one| has_whole(message, &one.name, "-_."))?;
+        let ports = policy.management_ports_behind(subnet, group, self.generation());
+        denied(ports, Who::Manager)
+    }
+
     /// What mends a change that was refused because the platform is kept out.
-    pub(super) fn let_manager_in(&self) -> Option<Fix> {
-        self.denied_management(Who::Manager)
-            .map(|denied| self.allow_manager(&denied))
+    pub(super) fn let_manager_in(&self, message: &str) -> Option<Fix> {
+        let denied = self.denied_management(Who::Manager);
+        let denied = denied.or_else(|| self.denied_behind(message));
+        denied.map(|denied| self.allow_manager(&denied))
     }
 
     fn allow_manager(&self, denied: &Denied) -> Fix {
@@ -393,6 +390,24 @@ impl Who {
             Self::LoadBalancer => "AzureLoadBalancer",
         }
     }
+}
+
+fn denied(ports: ManagementPorts<'_>, who: Who) -> Option<Denied> {
+    let ManagementPorts::Denied {
+        group,
+        rule,
+        undecided,
+        ..
+    } = ports
+    else {
+        return None;
+    };
+    Some(Denied {
+        who,
+        group: group.clone(),
+        rule: rule.clone(),
+        is_certain: undecided.count() == 0,
+    })
 }
 
 struct Denied {

@@ -22,6 +22,9 @@ impl Walk<'_> {
         if !node.pods.iter().any(|prefix| prefix.contains(address)) {
             return None;
         }
+        if node.is_overlaid {
+            return Some(self.overlaid(index, address, &node));
+        }
         let Some((policy, subnet)) = self.evidence.policy() else {
             let why = format!(
                 "{address} is a pod of {}: only a route table of the gateway's subnet leads there",
@@ -55,6 +58,31 @@ impl Walk<'_> {
         };
         let place = self.because(&node.place, "the node, and the addresses of its pods");
         Some(found.because([place]))
+    }
+
+    /// No route leads into an overlay: the nodes give only what its own pods send its way.
+    fn overlaid(&self, index: usize, address: IpAddr, node: &KubernetesNode) -> Finding {
+        let title = format!(
+            "{address} is a pod in the overlay network of {}'s cluster, which nothing outside of it \
+             reaches.",
+            node.name
+        );
+        let text = address.to_string();
+        let mut services = self.evidence.endpoints.iter().flatten();
+        let service = services.find(|one| one.addresses.contains(&text));
+        let service = service.map_or("SERVICE", |one| one.service.as_str());
+        let summary = "Let a service with an address in the network stand for its pods, an internal \
+                       load balancer, and give the pool that; or use a controller and a cluster \
+                       that lead the gateway into the overlay.";
+        let expose = fix(Owner::Controller, summary).run(format!(
+            "kubectl annotate service {} service.beta.kubernetes.io/azure-load-balancer-internal=true \
+             --overwrite",
+            word(service)
+        ));
+        finding(Cause::UnroutableAddress, Confidence::Likely, title)
+            .because(self.reported(index))
+            .because([self.because(&node.place, "the node's pods have addresses of the overlay")])
+            .fixed_by(expose.verified_by(self.commands.verify_health()))
     }
 
     /// A route for just this node's pods that leads to another machine. One for more may lead over

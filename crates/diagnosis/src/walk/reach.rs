@@ -59,6 +59,7 @@ impl Walk<'_> {
             .unroutable(index)
             .or_else(|| self.probed_at_an_old_address(index))
             .or_else(|| self.inside_another_machine(index))
+            .or_else(|| self.over_a_cut_peering(index))
             .or_else(|| self.pod_without_a_way(index))
             .or_else(|| self.denied_on_the_way(index))
             .or_else(|| self.denied_at_interface(index))

@@ -292,7 +292,7 @@ impl Walk<'_> {
             found = found.fixed_by(self.open_vault(vault.as_deref().unwrap_or("VAULT")));
         }
         let network = match cause {
-            Cause::V2ManagementPortsPutRejected => self.let_manager_in(),
+            Cause::V2ManagementPortsPutRejected => self.let_manager_in(message),
             Cause::UdrDefaultRoute => self.lead_to_internet(),
             Cause::GatewaySubnetOutboundNsg => self.let_out(message),
             _ => None,

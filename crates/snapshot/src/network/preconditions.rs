@@ -81,6 +81,19 @@ impl NetworkPolicy {
         self.first_denial(subnet, generation, admits_manager)
     }
 
+    /// The same, were `group` the subnet's security group.
+    ///
+    /// # Panics
+    /// When `subnet` is not of this policy.
+    pub fn management_ports_behind<'p>(
+        &'p self,
+        subnet: SubnetIndex,
+        group: &'p SecurityGroup,
+        generation: Generation,
+    ) -> ManagementPorts<'p> {
+        self.denial_of(group, self.subnet(subnet), generation, admits_manager)
+    }
+
     /// The same of the platform's load balancer, which asks the instances of a gateway on these
     /// ports whether they are well: it is let in by a rule that every group has, unless another
     /// one stands before that.
@@ -107,6 +120,16 @@ impl NetworkPolicy {
             (None, Attachment::Missing(id)) => return ManagementPorts::UnknownGroup(id),
             (None, _) => return ManagementPorts::NoGroup,
         };
+        self.denial_of(group, subnet, generation, admits)
+    }
+
+    fn denial_of<'p>(
+        &'p self,
+        group: &'p SecurityGroup,
+        subnet: &Subnet,
+        generation: Generation,
+        admits: fn(&Rule, &Subnet, Tags<'_>) -> Truth,
+    ) -> ManagementPorts<'p> {
         let tags = self.tags(subnet);
         // What no rule has spoken of yet.
         let mut open_question = PortSet::new([generation.management_ports()]);
