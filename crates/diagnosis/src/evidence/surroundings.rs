@@ -494,6 +494,10 @@ impl Metric {
         self.points.iter().filter(is_at).count() >= 2 && !self.points.iter().any(is_over)
     }
 
+    pub(crate) fn sum(&self) -> f64 {
+        self.points.iter().map(|point| point.value).sum()
+    }
+
     pub(crate) fn most(&self) -> Option<f64> {
         self.points.iter().map(|point| point.value).reduce(f64::max)
     }

@@ -14,7 +14,7 @@ use crate::evidence::Place;
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 
-/// A table that is made for the gateway's subnet.
+/// A table that is made for a subnet that has none.
 const NEW_TABLE: &str = "gateway-routes";
 
 /// The priorities of the rules that every security group has (documented).
@@ -345,6 +345,17 @@ impl Walk<'_> {
     pub(super) fn with_routes(&self, mend: Fix, routes: &[(String, Prefix, NextHop)]) -> Fix {
         let policy = self.evidence.policy();
         let own = policy.and_then(|(policy, subnet)| policy.table_of(policy.subnet(subnet)));
+        self.with_routes_at(mend, &self.subnet_id(), own, routes)
+    }
+
+    /// The same for the subnet with an id, whose table is `own`.
+    pub(super) fn with_routes_at(
+        &self,
+        mend: Fix,
+        subnet: &str,
+        own: Option<&RouteTable>,
+        routes: &[(String, Prefix, NextHop)],
+    ) -> Fix {
         let table = own.map_or(NEW_TABLE, |own| own.name.as_str());
         let group = match own {
             Some(own) => self.group_of_id(&own.resource_id),
@@ -376,7 +387,7 @@ impl Walk<'_> {
         if own.is_none() {
             mend = mend.run(format!(
                 "az network vnet subnet update --ids {} --route-table {table}",
-                word(&self.subnet_id())
+                word(subnet)
             ));
         }
         mend

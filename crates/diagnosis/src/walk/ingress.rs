@@ -19,7 +19,7 @@ const SOME_INGRESS: &str = " ingress INGRESS ";
 
 /// What makes a part of a gateway of an ingress, as far as names tell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Ingress {
+pub(super) struct Ingress {
     namespace: Option<String>,
     name: String,
 }
@@ -113,7 +113,7 @@ impl Walk<'_> {
 impl Ingress {
     /// That of a setting `bp-NAMESPACE-SERVICE-PORT-PORT-INGRESS` or a probe
     /// `pb-NAMESPACE-SERVICE-PORT-INGRESS`: what the controller calls them.
-    fn of_part(name: &str, evidence: &Evidence) -> Option<Self> {
+    pub(super) fn of_part(name: &str, evidence: &Evidence) -> Option<Self> {
         let (rest, ports) = match name.strip_prefix("bp-") {
             Some(rest) => (rest, 2),
             None => (name.strip_prefix("pb-")?, 1),
@@ -142,7 +142,7 @@ impl Ingress {
         })
     }
 
-    fn as_words(&self) -> String {
+    pub(super) fn as_words(&self) -> String {
         let name = word(&self.name);
         match &self.namespace {
             Some(namespace) => format!(" ingress {name} -n {} ", word(namespace)),

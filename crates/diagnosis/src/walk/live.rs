@@ -9,8 +9,8 @@ use super::edits::Set;
 use super::live_paths::is_host_of;
 use super::{Candidate, Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Evidence, Http, LOG, LogRow, split_port};
-use crate::finding::{Confidence, Finding, Fix};
+use crate::evidence::{Evidence, Http, LOG, LogRow, Place, split_port};
+use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::remedy::{fix, word};
 use crate::site::{Route, Via, in_gateway, is_path_of};
@@ -47,9 +47,15 @@ impl Walk<'_> {
             Self::does_the_backend_close_first,
             Self::is_it_the_backends_own_error,
         ];
+        let old = self.sent_elsewhere();
         let mut told = Vec::new();
         for question in questions {
             if let Some((found, reach)) = question(self) {
+                // What became of a request elsewhere says nothing of this server.
+                let is_elsewhere = |one: &Because| old.contains(&one.place);
+                if found.cause != Cause::DnsStaleCache && found.because.iter().any(is_elsewhere) {
+                    continue;
+                }
                 told.push(found.title.clone());
                 self.find(Weight::Requests, reach, found);
             }
@@ -355,6 +361,37 @@ impl Walk<'_> {
         })
     }
 
+    /// Requests that went to an address which the member's name has no more.
+    fn sent_elsewhere(&self) -> Vec<Place> {
+        let pools = self
+            .evidence
+            .gateway
+            .properties
+            .backend_address_pools
+            .iter();
+        let rows = pools.flat_map(|pool| {
+            let members = pool.properties.backend_addresses.iter();
+            let names = members.filter_map(|one| one.fqdn.as_deref());
+            names.flat_map(|name| self.rows_of_an_old_address(pool, name))
+        });
+        rows.map(|row| row.place.clone()).collect()
+    }
+
+    fn rows_of_an_old_address(&self, pool: &Item<BackendAddressPool>, name: &str) -> Vec<&LogRow> {
+        let answers = self.answers_to_gateway(name);
+        let known: Vec<String> = answers.iter().flat_map(|one| one.answers.clone()).collect();
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let is_old = |row: &&LogRow| {
+            let (host, _) = split_port(&row.server);
+            let is_address = host.parse::<IpAddr>().is_ok();
+            let is_pool = row.pool.is_empty() || pool.is_named(&row.pool);
+            is_pool && is_address && !known.contains(&host)
+        };
+        self.evidence.log.iter().flatten().filter(is_old).collect()
+    }
+
     /// A server that fails since the gateway uses an address that its name has no more: what
     /// answers there, or does not, is another machine.
     pub(super) fn probed_at_an_old_address(&self, index: usize) -> Option<Finding> {
@@ -372,14 +409,7 @@ impl Walk<'_> {
     ) -> Option<(Finding, usize)> {
         let answers = self.answers_to_gateway(name);
         let now = answers.first()?;
-        let known: Vec<String> = answers.iter().flat_map(|one| one.answers.clone()).collect();
-        let is_old = |row: &&LogRow| {
-            let (host, _) = split_port(&row.server);
-            let is_address = host.parse::<IpAddr>().is_ok();
-            let is_pool = row.pool.is_empty() || pool.is_named(&row.pool);
-            is_pool && is_address && !known.contains(&host)
-        };
-        let rows: Vec<&LogRow> = self.evidence.log.iter().flatten().filter(is_old).collect();
+        let rows = self.rows_of_an_old_address(pool, name);
         let first = rows.first()?;
         let (host, _) = split_port(&first.server);
         let title = format!(

@@ -203,6 +203,9 @@ impl Walk<'_> {
         // The platform's resolver says in each network what that one's zones say.
         let was_asked_within = |one: &Dns| names_host(&one.server, network);
         let is_known_within = self.answers_for(name).any(was_asked_within);
+        // Nor do servers count that the network does not name, where one that it names was asked.
+        let is_named = |one: &Dns| servers.iter().any(|own| names_host(&one.server, own));
+        let is_known_by_name = self.answers_for(name).any(is_named);
         let is_own = |one: &&Dns| {
             if is_known_within {
                 return was_asked_within(one);
@@ -211,8 +214,10 @@ impl Walk<'_> {
             let is_public = server
                 .parse::<IpAddr>()
                 .is_ok_and(|ip| PUBLIC_RESOLVERS.contains(&ip));
-            let is_named = servers.iter().any(|own| names_host(&server, own));
-            is_named || servers.is_empty() && !is_public || !is_public && server.contains("vnet")
+            is_named(one)
+                || !is_known_by_name
+                    && !is_public
+                    && (servers.is_empty() || server.contains("vnet"))
         };
         let own = self
             .answers_for(name)
@@ -238,7 +243,7 @@ impl Walk<'_> {
     }
 
     /// Those that the gateway's network names.
-    fn name_servers(&self) -> Vec<String> {
+    pub(super) fn name_servers(&self) -> Vec<String> {
         let Some(network) = self.network_id() else {
             return Vec::new();
         };

@@ -3,7 +3,9 @@
 use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable};
 use gatewright_snapshot::Generation;
-use gatewright_snapshot::network::{ManagementPorts, NextHop, Rule, SecurityGroup};
+use gatewright_snapshot::network::{
+    Access, AddressTerm, Direction, ManagementPorts, NextHop, Rule, SecurityGroup,
+};
 
 use super::network_edits::NewRule;
 use super::{Walk, Weight, finding};
@@ -175,6 +177,30 @@ impl Walk<'_> {
         self.find(Weight::Beside, unknown.len(), found);
     }
 
+    /// The service takes only a rule for GatewayManager whose destination is everything.
+    fn widen_manager(&self, message: &str) -> Option<Fix> {
+        let (policy, _) = self.evidence.policy()?;
+        let mut groups = policy.groups().iter();
+        let group = groups.find(|one| has_whole(message, &one.name, "-_."))?;
+        let mut rules = group.rules(Direction::Inbound).iter();
+        let rule = rules.find(|one| {
+            let is_manager = one.source.terms().contains(&AddressTerm::GatewayManager);
+            let is_narrow = !one.destination.terms().contains(&AddressTerm::Any);
+            is_manager && is_narrow && one.access == Access::Allow
+        })?;
+        let summary = format!(
+            "Let {} lead everywhere: the service takes no narrower destination for the management \
+             ports.",
+            rule.name
+        );
+        Some(fix(Owner::Network, summary).run(format!(
+            "az network nsg rule update -g {} --nsg-name {} -n {} --destination-address-prefixes '*'",
+            self.group_of_id(&group.resource_id),
+            word(&group.name),
+            word(&rule.name)
+        )))
+    }
+
     /// What the group that a message names would deny: its association with the subnet was refused.
     fn denied_behind(&self, message: &str) -> Option<Denied> {
         let (policy, subnet) = self.evidence.policy()?;
@@ -188,7 +214,8 @@ impl Walk<'_> {
     pub(super) fn let_manager_in(&self, message: &str) -> Option<Fix> {
         let denied = self.denied_management(Who::Manager);
         let denied = denied.or_else(|| self.denied_behind(message));
-        denied.map(|denied| self.allow_manager(&denied))
+        let allow = denied.map(|denied| self.allow_manager(&denied));
+        allow.or_else(|| self.widen_manager(message))
     }
 
     fn allow_manager(&self, denied: &Denied) -> Fix {

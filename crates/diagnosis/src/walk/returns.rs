@@ -9,6 +9,7 @@ use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{State, TcpResult};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -104,14 +105,40 @@ impl Walk<'_> {
             odd.route.name, odd.route.prefix, table.name
         );
         let away = self.remove_route(&table.name, &odd.route.name);
+        // The other direction, from where it begins to where it ends.
+        let (from, to) = match ways {
+            "Requests" => (back_from, subnet),
+            _ => (subnet, back_from),
+        };
+        let other = policy.subnet(from);
+        let routes = policy
+            .subnet(to)
+            .prefixes
+            .iter()
+            .filter(|one| one.is_ipv4());
+        let routes = routes.map(|prefix| {
+            let name = format!("to-{}", policy.subnet(to).name);
+            (name, *prefix, odd.route.next_hop.clone())
+        });
+        let summary = format!(
+            "Send both directions over the appliance: give the subnet {} the route that the other \
+             direction has.",
+            other.name
+        );
+        let both = self.with_routes_at(
+            fix(Owner::Network, summary),
+            &other.resource_id,
+            policy.table_of(other),
+            &routes.collect::<Vec<_>>(),
+        );
         Some(
             finding(Cause::AsymmetricRouting, Confidence::Likely, title)
                 .because([self.because(&place, "leads one direction over the appliance")])
+                .fixed_by(both.verified_by(self.commands.verify_health()))
                 .fixed_by(
                     fix(
                         Owner::Network,
-                        "Send both directions the same way: take the route away, or give the other \
-                         subnet one like it.",
+                        "Or send both directions past it: take the route away.",
                     )
                     .edit(away)
                     .weakening()
@@ -171,6 +198,9 @@ impl Walk<'_> {
     /// and those on other nodes well: such nodes give what pods send to other networks their own
     /// address.
     pub(super) fn translated_by_nodes(&self, index: usize) -> Option<Finding> {
+        if let Some(found) = self.answered_by_its_node(index) {
+            return Some(found);
+        }
         let target = self.site.targets.get(index)?;
         let address: IpAddr = target.row.address.parse().ok()?;
         let node = self.node_of(address).filter(|node| node.is_windows)?;
@@ -209,6 +239,55 @@ impl Walk<'_> {
         )
     }
 
+    /// Somebody saw that the answers of a pod come from its node.
+    fn answered_by_its_node(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let address: IpAddr = target.row.address.parse().ok()?;
+        let node = self.node_of(address)?;
+        let mut tcp = self.evidence.observations.tcp.iter();
+        let seen = tcp.find(|one| {
+            let names_node = node.addresses.iter().any(|own| names_host(&one.said, own));
+            one.host == target.row.address && one.result == TcpResult::TimedOut && names_node
+        })?;
+        let title = format!(
+            "The answers of the pod {address} come from its node {} ({}): the gateway waits for \
+             such from {address}.",
+            node.name,
+            node.addresses.join(", ")
+        );
+        let mend = match node.is_windows {
+            true => self.without_outbound_nat(),
+            false => self.without_masquerading(),
+        };
+        Some(
+            finding(Cause::ReturnPathSnat, Confidence::Certain, title)
+                .because(self.reported(index))
+                .because([
+                    self.because(&seen.place, "what came back had the node's address"),
+                    self.because(&node.place, "the node of the pod"),
+                ])
+                .fixed_by(mend),
+        )
+    }
+
+    fn without_masquerading(&self) -> Fix {
+        let own = self.own_prefixes().join(", ");
+        let summary = format!(
+            "Have the nodes leave the address of pods as it is towards {own}: add it to \
+             nonMasqueradeCIDRs."
+        );
+        fix(Owner::Network, summary)
+            .run(
+                "kubectl get configmap -n kube-system azure-ip-masq-agent-config -o \
+                 jsonpath='{.data}'",
+            )
+            .run(format!(
+                "kubectl edit configmap -n kube-system azure-ip-masq-agent-config   # \
+                 nonMasqueradeCIDRs: and {own}"
+            ))
+            .verified_by(self.commands.verify_health())
+    }
+
     fn without_outbound_nat(&self) -> Fix {
         let tags = self.evidence.gateway.tags.iter().flatten();
         let mut clusters = tags.filter(|(name, _)| name.starts_with("ingress-for-aks-cluster-id"));
@@ -236,7 +315,10 @@ impl Walk<'_> {
 
     pub(super) fn does_the_gateway_itself_get_out(&mut self) {
         let asked = "May the gateway send what it must to the platform?";
-        let found = self.denied_egress().or_else(|| self.blocked_egress());
+        let found = self
+            .denied_egress()
+            .or_else(|| self.blocked_egress())
+            .or_else(|| self.unknown_to_own_servers());
         match found {
             Some(found) => {
                 self.step(
@@ -302,6 +384,47 @@ impl Walk<'_> {
             finding(Cause::PlatformEgressBlocked, Confidence::Likely, title)
                 .because([self.because(first, "a connection from the gateway's subnet")])
                 .fixed_by(fix.run(allow).verified_by(self.commands.verify_health())),
+        )
+    }
+
+    /// Names of the platform that the network's own name servers do not know, where health is
+    /// unknown: the gateway asks these servers.
+    fn unknown_to_own_servers(&self) -> Option<Finding> {
+        let mut targets = self.site.targets.iter();
+        let unknown = targets.find(|target| target.row.state == State::Unknown)?;
+        let servers = self.name_servers();
+        let dns = self.evidence.observations.dns.iter();
+        let unknown_names: Vec<_> = dns
+            .filter(|one| {
+                let is_own = servers.iter().any(|own| names_host(&one.server, own));
+                is_own && one.answers.is_empty() && is_of_platform(&one.name)
+            })
+            .collect();
+        let first = unknown_names.first()?;
+        let names: Vec<String> = unknown_names.iter().map(|one| one.name.clone()).collect();
+        let servers = servers.join(", ");
+        let title = format!(
+            "The name servers of the gateway's network ({servers}) do not know {}, which the \
+             gateway needs of the platform.",
+            listed(&names)
+        );
+        let summary = format!(
+            "Have {servers} forward what they do not know to the platform's resolver, \
+             168.63.129.16; then start the gateway anew, which keeps what it was told at its start."
+        );
+        Some(
+            finding(Cause::PlatformEgressBlocked, Confidence::Likely, title)
+                .because([
+                    self.because(&unknown.row.place, "its health is Unknown"),
+                    self.because(&first.place, "the name server's answer"),
+                ])
+                .fixed_by(
+                    fix(Owner::Dns, summary)
+                        .run(self.commands.gateway("stop"))
+                        .run(self.commands.gateway("start"))
+                        .risking("No request is answered in between.")
+                        .verified_by(self.commands.verify_health()),
+                ),
         )
     }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
+use crate::evidence::Metric;
 use crate::finding::{Confidence, Fix};
 use crate::remedy::fix;
 use crate::site::in_gateway;
@@ -12,6 +13,9 @@ use crate::site::in_gateway;
 const UNITS_OF_INSTANCE: f64 = 10.0;
 /// Most instances that a gateway may have (documented).
 const INSTANCES_MAX: i32 = 125;
+/// Of all requests, and in all: fewer that failed are nobody's trouble.
+const FAILED_PART: f64 = 0.01;
+const FAILED_MIN: f64 = 10.0;
 /// From which part of the ceiling on a gateway has no room.
 const FULL: f64 = 0.9;
 
@@ -73,6 +77,22 @@ impl Walk<'_> {
             .fixed_by(self.give_room(instances, option, member));
         self.step(asked, seen, "requests are shed");
         self.find(Weight::Requests, usize::MAX, found);
+    }
+
+    /// Whether requests failed that are more than the odd one: one in a hundred, or, where nobody
+    /// says of how many, ten.
+    pub(super) fn do_metrics_tell_of_failures(&self) -> bool {
+        let sum = |name: &str| {
+            let metrics = self.evidence.metrics.iter();
+            let mut own = metrics.filter(|metric| metric.name.eq_ignore_ascii_case(name));
+            let first = own.next()?;
+            Some(first.sum() + own.map(Metric::sum).sum::<f64>())
+        };
+        match (sum("FailedRequests"), sum("TotalRequests")) {
+            (Some(failed), Some(all)) if all > 0.0 => failed / all >= FAILED_PART,
+            (Some(failed), _) => failed >= FAILED_MIN,
+            (None, _) => false,
+        }
     }
 
     /// What a gateway that is full is full by: the cause, the instances, az's option for them, and

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_arm::Item;
 
+use super::ingress::Ingress;
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Place, State};
@@ -33,7 +34,8 @@ impl Walk<'_> {
                 )
                 .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment"),
             );
-            found.fixes.splice(0..0, self.allow_controller());
+            let first = self.allow_controller().or_else(|| self.mend_ingress());
+            found.fixes.splice(0..0, first);
         }
         Some(found.fixed_by(self.give_what_is_there()))
     }
@@ -74,6 +76,19 @@ impl Walk<'_> {
             mend = mend.edit(self.set_servers(&pool, known));
         }
         mend.verified_by(self.commands.verify_health())
+    }
+
+    /// Where the controller's log says that the gateway refuses what it writes, the ingress whose
+    /// parts it names: as long as it is there, nothing else is written.
+    fn mend_ingress(&self) -> Option<Fix> {
+        let mut lines = self.evidence.controller_log.iter().flatten();
+        let line = lines.find(|line| line.contains("Failure sending request"))?;
+        let is_break = |letter: char| !(letter.is_alphanumeric() || "-.".contains(letter));
+        let mut words = line.split(is_break);
+        let ingress = words.find_map(|word| Ingress::of_part(word, self.evidence))?;
+        let summary = "Mend the ingress of which the gateway refuses a part, or take it away: until \
+                       then it refuses all that the controller writes.";
+        Some(fix(Owner::Controller, summary).run(format!("kubectl describe{}", ingress.as_words())))
     }
 
     /// Gives a pool the addresses of what is behind it, where that is known and another.

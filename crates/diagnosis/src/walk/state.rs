@@ -1,5 +1,6 @@
 //! Is the gateway there at all, and what became of its last change?
 
+use gatewright_arm::model::network::{SecurityRuleAccess, SecurityRuleDirection};
 use gatewright_arm::model::{OperationalState, ProvisioningState};
 
 use super::{Walk, Weight, finding};
@@ -139,6 +140,25 @@ impl Walk<'_> {
             .1
             .split('/')
             .next()?;
+        // The service takes any of them for one, wherever it leads.
+        if let Some((_, known)) = self.security_group(name) {
+            let mut rules = known.properties.security_rules.iter();
+            let denies = rules.find(|one| {
+                let own = &one.properties;
+                own.access == Some(SecurityRuleAccess::Deny)
+                    && own.direction == Some(SecurityRuleDirection::Outbound)
+            });
+            if let Some(rule) = denies {
+                let id = known.id.as_deref().unwrap_or_default();
+                let summary = format!(
+                    "Take the outbound rule {} away, and deny the same where it ends: at the \
+                     group of that subnet.",
+                    rule.name
+                );
+                let away = self.remove_rule((name, id), &rule.name);
+                return Some(fix(Owner::Network, summary).edit(away).weakening());
+            }
+        }
         let summary = format!("Take the outbound rules of {name} away that deny the Internet.");
         Some(fix(Owner::Network, summary).run(format!(
             "az network nsg rule list -g {} --nsg-name {} --query \
