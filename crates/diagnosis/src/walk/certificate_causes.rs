@@ -197,9 +197,15 @@ impl Walk<'_> {
                 &format!("the probe says so of {}", target.endpoint()),
             ),
         };
+        // Earlier releases said the same where the chain is not whole, or not in order.
+        let is_old_wording = target.row.log.to_lowercase().contains("whitelist");
+        let confidence = match cause == Cause::RootMismatch && is_old_wording {
+            true => Confidence::Possible,
+            false => Confidence::Likely,
+        };
         Some(Judged {
             cause,
-            confidence: Confidence::Likely,
+            confidence,
             title,
             because: self.of_configuration(target),
             contradicts: None,
