@@ -440,14 +440,28 @@ impl<'e> Walk<'e> {
         let mut tls = self.evidence.observations.tls.iter();
         let own =
             tls.find(|one| one.address.eq_ignore_ascii_case(&address) && !one.versions.is_empty())?;
-        let is_modern = |version: &String| version.contains("1.2") || version.contains("1.3");
-        if own.versions.iter().any(is_modern) {
+        // The second generation speaks TLS 1.3 to backends since 2025, the first never did.
+        let is_v1 = self.evidence.gateway.is_v1();
+        let is_common =
+            |version: &String| version.contains("1.2") || version.contains("1.3") && !is_v1;
+        if own.versions.iter().any(is_common) {
             return None;
         }
+        let speaks = match own.versions.iter().any(|version| version.contains("1.3")) {
+            true => "a v1 gateway at most TLS 1.2",
+            false => "the gateway at least TLS 1.2",
+        };
         let title = format!(
-            "{address} speaks {} alone, and the gateway at least TLS 1.2.",
+            "{address} speaks {} alone, and {speaks}.",
             own.versions.join(", ")
         );
+        let app = self.app_of(target).map(|app| {
+            format!(
+                "az webapp config set -g {} -n {} --min-tls-version 1.2",
+                word(self.commands.group()),
+                word(&app.name)
+            )
+        });
         let because = [
             self.because(&target.row.place, "the probe fails within TLS"),
             self.because(&own.place, "the versions that it takes"),
@@ -464,10 +478,11 @@ impl<'e> Walk<'e> {
                     Owner::Backend,
                     "Switch TLS 1.2 on at the server (nginx: ssl_protocols TLSv1.2 TLSv1.3).",
                 )
-                .run(
+                .run(app.unwrap_or_else(|| {
                     "grep -rn ssl_protocols /etc/nginx   # it must have TLSv1.2 TLSv1.3; on \
-                     Windows Server: enable TLS 1.2 in SCHANNEL\\Protocols",
-                )
+                     Windows Server: enable TLS 1.2 in SCHANNEL\\Protocols"
+                        .to_owned()
+                }))
                 .run(format!(
                     "openssl s_client -connect {address}:{} -tls1_2",
                     target.probed_port().unwrap_or(443)

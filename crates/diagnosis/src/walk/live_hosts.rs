@@ -12,7 +12,7 @@ use crate::site::{Target, in_gateway, is_shared_host};
 
 impl Walk<'_> {
     /// The App Service of a target, as far as a file or its name tells.
-    fn app_of(&self, target: &Target<'_>) -> Option<&WebApp> {
+    pub(super) fn app_of(&self, target: &Target<'_>) -> Option<&WebApp> {
         let apps = &self.evidence.web_apps;
         apps.iter().find(|app| app.answers_to(&target.row.address))
     }

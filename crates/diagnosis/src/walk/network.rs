@@ -194,7 +194,8 @@ impl Walk<'_> {
             rule.name
         );
         Some(fix(Owner::Network, summary).run(format!(
-            "az network nsg rule update -g {} --nsg-name {} -n {} --destination-address-prefixes '*'",
+            "az network nsg rule update -g {} --nsg-name {} -n {} \
+             --destination-address-prefixes '*'",
             self.group_of_id(&group.resource_id),
             word(&group.name),
             word(&rule.name)

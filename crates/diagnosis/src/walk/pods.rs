@@ -63,20 +63,20 @@ impl Walk<'_> {
     /// No route leads into an overlay: the nodes give only what its own pods send its way.
     fn overlaid(&self, index: usize, address: IpAddr, node: &KubernetesNode) -> Finding {
         let title = format!(
-            "{address} is a pod in the overlay network of {}'s cluster, which nothing outside of it \
-             reaches.",
+            "{address} is a pod in the overlay network of {}'s cluster, which nothing outside of \
+             it reaches.",
             node.name
         );
         let text = address.to_string();
         let mut services = self.evidence.endpoints.iter().flatten();
         let service = services.find(|one| one.addresses.contains(&text));
         let service = service.map_or("SERVICE", |one| one.service.as_str());
-        let summary = "Let a service with an address in the network stand for its pods, an internal \
-                       load balancer, and give the pool that; or use a controller and a cluster \
-                       that lead the gateway into the overlay.";
+        let summary = "Have an internal load balancer, with an address in the network, stand for \
+                       the pods, and give the pool that; or use a controller and a cluster that \
+                       lead the gateway into the overlay.";
         let expose = fix(Owner::Controller, summary).run(format!(
-            "kubectl annotate service {} service.beta.kubernetes.io/azure-load-balancer-internal=true \
-             --overwrite",
+            "kubectl annotate service {} \
+             service.beta.kubernetes.io/azure-load-balancer-internal=true --overwrite",
             word(service)
         ));
         finding(Cause::UnroutableAddress, Confidence::Likely, title)

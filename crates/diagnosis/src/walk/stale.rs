@@ -88,7 +88,8 @@ impl Walk<'_> {
         let ingress = words.find_map(|word| Ingress::of_part(word, self.evidence))?;
         let summary = "Mend the ingress of which the gateway refuses a part, or take it away: until \
                        then it refuses all that the controller writes.";
-        Some(fix(Owner::Controller, summary).run(format!("kubectl describe{}", ingress.as_words())))
+        let describe = format!("kubectl describe{}", ingress.as_words());
+        Some(fix(Owner::Controller, summary).run(describe.trim_end()))
     }
 
     /// Gives a pool the addresses of what is behind it, where that is known and another.
