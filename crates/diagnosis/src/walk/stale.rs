@@ -86,8 +86,8 @@ impl Walk<'_> {
         let is_break = |letter: char| !(letter.is_alphanumeric() || "-.".contains(letter));
         let mut words = line.split(is_break);
         let ingress = words.find_map(|word| Ingress::of_part(word, self.evidence))?;
-        let summary = "Mend the ingress of which the gateway refuses a part, or take it away: until \
-                       then it refuses all that the controller writes.";
+        let summary = "Mend the ingress of which the gateway refuses a part, or take it away: \
+                       until then it refuses all that the controller writes.";
         let describe = format!("kubectl describe{}", ingress.as_words());
         Some(fix(Owner::Controller, summary).run(describe.trim_end()))
     }
