@@ -1,11 +1,12 @@
 //! Gateways that a Kubernetes controller writes: their remedies belong into the ingress.
 
-use gatewright_arm::Item;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use super::Walk;
 use super::pools::is_managed;
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Evidence, GATEWAY, LOG};
+use crate::evidence::{Evidence, GATEWAY, Place};
 use crate::finding::{Finding, Fix};
 use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
@@ -30,15 +31,12 @@ impl Walk<'_> {
         if !is_managed(&self.evidence.gateway) {
             return;
         }
-        for index in 0..self.candidates.len() {
-            let Some(one) = self.candidates.get(index) else {
-                return;
-            };
-            let ingress = self.ingress_of(&one.finding);
+        let mut candidates = mem::take(&mut self.candidates);
+        let parts = self.parts_of_ingresses();
+        let settings = self.settings_by_place();
+        for one in &mut candidates {
+            let ingress = ingress_of(&one.finding, &parts, &settings);
             let annotate = annotation(&one.finding);
-            let Some(one) = self.candidates.get_mut(index) else {
-                return;
-            };
             let fixes = &mut one.finding.fixes;
             for fix in fixes.iter_mut().filter(|fix| fix.owner == Owner::Gateway) {
                 fix.risk = format!("{REVERTED} {}", fix.risk).trim_end().to_owned();
@@ -54,60 +52,72 @@ impl Walk<'_> {
                 *command = command.replace(SOME_INGRESS, &ingress.as_words());
             }
         }
+        self.candidates = candidates;
     }
 
-    /// The only ingress that a finding is about, by the names of settings and probes; the only one
-    /// of the gateway, where it names none.
-    fn ingress_of(&self, finding: &Finding) -> Option<Ingress> {
+    fn parts_of_ingresses(&self) -> Vec<Part> {
         let properties = &self.evidence.gateway.properties;
         let settings = properties.backend_http_settings_collection.iter();
-        let settings = settings.map(|one| (one.name.as_str(), one.pointer()));
+        let settings = settings.map(|one| (&one.name, one.pointer()));
         let probes = properties.probes.iter();
-        let probes = probes.map(|one: &Item<_>| (one.name.as_str(), one.pointer()));
-        let mut all = Vec::new();
-        let mut own = Vec::new();
-        for (name, pointer) in settings.chain(probes) {
-            let Some(ingress) = Ingress::of_part(name, self.evidence) else {
-                continue;
-            };
-            if self.is_about(finding, name, pointer) {
-                own.push(ingress.clone());
-            }
-            all.push(ingress);
-        }
-        let only = |mut list: Vec<Ingress>| {
-            list.sort();
-            list.dedup();
-            match list.as_slice() {
-                [only] => Some(only.clone()),
-                _ => None,
-            }
-        };
-        match own.is_empty() {
-            true => only(all),
-            false => only(own),
-        }
+        let probes = probes.map(|one| (&one.name, one.pointer()));
+        let parts = settings.chain(probes).filter_map(|(name, pointer)| {
+            let ingress = Ingress::of_part(name, self.evidence)?;
+            Some(Part {
+                name: name.clone(),
+                pointer: pointer.to_owned(),
+                ingress,
+            })
+        });
+        parts.collect()
     }
 
-    fn is_about(&self, finding: &Finding, name: &str, pointer: &str) -> bool {
-        let names = |text: &str| has_whole(text, name, "-_.");
-        let commands = finding.fixes.iter().flat_map(|fix| &fix.commands);
-        let is_named = names(&finding.title) || commands.into_iter().any(|one| names(one));
+    /// The settings that servers of the report, and rows of the log, are of.
+    fn settings_by_place(&self) -> BTreeMap<&Place, &str> {
+        let rows = self.evidence.log.iter().flatten();
+        let rows = rows.map(|row| (&row.place, row.setting.as_str()));
+        let targets = self.site.targets.iter();
+        let targets = targets.map(|one| (&one.row.place, one.row.setting.as_str()));
+        rows.chain(targets).collect()
+    }
+}
+
+/// A setting or a probe that the controller wrote for an ingress.
+struct Part {
+    name: String,
+    pointer: String,
+    ingress: Ingress,
+}
+
+impl Part {
+    fn is_of(&self, finding: &Finding, settings: &BTreeMap<&Place, &str>) -> bool {
+        let names = |text: &str| has_whole(text, &self.name, "-_.");
+        let mut commands = finding.fixes.iter().flat_map(|fix| &fix.commands);
         let is_at = finding.because.iter().any(|one| {
             let place = &one.place;
             let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
-            let is_part = place.pointer.strip_prefix(pointer).is_some_and(is_below);
-            let mut rows = self.evidence.log.iter().flatten();
-            let is_row = place.file == LOG
-                && rows.any(|row| row.place == *place && row.setting.eq_ignore_ascii_case(name));
-            let mut targets = self.site.targets.iter();
-            let is_server = targets.any(|target| {
-                target.row.place == *place && target.row.setting.eq_ignore_ascii_case(name)
-            });
-            place.file == GATEWAY && is_part || is_row || is_server
+            let rest = place.pointer.strip_prefix(&self.pointer);
+            let is_part = place.file == GATEWAY && rest.is_some_and(is_below);
+            let setting = settings.get(place);
+            is_part || setting.is_some_and(|own| own.eq_ignore_ascii_case(&self.name))
         });
-        is_named || is_at
+        is_at || names(&finding.title) || commands.any(|one| names(one))
     }
+}
+
+/// The only ingress that a finding is about, by the names of settings and probes; the only one of
+/// the gateway, where it names none.
+fn ingress_of(
+    finding: &Finding,
+    parts: &[Part],
+    settings: &BTreeMap<&Place, &str>,
+) -> Option<Ingress> {
+    let own = parts.iter().filter(|part| part.is_of(finding, settings));
+    let own: BTreeSet<&Ingress> = own.map(|part| &part.ingress).collect();
+    let all = || parts.iter().map(|part| &part.ingress).collect();
+    let mut found = if own.is_empty() { all() } else { own };
+    let first = found.pop_first()?;
+    found.is_empty().then(|| first.clone())
 }
 
 impl Ingress {

@@ -34,6 +34,7 @@ mod state;
 
 pub use predict::predict;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -93,6 +94,8 @@ pub(crate) struct Walk<'e> {
     steps: Vec<Step>,
     /// The security rules that deny servers which fail, by group and name; by the target.
     denials: BTreeMap<usize, (String, String)>,
+    /// What was found to be behind pools, by their names in lower case.
+    behind: RefCell<BTreeMap<String, Option<stale::Behind>>>,
     /// Whether there is no report: what stands for one is what is foreseen of pools' members.
     foresees: bool,
 }
@@ -115,6 +118,7 @@ impl<'e> Walk<'e> {
             needs: Vec::new(),
             steps: Vec::new(),
             denials: BTreeMap::new(),
+            behind: RefCell::default(),
             foresees: false,
         }
     }

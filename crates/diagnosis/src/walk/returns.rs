@@ -204,24 +204,24 @@ impl Walk<'_> {
         let target = self.site.targets.get(index)?;
         let address: IpAddr = target.row.address.parse().ok()?;
         let node = self.node_of(address).filter(|node| node.is_windows)?;
-        let is_healthy_on = |is_windows: bool| {
-            let mut healthy = self.site.targets.iter();
-            healthy.any(|other| {
-                let address = other.row.address.parse().ok();
-                let node = address.and_then(|address| self.node_of(address));
-                other.row.state == State::Healthy
-                    && node.is_some_and(|node| node.is_windows == is_windows)
-            })
-        };
-        if is_healthy_on(true) || !is_healthy_on(false) {
-            return None;
-        }
         let mut tcp = self.evidence.observations.tcp.iter();
         let open = tcp.find(|one| {
             one.host == target.row.address
                 && one.port == target.probed_port()
                 && one.result == TcpResult::Open
         })?;
+        let is_healthy_on = |is_windows: bool| {
+            let mut healthy = self.site.targets.iter();
+            healthy.any(|other| {
+                let address = other.row.address.parse().ok();
+                let address = address.filter(|_| other.row.state == State::Healthy);
+                let node = address.and_then(|address| self.node_of(address));
+                node.is_some_and(|node| node.is_windows == is_windows)
+            })
+        };
+        if is_healthy_on(true) || !is_healthy_on(false) {
+            return None;
+        }
         let title = format!(
             "{address} is a pod on the Windows node {}, which answers inside the cluster and not \
              the gateway, as none on Windows nodes does: these give what pods send to another \

@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use gatewright_arm::Item;
 
 use super::ingress::Ingress;
-use super::{Walk, finding, listed};
+use super::{Candidate, Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Place, State};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
+
+/// Addresses, and where they are said to be there.
+pub(super) type Behind = (Vec<String>, Place);
 
 impl Walk<'_> {
     /// An address of the pool that nothing behind it has.
@@ -37,11 +40,17 @@ impl Walk<'_> {
             let first = self.allow_controller().or_else(|| self.mend_ingress());
             found.fixes.splice(0..0, first);
         }
-        Some(found.fixed_by(self.give_what_is_there()))
+        // The first one says it for all.
+        let is_alike = |one: &Candidate| one.finding.cause == Cause::StaleBackendTargets;
+        let pools = match self.candidates.iter().any(is_alike) {
+            true => Some(target.row.pool.as_str()),
+            false => None,
+        };
+        Some(found.fixed_by(self.give_what_is_there(pools)))
     }
 
     /// What is behind the pool of a server that has an address which nothing there has any more.
-    fn now_behind(&self, index: usize) -> Option<(Vec<String>, Place)> {
+    fn now_behind(&self, index: usize) -> Option<Behind> {
         let target = self.site.targets.get(index)?;
         let address = &target.row.address;
         let (known, place) = self.behind_the_pool(&target.row.pool)?;
@@ -56,21 +65,24 @@ impl Walk<'_> {
         is_configured.then_some((known, place))
     }
 
-    /// For each pool with such a server: what stopped the one from being followed stopped all.
-    fn give_what_is_there(&self) -> Fix {
+    /// For each pool with such a server, or for one alone: what stopped the one from being followed
+    /// stopped all.
+    fn give_what_is_there(&self, only: Option<&str>) -> Fix {
         let mut pools: Vec<&str> = Vec::new();
         let mut mend = fix(
             Owner::Gateway,
             "Give the pool the addresses that are there.",
         );
         for (index, target) in self.site.targets.iter().enumerate() {
-            if target.row.state == State::Healthy || pools.contains(&target.row.pool.as_str()) {
+            let pool = target.row.pool.as_str();
+            let is_meant = only.is_none_or(|only| only == pool);
+            if target.row.state == State::Healthy || !is_meant || pools.contains(&pool) {
                 continue;
             }
             let Some((known, _)) = self.now_behind(index) else {
                 continue;
             };
-            pools.push(&target.row.pool);
+            pools.push(pool);
             let pool = target.pool.cloned();
             let pool = pool.unwrap_or_else(|| Item::new(&*target.row.pool, Default::default()));
             mend = mend.edit(self.set_servers(&pool, known));
@@ -132,8 +144,18 @@ impl Walk<'_> {
         )))
     }
 
-    pub(super) fn behind_the_pool(&self, pool: &str) -> Option<(Vec<String>, Place)> {
+    /// The addresses of what is behind a pool, and where that is said.
+    pub(super) fn behind_the_pool(&self, pool: &str) -> Option<Behind> {
         let pool = pool.to_lowercase();
+        if let Some(known) = self.behind.borrow().get(&pool) {
+            return known.clone();
+        }
+        let found = self.look_behind(&pool);
+        self.behind.borrow_mut().insert(pool, found.clone());
+        found
+    }
+
+    fn look_behind(&self, pool: &str) -> Option<Behind> {
         let endpoints = self.evidence.endpoints.iter().flatten();
         let all: Vec<_> = endpoints.filter(|one| !one.addresses.is_empty()).collect();
         // Of a whole cluster, those of the pool's own service: by its name, or by what both have.
@@ -143,7 +165,7 @@ impl Walk<'_> {
         let is_known = |addresses: &[String]| {
             let mut targets = self.site.targets.iter();
             targets.any(|target| {
-                target.row.pool.eq_ignore_ascii_case(&pool)
+                target.row.pool.eq_ignore_ascii_case(pool)
                     && addresses.contains(&target.row.address)
             })
         };
