@@ -29,24 +29,49 @@ const CONNECT: &str = "Application Gateway could not connect to the backend. Che
 const STATUS: &str = "Received invalid status code: 404 in the backend server's HTTP response.";
 const WELL: &str = "Success. Received 200 status code";
 
-/// What is measured, with the sentence of every server and the cause that is to be found.
-const CASES: [(&str, &str, Option<&str>); 3] = [
-    ("every server is well", WELL, None),
-    ("every server answers 404", STATUS, Some("probe-404")),
-    (
-        "a rule denies every server",
-        CONNECT,
-        Some("nsg-backend-deny"),
-    ),
+/// What is measured, and the cause that is to be found.
+const CASES: [(Kind, Option<&str>); 4] = [
+    (Kind::Well, None),
+    (Kind::NotFound, Some("probe-404")),
+    (Kind::Denied, Some("nsg-backend-deny")),
+    (Kind::Stale, Some("stale-backend-targets")),
 ];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Well,
+    NotFound,
+    Denied,
+    Stale,
+}
+
+impl Kind {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Well => "every server is well",
+            Self::NotFound => "every server answers 404",
+            Self::Denied => "a rule denies every server",
+            Self::Stale => "every pod was replaced",
+        }
+    }
+
+    /// The sentence of every server.
+    fn log(self) -> &'static str {
+        match self {
+            Self::Well => WELL,
+            Self::NotFound => STATUS,
+            Self::Denied | Self::Stale => CONNECT,
+        }
+    }
+}
 
 fn main() -> anyhow::Result<()> {
     println!(
         "{} servers in {POOLS} pools, {ROWS} rows of the log",
         POOLS * SERVERS
     );
-    for (what, log, cause) in CASES {
-        let files = files(log);
+    for (kind, cause) in CASES {
+        let (what, files) = (kind.what(), files(kind));
         let evidence = read(&files)?;
         let verdict = diagnose(&evidence, NOW);
         let found = verdict.findings.first().map(|one| one.cause.name());
@@ -93,19 +118,39 @@ fn each(make: impl Fn(usize) -> Value) -> Value {
     (0..POOLS).map(make).collect()
 }
 
-fn files(log: &str) -> Vec<(&'static str, Value)> {
-    vec![
-        ("gateway.json", gateway()),
-        ("backend-health.json", health(log)),
+fn files(kind: Kind) -> Vec<(&'static str, Value)> {
+    let mut files = vec![
+        ("gateway.json", gateway(kind == Kind::Stale)),
+        ("backend-health.json", health(kind.log())),
         ("vnet.json", virtual_network()),
-        ("nsgs.json", groups(log == CONNECT)),
-        ("access-logs.json", rows(log != WELL)),
-    ]
+        ("nsgs.json", groups(kind == Kind::Denied)),
+        ("access-logs.json", rows(kind != Kind::Well)),
+    ];
+    if kind == Kind::Stale {
+        files.push(("k8s-endpoints.json", endpoints()));
+    }
+    files
 }
 
-fn gateway() -> Value {
+/// A service for each pool, whose pods have other addresses than the pool.
+fn endpoints() -> Value {
+    let pods = |service: usize| -> Value {
+        (0..SERVERS)
+            .map(|pod| json!({"ip": format!("10.200.{service}.{}", pod + 1)}))
+            .collect()
+    };
+    json!({"items": each(|service| json!({
+        "metadata": {"name": format!("p{service}"), "namespace": "shop"},
+        "subsets": [{"addresses": pods(service), "ports": [{"port": 8000 + service}]}]}))})
+}
+
+fn gateway(is_managed: bool) -> Value {
+    let tags = match is_managed {
+        true => json!({"managed-by-k8s-ingress": "1.7"}),
+        false => json!({}),
+    };
     let subnet = format!("{NETWORK}/virtualNetworks/vn/subnets/gw");
-    json!({"name": "gw", "id": gateway_id(), "location": "westeurope", "properties": {
+    json!({"name": "gw", "id": gateway_id(), "location": "westeurope", "tags": tags, "properties": {
         "provisioningState": "Succeeded", "operationalState": "Running",
         "sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 2},
         "gatewayIPConfigurations": [item("gatewayIPConfigurations", "ip".to_owned(),
