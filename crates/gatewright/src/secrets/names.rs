@@ -86,7 +86,9 @@ pub(super) fn is_secret_header(name: &str) -> bool {
 }
 
 fn is_secret_name(plain: &str) -> bool {
-    NAMES.contains(&plain) || ENDINGS.iter().any(|ending| plain.ends_with(ending))
+    // Such as the second key of an account.
+    let bare = plain.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    NAMES.contains(&plain) || ENDINGS.iter().any(|ending| bare.ends_with(ending))
 }
 
 fn is_word(value: &Value) -> bool {
