@@ -1,5 +1,6 @@
 //! What becomes of live requests whose servers are well?
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use gatewright_arm::Item;
@@ -14,6 +15,16 @@ use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::remedy::{fix, word};
 use crate::site::{Route, Via, in_gateway, is_path_of};
+
+/// Requests that went to an address which a member's name has no more.
+#[derive(Debug)]
+pub(super) struct OldAddress {
+    pool: String,
+    name: String,
+    /// Their positions in the log.
+    rows: Vec<usize>,
+    has_failed: bool,
+}
 
 /// Where in the setting's time an answer that never came ends, as parts of that time.
 const GAVE_UP: f64 = 0.95;
@@ -47,7 +58,14 @@ impl Walk<'_> {
             Self::does_the_backend_close_first,
             Self::is_it_the_backends_own_error,
         ];
-        let old = self.sent_elsewhere();
+        let log = self.evidence.log.iter().flatten();
+        let log: Vec<&LogRow> = log.collect();
+        let old = self
+            .old_addresses
+            .get_or_init(|| self.rows_of_old_addresses());
+        let rows = old.iter().flat_map(|one| &one.rows);
+        let rows = rows.filter_map(|index| log.get(*index));
+        let old: BTreeSet<Place> = rows.map(|row| row.place.clone()).collect();
         let mut told = Vec::new();
         for question in questions {
             if let Some((found, reach)) = question(self) {
@@ -348,73 +366,130 @@ impl Walk<'_> {
         if self.candidates.iter().any(is_told) {
             return None;
         }
+        let old = self
+            .old_addresses
+            .get_or_init(|| self.rows_of_old_addresses());
+        let all = old.iter().filter(|one| one.has_failed);
+        let first = all.max_by_key(|one| one.rows.len())?;
+        Some((self.sent_to_an_old_address(first)?, first.rows.len()))
+    }
+
+    /// A server that fails since the gateway uses an address that its name has no more: what
+    /// answers there, or does not, is another machine.
+    pub(super) fn probed_at_an_old_address(&mut self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let pool = target.pool?;
+        let old = self
+            .old_addresses
+            .get_or_init(|| self.rows_of_old_addresses());
+        let own = old.iter().find(|one| {
+            pool.is_named(&one.pool) && one.name.eq_ignore_ascii_case(&target.row.address)
+        })?;
+        let found = self.sent_to_an_old_address(own)?;
+        let place = self.because(&target.row.place, "what its probe comes to");
+        Some(found.because([place]))
+    }
+
+    /// Of each pool, the requests that went to an address which none of its members has. Nothing is
+    /// said where one of its members may have any.
+    fn rows_of_old_addresses(&self) -> Vec<OldAddress> {
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        let mut by_pool: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, row) in self.evidence.log.iter().flatten().enumerate() {
+            let pool = match (row.pool.as_str(), pools.as_slice()) {
+                ("", [only]) => Some(only.name.as_str()),
+                ("", _) => self
+                    .route_of(row)
+                    .and_then(|route| route.pool)
+                    .map(|one| &*one.name),
+                (named, _) => Some(named),
+            };
+            let pool = pool.map(str::to_lowercase);
+            by_pool
+                .entry(pool.unwrap_or_default())
+                .or_default()
+                .push(index);
+        }
+        let old = pools.iter().filter_map(|pool| {
+            let rows = by_pool.get(&pool.name.to_lowercase())?;
+            self.old_address_of(pool, rows)
+        });
+        old.collect()
+    }
+
+    fn old_address_of(
+        &self,
+        pool: &Item<BackendAddressPool>,
+        rows: &[usize],
+    ) -> Option<OldAddress> {
+        let own = &pool.properties;
+        if !own.backend_ip_configurations.is_empty() {
+            return None;
+        }
+        let members = &own.backend_addresses;
+        let mut known: BTreeSet<String> = members
+            .iter()
+            .filter_map(|one| one.ip_address.clone())
+            .collect();
+        let names: Vec<&str> = members
+            .iter()
+            .filter_map(|one| one.fqdn.as_deref())
+            .collect();
+        for name in &names {
+            let answers = self.answers_to_gateway(name);
+            if answers.is_empty() {
+                return None;
+            }
+            known.extend(answers.into_iter().flat_map(|one| one.answers));
+        }
+        let log = self.evidence.log.as_ref()?;
+        let mut old: Vec<usize> = Vec::new();
+        let mut host = String::new();
+        for index in rows {
+            let address = split_port(&log.get(*index)?.server).0;
+            if address.parse::<IpAddr>().is_ok() && !known.contains(&address) {
+                old.push(*index);
+                host = address;
+            }
+        }
+        old.first()?;
+        // Of several names, the one that was seen to have had it.
+        let had = |name: &&&str| {
+            let mut answers = self.answers_for(name);
+            answers.any(|one| one.answers.contains(&host))
+        };
+        let name = match names.as_slice() {
+            [only] => only,
+            all => all.iter().find(had)?,
+        };
+        let has_failed = old.iter().any(|index| {
+            let status = log.get(*index).and_then(|row| row.status);
+            status.is_some_and(|status| status >= 400)
+        });
+        Some(OldAddress {
+            pool: pool.name.clone(),
+            name: (*name).to_owned(),
+            rows: old,
+            has_failed,
+        })
+    }
+
+    /// That requests to a member with a name went to an address that it has no more.
+    fn sent_to_an_old_address(&self, old: &OldAddress) -> Option<Finding> {
         let mut pools = self
             .evidence
             .gateway
             .properties
             .backend_address_pools
             .iter();
-        pools.find_map(|pool| {
-            let members = pool.properties.backend_addresses.iter();
-            let mut names = members.filter_map(|one| one.fqdn.as_deref());
-            names.find_map(|name| self.sent_to_an_old_address(pool, name))
-        })
-    }
-
-    /// Requests that went to an address which the member's name has no more.
-    fn sent_elsewhere(&self) -> Vec<Place> {
-        let pools = self
-            .evidence
-            .gateway
-            .properties
-            .backend_address_pools
-            .iter();
-        let rows = pools.flat_map(|pool| {
-            let members = pool.properties.backend_addresses.iter();
-            let names = members.filter_map(|one| one.fqdn.as_deref());
-            names.flat_map(|name| self.rows_of_an_old_address(pool, name))
-        });
-        rows.map(|row| row.place.clone()).collect()
-    }
-
-    fn rows_of_an_old_address(&self, pool: &Item<BackendAddressPool>, name: &str) -> Vec<&LogRow> {
-        let answers = self.answers_to_gateway(name);
-        let known: Vec<String> = answers.iter().flat_map(|one| one.answers.clone()).collect();
-        if known.is_empty() {
-            return Vec::new();
-        }
-        let is_old = |row: &&LogRow| {
-            let (host, _) = split_port(&row.server);
-            let is_address = host.parse::<IpAddr>().is_ok();
-            let is_pool = row.pool.is_empty() || pool.is_named(&row.pool);
-            is_pool && is_address && !known.contains(&host)
-        };
-        self.evidence.log.iter().flatten().filter(is_old).collect()
-    }
-
-    /// A server that fails since the gateway uses an address that its name has no more: what
-    /// answers there, or does not, is another machine.
-    pub(super) fn probed_at_an_old_address(&self, index: usize) -> Option<Finding> {
-        let target = self.site.targets.get(index)?;
-        let (found, _) = self.sent_to_an_old_address(target.pool?, &target.row.address)?;
-        let place = self.because(&target.row.place, "what its probe comes to");
-        Some(found.because([place]))
-    }
-
-    /// That requests to a member with a name went to an address that it has no more, and how many.
-    fn sent_to_an_old_address(
-        &self,
-        pool: &Item<BackendAddressPool>,
-        name: &str,
-    ) -> Option<(Finding, usize)> {
-        let answers = self.answers_to_gateway(name);
+        let pool = pools.find(|pool| pool.is_named(&old.pool))?;
+        let answers = self.answers_to_gateway(&old.name);
         let now = answers.first()?;
-        let rows = self.rows_of_an_old_address(pool, name);
-        let first = rows.first()?;
+        let first = self.evidence.log.as_ref()?.get(*old.rows.first()?)?;
         let (host, _) = split_port(&first.server);
         let title = format!(
-            "{name} is {} now, and the gateway still sends requests to {host}, which it was \
-             before.",
+            "{} is {} now, and the gateway still sends requests to {host}, which it was before.",
+            old.name,
             listed(&now.answers)
         );
         let because = [
@@ -447,7 +522,7 @@ impl Walk<'_> {
                     .run(self.commands.gateway("start"))
                     .risking("No request is answered in between."),
             );
-        Some((told, rows.len()))
+        Some(told)
     }
 
     fn is_the_target_gone(&mut self) -> Option<(Finding, usize)> {

@@ -34,7 +34,7 @@ mod state;
 
 pub use predict::predict;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -96,6 +96,8 @@ pub(crate) struct Walk<'e> {
     denials: BTreeMap<usize, (String, String)>,
     /// What was found to be behind pools, by their names in lower case.
     behind: RefCell<BTreeMap<String, Option<stale::Behind>>>,
+    /// Requests that went where members with names are no more.
+    old_addresses: OnceCell<Vec<live::OldAddress>>,
     /// Whether there is no report: what stands for one is what is foreseen of pools' members.
     foresees: bool,
 }
@@ -119,6 +121,7 @@ impl<'e> Walk<'e> {
             steps: Vec::new(),
             denials: BTreeMap::new(),
             behind: RefCell::default(),
+            old_addresses: OnceCell::new(),
             foresees: false,
         }
     }

@@ -190,7 +190,7 @@ impl Walk<'_> {
         .verified_by(self.commands.verify_health())
     }
 
-    fn answers_for<'w>(&'w self, name: &'w str) -> impl Iterator<Item = &'w Dns> {
+    pub(super) fn answers_for<'w>(&'w self, name: &'w str) -> impl Iterator<Item = &'w Dns> {
         let all = self.evidence.observations.dns.iter();
         all.filter(move |one| one.name.eq_ignore_ascii_case(name))
     }
