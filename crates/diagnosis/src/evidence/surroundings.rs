@@ -328,10 +328,12 @@ impl Instance {
 /// What `kubectl get endpoints` shows of one service.
 #[derive(Clone, Debug)]
 pub(crate) struct KubernetesEndpoints {
+    pub(crate) namespace: String,
     pub(crate) service: String,
     pub(crate) addresses: Vec<String>,
     pub(crate) ports: Vec<u16>,
-    pub(crate) not_ready: usize,
+    /// Addresses of pods that are there and not ready.
+    pub(crate) not_ready: Vec<String>,
     /// The nodes of pods, by the pods' addresses.
     pub(crate) nodes: BTreeMap<String, String>,
     pub(crate) place: Place,
@@ -344,12 +346,14 @@ impl KubernetesEndpoints {
 
     fn read(view: &View<'_>) -> Self {
         let metadata = view.get("metadata");
-        let name = metadata.and_then(|metadata| metadata.text("name"));
+        let told = |name: &str| metadata.as_ref().and_then(|metadata| metadata.text(name));
+        let name = told("name");
         let mut found = Self {
+            namespace: told("namespace").unwrap_or_default(),
             service: name.or_else(|| view.text("name")).unwrap_or_default(),
             addresses: view.texts("addresses"),
             ports: Vec::new(),
-            not_ready: 0,
+            not_ready: Vec::new(),
             nodes: BTreeMap::new(),
             place: view.place(),
         };
@@ -362,7 +366,9 @@ impl KubernetesEndpoints {
                 found.nodes.extend(node.map(|node| (ip.clone(), node)));
                 found.addresses.push(ip);
             }
-            found.not_ready += part.list("notReadyAddresses").len();
+            let waiting = part.list("notReadyAddresses");
+            let waiting = waiting.iter().map(|one| one.text("ip").unwrap_or_default());
+            found.not_ready.extend(waiting);
             for port in part.list("ports") {
                 let number = port.number("port").or_else(|| port.as_number());
                 let number = number.and_then(|number| u16::try_from(number as i64).ok());

@@ -270,7 +270,7 @@ impl Walk<'_> {
         const SHORT_SECONDS: i64 = 600;
         let endpoints = self.evidence.endpoints.iter().flatten();
         let changing = endpoints
-            .filter(|one| one.not_ready > 0)
+            .filter(|one| !one.not_ready.is_empty())
             .map(|one| one.place.clone())
             .next();
         let log = self.evidence.controller_log.iter().flatten();

@@ -261,7 +261,7 @@ impl Walk<'_> {
             false => found,
         };
         let behind = self.behind_the_pool(&pool.name);
-        let servers = behind.map(|(servers, _)| servers).unwrap_or_default();
+        let servers = behind.map(|one| one.ready).unwrap_or_default();
         found.fixed_by(
             fix(
                 Owner::Gateway,

@@ -7,25 +7,34 @@ use gatewright_arm::Item;
 use super::ingress::Ingress;
 use super::{Candidate, Walk, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Place, State};
+use crate::evidence::{KubernetesEndpoints, Place, State};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 
-/// Addresses, and where they are said to be there.
-pub(super) type Behind = (Vec<String>, Place);
+/// What is really behind a pool.
+#[derive(Clone, Debug)]
+pub(super) struct Behind {
+    /// Addresses of what is there and ready.
+    pub(super) ready: Vec<String>,
+    /// Of what is there and not ready.
+    others: Vec<String>,
+    /// Where that is said.
+    pub(super) place: Place,
+}
 
 impl Walk<'_> {
     /// An address of the pool that nothing behind it has.
     pub(super) fn stale_target(&mut self, index: usize) -> Option<Finding> {
-        let (known, place) = self.now_behind(index)?;
+        let behind = self.now_behind(index)?;
         let target = self.site.targets.get(index)?;
         let address = &target.row.address;
         let title = format!(
             "The pool {} has {address}, which nothing behind it has any more: there are {}.",
             target.row.pool,
-            listed(&known)
+            listed(&behind.ready)
         );
-        let because = self.because(&place, "what is there now");
+        let because = self.because(&behind.place, "what is there now");
         let mut found = finding(Cause::StaleBackendTargets, Confidence::Likely, title)
             .because(self.reported(index))
             .because([because]);
@@ -53,16 +62,24 @@ impl Walk<'_> {
     fn now_behind(&self, index: usize) -> Option<Behind> {
         let target = self.site.targets.get(index)?;
         let address = &target.row.address;
-        let (known, place) = self.behind_the_pool(&target.row.pool)?;
-        if known.is_empty() || known.contains(address) || address.parse::<IpAddr>().is_err() {
+        let behind = self.behind_the_pool(&target.row.pool)?;
+        let is_there = behind.ready.contains(address) || behind.others.contains(address);
+        if behind.ready.is_empty() || is_there || address.parse::<IpAddr>().is_err() {
             return None;
         }
+        // What does not know of a server that is well knows nothing of the others.
+        let mut targets = self.site.targets.iter();
+        let is_of_others = targets.any(|one| {
+            one.row.state == State::Healthy
+                && one.row.pool.eq_ignore_ascii_case(&target.row.pool)
+                && !behind.ready.contains(&one.row.address)
+        });
         let members = target.pool.map(|pool| &pool.properties.backend_addresses);
         let is_configured = members.is_none_or(|members| {
             let mut own = members.iter();
             own.any(|one| one.ip_address.as_deref() == Some(address.as_str()))
         });
-        is_configured.then_some((known, place))
+        (is_configured && !is_of_others).then_some(behind)
     }
 
     /// For each pool with such a server, or for one alone: what stopped the one from being followed
@@ -79,13 +96,13 @@ impl Walk<'_> {
             if target.row.state == State::Healthy || !is_meant || pools.contains(&pool) {
                 continue;
             }
-            let Some((known, _)) = self.now_behind(index) else {
+            let Some(behind) = self.now_behind(index) else {
                 continue;
             };
             pools.push(pool);
             let pool = target.pool.cloned();
             let pool = pool.unwrap_or_else(|| Item::new(&*target.row.pool, Default::default()));
-            mend = mend.edit(self.set_servers(&pool, known));
+            mend = mend.edit(self.set_servers(&pool, behind.ready));
         }
         mend.verified_by(self.commands.verify_health())
     }
@@ -107,8 +124,8 @@ impl Walk<'_> {
     /// Gives a pool the addresses of what is behind it, where that is known and another.
     pub(super) fn servers_behind_the_pool(&self, index: usize) -> Option<Fix> {
         let target = self.site.targets.get(index)?;
-        let (known, _) = self.behind_the_pool(&target.row.pool)?;
-        if known.is_empty() || known.contains(&target.row.address) {
+        let known = self.behind_the_pool(&target.row.pool)?.ready;
+        if known.contains(&target.row.address) {
             return None;
         }
         let summary = format!(
@@ -144,7 +161,6 @@ impl Walk<'_> {
         )))
     }
 
-    /// The addresses of what is behind a pool, and where that is said.
     pub(super) fn behind_the_pool(&self, pool: &str) -> Option<Behind> {
         let pool = pool.to_lowercase();
         if let Some(known) = self.behind.borrow().get(&pool) {
@@ -156,45 +172,119 @@ impl Walk<'_> {
     }
 
     fn look_behind(&self, pool: &str) -> Option<Behind> {
-        let endpoints = self.evidence.endpoints.iter().flatten();
-        let all: Vec<_> = endpoints.filter(|one| !one.addresses.is_empty()).collect();
-        // Of a whole cluster, those of the pool's own service: by its name, or by what both have.
-        let is_named =
-            |service: &str| !service.is_empty() && pool.contains(&service.to_lowercase());
+        let of_services = self.services_behind(pool);
+        of_services.or_else(|| self.instances_behind(pool))
+    }
+
+    /// Of a whole cluster, the pool's own service: by its name, or by what both have.
+    fn services_behind(&self, pool: &str) -> Option<Behind> {
+        let all: Vec<_> = self.evidence.endpoints.iter().flatten().collect();
+        let named: Vec<_> = all.iter().filter(|one| is_pool_of(pool, one)).collect();
         let is_only = self.evidence.gateway.properties.backend_address_pools.len() == 1;
-        let is_known = |addresses: &[String]| {
-            let mut targets = self.site.targets.iter();
-            targets.any(|target| {
-                target.row.pool.eq_ignore_ascii_case(pool)
-                    && addresses.contains(&target.row.address)
-            })
+        let shared = || {
+            let own = all.iter().filter(|one| {
+                is_only && all.len() == 1 || self.has_member_of(pool, &one.addresses)
+            });
+            own.collect()
         };
-        let own = all.iter().copied().filter(|one| {
-            let is_alone = is_only && all.len() == 1;
-            is_alone || is_named(&one.service) || is_known(&one.addresses)
-        });
-        let mut endpoints = own.peekable();
-        if let Some(first) = endpoints.peek().map(|one| one.place.clone()) {
-            return Some((
-                endpoints.flat_map(|one| one.addresses.clone()).collect(),
-                first,
-            ));
-        }
+        let own = if named.is_empty() { shared() } else { named };
+        let first = own.first()?;
+        let ready: Vec<String> = own.iter().flat_map(|one| one.addresses.clone()).collect();
+        (!ready.is_empty()).then(|| Behind {
+            ready,
+            others: own.iter().flat_map(|one| one.not_ready.clone()).collect(),
+            place: first.place.clone(),
+        })
+    }
+
+    /// Another pool may well be of other machines.
+    fn instances_behind(&self, pool: &str) -> Option<Behind> {
         let instances = self.evidence.instances.iter().flatten();
-        let instances = instances.filter(|one| !one.addresses.is_empty());
-        // Another pool may well be of other machines.
+        let mut instances = instances.filter(|one| !one.addresses.is_empty()).peekable();
+        let is_only = self.evidence.gateway.properties.backend_address_pools.len() == 1;
         let shares = instances.clone().any(|one| {
             let set = one.name.rsplit_once('_').map_or("", |(set, _)| set);
-            is_known(&one.addresses) || is_named(set)
+            self.has_member_of(pool, &one.addresses) || has_whole(pool, set, "")
         });
         if !is_only && !shares {
             return None;
         }
-        let mut instances = instances.peekable();
-        let first = instances.peek().map(|one| one.place.clone())?;
-        Some((
-            instances.flat_map(|one| one.addresses.clone()).collect(),
-            first,
-        ))
+        let place = instances.peek()?.place.clone();
+        Some(Behind {
+            ready: instances.flat_map(|one| one.addresses.clone()).collect(),
+            others: Vec::new(),
+            place,
+        })
+    }
+
+    fn has_member_of(&self, pool: &str, addresses: &[String]) -> bool {
+        let mut targets = self.site.targets.iter();
+        targets.any(|target| {
+            target.row.pool.eq_ignore_ascii_case(pool) && addresses.contains(&target.row.address)
+        })
+    }
+}
+
+/// Whether a pool is called like a service: as a controller calls it,
+/// `pool-NAMESPACE-SERVICE-PORT-bp-PORT`, or with the service's name as a word of its own.
+fn is_pool_of(pool: &str, service: &KubernetesEndpoints) -> bool {
+    let name = service.service.to_lowercase();
+    if name.is_empty() {
+        return false;
+    }
+    let controllers = pool
+        .strip_prefix("pool-")
+        .and_then(|rest| rest.rsplit_once("-bp-"));
+    let Some((rest, _)) = controllers else {
+        return has_whole(pool, &name, "");
+    };
+    let Some((names, _port)) = rest.rsplit_once('-') else {
+        return false;
+    };
+    match service.namespace.to_lowercase().as_str() {
+        "" => names
+            .strip_suffix(&name)
+            .is_some_and(|rest| rest.ends_with('-')),
+        namespace => names == format!("{namespace}-{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Place;
+
+    #[test]
+    fn pools_are_of_their_own_service() {
+        let check = |pool: &str, (namespace, service): (&str, &str), expected: bool| {
+            let endpoints = KubernetesEndpoints {
+                namespace: namespace.to_owned(),
+                service: service.to_owned(),
+                addresses: Vec::new(),
+                ports: Vec::new(),
+                not_ready: Vec::new(),
+                nodes: Default::default(),
+                place: Place::default(),
+            };
+            assert_eq!(
+                is_pool_of(pool, &endpoints),
+                expected,
+                "{pool} {namespace}/{service}"
+            );
+        };
+        let pool = "pool-shop-cart-80-bp-8080";
+        check(pool, ("shop", "cart"), true);
+        check(pool, ("", "cart"), true);
+        for other in [
+            ("test", "cart"),
+            ("shop", "shop"),
+            ("", "shop"),
+            ("", "art"),
+            ("", ""),
+        ] {
+            check(pool, other, false);
+        }
+        check("web-pool", ("default", "web"), true);
+        check("webpool", ("default", "web"), false);
     }
 }
