@@ -28,7 +28,7 @@ pub(crate) struct Tcp {
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
     pub(crate) result: TcpResult,
-    /// From where and with which result, in the words of whoever measured; in lower case.
+    /// What came of it, in the words of whoever measured; in lower case.
     pub(crate) said: String,
     pub(crate) place: Place,
 }
@@ -44,28 +44,24 @@ pub(crate) enum TcpResult {
 impl TcpResult {
     fn of(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let words: Vec<&str> = text
+            .split(|letter: char| !letter.is_alphanumeric())
+            .collect();
+        let has = |some: &[&str]| words.iter().any(|word| some.contains(word));
+        let begins = |some: &str| words.iter().any(|word| word.starts_with(some));
+        let is_out = |pair: &[&str]| matches!(pair, ["timed" | "time", "out"]);
+        // What times out may have been reset, or refused, before or after.
         match () {
-            () if has(&["refused", "reset", "rst", "closed"]) => Self::Refused,
-            () if has(&[
-                "timeout",
-                "timed out",
-                "timed-out",
-                "time-out",
-                "filtered",
-                "dropped",
-            ]) =>
+            () if begins("timeout")
+                || words.windows(2).any(is_out)
+                || has(&["timedout", "filtered", "dropped"]) =>
             {
                 Self::TimedOut
             }
-            () if has(&[
-                "open",
-                "ok",
-                "connected",
-                "succe",
-                "reachable",
-                "established",
-            ]) && !has(&["not ", "un"]) =>
+            () if has(&["refused", "reset", "rst", "closed"]) => Self::Refused,
+            () if (has(&["open", "ok", "connected", "reachable", "established"])
+                || begins("succe"))
+                && !has(&["not", "never"]) =>
             {
                 Self::Open
             }
@@ -122,7 +118,7 @@ impl Observations {
                 host,
                 port: own_port.or_else(|| port(&one, "port")),
                 result: TcpResult::of(&text(&one, "result")),
-                said: ["from", "result", "error", "note"]
+                said: ["result", "error", "note"]
                     .map(|name| text(&one, name))
                     .join(" ")
                     .to_lowercase(),
@@ -191,6 +187,25 @@ mod tests {
             ("Timed out after 20 s", TcpResult::TimedOut),
             ("unreachable", TcpResult::Other),
             ("not open", TcpResult::Other),
+            ("", TcpResult::Other),
+        ] {
+            assert_eq!(TcpResult::of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn results_are_read_by_their_words() {
+        for (text, expected) in [
+            ("open", TcpResult::Open),
+            ("Succeeded", TcpResult::Open),
+            ("open (round trip 1 ms, server running)", TcpResult::Open),
+            ("not reachable", TcpResult::Other),
+            ("unreachable", TcpResult::Other),
+            ("connection refused", TcpResult::Refused),
+            ("RST", TcpResult::Refused),
+            ("timed out, first SYN not answered", TcpResult::TimedOut),
+            ("timeout (RST after a minute)", TcpResult::TimedOut),
+            ("Connection time-out", TcpResult::TimedOut),
             ("", TcpResult::Other),
         ] {
             assert_eq!(TcpResult::of(text), expected, "{text}");

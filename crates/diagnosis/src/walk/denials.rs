@@ -258,7 +258,7 @@ impl Walk<'_> {
 
     /// As [`Self::table_elsewhere`], where no route of the gateway's own leads to the address, and
     /// no subnet that is known has it.
-    pub(super) fn route_of_others(&self, index: usize) -> Option<Finding> {
+    pub(super) fn route_of_others(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let (policy, subnet) = self.evidence.policy()?;
         let address = self.addresses_of(&target.row.address).into_iter().next()?;

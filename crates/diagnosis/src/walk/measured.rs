@@ -21,6 +21,16 @@ const OTHER_PORTS: [u16; 15] = [
     22, 25, 53, 111, 135, 139, 445, 1433, 3306, 3389, 5432, 5985, 5986, 6379, 27_017,
 ];
 
+/// What is no gateway of ours.
+const OTHER_GATEWAYS: [&str; 6] = [
+    "vpn gateway",
+    "nat gateway",
+    "expressroute gateway",
+    "virtual network gateway",
+    "default gateway",
+    "vpn-gateway",
+];
+
 impl Walk<'_> {
     /// What somebody's connections came to.
     pub(super) fn by_measurement(&mut self, index: usize) -> Option<Finding> {
@@ -78,7 +88,11 @@ impl Walk<'_> {
     /// Whether somebody measured from the gateway's subnet: by the words, by its name, or by an
     /// address of it.
     pub(super) fn is_from_gateway(&self, from: &str) -> bool {
-        let from = from.to_lowercase();
+        let mut from = from.to_lowercase();
+        // Other things are called so, too.
+        for other in OTHER_GATEWAYS {
+            from = from.replace(other, "");
+        }
         let id = self.subnet_id().to_lowercase();
         let is_named = has_whole(&from, last_part(&id), "-_.");
         let first = from.split([' ', '/', '(', ',']).next().unwrap_or_default();

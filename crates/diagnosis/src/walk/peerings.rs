@@ -15,7 +15,7 @@ use crate::remedy::{fix, word};
 
 impl Walk<'_> {
     /// A server in a network whose peering one side knows nothing of: no route leads over it.
-    pub(super) fn over_a_cut_peering(&self, index: usize) -> Option<Finding> {
+    pub(super) fn over_a_cut_peering(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let address = self.addresses_of(&target.row.address).into_iter().next()?;
         let network = self.network_id()?;

@@ -4,11 +4,17 @@ use std::net::IpAddr;
 
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{OBSERVATIONS, State, TcpResult};
+use crate::evidence::{Dns, OBSERVATIONS, State, TcpResult};
 use crate::finding::{Because, Confidence, Finding};
 use crate::lookup::names_host;
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
+
+/// Most servers that are well and are held against what the network is said to do.
+pub(super) const WELL_MAX: usize = 20;
+
+/// A question of what keeps a server from the gateway.
+type Theory<W> = fn(&mut W, usize) -> Option<Finding>;
 
 impl Walk<'_> {
     pub(super) fn can_servers_be_connected_to(&mut self) {
@@ -58,27 +64,109 @@ impl Walk<'_> {
         let found = self
             .unroutable(index)
             .or_else(|| self.probed_at_an_old_address(index))
-            .or_else(|| self.inside_another_machine(index))
-            .or_else(|| self.over_a_cut_peering(index))
-            .or_else(|| self.pod_without_a_way(index))
-            .or_else(|| self.denied_on_the_way(index))
-            .or_else(|| self.denied_at_interface(index))
-            .or_else(|| self.stale_target(index))
-            .or_else(|| self.route_of_others(index))
+            .or_else(|| self.inside_another_machine(index));
+        let mut doubtful = None;
+        let theories: [Theory<Self>; 3] = [
+            Self::over_a_cut_peering,
+            Self::pod_without_a_way,
+            Self::denied_on_the_way,
+        ];
+        let found = found.or_else(|| self.by_network(index, &theories, &mut doubtful));
+        // Which interface has which address is in no document: of others it says nothing.
+        let at_interface = || {
+            self.denied_at_interface(index)
+                .filter(|_| !self.was_reached(index))
+        };
+        let found = found.or_else(at_interface);
+        let found = found.or_else(|| self.stale_target(index));
+        let theories: [Theory<Self>; 1] = [Self::route_of_others];
+        let found = found.or_else(|| self.by_network(index, &theories, &mut doubtful));
+        let found = found
             .or_else(|| self.translated_by_nodes(index))
-            .or_else(|| self.source_changed(index))
-            .or_else(|| self.returns_elsewhere(index))
+            .or_else(|| self.source_changed(index));
+        let theories: [Theory<Self>; 1] = [Self::returns_elsewhere];
+        let found = found.or_else(|| self.by_network(index, &theories, &mut doubtful));
+        let found = found
             .or_else(|| self.by_measurement(index))
             .or_else(|| self.by_neighbours(index))
-            .or_else(|| self.by_endpoints(index));
+            .or_else(|| self.by_endpoints(index))
+            .or(doubtful);
         if found.is_none() {
             self.ask_for_reach(index);
         }
         found.map(|found| (found, Weight::Servers))
     }
 
+    /// What rules and routes say, unless a connection came through in spite of them. Where a server
+    /// that is well would have to fail of the same, the documents and the report are of different
+    /// moments: that is no more than possible.
+    fn by_network(
+        &mut self,
+        index: usize,
+        theories: &[Theory<Self>],
+        doubtful: &mut Option<Finding>,
+    ) -> Option<Finding> {
+        for theory in theories {
+            let Some(mut found) = theory(self, index) else {
+                continue;
+            };
+            if self.was_reached(index) {
+                continue;
+            }
+            if !self.holds_for_one_that_is_well(index, found.cause, *theory) {
+                return Some(found);
+            }
+            found.confidence = Confidence::Possible;
+            doubtful.get_or_insert(found);
+        }
+        None
+    }
+
+    /// Whether the gateway's subnet was answered by a server, be it by a refusal.
+    fn was_reached(&self, index: usize) -> bool {
+        let Some(target) = self.site.targets.get(index) else {
+            return false;
+        };
+        let mut tcp = self.evidence.observations.tcp.iter();
+        tcp.any(|one| {
+            let is_answer = matches!(one.result, TcpResult::Open | TcpResult::Refused);
+            let is_own = one.host.eq_ignore_ascii_case(&target.row.address);
+            is_answer
+                && is_own
+                && one.port == target.probed_port()
+                && self.is_from_gateway(&one.from)
+        })
+    }
+
+    fn holds_for_one_that_is_well(
+        &mut self,
+        index: usize,
+        cause: Cause,
+        theory: Theory<Self>,
+    ) -> bool {
+        let targets = self.site.targets.iter().enumerate();
+        let well = targets.filter(|(_, one)| one.row.state == State::Healthy);
+        let mut well: Vec<(usize, bool)> = well
+            .map(|(other, one)| {
+                let own = self.site.targets.get(index);
+                (other, own.is_none_or(|own| own.row.pool != one.row.pool))
+            })
+            .collect();
+        // Those of its own pool first.
+        well.sort_by_key(|(other, is_of_another)| (*is_of_another, *other));
+        let (asked, ruled_out) = (self.needs.len(), self.ruled_out.len());
+        let holds = well
+            .iter()
+            .take(WELL_MAX)
+            .any(|(other, _)| theory(self, *other).is_some_and(|found| found.cause == cause));
+        // It was asked for the answer alone.
+        self.needs.truncate(asked);
+        self.ruled_out.truncate(ruled_out);
+        holds
+    }
+
     /// Routes that lead one direction over an appliance explain packets that vanish.
-    fn returns_elsewhere(&self, index: usize) -> Option<Finding> {
+    fn returns_elsewhere(&mut self, index: usize) -> Option<Finding> {
         let address = self.site.targets.get(index)?.row.address.clone();
         self.asymmetry(&address)
     }
@@ -96,10 +184,13 @@ impl Walk<'_> {
         if let Ok(address) = member.parse() {
             return vec![address];
         }
-        let dns = self.evidence.observations.dns.iter();
-        let own = dns.filter(|one| one.name.eq_ignore_ascii_case(member));
-        let answers = own.flat_map(|one| &one.answers);
-        answers.filter_map(|answer| answer.parse().ok()).collect()
+        let known = self.answers_to_gateway(member);
+        let anybodys = || self.answers_for(member).cloned().collect();
+        let known: Vec<Dns> = if known.is_empty() { anybodys() } else { known };
+        let answers = known.iter().flat_map(|one| &one.answers);
+        let mut addresses: Vec<IpAddr> = answers.filter_map(|answer| answer.parse().ok()).collect();
+        addresses.sort_by_key(|address| !address.is_ipv4());
+        addresses
     }
 
     /// An address that nothing on any network can have.
@@ -146,7 +237,11 @@ impl Walk<'_> {
             return None;
         };
         // The network that Docker's bridge has where nobody says otherwise.
-        let is_bridge = ip.octets().starts_with(&[172, 17]);
+        let is_of_network = self.evidence.policy().is_some_and(|(policy, subnet)| {
+            let network = policy.subnet(subnet).network;
+            policy.subnet_of(network, IpAddr::V4(ip)).is_some()
+        });
+        let is_bridge = ip.octets().starts_with(&[172, 17]) && !is_of_network;
         let tcp = self.evidence.observations.tcp.iter();
         let mut open = tcp.filter(|one| one.result == TcpResult::Open && one.port == Some(port));
         let mut inside = open.clone().filter(|one| one.host == *address);

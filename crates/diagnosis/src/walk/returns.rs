@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use gatewright_arm::ResourceId;
 use gatewright_snapshot::network::{Direction, Flow, NextHop};
 
+use super::reach::WELL_MAX;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{State, TcpResult};
@@ -31,6 +32,20 @@ pub(super) fn is_of_platform(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
     PLATFORM.iter().any(|suffix| host.ends_with(suffix))
 }
+
+/// What somebody says who saw an answer, or where it came from.
+const ANSWERS: [&str; 8] = [
+    "syn-ack",
+    "syn+ack",
+    "syn/ack",
+    "answer",
+    "repl",
+    "came back",
+    "comes back",
+    "source",
+];
+/// What somebody says who looked for another source, and found none.
+const DENIALS: [&str; 4] = ["no snat", "without snat", "not snat", "no source nat"];
 
 /// A port that answers go to.
 const CLIENT_PORT: u16 = 50_000;
@@ -62,9 +77,14 @@ impl Walk<'_> {
             .iter()
             .any(|one| one.finding.cause == Cause::ReturnPathSnat);
         let failing = failing.iter().filter(|_| !is_told);
-        let found = failing
-            .into_iter()
-            .find_map(|address| self.asymmetry(address));
+        let targets = self.site.targets.iter();
+        let mut well = targets.filter(|one| one.row.state == State::Healthy);
+        let is_refuted = well
+            .by_ref()
+            .take(WELL_MAX)
+            .any(|one| self.asymmetry(&one.row.address).is_some());
+        let mut failing = failing.into_iter().filter(|_| !is_refuted);
+        let found = failing.find_map(|address| self.asymmetry(address));
         match found {
             Some(found) => {
                 self.step(
@@ -163,7 +183,8 @@ impl Walk<'_> {
         let mut tcp = self.evidence.observations.tcp.iter();
         let seen = tcp.find(|one| {
             let is_own = one.host.eq_ignore_ascii_case(host) && one.port == port;
-            let is_changed = WORDS.iter().any(|word| one.said.contains(word));
+            let is_changed = WORDS.iter().any(|word| one.said.contains(word))
+                && !DENIALS.iter().any(|word| one.said.contains(word));
             is_own && is_changed && one.result != TcpResult::Open
         })?;
         let title = format!(
@@ -209,6 +230,7 @@ impl Walk<'_> {
             one.host == target.row.address
                 && one.port == target.probed_port()
                 && one.result == TcpResult::Open
+                && !self.is_from_gateway(&one.from)
         })?;
         let is_healthy_on = |is_windows: bool| {
             let mut healthy = self.site.targets.iter();
@@ -247,7 +269,9 @@ impl Walk<'_> {
         let mut tcp = self.evidence.observations.tcp.iter();
         let seen = tcp.find(|one| {
             let names_node = node.addresses.iter().any(|own| names_host(&one.said, own));
-            one.host == target.row.address && one.result == TcpResult::TimedOut && names_node
+            let is_answer = ANSWERS.iter().any(|word| one.said.contains(word));
+            let is_own = one.host == target.row.address && one.port == target.probed_port();
+            is_own && one.result == TcpResult::TimedOut && names_node && is_answer
         })?;
         let title = format!(
             "The answers of the pod {address} come from its node {} ({}): the gateway waits for \
