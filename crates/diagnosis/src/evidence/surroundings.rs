@@ -288,7 +288,16 @@ impl ZoneLink {
                 place: view.place(),
             }
         };
-        list.iter().map(read).collect()
+        // az lists each link by itself.
+        let mut zones: Vec<Self> = Vec::new();
+        for one in list.iter().map(read) {
+            let mut known = zones.iter_mut();
+            match known.find(|zone| zone.zone.eq_ignore_ascii_case(&one.zone)) {
+                Some(zone) => zone.networks.extend(one.networks),
+                None => zones.push(one),
+            }
+        }
+        zones
     }
 }
 
@@ -457,7 +466,7 @@ pub(crate) struct Metric {
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
     pub(crate) time: Option<i64>,
-    /// The greatest of its aggregations.
+    /// Of its aggregations the one that says most: the total of what is counted, else the greatest.
     pub(crate) value: f64,
 }
 
@@ -469,15 +478,18 @@ impl Metric {
             let series = view.list("timeseries");
             let points = series.iter().flat_map(|one| one.list("data"));
             let points = points.chain(view.list("data"));
-            let aggregations = ["maximum", "total", "average", "count", "value"];
+            // Of what is counted, the sum; `count` is how often it was looked at.
+            let is_counted = last_part(&name).to_lowercase().ends_with("requests");
+            let aggregations: &[&str] = match is_counted {
+                true => &["total", "value", "maximum", "average"],
+                false => &["maximum", "average", "value", "total"],
+            };
             let point = |data: View<'_>| {
-                let values = aggregations.iter().filter_map(|name| data.number(name));
+                let mut values = aggregations.iter().filter_map(|name| data.number(name));
                 let time = data.text("timeStamp").and_then(|text| moment(&text));
                 Some(Point {
                     time,
-                    value: values.fold(None, |most: Option<f64>, value| {
-                        Some(most.map_or(value, |most| most.max(value)))
-                    })?,
+                    value: values.next()?,
                 })
             };
             Some(Self {
@@ -493,11 +505,13 @@ impl Metric {
         self.points.iter().filter_map(|point| point.time).max()
     }
 
-    /// Whether it comes up to a bound at least twice, within one part in fifty, and never over it.
+    /// Whether it lies at a bound nearly all of the time, within one part in fifty, and never over
+    /// it: of three points or more, four of five.
     pub(crate) fn stays_at(&self, bound: f64) -> bool {
         let is_at = |point: &&Point| (0.98..=1.02).contains(&(point.value / bound));
         let is_over = |point: &Point| point.value > bound * 1.02;
-        self.points.iter().filter(is_at).count() >= 2 && !self.points.iter().any(is_over)
+        let (at, all) = (self.points.iter().filter(is_at).count(), self.points.len());
+        all >= 3 && at * 5 >= all * 4 && !self.points.iter().any(is_over)
     }
 
     pub(crate) fn sum(&self) -> f64 {

@@ -62,6 +62,7 @@ impl Walk<'_> {
                 None
             }
             Outcome::Allowed => {
+                self.let_through.insert(index);
                 self.rule_out(
                     Cause::NsgBackendDeny,
                     format!("the rules and routes that are known let {endpoint} through"),

@@ -10,7 +10,7 @@ use super::edits::Set;
 use super::live_paths::is_host_of;
 use super::{Candidate, Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Evidence, Http, LOG, LogRow, Place, split_port};
+use crate::evidence::{Backend, Evidence, Http, LOG, LogRow, Place, split_port};
 use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::remedy::{fix, word};
@@ -325,7 +325,15 @@ impl Walk<'_> {
         let backends = self.evidence.observations.backends.iter();
         let mut short =
             backends.filter(|one| one.keep_alive_seconds.is_some_and(|time| time < 60.0));
-        let short = short.next();
+        let is_failing_at = |one: &&Backend| {
+            let is_own = |row: &LogRow| {
+                one.address.is_empty()
+                    || row.server.is_empty()
+                    || names_host(&row.server, &split_port(&one.address).0)
+            };
+            failures(self.evidence).any(is_own)
+        };
+        let short = short.find(is_failing_at);
         let first = closed.first().map(|row| row.place.clone());
         let short = short?;
         // One that fails within a few milliseconds met a connection that was closed already.

@@ -149,6 +149,10 @@ impl Walk<'_> {
             // A server that answered has taken the handshake.
             let rows: Vec<&LogRow> = failures(self.evidence)
                 .filter(|row| row.server_status.is_none_or(|status| status == 502))
+                .filter(|row| {
+                    let own = self.setting_of(row);
+                    own.is_none_or(|own| own.is_named(&target.row.setting))
+                })
                 .collect();
             let Some(host) = self.client_host(target, &rows) else {
                 continue;

@@ -1,5 +1,6 @@
 //! What connections came to, and what they say of a server.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use gatewright_arm::Item;
@@ -53,7 +54,16 @@ impl Walk<'_> {
                 .cloned()
         };
         let is_of_web = |one: &Tcp| one.port.is_some_and(|port| !OTHER_PORTS.contains(&port));
-        let mut others = own.iter().filter(|one| one.port != Some(port));
+        // What another setting uses on the same server is another application.
+        let targets = self.site.targets.iter();
+        let used: BTreeSet<u16> = targets
+            .filter(|other| other.row.address == host)
+            .filter_map(Target::probed_port)
+            .collect();
+        let is_used = |one: &Tcp| one.port.is_some_and(|port| used.contains(&port));
+        let mut others = own
+            .iter()
+            .filter(|one| one.port != Some(port) && !is_used(one));
         let open_elsewhere = others.find(|one| one.result == TcpResult::Open && is_of_web(one));
         let open_elsewhere = open_elsewhere.cloned();
         if let Some(refused) = at(true, TcpResult::Refused) {
@@ -75,14 +85,13 @@ impl Walk<'_> {
                 && one.result == TcpResult::Open
                 && !self.is_from_gateway(&one.from)
         });
-        let opens = opens.filter(|_| self.is_let_through())?;
+        let opens = opens.filter(|_| self.is_let_through(index))?;
         Some(self.host_firewall(index, times_out, opens))
     }
 
-    /// Whether the rules and routes that are known let the gateway through to its servers.
-    fn is_let_through(&self) -> bool {
-        let mut ruled_out = self.ruled_out.iter();
-        ruled_out.any(|one| one.cause == Cause::NsgBackendDeny)
+    /// Whether the rules and routes that are known let the gateway through to a server.
+    fn is_let_through(&self, index: usize) -> bool {
+        self.let_through.contains(&index)
     }
 
     /// Whether somebody measured from the gateway's subnet: by the words, by its name, or by an
@@ -132,7 +141,7 @@ impl Walk<'_> {
         let has_well = others.any(|other| {
             other.row.state == State::Healthy && other.row.setting == target.row.setting
         });
-        let is_own = has_well || self.is_let_through();
+        let is_own = has_well || self.is_let_through(index);
         is_own.then(|| self.host_firewall(index, times_out, opens))
     }
 

@@ -36,7 +36,7 @@ pub use predict::predict;
 
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gatewright_chain::Anchor;
 
@@ -94,6 +94,8 @@ pub(crate) struct Walk<'e> {
     steps: Vec<Step>,
     /// The security rules that deny servers which fail, by group and name; by the target.
     denials: BTreeMap<usize, (String, String)>,
+    /// Servers that the rules and routes which are known let the gateway through to.
+    let_through: BTreeSet<usize>,
     /// What was found to be behind pools, by their names in lower case.
     behind: RefCell<BTreeMap<String, Option<stale::Behind>>>,
     /// Requests that went where members with names are no more.
@@ -120,6 +122,7 @@ impl<'e> Walk<'e> {
             needs: Vec::new(),
             steps: Vec::new(),
             denials: BTreeMap::new(),
+            let_through: BTreeSet::new(),
             behind: RefCell::default(),
             old_addresses: OnceCell::new(),
             foresees: false,

@@ -1,5 +1,6 @@
 //! Can the gateway find the names of its servers?
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Walk, Weight, finding, listed};
@@ -235,11 +236,24 @@ impl Walk<'_> {
         let mut own = self.answers_for(name).filter(|one| !is_public(one));
         let is_answered = !self.answers_to_gateway(name).is_empty();
         let is_refused = own.any(|one| one.answers.is_empty());
-        let is_of_another_network = self.name_servers().is_empty()
+        let is_of_another_network = self.is_network_known()
+            && self.name_servers().is_empty()
             && self
                 .unlinked_zone(name)
                 .is_some_and(|zone| is_below(name, &zone.zone));
         !is_answered && (is_refused || is_of_another_network)
+    }
+
+    /// Whether a document has the gateway's network, and with it its name servers.
+    fn is_network_known(&self) -> bool {
+        let network = self.network_id().unwrap_or_default();
+        let networks = self.evidence.network_resources.iter();
+        let mut networks = networks.flat_map(|(_, resources)| &resources.virtual_networks);
+        networks.any(|one| {
+            one.id
+                .as_deref()
+                .is_some_and(|id| id.eq_ignore_ascii_case(&network))
+        })
     }
 
     /// Those that the gateway's network names.
@@ -304,19 +318,34 @@ impl Walk<'_> {
     fn answered_by_the_platform(&self, name: &str) -> Option<Finding> {
         let is_platform = |one: &&Dns| {
             let server = one.server.to_lowercase();
-            server.contains(PLATFORM_RESOLVER) || server.contains("azure")
+            let said = [
+                "azure dns",
+                "azure-provided",
+                "azure provided",
+                "azure resolver",
+            ];
+            names_host(&server, PLATFORM_RESOLVER) || said.iter().any(|one| server.contains(one))
         };
         let platform = self.answers_for(name).find(is_platform)?;
+        let said: BTreeSet<&String> = platform.answers.iter().collect();
+        let servers = self.name_servers();
+        // Isolated gateways ask the network's own servers alone.
+        let isolates = self
+            .evidence
+            .policy()
+            .is_some_and(|(policy, subnet)| policy.subnet(subnet).isolates_gateways);
         let own = self.answers_for(name).find(|one| {
-            !is_platform(one) && !one.answers.is_empty() && one.answers != platform.answers
-        })?;
+            let is_own = servers.iter().any(|own| names_host(&one.server, own));
+            let other: BTreeSet<&String> = one.answers.iter().collect();
+            is_own && !one.answers.is_empty() && other != said
+        });
+        let own = own.filter(|_| !isolates)?;
         let mut rows = self.evidence.log.iter().flatten();
         let routed = rows.find(|row| platform.answers.contains(&split_port(&row.server).0));
         let is_failing = self.site.targets.iter().any(|target| {
             target.row.address.eq_ignore_ascii_case(name) && target.row.state != State::Healthy
         });
-        let servers = self.name_servers();
-        if routed.is_none() && !is_failing || servers.is_empty() {
+        if routed.is_none() && !is_failing {
             return None;
         }
         let gets = match platform.answers.is_empty() {

@@ -144,8 +144,10 @@ impl Walk<'_> {
         cause: Cause,
         theory: Theory<Self>,
     ) -> bool {
+        // What is foreseen of the configuration is of one moment.
         let targets = self.site.targets.iter().enumerate();
-        let well = targets.filter(|(_, one)| one.row.state == State::Healthy);
+        let is_report = !self.foresees;
+        let well = targets.filter(|(_, one)| is_report && one.row.state == State::Healthy);
         let mut well: Vec<(usize, bool)> = well
             .map(|(other, one)| {
                 let own = self.site.targets.get(index);

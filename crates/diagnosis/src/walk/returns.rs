@@ -79,10 +79,12 @@ impl Walk<'_> {
         let failing = failing.iter().filter(|_| !is_told);
         let targets = self.site.targets.iter();
         let mut well = targets.filter(|one| one.row.state == State::Healthy);
-        let is_refuted = well
-            .by_ref()
-            .take(WELL_MAX)
-            .any(|one| self.asymmetry(&one.row.address).is_some());
+        // What is foreseen of the configuration is of one moment.
+        let is_refuted = !self.foresees
+            && well
+                .by_ref()
+                .take(WELL_MAX)
+                .any(|one| self.asymmetry(&one.row.address).is_some());
         let mut failing = failing.into_iter().filter(|_| !is_refuted);
         let found = failing.find_map(|address| self.asymmetry(address));
         match found {

@@ -226,7 +226,8 @@ impl Walk<'_> {
             ("requestRoutingRules", "rule show", ""),
             ("urlPathMaps", "url-path-map show", ""),
         ];
-        if let Some(import) = self.import_into_vault(message) {
+        let import = self.import_into_vault(message);
+        if let Some(import) = import.filter(|_| cause == Cause::PutFailedCert) {
             return Some(import);
         }
         let found = verbs.iter().find_map(|(collection, verb, more)| {
@@ -372,7 +373,10 @@ impl Walk<'_> {
         };
         let subnet = self.subnet_id();
         let mut vaults = self.evidence.vaults.iter();
-        let shut = vaults.find(|vault| vault.is_shut_to(&subnet));
+        let used = self.vaults_in_use();
+        let is_used =
+            |name: &str| name.is_empty() || used.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let shut = vaults.find(|vault| is_used(&vault.name) && vault.is_shut_to(&subnet));
         let Some(vault) = shut else {
             return self.step(
                 asked,
@@ -419,7 +423,12 @@ impl Walk<'_> {
             found.title.clone(),
             "listeners go on with what they have, or with nothing",
         );
-        self.find(Weight::Change, 1, found);
+        // What listeners have, they go on with: what probes show explains more.
+        let weight = match is_failing {
+            true => Weight::Change,
+            false => Weight::Requests,
+        };
+        self.find(weight, 1, found);
     }
 
     fn open_vault(&self, vault: &str) -> crate::finding::Fix {
@@ -477,9 +486,13 @@ impl Walk<'_> {
     }
 
     fn vault_in_use(&self) -> Option<String> {
-        let certificates = &self.evidence.gateway.properties.ssl_certificates;
-        let mut secrets = certificates.iter();
-        secrets.find_map(|one| vault_of(one.properties.key_vault_secret_id.as_deref()?))
+        self.vaults_in_use().into_iter().next()
+    }
+
+    fn vaults_in_use(&self) -> Vec<String> {
+        let certificates = self.evidence.gateway.properties.ssl_certificates.iter();
+        let secrets = certificates.filter_map(|one| one.properties.key_vault_secret_id.as_deref());
+        secrets.filter_map(vault_of).collect()
     }
 }
 
