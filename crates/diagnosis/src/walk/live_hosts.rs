@@ -50,7 +50,8 @@ impl Walk<'_> {
             Some(app) => app.answers_to(&asked),
             None => asked.to_lowercase().ends_with(".azurewebsites.net"),
         };
-        if is_bound || app.is_none() && rows.is_empty() {
+        let is_answered = self.answered().has_host(&asked, &target.row.setting, &rows);
+        if is_bound || is_answered || app.is_none() && rows.is_empty() {
             return None;
         }
         let passes = match target.live_host() {

@@ -1,11 +1,14 @@
 //! Requests that no listener, and no path rule, is for.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use gatewright_arm::Item;
 use gatewright_arm::model::HttpListener;
 use gatewright_snapshot::HostPattern;
 
+use super::answered::first_part;
 use super::edits::{Edit, Given, Set};
 use super::live::refusals;
 use super::probes::path_of;
@@ -27,13 +30,12 @@ impl Walk<'_> {
             })
             .filter(|row| !self.is_asked_by_a_scanner(row))
             .collect();
-        let first = rows.first()?;
-        let host = first
-            .original_host
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_lowercase();
+        // Of several hosts, the one that is asked for most.
+        let host_of = |row: &LogRow| split_port(&row.original_host).0.to_lowercase();
+        let by_host = grouped(&rows, |row| Some(host_of(row)));
+        let rows = by_host.first()?;
+        let first = *rows.first()?;
+        let host = host_of(first);
         // A listener of the other protocol takes nothing of these.
         let is_alike = |one: &&Item<HttpListener>| {
             let protocols = one.properties.protocol.zip(first.is_encrypted);
@@ -47,10 +49,20 @@ impl Walk<'_> {
         if has_any || hosts.iter().any(|own| is_host_of(own, &host)) {
             return None;
         }
-        let title = format!(
-            "No listener is for the host {host}; there are {}.",
-            listed(&hosts)
-        );
+        let title = match hosts.is_empty() {
+            true => {
+                let protocol = if first.is_encrypted == Some(true) {
+                    "HTTPS"
+                } else {
+                    "HTTP"
+                };
+                format!("No listener takes {protocol}, and requests for {host} came by it.")
+            }
+            false => format!(
+                "No listener is for the host {host}; there are {}.",
+                listed(&hosts)
+            ),
+        };
         let listener = alike.first().copied();
         let mut because = vec![self.because(&first.place, "the gateway itself refused it")];
         because.extend(
@@ -61,7 +73,13 @@ impl Walk<'_> {
             Some(listener) => mend.edit(self.add_host(listener, &host)),
             None => mend,
         };
-        let told = finding(Cause::HostNotMatched, Confidence::Certain, title)
+        // One that asks for what is nobody's here is no trouble.
+        let is_trouble = listener.is_some() && self.answered().are_outweighed_by(rows);
+        let confidence = match is_trouble {
+            true => Confidence::Certain,
+            false => Confidence::Possible,
+        };
+        let told = finding(Cause::HostNotMatched, confidence, title)
             .because(because)
             .fixed_by(mend.verified_by(vec![self.commands.gateway("show")]));
         Some((told, rows.len()))
@@ -95,42 +113,59 @@ impl Walk<'_> {
         let rows: Vec<&LogRow> = refusals(self.evidence)
             .filter(|row| matches!(row.status, Some(404 | 405)) && row.server_status == row.status)
             .collect();
+        let by_setting = grouped(&rows, |row| {
+            self.setting_of(row).map(|one| one.name.as_str())
+        });
+        let mut by_setting = by_setting.into_iter();
+        by_setting
+            .find_map(|rows| self.rewritten_by_setting(&rows))
+            .or_else(|| {
+                let by_target =
+                    grouped(&rows, |row| Some((row.pool.as_str(), first_part(&row.uri))));
+                let mut by_target = by_target.into_iter();
+                by_target.find_map(|rows| self.is_a_path_rule_missing(&rows))
+            })
+    }
+
+    /// Whether the setting of some rows puts another path in the place of the client's.
+    fn rewritten_by_setting(&self, rows: &[&LogRow]) -> Option<(Finding, usize)> {
         let first = rows.first()?;
         let setting = self.setting_of(first)?;
-        let path =
-            setting.properties.path.clone().filter(|path| {
-                !path.is_empty() && (path != "/" || self.takes_a_prefix_away(first))
-            });
-        let place = in_gateway(setting.pointer_to("path"));
-        let (name, item) = (setting.name.clone(), setting.clone());
-        if let Some(path) = path {
-            let title = format!(
-                "The backend setting {name} puts {path} in the place of the path that clients ask \
-                 for, and \
-                 the backend has no such page: {} gets {}.",
-                first.uri,
-                first.status.unwrap_or_default()
-            );
-            let because = [
-                self.because(&first.place, "what the backend answers"),
-                self.because(&place, "what takes the path's place"),
-            ];
-            let told = finding(Cause::BackendPath, Confidence::Likely, title)
-                .because(because)
-                .fixed_by(
-                    fix(Owner::Gateway, "Pass the path on as it is.")
-                        .edit(self.update_setting(Some(&item), &[Set::text("--path", "path", "")]))
-                        .verified_by(self.commands.verify_health()),
-                );
-            return Some((told, rows.len()));
+        let path = setting.properties.path.as_deref()?;
+        let is_cause = match path {
+            "" => false,
+            "/" => self.takes_a_prefix_away(first, rows),
+            _ => !self.answered().has_setting(&setting.name, rows),
+        };
+        if !is_cause {
+            return None;
         }
-        self.is_a_path_rule_missing(first, rows.len())
+        let title = format!(
+            "The backend setting {} puts {path} in the place of the path that clients ask for, and \
+             the backend has no such page: {} gets {}.",
+            setting.name,
+            first.uri,
+            first.status.unwrap_or_default()
+        );
+        let place = in_gateway(setting.pointer_to("path"));
+        let because = [
+            self.because(&first.place, "what the backend answers"),
+            self.because(&place, "what takes the path's place"),
+        ];
+        let told = finding(Cause::BackendPath, Confidence::Likely, title)
+            .because(because)
+            .fixed_by(
+                fix(Owner::Gateway, "Pass the path on as it is.")
+                    .edit(self.update_setting(Some(setting), &[Set::text("--path", "path", "")]))
+                    .verified_by(self.commands.verify_health()),
+            );
+        Some((told, rows.len()))
     }
 
     /// Whether a setting with the path `/` takes away what the pattern of a path rule spells out,
     /// and that is what fails: no such request is answered, or the server knows the page by the
     /// path that the client asked for.
-    fn takes_a_prefix_away(&self, row: &LogRow) -> bool {
+    fn takes_a_prefix_away(&self, row: &LogRow, rows: &[&LogRow]) -> bool {
         let Some(route) = self.route_of(row) else {
             return false;
         };
@@ -148,17 +183,14 @@ impl Walk<'_> {
             let is_good = one.status.is_some_and(|status| status < 400);
             is_good && path.is_some() && path_of(&one.request) == path
         });
-        let mut rows = self.evidence.log.iter().flatten();
-        let is_answered = rows.any(|other| {
-            let is_same =
-                self.setting_of(other).map(|one| &one.name) == route.setting.map(|one| &one.name);
-            is_same && other.server_status.is_some_and(|status| status < 400)
-        });
+        let own = route.setting;
+        let is_answered = own.is_some_and(|own| self.answered().has_setting(&own.name, rows));
         has_prefix && (is_known || !is_answered)
     }
 
-    /// The default of a path map answers what another pool is meant for.
-    fn is_a_path_rule_missing(&self, row: &LogRow, count: usize) -> Option<(Finding, usize)> {
+    /// The default of a path map answers what another pool is meant for: rows with one first part.
+    fn is_a_path_rule_missing(&self, rows: &[&LogRow]) -> Option<(Finding, usize)> {
+        let row = rows.first()?;
         let mut routes = self.site.routes.iter();
         let default = routes.find(|route| {
             let is_default = matches!(route.via, Via::Default(_));
@@ -188,12 +220,15 @@ impl Walk<'_> {
                 "the paths that there are rules for",
             ),
         ];
-        let path = row.uri.split(['?', '#']).next().unwrap_or("/");
-        let first = path
-            .trim_start_matches('/')
-            .split('/')
-            .next()
-            .unwrap_or_default();
+        let first = first_part(&row.uri);
+        // Where others below it are answered, it is the page that is missing.
+        if !first.is_empty() && self.answered().has_below(first, rows) {
+            return None;
+        }
+        let confidence = match self.answered().are_outweighed_by(rows) {
+            true => Confidence::Likely,
+            false => Confidence::Possible,
+        };
         let pattern = format!("/{first}/*");
         let rule = rules.first();
         let name_of = |reference: Option<&gatewright_arm::Reference>| {
@@ -217,14 +252,14 @@ impl Walk<'_> {
             name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()))
         });
         let to = (pattern.as_str(), pool.as_str(), setting.as_str());
-        let told = finding(Cause::MissingPathRule, Confidence::Likely, title)
+        let told = finding(Cause::MissingPathRule, confidence, title)
             .because(because)
             .fixed_by(
                 fix(Owner::Gateway, format!("Add a path rule for {pattern}."))
                     .edit(self.create_path_rule(map, first, to))
                     .verified_by(vec![self.commands.gateway("show")]),
             );
-        Some((told, count))
+        Some((told, rows.len()))
     }
 
     /// A setting that no rule uses, and that is called like the first part of a path.
@@ -238,6 +273,24 @@ impl Walk<'_> {
         let idle = settings.find(|one| !is_used(&one.name) && shares_a_word(&one.name, first));
         idle.map(|one| one.name.clone())
     }
+}
+
+/// Rows by what they have in common, those that are most first; of as many, those that begin first.
+/// Those that have none of it are left out.
+fn grouped<'r, K: Ord>(
+    rows: &[&'r LogRow],
+    key_of: impl Fn(&'r LogRow) -> Option<K>,
+) -> Vec<Vec<&'r LogRow>> {
+    let mut groups: BTreeMap<K, (usize, Vec<&LogRow>)> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        if let Some(key) = key_of(row) {
+            let (_, group) = groups.entry(key).or_insert((index, Vec::new()));
+            group.push(row);
+        }
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|(first, group)| (Reverse(group.len()), *first));
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 /// Whether a name has a word of a path's first part.

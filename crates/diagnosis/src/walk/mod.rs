@@ -1,5 +1,6 @@
 //! The walk over the map: one function for each question, in the order in which one asks.
 
+mod answered;
 mod broken;
 mod certificate_causes;
 mod certificate_remedies;
@@ -98,6 +99,7 @@ pub(crate) struct Walk<'e> {
     let_through: BTreeSet<usize>,
     /// What was found to be behind pools, by their names in lower case.
     behind: RefCell<BTreeMap<String, Option<stale::Behind>>>,
+    answered: OnceCell<answered::Answered>,
     /// Requests that went where members with names are no more.
     old_addresses: OnceCell<Vec<live::OldAddress>>,
     /// Whether there is no report: what stands for one is what is foreseen of pools' members.
@@ -124,6 +126,7 @@ impl<'e> Walk<'e> {
             denials: BTreeMap::new(),
             let_through: BTreeSet::new(),
             behind: RefCell::default(),
+            answered: OnceCell::new(),
             old_addresses: OnceCell::new(),
             foresees: false,
         }
