@@ -63,6 +63,19 @@ pub(crate) fn names_host(text: &str, host: &str) -> bool {
     has_whole(text, host, "-_.")
 }
 
+/// The hosts and addresses that a text may name, each as [`names_host`] finds it: its longest runs
+/// of what such a name may have.
+pub(crate) fn hosts_named(text: &str) -> impl Iterator<Item = &str> {
+    let is_of_name = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+    let names = text.split(move |letter| !is_of_name(letter));
+    // An address of IPv6 has colons, where a port may follow a name.
+    let addresses = text.split(move |letter| !is_of_name(letter) && letter != ':');
+    let addresses = addresses.filter(|run| run.matches(':').count() > 1);
+    let runs = names.chain(addresses);
+    runs.map(|run| run.trim_end_matches('.'))
+        .filter(|run| !run.is_empty())
+}
+
 /// Whether a text has a word, in any letter case of ASCII, that no letter, digit or one of
 /// `joining` makes a part of a longer one.
 pub(crate) fn has_whole(text: &str, word: &str, joining: &str) -> bool {
@@ -138,6 +151,30 @@ mod tests {
         assert!(names_host("https://App.Contoso.com/x", "app.contoso.com"));
         assert!(!names_host("https://app.contoso.com/x", "contoso.com"));
         assert!(!names_host("https://app.contoso.com/x", ""));
+    }
+
+    #[test]
+    fn hosts_of_a_text_are_those_that_it_names() {
+        for text in [
+            "GET https://app.contoso.com:8443/up?x=1 (Host: api.contoso.com)",
+            "10.0.1.4:80 and 10.0.1.5.",
+            "http://[fd00::1]:80/ fd00::2",
+            "",
+        ] {
+            for host in [
+                "app.contoso.com",
+                "contoso.com",
+                "api.contoso.com",
+                "10.0.1.4",
+                "10.0.1.5",
+                "10.0.1",
+                "fd00::1",
+                "fd00::2",
+            ] {
+                let is_named = hosts_named(text).any(|own| own == host);
+                assert_eq!(is_named, names_host(text, host), "{text} {host}");
+            }
+        }
     }
 
     #[test]

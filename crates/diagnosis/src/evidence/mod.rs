@@ -21,7 +21,9 @@ use crate::patch::Patch;
 pub(crate) use certificates::{Chain, Uploaded, ders};
 pub(crate) use health::{Health, HealthRow, State};
 pub(crate) use logs::LogRow;
-pub(crate) use observations::{Backend, Dns, Http, Observations, Tcp, TcpResult, split_port};
+pub(crate) use observations::{
+    Backend, Dns, Http, Observations, Tcp, TcpResult, path_of, split_port,
+};
 pub(crate) use surroundings::{
     Failure, Instance, KubernetesEndpoints, KubernetesNode, Metric, Vault, WebApp, ZoneLink,
 };

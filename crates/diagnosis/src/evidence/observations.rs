@@ -85,6 +85,8 @@ pub(crate) struct Tls {
 pub(crate) struct Http {
     pub(crate) from: String,
     pub(crate) request: String,
+    /// That of the request, without a query.
+    pub(crate) path: Option<String>,
     pub(crate) server: String,
     pub(crate) status: Option<u16>,
     pub(crate) place: Place,
@@ -140,6 +142,7 @@ impl Observations {
         };
         let http = |one: View<'_>| Http {
             from: text(&one, "from"),
+            path: path_of(&text(&one, "request")),
             request: text(&one, "request"),
             server: text(&one, "server"),
             status: port(&one, "status").filter(|status| *status >= 100),
@@ -170,6 +173,17 @@ pub(crate) fn split_port(text: &str) -> (String, Option<u16>) {
         _ => (text, None),
     };
     (host.trim_matches(['[', ']']).to_owned(), port)
+}
+
+/// The path of a request such as `GET https://a.test/up?x=1`.
+pub(crate) fn path_of(request: &str) -> Option<String> {
+    let target = request.split_whitespace().find(|word| word.contains('/'))?;
+    let path = match target.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => target,
+    };
+    let path = path.split(['?', '#']).next()?;
+    path.starts_with('/').then(|| path.to_owned())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use gatewright_snapshot::network::{
     Decision, Direction, EffectiveRoute, Flow, Gate, NextHop, Outcome, Prefix, Route, RouteTable,
 };
 
+use super::edits::free;
 use super::network_edits::NewRule;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
@@ -357,7 +358,16 @@ impl Walk<'_> {
         own: Option<&RouteTable>,
         routes: &[(String, Prefix, NextHop)],
     ) -> Fix {
-        let table = own.map_or(NEW_TABLE, |own| own.name.as_str());
+        let tables = self
+            .evidence
+            .policy()
+            .map(|(policy, _)| policy.route_tables());
+        let tables = tables.into_iter().flatten();
+        let known: Vec<&str> = tables.map(|table| table.name.as_str()).collect();
+        let new = free(&known, NEW_TABLE);
+        let table = own.map_or(new.as_str(), |own| own.name.as_str());
+        let own_routes = own.into_iter().flat_map(RouteTable::routes);
+        let taken: Vec<&str> = own_routes.map(|route| route.name.as_str()).collect();
         let group = match own {
             Some(own) => self.group_of_id(&own.resource_id),
             None => word(self.commands.group()),
@@ -381,7 +391,7 @@ impl Walk<'_> {
                 "az network route-table route create -g {group} --route-table-name {} -n {} \
                  --address-prefix {prefix} --next-hop-type {kind}{}",
                 word(table),
-                word(name),
+                word(&free(&taken, name)),
                 address.unwrap_or_default()
             ));
         }

@@ -13,7 +13,6 @@ use gatewright_snapshot::network::{Flow, Outcome};
 
 use super::Walk;
 use super::certificates::{checks_of, sends_no_name};
-use super::probes::path_of;
 use crate::evidence::{HealthRow, Place, State, TcpResult};
 use crate::lookup::names_host;
 use crate::message::Symptom;
@@ -124,11 +123,8 @@ impl<'e> Walk<'e> {
             let verdict = policy.evaluate(&Flow::tcp(subnet, address, port));
             !matches!(verdict.outcome(), Outcome::Allowed)
         });
-        let mut tcp = self.evidence.observations.tcp.iter();
-        let refuses = tcp.any(|one| {
-            let is_own = one.host.eq_ignore_ascii_case(address) && one.port == Some(port);
-            is_own && one.result == TcpResult::Refused
-        });
+        let mut tcp = self.connections_to([address]).into_iter();
+        let refuses = tcp.any(|one| one.port == Some(port) && one.result == TcpResult::Refused);
         is_denied || refuses
     }
 
@@ -160,14 +156,13 @@ impl<'e> Walk<'e> {
 
     /// What the server was seen to answer to the very page that probes ask for.
     fn seen_status(&self, target: &Target<'_>) -> Option<u16> {
-        let mut http = self.evidence.observations.http.iter();
         let is_same = |one: &&crate::evidence::Http| {
-            let is_page = path_of(&one.request).as_deref() == Some(target.probed_path());
+            let is_page = one.path.as_deref() == Some(target.probed_path());
             let host = target.probed_host();
             let is_host = host == DEFAULT_HOST || names_host(&one.request, &host);
-            is_page && is_host && self.is_answer_of(one, target) && one.status.is_some()
+            is_page && is_host && one.status.is_some()
         };
-        http.find(is_same)?.status
+        self.requests_to(target).find(is_same)?.status
     }
 
     /// Whether a probe without a host asks a server that tells its applications apart by their

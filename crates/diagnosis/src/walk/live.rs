@@ -32,7 +32,11 @@ const GAVE_UP: f64 = 0.95;
 /// Rows of requests that the gateway, or its backend, failed.
 pub(super) fn failures(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
     let rows = evidence.log.iter().flatten();
-    rows.filter(|row| row.status.is_some_and(|status| status >= 500))
+    rows.filter(|row| is_failure(row))
+}
+
+fn is_failure(row: &LogRow) -> bool {
+    row.status.is_some_and(|status| status >= 500)
 }
 
 pub(super) fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
@@ -540,8 +544,8 @@ impl Walk<'_> {
             .iter()
             .enumerate()
             .filter(|(_, target)| {
-                let row = &target.row;
-                failures(self.evidence).any(|one| split_port(&one.server).0 == row.address)
+                let mut rows = self.rows_at(&target.row.address).into_iter();
+                rows.any(is_failure)
             })
             .map(|(index, _)| index)
             .collect();

@@ -11,11 +11,10 @@ use gatewright_snapshot::HostPattern;
 use super::answered::first_part;
 use super::edits::{Edit, Given, Set};
 use super::live::refusals;
-use super::probes::path_of;
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{LogRow, split_port};
+use crate::evidence::{LogRow, path_of, split_port};
 use crate::finding::{Confidence, Finding};
 use crate::remedy::fix;
 use crate::site::{Via, in_gateway, is_path_of};
@@ -23,12 +22,16 @@ use crate::site::{Via, in_gateway, is_path_of};
 impl Walk<'_> {
     pub(super) fn is_there_a_listener(&mut self) -> Option<(Finding, usize)> {
         let properties = &self.evidence.gateway.properties;
+        // Who looks for whatever there is asks for the gateway's address, or the platform's name of
+        // it, where those who ask for the listeners' own hosts are answered.
+        let mut log = self.evidence.log.iter().flatten();
+        let has_answers = log.any(|row| row.server_status.is_some_and(|status| status < 500));
         let rows: Vec<&LogRow> = refusals(self.evidence)
             .filter(|row| row.server.is_empty() && !row.original_host.is_empty())
             .filter(|row| {
                 row.status == Some(404) || row.error.to_uppercase().contains("INVALID_HOST")
             })
-            .filter(|row| !self.is_asked_by_a_scanner(row))
+            .filter(|row| !(has_answers && is_of_the_platform(&row.original_host)))
             .collect();
         // Of several hosts, the one that is asked for most.
         let host_of = |row: &LogRow| split_port(&row.original_host).0.to_lowercase();
@@ -83,15 +86,6 @@ impl Walk<'_> {
             .because(because)
             .fixed_by(mend.verified_by(vec![self.commands.gateway("show")]));
         Some((told, rows.len()))
-    }
-
-    /// Whether a request came for the gateway's address or the platform's name of that, where
-    /// those for the listeners' own hosts are answered: who looks for whatever there is asks so.
-    fn is_asked_by_a_scanner(&self, row: &LogRow) -> bool {
-        let host = split_port(&row.original_host).0.to_lowercase();
-        let is_nobodys = host.parse::<IpAddr>().is_ok() || host.ends_with(".cloudapp.azure.com");
-        let mut rows = self.evidence.log.iter().flatten();
-        is_nobodys && rows.any(|other| other.server_status.is_some_and(|status| status < 500))
     }
 
     /// Gives a listener one host more.
@@ -181,7 +175,7 @@ impl Walk<'_> {
         let mut http = self.evidence.observations.http.iter();
         let is_known = http.any(|one| {
             let is_good = one.status.is_some_and(|status| status < 400);
-            is_good && path.is_some() && path_of(&one.request) == path
+            is_good && path.is_some() && one.path == path
         });
         let own = route.setting;
         let is_answered = own.is_some_and(|own| self.answered().has_setting(&own.name, rows));
@@ -291,6 +285,12 @@ fn grouped<'r, K: Ord>(
     let mut groups: Vec<_> = groups.into_values().collect();
     groups.sort_by_key(|(first, group)| (Reverse(group.len()), *first));
     groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Whether a host is an address, or a name that the platform gives one.
+fn is_of_the_platform(host: &str) -> bool {
+    let host = split_port(host).0.to_lowercase();
+    host.parse::<IpAddr>().is_ok() || host.ends_with(".cloudapp.azure.com")
 }
 
 /// Whether a name has a word of a path's first part.

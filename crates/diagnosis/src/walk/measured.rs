@@ -42,16 +42,11 @@ impl Walk<'_> {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let tcp = self.evidence.observations.tcp.iter();
-        let own: Vec<_> = tcp
-            .filter(|one| one.host.eq_ignore_ascii_case(&host) || addresses.contains(&one.host))
-            .cloned()
-            .collect();
+        let hosts = addresses.iter().chain([&host]);
+        let own = self.connections_to(hosts);
         let at = |wanted: bool, result: TcpResult| {
             let mut found = own.iter();
-            found
-                .find(|one| (one.port == Some(port)) == wanted && one.result == result)
-                .cloned()
+            found.find(|one| (one.port == Some(port)) == wanted && one.result == result)
         };
         let is_of_web = |one: &Tcp| one.port.is_some_and(|port| !OTHER_PORTS.contains(&port));
         // What another setting uses on the same server is another application.
@@ -124,9 +119,8 @@ impl Walk<'_> {
     pub(super) fn by_neighbours(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let (host, port) = (&target.row.address, target.probed_port());
-        let tcp = self.evidence.observations.tcp.iter();
-        let own = tcp.filter(|one| one.host.eq_ignore_ascii_case(host) && one.port == port);
-        let own: Vec<&Tcp> = own.collect();
+        let mut own = self.connections_to([host]);
+        own.retain(|one| one.port == port);
         let is_itself = |from: &str| {
             let from = from.to_lowercase();
             from.contains("itself") || from.contains("localhost") || from == host.to_lowercase()

@@ -30,6 +30,7 @@ mod replay;
 mod restrictions;
 mod returns;
 mod room;
+mod seen;
 mod stale;
 mod state;
 
@@ -100,6 +101,9 @@ pub(crate) struct Walk<'e> {
     /// What was found to be behind pools, by their names in lower case.
     behind: RefCell<BTreeMap<String, Option<stale::Behind>>>,
     answered: OnceCell<answered::Answered>,
+    seen: OnceCell<seen::Seen>,
+    /// How the gateway's subnet gets a way to every node of a cluster.
+    routes_to_nodes: OnceCell<Fix>,
     /// Requests that went where members with names are no more.
     old_addresses: OnceCell<Vec<live::OldAddress>>,
     /// Whether there is no report: what stands for one is what is foreseen of pools' members.
@@ -127,6 +131,8 @@ impl<'e> Walk<'e> {
             let_through: BTreeSet::new(),
             behind: RefCell::default(),
             answered: OnceCell::new(),
+            seen: OnceCell::new(),
+            routes_to_nodes: OnceCell::new(),
             old_addresses: OnceCell::new(),
             foresees: false,
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{Dns, Place, State, ZoneLink, split_port};
+use crate::evidence::{Dns, Place, State, ZoneLink};
 use crate::finding::{Confidence, Finding};
 use crate::lookup::{edits, names_host};
 use crate::message::Symptom;
@@ -340,8 +340,11 @@ impl Walk<'_> {
             is_own && !one.answers.is_empty() && other != said
         });
         let own = own.filter(|_| !isolates)?;
-        let mut rows = self.evidence.log.iter().flatten();
-        let routed = rows.find(|row| platform.answers.contains(&split_port(&row.server).0));
+        let mut routed = platform
+            .answers
+            .iter()
+            .flat_map(|address| self.rows_at(address));
+        let routed = routed.next();
         let is_failing = self.site.targets.iter().any(|target| {
             target.row.address.eq_ignore_ascii_case(name) && target.row.state != State::Healthy
         });

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use gatewright_arm::ResourceId;
-use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop};
+use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop, Prefix};
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
@@ -165,7 +165,10 @@ impl Walk<'_> {
             Some(mend) => found.fixed_by(mend),
             None => found,
         };
-        Some(found.fixed_by(self.routes_to_nodes()))
+        let routes = self
+            .routes_to_nodes
+            .get_or_init(|| self.make_routes_to_nodes());
+        Some(found.fixed_by(routes.clone()))
     }
 
     /// The cluster keeps a route for each node in a table beside its nodes, in the group that their
@@ -189,18 +192,30 @@ impl Walk<'_> {
         )
     }
 
-    /// A route for each node.
-    fn routes_to_nodes(&self) -> Fix {
+    /// A route for each node that none leads to.
+    fn make_routes_to_nodes(&self) -> Fix {
         let nodes = self.evidence.nodes.iter().flatten();
-        let routes = nodes.filter_map(|node| {
-            let host = node.addresses.iter().find_map(|one| one.parse().ok())?;
-            let pods = node.pods.iter().find(|one| one.is_ipv4())?;
-            let hop = NextHop::VirtualAppliance(vec![host]);
-            Some((node.name.clone(), *pods, hop))
-        });
-        let summary = "Give the gateway's subnet a route for each node.";
-        self.with_routes(fix(Owner::Network, summary), &routes.collect::<Vec<_>>())
+        let routes: Vec<_> = nodes.filter_map(|node| self.missing_route(node)).collect();
+        let summary = match routes.len() {
+            1 => "Give the gateway's subnet a route for the node.",
+            _ => "Give the gateway's subnet a route for each node that has none.",
+        };
+        self.with_routes(fix(Owner::Network, summary), &routes)
             .risking("New nodes need new routes.")
             .verified_by(self.commands.verify_health())
+    }
+
+    fn missing_route(&self, node: &KubernetesNode) -> Option<(String, Prefix, NextHop)> {
+        let (policy, subnet) = self.evidence.policy()?;
+        let host = node.addresses.iter().find_map(|one| one.parse().ok())?;
+        let pods = node.pods.iter().find(|one| one.is_ipv4())?;
+        // Which port it is changes nothing of the way.
+        let route = policy.evaluate(&Flow::tcp(subnet, pods.first(), 80)).route;
+        let is_led = route.is_some_and(|route| match &route.route.next_hop {
+            NextHop::VirtualAppliance(hops) => route.user_table().is_some() && !hops.is_empty(),
+            _ => false,
+        });
+        let hop = NextHop::VirtualAppliance(vec![host]);
+        (!is_led).then(|| (node.name.clone(), *pods, hop))
     }
 }

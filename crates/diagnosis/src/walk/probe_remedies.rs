@@ -4,27 +4,22 @@ use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
 
 use super::edits::{Edit, Given, NEW_PROBE, Set};
-use super::probes::path_of;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
+use crate::evidence::path_of;
 use crate::finding::{Confidence, Finding, Fix};
-use crate::lookup::names_host;
 use crate::remedy::fix;
 use crate::site::{Target, in_gateway};
 
 impl Walk<'_> {
     /// A path that the server was seen to answer healthily.
     fn good_path(&self, target: &Target<'_>) -> String {
-        let http = self.evidence.observations.http.iter();
-        let mut good = http.filter(|one| {
-            let is_good = one.status.is_some_and(|status| target.counts(status));
-            is_good && self.is_answer_of(one, target)
-        });
-        let seen = good.find_map(|one| path_of(&one.request));
-        let rows = self.evidence.log.iter().flatten();
-        let mut served = rows.filter(|row| {
-            row.server_status == Some(200) && names_host(&row.server, &target.row.address)
-        });
+        let mut good = self
+            .requests_to(target)
+            .filter(|one| one.status.is_some_and(|status| target.counts(status)));
+        let seen = good.find_map(|one| one.path.clone());
+        let served = self.rows_at(&target.row.address).into_iter();
+        let mut served = served.filter(|row| row.server_status == Some(200));
         let path = seen.or_else(|| served.find_map(|row| path_of(&row.uri)));
         let path = path.filter(|path| path != target.probed_path());
         path.unwrap_or_else(|| "/PATH".to_owned())
@@ -120,7 +115,7 @@ impl Walk<'_> {
             });
             let path = own.path.as_deref().unwrap_or("/");
             let is_bad = self.evidence.observations.http.iter().any(|one| {
-                let is_seen = path_of(&one.request).as_deref() == Some(path);
+                let is_seen = one.path.as_deref() == Some(path);
                 is_seen && one.status.is_some_and(|status| !target.counts(status))
             });
             let is_protocol = own.protocol.is_none() || own.protocol == setting.properties.protocol;

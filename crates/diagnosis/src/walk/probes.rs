@@ -26,19 +26,6 @@ const OTHER_SERVICES: [&str; 4] = [
 ];
 
 impl Walk<'_> {
-    /// Whether an observation is of this server: it names it, or the host that it is asked for.
-    pub(super) fn is_answer_of(&self, one: &crate::evidence::Http, target: &Target<'_>) -> bool {
-        let address = &target.row.address;
-        let others = self.site.targets.iter().map(|other| &other.row.address);
-        let names_other = |text: &str| {
-            others
-                .clone()
-                .any(|other| other != address && names_host(text, other))
-        };
-        let names_own = names_host(&one.server, address) || names_host(&one.request, address);
-        names_own || !names_other(&one.server) && !names_other(&one.request)
-    }
-
     pub(super) fn do_servers_answer_probes(&mut self) {
         let asked = "Do the servers answer probes as they should?";
         let is_meant = |symptom: Symptom| {
@@ -151,10 +138,9 @@ impl Walk<'_> {
     }
 
     fn is_api_management(&self, target: &Target<'_>) -> bool {
-        let mut http = self.evidence.observations.http.iter();
-        let answers = http.any(|one| {
-            let is_path = path_of(&one.request).as_deref() == Some(APIM_PATH);
-            is_path && one.status == Some(200) && self.is_answer_of(one, target)
+        let answers = self.requests_to(target).any(|one| {
+            let is_path = one.path.as_deref() == Some(APIM_PATH);
+            is_path && one.status == Some(200)
         });
         if answers {
             return true;
@@ -203,13 +189,14 @@ impl Walk<'_> {
         ];
         let address = target.row.address.to_lowercase();
         let is_shared = shared.iter().any(|suffix| address.ends_with(suffix));
-        let mut http = self.evidence.observations.http.iter();
-        let good = http.find(|one| {
+        let good = self.requests_to(target).find(|one| {
             let is_good = one.status.is_some_and(|status| target.counts(status));
-            let is_own = self.is_answer_of(one, target);
             // Another page of the same host says nothing about the host.
-            let is_page = path_of(&one.request).is_none_or(|path| path == target.probed_path());
-            is_good && is_own && is_page && !one.request.contains(DEFAULT_HOST)
+            let is_page = one
+                .path
+                .as_deref()
+                .is_none_or(|path| path == target.probed_path());
+            is_good && is_page && !one.request.contains(DEFAULT_HOST)
         });
         let is_misdirected = matches!(status, Some(400 | 421));
         if !is_shared && good.is_none() && !is_misdirected {
@@ -340,20 +327,20 @@ impl Walk<'_> {
     fn shows_to_be_slow(&self, target: &Target<'_>) -> (Vec<Because>, bool) {
         let timeout = f64::from(target.probe_timeout());
         let address = &target.row.address;
-        let mut rows = self.evidence.log.iter().flatten();
-        let slow = rows.find(|row| {
+        let slow = self.rows_at(address).into_iter().find(|row| {
             let time = row.server_latency.or(row.time_taken);
-            names_host(&row.server, address) && time.is_some_and(|time| time > timeout)
+            time.is_some_and(|time| time > timeout)
         });
-        let tcp = self.evidence.observations.tcp.iter();
-        let mut own = tcp.filter(|one| one.host == *address && one.port == target.probed_port());
+        let mut own = self.connections_to([address]);
+        own.retain(|one| one.port == target.probed_port());
         // Who cannot even connect waits for something else than an answer.
-        if own.clone().any(|one| one.result == TcpResult::TimedOut) {
+        if own.iter().any(|one| one.result == TcpResult::TimedOut) {
             return (Vec::new(), false);
         }
-        let open = own.find(|one| one.result == TcpResult::Open);
-        let mut http = self.evidence.observations.http.iter();
-        let answered = http.find(|one| names_host(&one.server, address) && one.status.is_some());
+        let open = own.iter().find(|one| one.result == TcpResult::Open);
+        let answered = self
+            .requests_to(target)
+            .find(|one| names_host(&one.server, address) && one.status.is_some());
         let because = [
             slow.map(|row| self.because(&row.place, "an answer took longer than the probe waits")),
             open.map(|one| self.because(&one.place, "the port is open")),
@@ -374,17 +361,6 @@ impl Walk<'_> {
             ],
         ))
     }
-}
-
-/// The path of a request such as `GET https://a.test/up?x=1`.
-pub(super) fn path_of(request: &str) -> Option<String> {
-    let target = request.split_whitespace().find(|word| word.contains('/'))?;
-    let path = match target.split_once("://") {
-        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
-        None => target,
-    };
-    let path = path.split(['?', '#']).next()?;
-    path.starts_with('/').then(|| path.to_owned())
 }
 
 fn ask_url(target: &Target<'_>) -> String {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Dns, OBSERVATIONS, State, TcpResult};
+use crate::evidence::{Dns, OBSERVATIONS, State, Tcp, TcpResult};
 use crate::finding::{Because, Confidence, Finding};
 use crate::lookup::names_host;
 use crate::message::Symptom;
@@ -127,14 +127,10 @@ impl Walk<'_> {
         let Some(target) = self.site.targets.get(index) else {
             return false;
         };
-        let mut tcp = self.evidence.observations.tcp.iter();
+        let mut tcp = self.connections_to([&target.row.address]).into_iter();
         tcp.any(|one| {
             let is_answer = matches!(one.result, TcpResult::Open | TcpResult::Refused);
-            let is_own = one.host.eq_ignore_ascii_case(&target.row.address);
-            is_answer
-                && is_own
-                && one.port == target.probed_port()
-                && self.is_from_gateway(&one.from)
+            is_answer && one.port == target.probed_port() && self.is_from_gateway(&one.from)
         })
     }
 
@@ -244,10 +240,12 @@ impl Walk<'_> {
             policy.subnet_of(network, IpAddr::V4(ip)).is_some()
         });
         let is_bridge = ip.octets().starts_with(&[172, 17]) && !is_of_network;
-        let tcp = self.evidence.observations.tcp.iter();
-        let mut open = tcp.filter(|one| one.result == TcpResult::Open && one.port == Some(port));
-        let mut inside = open.clone().filter(|one| one.host == *address);
-        let seen = inside.next().filter(|_| is_bridge)?;
+        if !is_bridge {
+            return None;
+        }
+        let is_open = |one: &&Tcp| one.result == TcpResult::Open && one.port == Some(port);
+        let seen = self.connections_to([address]).into_iter().find(is_open)?;
+        let mut open = self.evidence.observations.tcp.iter().filter(is_open);
         let host = open.find(|one| names_host(&seen.from, &one.host) && one.host != *address);
         let title = format!(
             "{address} is the address of a container, which {} alone can reach: the pool {} needs \

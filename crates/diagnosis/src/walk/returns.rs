@@ -182,9 +182,9 @@ impl Walk<'_> {
         ];
         let target = self.site.targets.get(index)?;
         let (host, port) = (&target.row.address, target.probed_port());
-        let mut tcp = self.evidence.observations.tcp.iter();
+        let mut tcp = self.connections_to([host]).into_iter();
         let seen = tcp.find(|one| {
-            let is_own = one.host.eq_ignore_ascii_case(host) && one.port == port;
+            let is_own = one.port == port;
             let is_changed = WORDS.iter().any(|word| one.said.contains(word))
                 && !DENIALS.iter().any(|word| one.said.contains(word));
             is_own && is_changed && one.result != TcpResult::Open
@@ -227,10 +227,9 @@ impl Walk<'_> {
         let target = self.site.targets.get(index)?;
         let address: IpAddr = target.row.address.parse().ok()?;
         let node = self.node_of(address).filter(|node| node.is_windows)?;
-        let mut tcp = self.evidence.observations.tcp.iter();
+        let mut tcp = self.connections_to([&target.row.address]).into_iter();
         let open = tcp.find(|one| {
-            one.host == target.row.address
-                && one.port == target.probed_port()
+            one.port == target.probed_port()
                 && one.result == TcpResult::Open
                 && !self.is_from_gateway(&one.from)
         })?;
@@ -268,11 +267,11 @@ impl Walk<'_> {
         let target = self.site.targets.get(index)?;
         let address: IpAddr = target.row.address.parse().ok()?;
         let node = self.node_of(address)?;
-        let mut tcp = self.evidence.observations.tcp.iter();
+        let mut tcp = self.connections_to([&target.row.address]).into_iter();
         let seen = tcp.find(|one| {
             let names_node = node.addresses.iter().any(|own| names_host(&one.said, own));
             let is_answer = ANSWERS.iter().any(|word| one.said.contains(word));
-            let is_own = one.host == target.row.address && one.port == target.probed_port();
+            let is_own = one.port == target.probed_port();
             is_own && one.result == TcpResult::TimedOut && names_node && is_answer
         })?;
         let title = format!(
