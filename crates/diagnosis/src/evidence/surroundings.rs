@@ -89,6 +89,8 @@ fn gather(view: &View<'_>, depth: usize, errors: &mut Vec<(String, String)>, pla
 #[derive(Clone, Debug)]
 pub(crate) struct WebApp {
     pub(crate) name: String,
+    /// Its resource group; empty where the file does not say.
+    pub(crate) group: String,
     pub(crate) default_host: String,
     pub(crate) hosts: Vec<String>,
     /// Hosts that have a certificate bound.
@@ -138,6 +140,7 @@ impl WebApp {
         let default_action = own("ipSecurityRestrictionsDefaultAction");
         Self {
             name: view.text("name").unwrap_or_default(),
+            group: view.text("resourceGroup").unwrap_or_default(),
             default_host: view.text("defaultHostName").unwrap_or_default(),
             hosts: view.texts("hostNames"),
             tls_hosts: states
@@ -171,6 +174,16 @@ impl WebApp {
             .as_deref()
             .is_some_and(|one| one.eq_ignore_ascii_case("Allow"));
         Some((is_open, first))
+    }
+
+    /// Whether a restriction for addresses, or for a service's, comes before another one and lets
+    /// in.
+    pub(crate) fn may_let_in_before(&self, other: &Restriction) -> bool {
+        let mut before = self
+            .restrictions
+            .iter()
+            .filter(|one| one.subnet.is_empty() && one.priority < other.priority);
+        before.any(|one| one.action.eq_ignore_ascii_case("Allow"))
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

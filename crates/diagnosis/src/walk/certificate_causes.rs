@@ -16,8 +16,6 @@ impl Walk<'_> {
         let Some(target) = self.site.targets.get(index) else {
             return (Cause::CnSanMismatch, says);
         };
-        let attached = self.roots(target);
-        let is_no_authority = |one: &&&Uploaded| !one.certificate.is_authority();
         let cause = match defect.kind() {
             Kind::LeafMissing | Kind::LeafNotFirst => Cause::ChainOrder,
             Kind::Expired | Kind::InvalidDates => Cause::Expired,
@@ -25,7 +23,7 @@ impl Walk<'_> {
             Kind::NotPinned => self.pin_cause(target, chain),
             Kind::NameMismatch => self.name_cause(target),
             Kind::SelfSigned | Kind::SelfSignedNotWellKnown | Kind::SelfSignedNotUploaded => {
-                match attached.iter().find(is_no_authority).is_some() {
+                match self.no_authority(target, chain).is_some() {
                     true => Cause::RootNotACa,
                     false => Cause::SelfSigned,
                 }
@@ -44,16 +42,18 @@ impl Walk<'_> {
         (cause, says)
     }
 
-    /// A rotated certificate keeps its names; of another site it is none of them.
+    /// A rotated certificate keeps its names, or is like the old one for the name that is asked for;
+    /// of another site it is none of them.
     fn pin_cause(&self, target: &Target<'_>, chain: &Chain) -> Cause {
-        let presented = chain
-            .leaf()
-            .map(|leaf| leaf.names().served())
-            .unwrap_or_default();
+        let leaf = chain.leaf();
+        let expected = self.expected(target);
+        let presented = leaf.map(|leaf| leaf.names().served()).unwrap_or_default();
+        let is_asked_for = leaf.is_some_and(|leaf| leaf.names().cover(&expected));
         let pinned = self.roots(target);
         let is_same = pinned.iter().any(|one| {
-            let names = one.certificate.names().served();
-            names.iter().any(|name| presented.contains(name))
+            let names = one.certificate.names();
+            let shares = names.served().iter().any(|name| presented.contains(name));
+            shares || is_asked_for && names.cover(&expected)
         });
         match is_same || pinned.is_empty() {
             true => Cause::V1PinnedCertRotated,
@@ -68,7 +68,7 @@ impl Walk<'_> {
         if self.unattached(target).is_some() {
             return Cause::TrustedRootNotAttached;
         }
-        if attached.iter().any(|one| !one.certificate.is_authority()) {
+        if self.no_authority(target, chain).is_some() {
             return Cause::RootNotACa;
         }
         let has_only_leaf = chain.presented.certificates().len() == 1;
@@ -96,7 +96,19 @@ impl Walk<'_> {
         })
     }
 
-    /// Whether a root signed the last certificate of the chain, or is it.
+    /// What was uploaded as a root and is none, where it is what the chain leads to or there is no
+    /// other: beside the right one it does no harm.
+    pub(super) fn no_authority(&self, target: &Target<'_>, chain: &Chain) -> Option<&Uploaded> {
+        let roots = self.roots(target);
+        let is_one = |one: &&&Uploaded| one.certificate.is_authority();
+        let has_one = roots.iter().find(is_one).is_some();
+        let mut others = roots
+            .into_iter()
+            .filter(|one| !one.certificate.is_authority());
+        others.find(|one| !has_one || self.signs_top(chain, &one.certificate))
+    }
+
+    /// Whether a root signed a certificate of the chain, or is one of them.
     fn signs_top(&self, chain: &Chain, root: &Certificate) -> bool {
         let mut presented = chain.readable();
         presented

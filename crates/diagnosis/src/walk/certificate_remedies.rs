@@ -159,17 +159,13 @@ impl Walk<'_> {
     }
 
     fn bind(&self, expected: &str) -> Fix {
-        let app = self
-            .evidence
-            .web_apps
-            .first()
-            .map_or("APP", |app| app.name.as_str());
+        let mut apps = self.evidence.web_apps.iter();
+        let app = apps.find(|app| app.lacks_certificate_for(expected));
+        let (group, name) = self.named_in_commands(app);
         let summary = format!("Bind a certificate for {expected} to the App Service.");
         fix(Owner::Backend, summary).run(format!(
-            "az webapp config ssl bind -g {} -n {} --certificate-thumbprint THUMBPRINT --ssl-type \
-             SNI --hostname {}",
-            word(self.commands.group()),
-            word(app),
+            "az webapp config ssl bind -g {group} -n {name} --certificate-thumbprint THUMBPRINT \
+             --ssl-type SNI --hostname {}",
             word(expected)
         ))
     }

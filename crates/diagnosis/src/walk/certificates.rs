@@ -188,13 +188,11 @@ impl<'e> Walk<'e> {
         let chain = self.presented_to(target)?;
         let expected = self.expected(target);
         let verdict = self.examined(target, chain, &expected, checks_of(target));
-        let no_authority = self
-            .roots(target)
-            .into_iter()
-            .find(|one| !one.certificate.is_authority() && !self.evidence.gateway.is_v1());
+        // What v1 pins need be no authority.
         let is_of_trust = said(target.symptom).is_some_and(|cause| TRUST.contains(&cause));
-        if let Some(root) = no_authority.filter(|_| is_of_trust) {
-            return Some(self.no_authority(target, root));
+        let is_meant = is_of_trust && !self.evidence.gateway.is_v1();
+        if let Some(root) = self.no_authority(target, chain).filter(|_| is_meant) {
+            return Some(self.told_of_no_authority(target, root));
         }
         if let Some(judged) = self.without_name(index, &expected) {
             return Some(judged);
@@ -286,7 +284,7 @@ impl<'e> Walk<'e> {
             .is_none()
     }
 
-    fn no_authority(&self, target: &Target<'_>, root: &Uploaded) -> Judged {
+    fn told_of_no_authority(&self, target: &Target<'_>, root: &Uploaded) -> Judged {
         let title = format!(
             "What was uploaded as the root {} ({}) is no certificate of an authority.",
             root.name,
@@ -456,11 +454,8 @@ impl<'e> Walk<'e> {
             own.versions.join(", ")
         );
         let app = self.app_of(target).map(|app| {
-            format!(
-                "az webapp config set -g {} -n {} --min-tls-version 1.2",
-                word(self.commands.group()),
-                word(&app.name)
-            )
+            let (group, name) = self.named_in_commands(Some(app));
+            format!("az webapp config set -g {group} -n {name} --min-tls-version 1.2")
         });
         let because = [
             self.because(&target.row.place, "the probe fails within TLS"),

@@ -17,6 +17,15 @@ impl Walk<'_> {
         apps.iter().find(|app| app.answers_to(&target.row.address))
     }
 
+    /// An App Service as commands name it: its group, in which it need not be with the gateway, and
+    /// its name.
+    pub(super) fn named_in_commands(&self, app: Option<&WebApp>) -> (String, String) {
+        let own = app.map(|app| app.group.as_str());
+        let group = own.filter(|group| !group.is_empty());
+        let name = app.map_or("APP", |app| app.name.as_str());
+        (word(group.unwrap_or(self.commands.group())), word(name))
+    }
+
     pub(super) fn does_the_shared_host_know_the_name(&mut self) -> Option<(Finding, usize)> {
         let mut targets = self.site.targets.iter();
         targets.find_map(|target| {
@@ -100,10 +109,9 @@ impl Walk<'_> {
             .risking("Redirects and cookies of the application then name its own host.")
             .verified_by(self.commands.verify_health());
         let summary = format!("Or bind {asked} to the application.");
+        let (group, name) = self.named_in_commands(app);
         let bind = fix(Owner::Backend, summary).run(format!(
-            "az webapp config hostname add -g {} --webapp-name {} --hostname {}",
-            word(self.commands.group()),
-            word(app.map_or("APP", |app| app.name.as_str())),
+            "az webapp config hostname add -g {group} --webapp-name {name} --hostname {}",
             word(asked)
         ));
         [ask, bind]

@@ -2,9 +2,12 @@
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
+use crate::evidence::WebApp;
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::Target;
+
+const STATIC_APPS: &str = ".azurestaticapps.net";
 
 impl Walk<'_> {
     /// An App Service, or another service of the platform, that lets the gateway not in.
@@ -21,7 +24,7 @@ impl Walk<'_> {
             .find(|app| app.answers_to(&address) || app.answers_to(&host));
         if let Some(app) = app {
             if app.is_stopped() {
-                return Some(self.stopped_app(target, &app.name, &app.place.clone()));
+                return Some(self.stopped_app(target, app));
             }
             let (lets_in, decides) = app.decides_on(&self.subnet_id())?;
             if lets_in {
@@ -33,17 +36,18 @@ impl Walk<'_> {
                 app.name, decides.name
             );
             let says = format!("the restriction {} decides", decides.name);
+            // An address that is let in may be the gateway's, where its subnet has no endpoint.
+            let confidence = match app.may_let_in_before(decides) {
+                true => Confidence::Likely,
+                false => Confidence::Certain,
+            };
             return Some(
-                finding(
-                    Cause::AppServiceAccessRestriction,
-                    Confidence::Certain,
-                    title,
-                )
-                .because([
-                    self.because(&target.row.place, "the probe gets 403"),
-                    self.because(&decides.place, says),
-                ])
-                .fixed_by(self.let_in(&app.name)),
+                finding(Cause::AppServiceAccessRestriction, confidence, title)
+                    .because([
+                        self.because(&target.row.place, "the probe gets 403"),
+                        self.because(&decides.place, says),
+                    ])
+                    .fixed_by(self.let_in(app)),
             );
         }
         if address.ends_with(".azurewebsites.net") && app.is_none() {
@@ -51,7 +55,7 @@ impl Walk<'_> {
             return Some(finding(Cause::Probe403, Confidence::Possible, title));
         }
         let platform = [
-            ".azurestaticapps.net",
+            STATIC_APPS,
             ".blob.core.windows.net",
             ".web.core.windows.net",
             ".vault.azure.net",
@@ -69,11 +73,20 @@ impl Walk<'_> {
     }
 
     pub(super) fn ask_for_app(&mut self, address: &str) {
-        let app = word(address.split('.').next().unwrap_or_default());
+        // What stands within quotes is a host, or nothing.
+        let is_host = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
+        let address = match address.chars().all(is_host) {
+            true => address,
+            false => "HOST",
+        };
+        // Its name need not be in its host; and a list tells nothing of restrictions.
+        let ids = format!(
+            "az webapp list --query \"[?contains(hostNames, '{address}')].id | [0]\" -o tsv"
+        );
         self.need(
             "webapp.json",
             "its access restrictions, or that it is stopped, look the same to a probe",
-            format!("az webapp list --query \"[?name=='{app}'] | [0]\" -o json > webapp.json"),
+            format!("az webapp show --ids \"$({ids})\" -o json > webapp.json"),
         );
     }
 
@@ -82,6 +95,9 @@ impl Walk<'_> {
         let name = word(address.split('.').next().unwrap_or_default());
         let subnet = word(&self.subnet_id());
         let group = word(self.commands.group());
+        if address.ends_with(STATIC_APPS) {
+            return let_in_at_static_app(&subnet);
+        }
         let command = match address.ends_with(".vault.azure.net") {
             true => format!("az keyvault network-rule add --name {name} --subnet {subnet}"),
             false => format!(
@@ -98,41 +114,48 @@ impl Walk<'_> {
         .verified_by(self.commands.verify_health())
     }
 
-    fn stopped_app(
-        &self,
-        target: &Target<'_>,
-        app: &str,
-        place: &crate::evidence::Place,
-    ) -> Finding {
-        let title = format!("The App Service {app} is stopped, and answers 403 to everything.");
+    fn stopped_app(&self, target: &Target<'_>, app: &WebApp) -> Finding {
+        let title = format!(
+            "The App Service {} is stopped, and answers 403 to everything.",
+            app.name
+        );
+        let (group, name) = self.named_in_commands(Some(app));
         finding(Cause::Probe403, Confidence::Certain, title)
             .because([
                 self.because(&target.row.place, "the probe gets 403"),
-                self.because(place, "it is stopped"),
+                self.because(&app.place, "it is stopped"),
             ])
             .fixed_by(
                 fix(Owner::Backend, "Start the App Service.")
-                    .run(format!(
-                        "az webapp start -g {} -n {}",
-                        word(self.commands.group()),
-                        word(app)
-                    ))
+                    .run(format!("az webapp start -g {group} -n {name}"))
                     .verified_by(self.commands.verify_health()),
             )
     }
 
-    fn let_in(&self, app: &str) -> Fix {
+    fn let_in(&self, app: &WebApp) -> Fix {
         let subnet = self.subnet_id();
+        let (group, name) = self.named_in_commands(Some(app));
         fix(Owner::Backend, "Let the gateway's subnet in.")
             .run(format!(
-                "az webapp config access-restriction add -g {} -n {} --rule-name appgw --action \
-                 Allow \
-                 --priority 100 --subnet {}",
-                word(self.commands.group()),
-                word(app),
+                "az webapp config access-restriction add -g {group} -n {name} --rule-name appgw \
+                 --action Allow --priority 100 --subnet {}",
                 word(&subnet)
             ))
             .risking("Everything else in that subnet gets in too.")
             .verified_by(self.commands.verify_health())
     }
+}
+
+/// A static web app has no firewall that a command writes: its own configuration has.
+fn let_in_at_static_app(subnet: &str) -> Fix {
+    let summary = "Let the gateway's outbound address in (networking.allowedIpRanges in the \
+                   application's staticwebapp.config.json), or give the application a private \
+                   endpoint beside the gateway.";
+    fix(Owner::Backend, summary)
+        .run("grep -n -A5 allowedIpRanges staticwebapp.config.json")
+        .run(format!(
+            "az network private-endpoint create -g GROUP -n static-app --subnet SUBNET \
+             --private-connection-resource-id APP-ID --group-id staticSites --connection-name \
+             static-app   # not the gateway's own subnet {subnet}"
+        ))
 }
