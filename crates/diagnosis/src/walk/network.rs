@@ -41,21 +41,22 @@ impl Walk<'_> {
             let denied = self.denied_management(Who::LoadBalancer)?;
             is_unknown.then_some(denied)
         });
+        let elsewhere = self.default_elsewhere();
+        let therefore = match (denied.is_some(), elsewhere.is_some()) {
+            (true, true) => "a rule keeps the platform out, and the default route leads elsewhere",
+            (true, false) => "a rule keeps the platform out",
+            (false, true) => "the default route leads elsewhere",
+            (false, false) => "",
+        };
+        // Each of the two is enough: both are to be mended.
         if let Some(denied) = denied {
-            self.step(
-                asked,
-                format!("{count} servers are Unknown"),
-                "a rule keeps the platform out",
-            );
-            return self.tell_of_management(denied, &places);
+            self.tell_of_management(denied, &places);
         }
-        if let Some(route) = self.default_elsewhere() {
-            self.step(
-                asked,
-                format!("{count} servers are Unknown"),
-                "the default route leads elsewhere",
-            );
-            return self.tell_of_default(route, &places);
+        if let Some(route) = elsewhere {
+            self.tell_of_default(route, &places);
+        }
+        if !therefore.is_empty() {
+            return self.step(asked, format!("{count} servers are Unknown"), therefore);
         }
         if count == 0 {
             return self.step(asked, "it does", "probes decide");
@@ -235,7 +236,8 @@ impl Walk<'_> {
             Who::LoadBalancer => (
                 "Allow-AppGW-LoadBalancer",
                 "*".to_owned(),
-                "It is the rule that every security group has, put before yours.",
+                "It lets the platform's probes in on every port, as the last of the rules that \
+                 every group has does.",
             ),
         };
         let allow = fix(
