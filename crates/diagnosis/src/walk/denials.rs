@@ -11,9 +11,10 @@ use super::edits::free;
 use super::network_edits::NewRule;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::Place;
+use crate::evidence::{Place, State};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
+use crate::site::Target;
 
 /// A table that is made for a subnet that has none.
 const NEW_TABLE: &str = "gateway-routes";
@@ -74,34 +75,51 @@ impl Walk<'_> {
     }
 
     /// A rule of the group at the network interface of a member, where the group's document names
-    /// the interface.
+    /// the interface. Which interface has which address is in no document.
     pub(super) fn denied_at_interface(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let (policy, subnet) = self.evidence.policy()?;
         let address = self.addresses_of(&target.row.address).into_iter().next()?;
         let port = target.probed_port()?;
         let at = policy.subnet_of(policy.subnet(subnet).network, address)?;
-        let members = &target.pool?.properties.backend_ip_configurations;
-        let interfaces = members.iter().filter_map(|one| {
-            let (interface, _) = one.id.as_deref()?.split_once("/ipConfigurations/")?;
-            Some(interface)
-        });
-        for interface in interfaces {
-            let Some(group) = self.group_at_interface(interface) else {
-                continue;
-            };
+        let pool = target.pool?;
+        let members = pool.properties.backend_ip_configurations.iter();
+        let interfaces: Vec<&str> = members
+            .filter_map(|one| Some(one.id.as_deref()?.split_once("/ipConfigurations/")?.0))
+            .collect();
+        let flow = Flow::tcp(subnet, address, port);
+        let denying = |interface: &&str| {
+            let group = self.group_at_interface(interface)?;
             let mut groups = policy.groups().iter();
             let position = groups.position(|one| one.resource_id.eq_ignore_ascii_case(group))?;
-            let flow = Flow::tcp(subnet, address, port);
-            let index_of = SecurityGroupIndex::new(position);
-            let gate = policy.interface_gate(at, index_of, &flow, Direction::Inbound);
-            if let Some(decision) = gate.decision().filter(|decision| decision.is_denied()) {
-                let name = crate::evidence::view::last_part(interface);
-                let place = format!("the network interface {name}");
-                return Some(self.denied(index, (decision, &place), (address, port)));
-            }
+            let index = SecurityGroupIndex::new(position);
+            let gate = policy.interface_gate(at, index, &flow, Direction::Inbound);
+            let is_denied = gate.decision().is_some_and(Decision::is_denied);
+            is_denied.then_some(gate)
+        };
+        let denied: Vec<_> = interfaces
+            .iter()
+            .filter_map(|interface| Some((*interface, denying(interface)?)))
+            .collect();
+        let let_in = interfaces.len() - denied.len();
+        let targets = self.site.targets.iter();
+        let own = targets.filter(|one| one.pool.is_some_and(|own| own.is_named(&pool.name)));
+        let is_well = |one: &&Target<'_>| {
+            one.row.setting == target.row.setting && one.row.state == State::Healthy
+        };
+        // Some server that is well would be behind an interface that denies.
+        if own.filter(is_well).count() > let_in {
+            return None;
         }
-        None
+        let (interface, gate) = denied.first()?;
+        let decision = gate.decision()?;
+        let name = crate::evidence::view::last_part(interface);
+        let place = format!("the network interface {name}");
+        let mut found = self.denied(index, (decision, &place), (address, port));
+        if let_in > 0 {
+            found.confidence = found.confidence.min(Confidence::Likely);
+        }
+        Some(found)
     }
 
     /// The id of the group whose document names this interface.

@@ -33,7 +33,7 @@ impl Walk<'_> {
             peering.name,
             last_part(remote)
         );
-        let mend = self.peer_again(&network, remote, peering);
+        let mend = self.peer_again(&network, remote, peering, &place);
         Some(
             finding(Cause::MissingRoute, Confidence::Certain, title)
                 .because(self.reported(index))
@@ -84,42 +84,84 @@ impl Walk<'_> {
         Some((place, found))
     }
 
+    /// Makes the sides that are missing. One that the other side has dropped cannot be connected
+    /// again: it is made anew, with what it allowed.
     fn peer_again(
         &self,
         network: &str,
         remote: &str,
         peering: &Item<VirtualNetworkPeering>,
+        place: &Place,
     ) -> Fix {
-        let create = |own: &str, name: &str, other: &str| {
-            let id = ResourceId::parse(own).ok();
-            let group = id.as_ref().and_then(|id| id.resource_group());
-            format!(
-                "-g {} --vnet-name {} -n {}{}",
-                word(group.unwrap_or(self.commands.group())),
-                word(last_part(own)),
-                word(name),
-                match other {
-                    "" => String::new(),
-                    other => format!(" --remote-vnet {} --allow-vnet-access", word(other)),
-                }
-            )
-        };
         let back = format!("to-{}", last_part(network));
-        let mut mend = fix(
-            Owner::Network,
-            "Make the peering anew on both sides: one that was taken away on one cannot be \
-             connected again.",
+        let uses_gateways = peering.properties.use_remote_gateways == Some(true);
+        let flags = match uses_gateways {
+            true => " --allow-vnet-access --allow-gateway-transit",
+            false => " --allow-vnet-access",
+        };
+        // The other side is first: what uses its gateways asks whether they may be.
+        let other = format!(
+            "az network vnet peering create {} --remote-vnet {}{flags}",
+            self.peering_in_commands(remote, &back),
+            word(network)
         );
-        // One that waits for the other side needs that alone.
-        if peering.properties.peering_state == Some(PeeringState::Disconnected) {
-            let own = create(network, &peering.name, "");
-            mend = mend.run(format!("az network vnet peering delete {own}"));
-            let own = create(network, &peering.name, remote);
-            mend = mend.run(format!("az network vnet peering create {own}"));
+        if peering.properties.peering_state != Some(PeeringState::Disconnected) {
+            let summary = format!(
+                "Make the other side of the peering: {} has none.",
+                last_part(remote)
+            );
+            return fix(Owner::Network, summary).run(other);
         }
-        mend.run(format!(
-            "az network vnet peering create {}",
-            create(remote, &back, network)
-        ))
+        let own = self.peering_in_commands(network, &peering.name);
+        let flags: String = self.flags_of(place, peering).concat();
+        let summary = "Make the peering anew on both sides: one that was taken away on one cannot \
+                       be connected again.";
+        fix(Owner::Network, summary)
+            .run(format!("az network vnet peering delete {own}"))
+            .run(other)
+            .run(format!(
+                "az network vnet peering create {own} --remote-vnet {}{flags}",
+                word(remote)
+            ))
+            .risking(
+                "What the other side's peering allowed beside access (forwarded traffic, its \
+                 gateways) is to be set there as it was.",
+            )
+    }
+
+    /// A peering of a network, by the options of commands.
+    fn peering_in_commands(&self, network: &str, name: &str) -> String {
+        let id = ResourceId::parse(network).ok();
+        let gateway = self.evidence.gateway.resource_id();
+        let own = gateway.as_ref().and_then(|id| id.subscription());
+        let subscription = id.as_ref().and_then(|id| id.subscription());
+        let elsewhere =
+            subscription.filter(|one| !own.is_some_and(|own| own.eq_ignore_ascii_case(one)));
+        let elsewhere = elsewhere.map(|one| format!(" --subscription {}", word(one)));
+        format!(
+            "-g {} --vnet-name {} -n {}{}",
+            self.group_of_id(network),
+            word(last_part(network)),
+            word(name),
+            elsewhere.unwrap_or_default()
+        )
+    }
+
+    /// What a peering allows, as options that make it so again.
+    fn flags_of(&self, place: &Place, peering: &Item<VirtualNetworkPeering>) -> Vec<&'static str> {
+        let is_set = |property: &str| {
+            let place = Place::new(&*place.file, peering.pointer_to(property));
+            self.evidence.value_at(&place).as_bool()
+        };
+        [
+            ("allowVirtualNetworkAccess", " --allow-vnet-access", true),
+            ("allowForwardedTraffic", " --allow-forwarded-traffic", false),
+            ("allowGatewayTransit", " --allow-gateway-transit", false),
+            ("useRemoteGateways", " --use-remote-gateways", false),
+        ]
+        .into_iter()
+        .filter(|(property, _, default)| is_set(property).unwrap_or(*default))
+        .map(|(_, flag, _)| flag)
+        .collect()
     }
 }

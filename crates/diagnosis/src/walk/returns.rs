@@ -418,11 +418,17 @@ impl Walk<'_> {
         let mut targets = self.site.targets.iter();
         let unknown = targets.find(|target| target.row.state == State::Unknown)?;
         let servers = self.name_servers();
+        // What a pool has is needed by its requests, and by nothing else.
+        let is_member = |name: &str| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| target.row.address.eq_ignore_ascii_case(name))
+        };
         let dns = self.evidence.observations.dns.iter();
         let unknown_names: Vec<_> = dns
             .filter(|one| {
                 let is_own = servers.iter().any(|own| names_host(&one.server, own));
-                is_own && one.answers.is_empty() && is_of_platform(&one.name)
+                let is_platform = is_of_platform(&one.name) && !is_member(&one.name);
+                is_own && one.answers.is_empty() && is_platform
             })
             .collect();
         let first = unknown_names.first()?;
