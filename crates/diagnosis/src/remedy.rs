@@ -62,6 +62,27 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
+/// The words of a command, without what [`word`] put around them.
+pub(crate) fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut own: Option<String> = None;
+    let mut is_quoted = false;
+    let mut letters = command.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' => {
+                is_quoted = !is_quoted;
+                own.get_or_insert_default();
+            }
+            '\\' if !is_quoted => own.get_or_insert_default().extend(letters.next()),
+            letter if letter.is_whitespace() && !is_quoted => words.extend(own.take()),
+            letter => own.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(own);
+    words
+}
+
 pub(crate) fn fix(owner: Owner, summary: impl Into<String>) -> Fix {
     Fix {
         owner,
@@ -98,5 +119,23 @@ impl Fix {
     pub(crate) fn verified_by(mut self, commands: Vec<String>) -> Self {
         self.verify = commands;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_as_they_were() {
+        for texts in [
+            vec!["a", "b"],
+            vec!["two words", "it's", "", "*"],
+            vec![r"back\slash", "''", "é"],
+        ] {
+            let command: Vec<String> = texts.iter().map(|text| word(text)).collect();
+            assert_eq!(words(&command.join(" ")), texts);
+        }
+        assert_eq!(words("  "), Vec::<String>::new());
     }
 }

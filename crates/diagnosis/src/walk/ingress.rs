@@ -9,7 +9,7 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::{Evidence, GATEWAY, Place};
 use crate::finding::{Finding, Fix};
 use crate::lookup::has_whole;
-use crate::remedy::{fix, word};
+use crate::remedy::{fix, word, words};
 
 /// What becomes of an edit of a gateway that a Kubernetes controller writes.
 const REVERTED: &str = "A Kubernetes controller writes this gateway, and reverts this with its \
@@ -189,14 +189,13 @@ fn annotation(finding: &Finding) -> Option<Fix> {
         Cause::BackendPath => ("backend-path-prefix", String::new()),
         _ => return None,
     };
+    let annotation = format!("appgw.ingress.kubernetes.io/{annotation}");
     let set = match value.is_empty() {
-        true => "-".to_owned(),
-        false => format!("={value} --overwrite"),
+        true => format!("{annotation}-"),
+        false => format!("{} --overwrite", word(&format!("{annotation}={value}"))),
     };
     let summary = "Say it where the controller reads it: in the ingress.";
-    Some(fix(Owner::Controller, summary).run(format!(
-        "kubectl annotate{SOME_INGRESS}appgw.ingress.kubernetes.io/{annotation}{set}"
-    )))
+    Some(fix(Owner::Controller, summary).run(format!("kubectl annotate{SOME_INGRESS}{set}")))
 }
 
 /// What an option has in a command at the gateway; of several values, all with commas.
@@ -207,12 +206,14 @@ fn option_of(finding: &Finding, option: &str) -> Option<String> {
         .filter(|fix| fix.owner == Owner::Gateway);
     let mut commands = at_gateway.flat_map(|fix| &fix.commands);
     commands.find_map(|command| {
-        let mut words = command
-            .split_whitespace()
-            .skip_while(|word| *word != option);
+        let words = words(command);
+        let mut words = words.iter().skip_while(|word| *word != option);
         words.next()?;
-        let values: Vec<&str> = words.take_while(|word| !word.starts_with('-')).collect();
-        let value = values.join(",").replace('\'', "");
+        let values: Vec<&str> = words
+            .take_while(|word| !word.starts_with('-'))
+            .map(String::as_str)
+            .collect();
+        let value = values.join(",");
         (!value.is_empty() && value != "true" && value != "null").then_some(value)
     })
 }

@@ -259,14 +259,18 @@ impl Walk<'_> {
             )
     }
 
-    /// The Kubernetes service behind an address.
-    fn service_of(&self, address: &str) -> String {
+    /// The Kubernetes service behind an address, as commands name it: `web -n shop`.
+    pub(super) fn service_of(&self, address: &str) -> String {
         let mut endpoints = self.evidence.endpoints.iter().flatten();
-        let own = endpoints.find(|one| one.addresses.iter().any(|own| own == address));
-        let name = own
-            .map(|one| one.service.as_str())
-            .filter(|name| !name.is_empty());
-        name.map_or_else(|| "SERVICE".to_owned(), word)
+        let own = endpoints
+            .find(|one| !one.service.is_empty() && one.addresses.iter().any(|own| own == address));
+        own.map_or_else(
+            || "SERVICE".to_owned(),
+            |own| match own.namespace.as_str() {
+                "" => word(&own.service),
+                namespace => format!("{} -n {}", word(&own.service), word(namespace)),
+            },
+        )
     }
 
     fn not_listening(&self, index: usize, port: u16) -> Finding {

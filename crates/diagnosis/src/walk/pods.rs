@@ -67,18 +67,21 @@ impl Walk<'_> {
              it reaches.",
             node.name
         );
-        let text = address.to_string();
-        let mut services = self.evidence.endpoints.iter().flatten();
-        let service = services.find(|one| one.addresses.contains(&text));
-        let service = service.map_or("SERVICE", |one| one.service.as_str());
+        let service = self.service_of(&address.to_string());
         let summary = "Have an internal load balancer, with an address in the network, stand for \
                        the pods, and give the pool that; or use a controller and a cluster that \
                        lead the gateway into the overlay.";
-        let expose = fix(Owner::Controller, summary).run(format!(
-            "kubectl annotate service {} \
-             service.beta.kubernetes.io/azure-load-balancer-internal=true --overwrite",
-            word(service)
-        ));
+        let expose = fix(Owner::Controller, summary)
+            .run(format!(
+                "kubectl annotate service {service} \
+                 service.beta.kubernetes.io/azure-load-balancer-internal=true --overwrite"
+            ))
+            .run(format!(
+                "kubectl patch service {service} -p '{{\"spec\":{{\"type\":\"LoadBalancer\"}}}}'"
+            ))
+            .run(format!(
+                "kubectl get service {service}   # its EXTERNAL-IP is for the pool"
+            ));
         finding(Cause::UnroutableAddress, Confidence::Likely, title)
             .because(self.reported(index))
             .because([self.because(&node.place, "the node's pods have addresses of the overlay")])

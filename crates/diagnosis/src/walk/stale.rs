@@ -110,7 +110,7 @@ impl Walk<'_> {
     /// Where the controller's log says that the gateway refuses what it writes, the ingress whose
     /// parts it names: as long as it is there, nothing else is written.
     fn mend_ingress(&self) -> Option<Fix> {
-        let mut lines = self.evidence.controller_log.iter().flatten();
+        let mut lines = self.refused_lines();
         let line = lines.find(|line| line.contains("Failure sending request"))?;
         let is_break = |letter: char| !(letter.is_alphanumeric() || "-.".contains(letter));
         let mut words = line.split(is_break);
@@ -137,9 +137,18 @@ impl Walk<'_> {
         Some(mend.verified_by(self.commands.verify_health()))
     }
 
+    /// The lines of the controller's log since it last wrote the gateway: what was refused before
+    /// that is over.
+    fn refused_lines(&self) -> impl Iterator<Item = &String> {
+        let lines = self.evidence.controller_log.as_deref().unwrap_or_default();
+        let is_applied = |line: &String| line.to_lowercase().contains("applied");
+        let since = lines.iter().rposition(is_applied);
+        lines.iter().skip(since.map_or(0, |last| last + 1))
+    }
+
     /// Where the controller's log says that it may not write the gateway, its role.
     fn allow_controller(&self) -> Option<Fix> {
-        let mut lines = self.evidence.controller_log.iter().flatten();
+        let mut lines = self.refused_lines();
         let line = lines.find(|line| line.contains("AuthorizationFailed"))?;
         let after = |words: &str| {
             let (_, rest) = line.split_once(words)?;
