@@ -8,7 +8,7 @@ use gatewright_snapshot::network::{Direction, Flow, NextHop};
 use super::reach::WELL_MAX;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{State, TcpResult};
+use crate::evidence::{Dns, State, TcpResult};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::message::Symptom;
@@ -26,6 +26,20 @@ const PLATFORM: [&str; 7] = [
     ".core.windows.net",
     ".azure-automation.net",
 ];
+
+/// Of these anybody has names.
+const ANYBODYS: [&str; 3] = [
+    ".vault.azure.net",
+    ".core.windows.net",
+    ".azure-automation.net",
+];
+
+/// Whether a name server may say of a name that there is none because nobody has it.
+fn may_not_exist(one: &Dns) -> bool {
+    let name = one.name.to_lowercase();
+    let is_anybodys = ANYBODYS.iter().any(|suffix| name.ends_with(suffix));
+    is_anybodys && one.error.to_uppercase().contains("NXDOMAIN")
+}
 
 /// Whether a host is one of the platform's, or of those that it needs.
 pub(super) fn is_of_platform(host: &str) -> bool {
@@ -428,7 +442,7 @@ impl Walk<'_> {
             .filter(|one| {
                 let is_own = servers.iter().any(|own| names_host(&one.server, own));
                 let is_platform = is_of_platform(&one.name) && !is_member(&one.name);
-                is_own && one.answers.is_empty() && is_platform
+                is_own && one.answers.is_empty() && is_platform && !may_not_exist(one)
             })
             .collect();
         let first = unknown_names.first()?;
