@@ -42,8 +42,8 @@ impl Walk<'_> {
         (cause, says)
     }
 
-    /// A rotated certificate keeps its names, or is like the old one for the name that is asked for;
-    /// of another site it is none of them.
+    /// A rotated certificate keeps its names, or is like the old one for the name that is asked
+    /// for; of another site it is none of them.
     fn pin_cause(&self, target: &Target<'_>, chain: &Chain) -> Cause {
         let leaf = chain.leaf();
         let expected = self.expected(target);

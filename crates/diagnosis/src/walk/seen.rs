@@ -64,8 +64,8 @@ impl Walk<'_> {
         found.iter().filter_map(|index| tcp.get(*index)).collect()
     }
 
-    /// The requests, made by somebody, that a server answered: those that name it, be it as the host
-    /// that is asked for, and then those that name no server at all.
+    /// The requests, made by somebody, that a server answered: those that name it, be it as the
+    /// host that is asked for, and then those that name no server at all.
     pub(super) fn requests_to(&self, target: &Target<'_>) -> impl Iterator<Item = &Http> {
         let seen = self.seen();
         let own = seen.http.get(&target.row.address.to_lowercase());
