@@ -19,6 +19,10 @@ const SERVERS: usize = 10;
 /// Rules of the security group before the one that decides.
 const RULES: usize = 100;
 const ROWS: usize = 2_000;
+/// Of the case with a long log; each server has its part of them, and of as many requests that
+/// somebody made.
+const LONG_ROWS: usize = 20_000;
+const REQUESTS: usize = 2_000;
 /// The median of this many runs counts.
 const RUNS: usize = 9;
 const NOW: i64 = 1_780_000_000;
@@ -27,14 +31,17 @@ const NETWORK: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Ne
 const CONNECT: &str = "Application Gateway could not connect to the backend. Check that the \
     backend responds on the port used for the probe.";
 const STATUS: &str = "Received invalid status code: 404 in the backend server's HTTP response.";
+const SLOW: &str = "Time taken by the backend to respond to application gateway's health probe \
+    is more than the time-out threshold in the probe setting.";
 const WELL: &str = "Success. Received 200 status code";
 
 /// What is measured, and the cause that is to be found.
-const CASES: [(Kind, Option<&str>); 4] = [
+const CASES: [(Kind, Option<&str>); 5] = [
     (Kind::Well, None),
     (Kind::NotFound, Some("probe-404")),
     (Kind::Denied, Some("nsg-backend-deny")),
     (Kind::Stale, Some("stale-backend-targets")),
+    (Kind::Slow, Some("probe-timeout-too-short")),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,7 @@ enum Kind {
     NotFound,
     Denied,
     Stale,
+    Slow,
 }
 
 impl Kind {
@@ -52,6 +60,7 @@ impl Kind {
             Self::NotFound => "every server answers 404",
             Self::Denied => "a rule denies every server",
             Self::Stale => "every pod was replaced",
+            Self::Slow => "every server is slow, a long log",
         }
     }
 
@@ -61,13 +70,14 @@ impl Kind {
             Self::Well => WELL,
             Self::NotFound => STATUS,
             Self::Denied | Self::Stale => CONNECT,
+            Self::Slow => SLOW,
         }
     }
 }
 
 fn main() -> anyhow::Result<()> {
     println!(
-        "{} servers in {POOLS} pools, {ROWS} rows of the log",
+        "{} servers in {POOLS} pools, {ROWS} rows of the log, or {LONG_ROWS} of a long one",
         POOLS * SERVERS
     );
     for (kind, cause) in CASES {
@@ -82,7 +92,7 @@ fn main() -> anyhow::Result<()> {
         let diagnosing = median(RUNS, || drop(black_box(diagnose(&evidence, NOW))));
         let foretelling = median(RUNS, || drop(black_box(predict(&evidence, NOW))));
         println!(
-            "{what:28} read {:6.1} ms  diagnose {:6.1} ms  predict {:6.1} ms",
+            "{what:32} read {:6.1} ms  diagnose {:6.1} ms  predict {:6.1} ms",
             milliseconds(reading),
             milliseconds(diagnosing),
             milliseconds(foretelling)
@@ -124,8 +134,11 @@ fn files(kind: Kind) -> Vec<(&'static str, Value)> {
         ("backend-health.json", health(kind.log())),
         ("vnet.json", virtual_network()),
         ("nsgs.json", groups(kind == Kind::Denied)),
-        ("access-logs.json", rows(kind != Kind::Well)),
+        ("access-logs.json", rows(kind)),
     ];
+    if kind == Kind::Slow {
+        files.push(("observations.json", requests()));
+    }
     if kind == Kind::Stale {
         files.push(("k8s-endpoints.json", endpoints()));
     }
@@ -241,17 +254,31 @@ fn groups(denies: bool) -> Value {
     json!([group("gw", vec![manager]), group("web", web)])
 }
 
-fn rows(fail: bool) -> Value {
-    (0..ROWS)
+/// Requests that somebody made past the gateway, none of the page that probes ask for.
+fn requests() -> Value {
+    let request = |n: usize| {
+        let server = address(n % POOLS, n / POOLS % SERVERS);
+        json!({"from": "a machine of the network", "request": format!("GET http://{server}/x{n}"),
+            "server": server, "status": 404})
+    };
+    json!({"http": (0..REQUESTS).map(request).collect::<Value>()})
+}
+
+fn rows(kind: Kind) -> Value {
+    let count = if kind == Kind::Slow { LONG_ROWS } else { ROWS };
+    (0..count)
         .map(|n| {
             let pool = n % POOLS;
-            let is_failure = fail && n % 3 == 0;
+            let is_failure = kind != Kind::Well && n % 3 == 0;
+            let time = if kind == Kind::Slow { 45.0 } else { 0.02 };
             json!({"timeStamp": "2026-05-01T10:00:00Z", "ruleName": format!("r{pool}"),
                 "backendPoolName": format!("p{pool}"), "backendSettingName": format!("s{pool}"),
                 "listenerName": format!("l{pool}"), "properties": {
                     "httpStatus": if is_failure { 502 } else { 200 },
                     "serverStatus": if is_failure { "" } else { "200" },
-                    "timeTaken": 0.02, "originalRequestUriWithArgs": format!("/x{n}"),
+                    "serverRouted":
+                        format!("{}:{}", address(pool, n / POOLS % SERVERS), 8000 + pool),
+                    "timeTaken": time, "originalRequestUriWithArgs": format!("/x{n}"),
                     "originalHost": format!("h{pool}.test"), "host": format!("h{pool}.test")}})
         })
         .collect()

@@ -1,6 +1,7 @@
 //! The gateway as requests and probes see it: which rules lead where, who is probed and how.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use gatewright_arm::model::{
     BackendAddressPool, BackendHttpSettings, HttpListener, PathRule, Probe, RequestRoutingRule,
@@ -58,9 +59,17 @@ impl<'e> Site<'e> {
         let gateway = &evidence.gateway;
         let rows = evidence.health.as_ref().map(|health: &Health| &health.rows);
         let rows = rows.into_iter().flatten();
+        // Of a thousand servers most say the same.
+        let mut symptoms: BTreeMap<(&str, &str), Symptom> = BTreeMap::new();
         Self {
             routes: routes(gateway),
-            targets: rows.map(|row| target(gateway, row)).collect(),
+            targets: rows
+                .map(|row| {
+                    let said = (row.log.as_str(), row.error_name.as_str());
+                    let symptom = *symptoms.entry(said).or_insert_with(|| Symptom::of(row));
+                    target(gateway, row, symptom)
+                })
+                .collect(),
         }
     }
 
@@ -140,14 +149,14 @@ fn routes(gateway: &ApplicationGateway) -> Vec<Route<'_>> {
 }
 
 /// The report names pools and settings by ids; a partial one does not: then the only one counts.
-fn target<'e>(gateway: &'e ApplicationGateway, row: &'e HealthRow) -> Target<'e> {
+fn target<'e>(gateway: &'e ApplicationGateway, row: &'e HealthRow, symptom: Symptom) -> Target<'e> {
     let properties = &gateway.properties;
     let pool = named(&properties.backend_address_pools, &row.pool);
     let setting = named(&properties.backend_http_settings_collection, &row.setting);
     let probe = setting.and_then(|setting| setting.properties.probe.as_ref());
     Target {
         row: Cow::Borrowed(row),
-        symptom: Symptom::of(row),
+        symptom,
         pool,
         setting,
         probe: probe.and_then(|probe| gateway.resolve(probe)),

@@ -8,6 +8,7 @@ mod surroundings;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gatewright_arm::{
     ApplicationGateway, NetworkReadError, NetworkResources, ReadError, read_gateways, read_network,
@@ -76,10 +77,13 @@ fn at(pointer: &str) -> String {
     }
 }
 
+/// The files of a folder by their names, shared by those that differ in a few.
+type Files = BTreeMap<String, Arc<Content>>;
+
 /// Everything that a folder says.
 #[derive(Debug)]
 pub struct Evidence {
-    files: BTreeMap<String, Content>,
+    files: Files,
     ignored: Vec<String>,
     pub(crate) gateway: ApplicationGateway,
     pub(crate) previous: Option<ApplicationGateway>,
@@ -88,7 +92,8 @@ pub struct Evidence {
     pub(crate) network: Option<CompiledNetwork>,
     pub(crate) network_resources: Vec<(String, NetworkResources)>,
     pub(crate) metrics: Vec<Metric>,
-    pub(crate) log: Option<Vec<LogRow>>,
+    /// Shared by those that differ in other documents alone: it may be long.
+    pub(crate) log: Option<Arc<Vec<LogRow>>>,
     pub(crate) web_apps: Vec<WebApp>,
     pub(crate) vaults: Vec<Vault>,
     pub(crate) zone_links: Option<Vec<ZoneLink>>,
@@ -141,8 +146,12 @@ impl Evidence {
     /// When there is no gateway, or a file is not what its name says; the first such file.
     pub fn read(files: impl IntoIterator<Item = File>) -> Result<Self, Unreadable> {
         let files = files.into_iter().filter(|file| file.name != ANSWER);
-        let files: BTreeMap<String, Content> =
-            files.map(|file| (file.name, file.content)).collect();
+        let files = files.map(|file| (file.name, Arc::new(file.content)));
+        Self::of_files(files.collect(), None)
+    }
+
+    /// Those of files, of which the log was read `before`.
+    fn of_files(files: Files, before: Option<&Self>) -> Result<Self, Unreadable> {
         let folder = Folder(&files);
         let gateway = folder.gateway(GATEWAY)?.ok_or_else(|| Unreadable {
             file: GATEWAY.to_owned(),
@@ -153,9 +162,13 @@ impl Evidence {
         })?;
         let network_resources = folder.network()?;
         let network = policy(&network_resources, &gateway)?;
-        let log = folder
-            .list(LOG)?
-            .map(|rows| logs::read(&rows, gateway.is_v1()));
+        let same = before.filter(|before| before.has_same_log(&files, &gateway));
+        let log = match same {
+            Some(before) => before.log.clone(),
+            None => folder
+                .list(LOG)?
+                .map(|rows| Arc::new(logs::read(&rows, gateway.is_v1()))),
+        };
         let observations = folder.json(OBSERVATIONS)?;
         let mut evidence = Self {
             previous: folder.gateway(PREVIOUS)?,
@@ -201,7 +214,7 @@ impl Evidence {
             network,
             network_resources,
             log,
-            files: BTreeMap::new(),
+            files: Files::new(),
         };
         evidence.ignored = files
             .keys()
@@ -236,20 +249,37 @@ impl Evidence {
     pub(crate) fn patched(&self, patches: &[Patch]) -> Result<Self, Unreadable> {
         let mut files = self.files.clone();
         for patch in patches {
-            if let Some(Content::Json(document)) = files.get_mut(&patch.file) {
+            let file = files.get_mut(&patch.file);
+            if let Some(Content::Json(document)) = file.map(Arc::make_mut) {
                 let applied = patch.apply_to_file(document);
                 applied.map_err(|why| unreadable(&patch.file, &patch.at, &why.to_string()))?;
             }
         }
-        let files = files.into_iter();
-        Self::read(files.map(|(name, content)| File { name, content }))
+        Self::of_files(files, Some(self))
+    }
+
+    /// Whether what was read of the log is what would be read of these files.
+    fn has_same_log(&self, files: &Files, gateway: &ApplicationGateway) -> bool {
+        let (own, other) = (self.files.get(LOG), files.get(LOG));
+        let is_same = own
+            .zip(other)
+            .is_some_and(|(own, other)| Arc::ptr_eq(own, other));
+        is_same && self.gateway.is_v1() == gateway.is_v1()
+    }
+
+    /// The rows of the log.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &LogRow> + Clone {
+        self.log.iter().flat_map(|rows| rows.iter())
     }
 
     /// As if no request had been logged, and no change had failed. Whether there was any.
     pub(crate) fn forget_failures(&mut self) -> bool {
         let failure = self.failure.take();
-        let log = self.log.as_mut().map(std::mem::take).unwrap_or_default();
-        failure.is_some() || !log.is_empty()
+        let has_rows = self.rows().next().is_some();
+        if has_rows {
+            self.log = Some(Arc::default());
+        }
+        failure.is_some() || has_rows
     }
 
     /// Whether a node of ours told all of it, about itself.
@@ -263,7 +293,7 @@ impl Evidence {
 
     /// What stands at a JSON pointer of a file; nothing where there is none, or it is no JSON.
     pub fn json_at(&self, file: &str, pointer: &str) -> Option<&Value> {
-        match self.files.get(file)? {
+        match &**self.files.get(file)? {
             Content::Json(value) => value.pointer(pointer),
             Content::Text(_) | Content::Bytes(_) => None,
         }
@@ -276,7 +306,7 @@ impl Evidence {
     }
 
     fn last_moment(&self) -> Option<i64> {
-        let rows = self.log.iter().flatten().filter_map(|row| row.time);
+        let rows = self.rows().filter_map(|row| row.time);
         let failure = self.failure.as_ref().and_then(|failure| failure.time);
         let metrics = self.metrics.iter().filter_map(Metric::last);
         rows.chain(failure).chain(metrics).max()
@@ -360,7 +390,7 @@ pub fn is_vault(name: &str) -> bool {
 }
 
 /// Files by their names.
-pub(crate) struct Folder<'a>(&'a BTreeMap<String, Content>);
+pub(crate) struct Folder<'a>(&'a Files);
 
 impl<'a> Folder<'a> {
     fn get(&self, name: &str) -> Option<(&'a str, &'a Content)> {

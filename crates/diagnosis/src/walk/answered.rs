@@ -31,7 +31,7 @@ impl Walk<'_> {
     /// Read once: each failing row may ask.
     pub(super) fn answered(&self) -> &Answered {
         self.answered.get_or_init(|| {
-            let rows = self.evidence.log.iter().flatten();
+            let rows = self.evidence.rows();
             let good = rows.filter(|row| row.server_status.is_some_and(|status| status < 400));
             let mut answered = Answered::default();
             for row in good {

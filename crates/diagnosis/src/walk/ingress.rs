@@ -74,7 +74,7 @@ impl Walk<'_> {
 
     /// The settings that servers of the report, and rows of the log, are of.
     fn settings_by_place(&self) -> BTreeMap<&Place, &str> {
-        let rows = self.evidence.log.iter().flatten();
+        let rows = self.evidence.rows();
         let rows = rows.map(|row| (&row.place, row.setting.as_str()));
         let targets = self.site.targets.iter();
         let targets = targets.map(|one| (&one.row.place, one.row.setting.as_str()));

@@ -102,7 +102,7 @@ impl Walk<'_> {
     /// A listener with a wildcard, or without a host, that took what another one names.
     fn does_an_earlier_listener_take_them(&mut self) -> Option<Finding> {
         let listeners = &self.evidence.gateway.properties.http_listeners;
-        let rows = self.evidence.log.iter().flatten();
+        let rows = self.evidence.rows();
         let found = rows.filter(|row| !row.listener.is_empty()).find_map(|row| {
             let took = listeners.iter().find(|one| one.is_named(&row.listener))?;
             let host = row.original_host.split(':').next()?.to_lowercase();
@@ -169,7 +169,7 @@ impl Walk<'_> {
 
     /// A path rule of the same map that stands earlier and has the path too.
     fn does_an_earlier_path_take_them(&mut self) -> Option<Finding> {
-        let rows = self.evidence.log.iter().flatten();
+        let rows = self.evidence.rows();
         let is_refused = |row: &&LogRow| row.status.is_some_and(|status| status >= 400);
         let found = rows.filter(is_refused).find_map(|row| {
             let routes = self.site.routes.iter();

@@ -31,7 +31,7 @@ const GAVE_UP: f64 = 0.95;
 
 /// Rows of requests that the gateway, or its backend, failed.
 pub(super) fn failures(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
-    let rows = evidence.log.iter().flatten();
+    let rows = evidence.rows();
     rows.filter(|row| is_failure(row))
 }
 
@@ -40,7 +40,7 @@ fn is_failure(row: &LogRow) -> bool {
 }
 
 pub(super) fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
-    let rows = evidence.log.iter().flatten();
+    let rows = evidence.rows();
     rows.filter(|row| {
         row.status
             .is_some_and(|status| (400..500).contains(&status))
@@ -62,7 +62,7 @@ impl Walk<'_> {
             Self::does_the_backend_close_first,
             Self::is_it_the_backends_own_error,
         ];
-        let log = self.evidence.log.iter().flatten();
+        let log = self.evidence.rows();
         let log: Vec<&LogRow> = log.collect();
         let old = self
             .old_addresses
@@ -407,7 +407,7 @@ impl Walk<'_> {
     fn rows_of_old_addresses(&self) -> Vec<OldAddress> {
         let pools = &self.evidence.gateway.properties.backend_address_pools;
         let mut by_pool: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (index, row) in self.evidence.log.iter().flatten().enumerate() {
+        for (index, row) in self.evidence.rows().enumerate() {
             let pool = match (row.pool.as_str(), pools.as_slice()) {
                 ("", [only]) => Some(only.name.as_str()),
                 ("", _) => self

@@ -24,7 +24,7 @@ impl Walk<'_> {
         let properties = &self.evidence.gateway.properties;
         // Who looks for whatever there is asks for the gateway's address, or the platform's name of
         // it, where those who ask for the listeners' own hosts are answered.
-        let mut log = self.evidence.log.iter().flatten();
+        let mut log = self.evidence.rows();
         let has_answers = log.any(|row| row.server_status.is_some_and(|status| status < 500));
         let rows: Vec<&LogRow> = refusals(self.evidence)
             .filter(|row| row.server.is_empty() && !row.original_host.is_empty())

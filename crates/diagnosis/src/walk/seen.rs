@@ -26,7 +26,7 @@ pub(super) struct Seen {
 impl Walk<'_> {
     fn seen(&self) -> &Seen {
         self.seen.get_or_init(|| {
-            let rows = self.evidence.log.iter().flatten();
+            let rows = self.evidence.rows();
             let rows = rows.map(|row| split_port(&row.server).0.to_lowercase());
             let tcp = self.evidence.observations.tcp.iter();
             let tcp = tcp.map(|one| one.host.to_lowercase());
@@ -42,7 +42,7 @@ impl Walk<'_> {
 
     /// The log's requests to a server.
     pub(super) fn rows_at(&self, address: &str) -> Vec<&LogRow> {
-        let log = self.evidence.log.as_deref().unwrap_or_default();
+        let log = self.evidence.log.as_deref().map_or(&[][..], Vec::as_slice);
         let found = self.seen().rows.get(&address.to_lowercase());
         let rows = found.into_iter().flatten();
         rows.filter_map(|index| log.get(*index)).collect()
