@@ -283,7 +283,7 @@ impl Evidence {
     }
 
     /// Whether a node of ours told all of it, about itself.
-    pub(crate) fn is_of_node(&self) -> bool {
+    pub fn is_of_node(&self) -> bool {
         self.is_of_node
     }
 

@@ -82,12 +82,27 @@ fn judge(
     show(report, arguments)?;
     let status = match arguments.fix {
         true => fix::run(arguments, &diagnosed)?,
-        false => status(report, arguments.fail_on),
+        false => {
+            offer_to_mend(&diagnosed, arguments);
+            status(report, arguments.fail_on)
+        }
     };
     Ok(Judgement {
         status,
         is_decided: report.verdict.outcome != Outcome::Inconclusive,
     })
+}
+
+/// A node mends by itself what az commands, which are for gateways of a control plane, are told for.
+fn offer_to_mend(diagnosed: &Diagnosed, arguments: &DiagnoseArguments) {
+    let is_text = arguments.output == DiagnoseFormat::Text;
+    let is_able = fix::remedies(&diagnosed.report.verdict).is_ok();
+    if is_text && is_able && diagnosed.evidence.is_of_node() {
+        output::line(
+            "\nThis node can do it by itself: run this again with --fix, which shows each change \
+             and asks first; where a control plane stores it, with --data-dir DIR, too.",
+        );
+    }
 }
 
 fn show(report: &Report, arguments: &DiagnoseArguments) -> Result<(), Sentence> {

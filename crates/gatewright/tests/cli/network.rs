@@ -167,6 +167,9 @@ async fn a_remedy_is_written_into_the_file_of_the_security_group() {
         let own = ["diagnose", "--fix", "--admin", &node.admin()];
         run(&[&own[..], more].concat())
     };
+    let output = run(&["diagnose", "--admin", &node.admin()]);
+    let said = stdout(&output);
+    assert!(said.contains("run this again with --fix"), "{said}");
     // Nobody is there to agree.
     let output = fix(&[]);
     assert!(!output.status.success(), "{}", stdout(&output));
