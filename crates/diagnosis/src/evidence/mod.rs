@@ -165,11 +165,15 @@ impl Evidence {
         let same = before.filter(|before| before.has_same_log(&files, &gateway));
         let log = match same {
             Some(before) => before.log.clone(),
-            None => folder
-                .list(LOG)?
-                .map(|rows| Arc::new(logs::read(&rows, gateway.is_v1()))),
+            None => folder.log(&gateway)?,
         };
         let observations = folder.json(OBSERVATIONS)?;
+        let collected = folder.json(COLLECTED)?;
+        let is_of_node = collected
+            .as_ref()
+            .is_some_and(|view| view.flag("node") == Some(true));
+        let collected = collected.and_then(|view| logs::moment(&view.text("as_of")?));
+        let unknown = files.keys().filter(|name| !is_known(name));
         let mut evidence = Self {
             previous: folder.gateway(PREVIOUS)?,
             health: folder
@@ -207,25 +211,15 @@ impl Evidence {
             observations: observations
                 .map(|view| Observations::read(&view))
                 .unwrap_or_default(),
-            ignored: Vec::new(),
-            as_of: None,
-            is_of_node: false,
+            ignored: unknown.cloned().collect(),
+            as_of: collected,
+            is_of_node,
             gateway,
             network,
             network_resources,
             log,
             files: Files::new(),
         };
-        evidence.ignored = files
-            .keys()
-            .filter(|name| !is_known(name))
-            .cloned()
-            .collect();
-        let collected = Folder(&files).json(COLLECTED)?;
-        evidence.is_of_node = collected
-            .as_ref()
-            .is_some_and(|view| view.flag("node") == Some(true));
-        let collected = collected.and_then(|view| logs::moment(&view.text("as_of")?));
         evidence.as_of = collected.or_else(|| evidence.last_moment());
         evidence.files = files;
         Ok(evidence)
@@ -418,6 +412,11 @@ impl<'a> Folder<'a> {
                 "an object or a list of objects is expected",
             )),
         }
+    }
+
+    fn log(&self, gateway: &ApplicationGateway) -> Result<Option<Arc<Vec<LogRow>>>, Unreadable> {
+        let rows = self.list(LOG)?;
+        Ok(rows.map(|rows| Arc::new(logs::read(&rows, gateway.is_v1()))))
     }
 
     fn lines(&self, name: &str) -> Result<Option<Vec<String>>, Unreadable> {

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gatewright_arm::Item;
 use gatewright_arm::model::HttpListener;
+use gatewright_arm::{Item, Reference};
 use gatewright_snapshot::HostPattern;
 
 use super::answered::first_part;
@@ -224,27 +224,16 @@ impl Walk<'_> {
             false => Confidence::Possible,
         };
         let pattern = format!("/{first}/*");
-        let rule = rules.first();
-        let name_of = |reference: Option<&gatewright_arm::Reference>| {
-            reference
-                .map_or("POOL", |one| last_part(&one.id))
-                .to_owned()
+        let rule = rules.first().map(|rule| &rule.properties);
+        let name_of = |reference: Option<&Reference>, else_: &str| {
+            reference.map_or(else_, |one| last_part(&one.id)).to_owned()
         };
-        let pools = &self.evidence.gateway.properties.backend_address_pools;
-        let is_used = |pool: &str| {
-            let mut used = self.site.routes.iter().filter_map(|route| route.pool);
-            used.any(|one| one.is_named(pool))
-        };
-        let mut idle = pools.iter().filter(|pool| !is_used(&pool.name));
-        let named = idle.clone().find(|pool| shares_a_word(&pool.name, first));
-        let idle = named.or_else(|| idle.next());
-        let idle = idle.map(|pool| pool.name.clone());
-        let of_rule = || name_of(rule.and_then(|one| one.properties.backend_address_pool.as_ref()));
-        let pool = idle.unwrap_or_else(of_rule);
+        let of_rule = rule.and_then(|one| one.backend_address_pool.as_ref());
+        let pool = self.idle_pool_for(first);
+        let pool = pool.unwrap_or_else(|| name_of(of_rule, "POOL"));
+        let of_rule = rule.and_then(|one| one.backend_http_settings.as_ref());
         let setting = self.idle_setting_for(first);
-        let setting = setting.unwrap_or_else(|| {
-            name_of(rule.and_then(|one| one.properties.backend_http_settings.as_ref()))
-        });
+        let setting = setting.unwrap_or_else(|| name_of(of_rule, "SETTING"));
         let to = (pattern.as_str(), pool.as_str(), setting.as_str());
         let told = finding(Cause::MissingPathRule, confidence, title)
             .because(because)
@@ -254,6 +243,19 @@ impl Walk<'_> {
                     .verified_by(vec![self.commands.gateway("show")]),
             );
         Some((told, rows.len()))
+    }
+
+    /// A pool that no rule uses: that which is called like the first part of a path, or the first.
+    fn idle_pool_for(&self, first: &str) -> Option<String> {
+        let pools = &self.evidence.gateway.properties.backend_address_pools;
+        let is_used = |pool: &str| {
+            let mut used = self.site.routes.iter().filter_map(|route| route.pool);
+            used.any(|one| one.is_named(pool))
+        };
+        let mut idle = pools.iter().filter(|pool| !is_used(&pool.name));
+        let named = idle.clone().find(|pool| shares_a_word(&pool.name, first));
+        let idle = named.or_else(|| idle.next());
+        idle.map(|pool| pool.name.clone())
     }
 
     /// A setting that no rule uses, and that is called like the first part of a path.

@@ -93,7 +93,7 @@ fn judge(
     })
 }
 
-/// A node mends by itself what az commands, which are for gateways of a control plane, are told for.
+/// A node mends by itself what the az commands are told for.
 fn offer_to_mend(diagnosed: &Diagnosed, arguments: &DiagnoseArguments) {
     let is_text = arguments.output == DiagnoseFormat::Text;
     let is_able = fix::remedies(&diagnosed.report.verdict).is_ok();
