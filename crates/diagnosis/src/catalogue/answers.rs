@@ -108,7 +108,8 @@ texts! {
             healthy. In the access log `serverStatus` is 404.",
         decides: "The setting in `gateway.json` has a `path`, which stands in place of the part of \
             the path that the rule matched; `access-logs.json` shows the path that clients asked \
-            for. Without such a path, GW-E02 and GW-E03 lead to 404 as well.",
+            for, and no request by the setting that is answered meanwhile. Without such a path, \
+            GW-E02 and GW-E03 lead to 404 as well.",
         mends: "The gateway's owner takes the path away, or makes it the one that the backend has: \
             `az network application-gateway http-settings update -g RG --gateway-name GATEWAY -n \
             SETTING --path ''`",
@@ -128,7 +129,7 @@ texts! {
         decides: "In `gateway.json` the setting passes the client's host, or has a `hostName`, \
             which is not among `hostNames` of `webapp.json`, while the probe asks for one that is. \
             If the probe fails too, it is GW-B09 or a cause of the certificate such as GW-F01. A \
-            403 is GW-I02.",
+            403 is GW-I02. Where the log has good answers for that host, it is the page alone.",
         mends: "The gateway's owner has requests ask for the pool's own name: `az network \
             application-gateway http-settings update -g RG --gateway-name GATEWAY -n SETTING \
             --host-name-from-backend-pool true` Redirects and cookies of the application may then \

@@ -93,7 +93,7 @@ texts! {
             or no uploaded root signed it. Somebody uploaded the server's own certificate, or an \
             intermediate one, as root.",
         decides: "The uploaded certificate in `gateway.json` has no basic constraint that makes it \
-            an authority, while `certs/presented.pem` leads to another. If it is an authority and \
+            an authority, and no other one is uploaded, or `certs/presented.pem` leads to it. If it is an authority and \
             another one, it is GW-F09. A v1 gateway pins the server's certificate instead: see \
             GW-F13.",
         mends: "The gateway's owner uploads the root of the authority, or a self-signed \
@@ -168,7 +168,8 @@ texts! {
         shows: "Backend health of a v1 gateway says Unhealthy: the Common Name of the backend's \
             certificate does not match. The host of the probe is right, and makes no difference.",
         decides: "The SKU in `gateway.json` is of v1, and the member's name in the pool is not \
-            among the names of `certs/presented.pem`. On v1 the host of probe and setting is only \
+            among the names of `certs/presented.pem`, or what is presented for it is for another \
+            site than the uploaded certificate. On v1 the host of probe and setting is only \
             the Host header. On v2 it is GW-F01.",
         mends: "The gateway's owner puts a name that is in the certificate into the pool, and the \
             owner of DNS has it lead to the server: `az network application-gateway address-pool \

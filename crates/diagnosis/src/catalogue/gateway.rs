@@ -45,7 +45,8 @@ texts! {
         decides: "In `gateway.json` no path rule matches the path in `access-logs.json`, whose \
             `serverStatus` is 404. A pattern without `*` is for one path alone: `/api` is not for \
             `/api/orders`. If the default pool cannot answer at all, it is GW-E03; if the path is \
-            replaced on the way, GW-B10.",
+            replaced on the way, GW-B10. Where others below the same first part are answered, it \
+            is a page that is missing.",
         mends: "The gateway's owner adds a path rule: `az network application-gateway url-path-map \
             rule create -g RG --gateway-name GATEWAY --path-map-name MAP -n NAME --paths '/PATH/*' \
             --address-pool POOL --http-settings SETTING`",
@@ -81,7 +82,8 @@ texts! {
             another site. The access log has `ERRORINFO_INVALID_HOST` or an empty `serverStatus`.",
         decides: "`originalHost` in `access-logs.json` is none of the hosts of the listeners in \
             `gateway.json`, and no listener is for any host. If the 404 has a `serverStatus`, a \
-            backend sent it: GW-E02 or GW-I01. If another listener takes the host, it is GW-E04.",
+            backend sent it: GW-E02 or GW-I01. If another listener takes the host, it is GW-E04. A \
+            few such requests among many that are answered are those of scanners, and no cause.",
         mends: "The gateway's owner adds the host to a listener, naming those that it has already: \
             `az network application-gateway http-listener update -g RG --gateway-name GATEWAY -n \
             LISTENER --host-names OLD-HOST NEW-HOST`",
