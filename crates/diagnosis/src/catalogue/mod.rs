@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     /// The files of an evidence folder that the texts may name.
-    const FILES: [&str; 19] = [
+    const FILES: [&str; 20] = [
         "gateway.json",
         "backend-health.json",
         "nsgs.json",
@@ -83,6 +83,7 @@ mod tests {
         "private-dns-links.json",
         "vmss-instances.json",
         "k8s-endpoints.json",
+        "k8s-nodes.json",
         "controller-log.txt",
         "last-error.json",
         "previous-gateway.json",
