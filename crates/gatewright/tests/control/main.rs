@@ -2,6 +2,12 @@
 //! its changes succeed and fail, and while the process goes and comes back.
 
 mod failed;
+#[allow(
+    dead_code,
+    reason = "one client over standard input and output is used"
+)]
+#[path = "../cli/mcp_client.rs"]
+mod mcp_client;
 mod mending;
 #[path = "../replay/plane.rs"]
 mod plane;

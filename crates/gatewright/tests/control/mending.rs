@@ -5,8 +5,10 @@ use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rmcp::model::ElicitationAction;
 use serde_json::{Value, json};
 
+use crate::mcp_client::{Age, Client, User};
 use crate::site::Site;
 use crate::support::{binary, first_finding, gateway, probe_often, stderr, stdout, wait_until};
 
@@ -87,6 +89,24 @@ async fn a_security_rule_is_added_and_servers_are_well_again() {
     // There is no priority before 100, so that the rule goes behind the new one.
     assert!(said.contains("/priority: 101 instead of 100"), "{said}");
     assert_eq!(site.status(PORT).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_has_what_is_stored_changed_once_its_user_agrees() {
+    let site = denied().await;
+    let more = ["--allow-writes", "--data-dir", site.folder()];
+    for (action, status) in [
+        (ElicitationAction::Decline, 502),
+        (ElicitationAction::Accept, 200),
+    ] {
+        let user = User::Says(action, Some(json!({"apply": true})));
+        let client = Client::start(&more, user, Age::Of2025).await;
+        let told = client.call("fix", json!({})).await;
+        assert_eq!(told.json["applied"], status == 200, "{told:?}");
+        assert_eq!(client.asked().len(), 1, "{told:?}");
+        assert_eq!(site.status(PORT).await, Some(status), "{told:?}");
+        assert!(!has_principal(&site), "{told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
