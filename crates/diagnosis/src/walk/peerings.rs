@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_arm::model::network::{PeeringState, VirtualNetworkPeering};
 use gatewright_arm::{Item, ResourceId};
-use gatewright_snapshot::network::Prefix;
+use gatewright_snapshot::network::{Flow, NextHop, Prefix};
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
@@ -19,6 +19,17 @@ impl Walk<'_> {
         let target = self.site.targets.get(index)?;
         let address = self.addresses_of(&target.row.address).into_iter().next()?;
         let network = self.network_id()?;
+        // What the network has itself, or a route of its own leads to, needs no peering.
+        let (policy, subnet) = self.evidence.policy()?;
+        let port = target.probed_port()?;
+        let route = policy.evaluate(&Flow::tcp(subnet, address, port)).route;
+        let is_near = route.is_some_and(|route| {
+            let is_local = route.route.next_hop == NextHop::VnetLocal;
+            is_local || route.user_table().is_some()
+        });
+        if is_near {
+            return None;
+        }
         let (place, peering) = self.peering_with(&network, address)?;
         let state = match peering.properties.peering_state? {
             PeeringState::Initiated => "Initiated",
