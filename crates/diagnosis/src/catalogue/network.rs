@@ -46,8 +46,8 @@ texts! {
         decides: "`route-tables.json` has a route of the gateway's subnet for the backend's \
             address whose next hop is None, or `vnet.json` has no address space or peering that \
             covers the address, or one that is not Connected; or `k8s-nodes.json` has a node whose \
-            pods no route leads to. A route that leads to an appliance is GW-J01 or GW-J02. Where the \
-            rules deny as well, mend GW-A03 too.",
+            pods no route leads to. A route that leads to an appliance is GW-J01 or GW-J02. Where \
+            the rules deny as well, mend GW-A03 too.",
         mends: "The network's owner removes the route, or adds one that leads to the backend, or \
             peers the two networks. To remove a route: `az network route-table route delete -g RG \
             --route-table-name TABLE -n ROUTE`",
