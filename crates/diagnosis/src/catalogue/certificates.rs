@@ -93,9 +93,9 @@ texts! {
             or no uploaded root signed it. Somebody uploaded the server's own certificate, or an \
             intermediate one, as root.",
         decides: "The uploaded certificate in `gateway.json` has no basic constraint that makes it \
-            an authority, and no other one is uploaded, or `certs/presented.pem` leads to it. If \
-            it is an authority and another one, it is GW-F09. A v1 gateway pins the server's certificate instead: see \
-            GW-F13.",
+            an authority, and no other one is uploaded, or `certs/presented.pem` leads to it. \
+            If it is an authority and another one, it is GW-F09. A v1 gateway pins the server's \
+            certificate instead: see GW-F13.",
         mends: "The gateway's owner uploads the root of the authority, or a self-signed \
             certificate that is made as an authority: `az network application-gateway root-cert \
             update -g RG --gateway-name GATEWAY -n ROOT --cert-file root.cer` See what a file \
