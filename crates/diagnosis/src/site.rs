@@ -264,8 +264,19 @@ impl Target<'_> {
 
 /// Whether a host is one of a service that tells its applications apart by their names.
 pub(crate) fn is_shared_host(host: &str) -> bool {
-    let shared = [".azurewebsites.net", ".azurecontainerapps.io"];
-    shared.iter().any(|suffix| host.ends_with(suffix))
+    let shared = [
+        ".azurewebsites.net",
+        ".azurecontainerapps.io",
+        ".azurestaticapps.net",
+    ];
+    shared.iter().any(|suffix| host.ends_with(suffix)) || is_storage(host)
+}
+
+/// Whether a host, in lower case, is one of a storage account's.
+pub(crate) fn is_storage(host: &str) -> bool {
+    [".web.core.windows.net", ".blob.core.windows.net"]
+        .iter()
+        .any(|suffix| host.ends_with(suffix))
 }
 
 /// Whether a path is one of a path rule's: patterns may end with `*`; letter case is nothing.

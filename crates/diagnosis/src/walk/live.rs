@@ -202,15 +202,19 @@ impl Walk<'_> {
     /// Requests that the gateway gave up, each with the setting and its limit in seconds.
     fn timed_out(&self) -> Vec<(&LogRow, &Item<BackendHttpSettings>, i32)> {
         let is_v1 = self.evidence.gateway.is_v1();
-        let rows = failures(self.evidence).filter_map(|row| {
-            let setting = self.setting_of(row)?;
-            let limit = setting.properties.request_timeout.unwrap_or(30);
-            let is_status = row.status == Some(504) || is_v1 && row.status == Some(502);
-            let taken = [row.time_taken, row.server_latency].into_iter().flatten();
-            let is_over = taken.fold(0.0, f64::max) >= f64::from(limit) * GAVE_UP;
-            let is_said = row.error.to_uppercase().contains("UPSTREAM_TIMED_OUT");
-            (is_status && is_over || is_said).then_some((row, setting, limit))
-        });
+        // What was switched to a WebSocket has the status of that.
+        let is_said = |row: &&LogRow| row.error.to_uppercase().contains("UPSTREAM_TIMED_OUT");
+        let rows = self.evidence.rows();
+        let rows = rows
+            .filter(|row| is_failure(row) || is_said(row))
+            .filter_map(|row| {
+                let setting = self.setting_of(row)?;
+                let limit = setting.properties.request_timeout.unwrap_or(30);
+                let is_status = row.status == Some(504) || is_v1 && row.status == Some(502);
+                let taken = [row.time_taken, row.server_latency].into_iter().flatten();
+                let is_over = taken.fold(0.0, f64::max) >= f64::from(limit) * GAVE_UP;
+                (is_status && is_over || is_said(&row)).then_some((row, setting, limit))
+            });
         rows.collect()
     }
 

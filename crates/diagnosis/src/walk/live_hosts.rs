@@ -8,7 +8,7 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::{LogRow, State, WebApp};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
-use crate::site::{Target, in_gateway, is_shared_host};
+use crate::site::{Target, in_gateway, is_shared_host, is_storage};
 
 impl Walk<'_> {
     /// The App Service of a target, as far as a file or its name tells.
@@ -57,7 +57,7 @@ impl Walk<'_> {
         let app = self.app_of(target);
         let is_bound = match app {
             Some(app) => app.answers_to(&asked),
-            None => asked.to_lowercase().ends_with(".azurewebsites.net"),
+            None => is_shared_host(&asked.to_lowercase()),
         };
         let is_answered = self.answered().has_host(&asked, &target.row.setting, &rows);
         if is_bound || is_answered || app.is_none() && rows.is_empty() {
@@ -109,12 +109,23 @@ impl Walk<'_> {
             .risking("Redirects and cookies of the application then name its own host.")
             .verified_by(self.commands.verify_health());
         let summary = format!("Or bind {asked} to the application.");
-        let (group, name) = self.named_in_commands(app);
-        let bind = fix(Owner::Backend, summary).run(format!(
-            "az webapp config hostname add -g {group} --webapp-name {name} --hostname {}",
-            word(asked)
-        ));
-        [ask, bind]
+        let address = target.row.address.to_lowercase();
+        let command = match is_storage(&address) {
+            true => format!(
+                "az storage account update -n {} --custom-domain {}   # for HTTP alone",
+                word(address.split('.').next().unwrap_or_default()),
+                word(asked)
+            ),
+            false => {
+                let (group, name) = self.named_in_commands(app);
+                let bind = "az webapp config hostname add";
+                format!(
+                    "{bind} -g {group} --webapp-name {name} --hostname {}",
+                    word(asked)
+                )
+            }
+        };
+        [ask, fix(Owner::Backend, summary).run(command)]
     }
 
     /// What clients ask for where the setting passes it on.
