@@ -6,9 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::oid_registry::{
-    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CRL_DISTRIBUTION_POINTS,
-    OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_NAME_CONSTRAINTS,
-    OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
+    OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
 };
 use x509_parser::prelude::FromDer as _;
 
@@ -67,7 +67,17 @@ pub struct Certificate {
     serves_tls: bool,
     subject_key_id: Option<Vec<u8>>,
     authority_key_id: Option<Vec<u8>>,
+    key_kind: KeyKind,
     oddity: Option<Oddity>,
+}
+
+/// What a public key is for, as far as TLS's cipher suites tell keys apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    Rsa,
+    /// On an elliptic curve, for ECDSA.
+    Ecdsa,
+    Other,
 }
 
 /// What a reader of X.509 takes and a verifier must refuse.
@@ -111,6 +121,7 @@ impl Certificate {
             serves_tls: serves_tls(&parsed),
             subject_key_id: subject_key_id(&parsed),
             authority_key_id: authority_key_id(&parsed),
+            key_kind: key_kind(&parsed),
             oddity: oddity(der, &parsed),
         })
     }
@@ -189,6 +200,11 @@ impl Certificate {
         self.authority_key_id.as_deref()
     }
 
+    /// Of its own public key.
+    pub fn key_kind(&self) -> KeyKind {
+        self.key_kind
+    }
+
     /// Whether both belong to the same key.
     pub fn has_key_of(&self, other: &Self) -> bool {
         self.parts().key == other.parts().key
@@ -221,6 +237,15 @@ impl Certificate {
 
     pub(crate) fn is_signed_with(&self, key: &[u8]) -> Signed {
         signature::check(self.parts().signed, key)
+    }
+}
+
+fn key_kind(parsed: &X509Certificate<'_>) -> KeyKind {
+    let algorithm = &parsed.public_key().algorithm.algorithm;
+    match () {
+        () if *algorithm == OID_PKCS1_RSAENCRYPTION => KeyKind::Rsa,
+        () if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY => KeyKind::Ecdsa,
+        () => KeyKind::Other,
     }
 }
 

@@ -62,7 +62,7 @@ mod trust;
 mod untrusted;
 mod walk;
 
-pub use certificate::{CERTIFICATE_BYTES_MAX, Certificate, Unreadable};
+pub use certificate::{CERTIFICATE_BYTES_MAX, Certificate, KeyKind, Unreadable};
 pub use date::{date, date_time};
 pub use defect::{At, Defect, Kind, Listed, Untrusted, Violation};
 pub use examine::{Checks, Verdict, examine};

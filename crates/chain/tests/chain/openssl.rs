@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::workshop::*;
-use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName};
+use gatewright_chain::{Certificate, Checks, Defect, KeyKind, Kind, ServerName};
 
 /// Runs openssl in `folder`. `false` where this machine has none.
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
@@ -183,4 +183,24 @@ fn version_1_is_refused_where_the_chain_is_not_checked() {
     let kinds: Vec<Kind> = verdict.defects.iter().map(Defect::kind).collect();
     assert_eq!(kinds, [Kind::UnsupportedVersion]);
     assert!(!verdict.remarks.is_empty());
+}
+
+/// What a key is for goes by the certificate's own key, and not by the one that signed it.
+#[test]
+fn keys_are_told_apart_by_their_kind() {
+    let curve = "ecparam -name prime256v1 -genkey -noout -out key.pem";
+    let edwards = "genpkey -algorithm ed25519 -out key.pem";
+    let rsa = "genrsa -out key.pem 2048";
+    for (key, expected) in [
+        (curve, KeyKind::Ecdsa),
+        (rsa, KeyKind::Rsa),
+        (edwards, KeyKind::Other),
+    ] {
+        let Some((root, leaf)) = pair_of(key, "", "") else {
+            return;
+        };
+        let kind = |der: &[u8]| Certificate::read(der).map(|one| one.key_kind());
+        assert_eq!(kind(&root), Ok(expected), "{key}");
+        assert_eq!(kind(&leaf), Ok(KeyKind::Rsa), "{key}");
+    }
 }

@@ -26,7 +26,8 @@ pub(crate) use observations::{
     Backend, Dns, Http, Observations, Tcp, TcpResult, path_of, split_port,
 };
 pub(crate) use surroundings::{
-    Failure, Instance, KubernetesEndpoints, KubernetesNode, Metric, Vault, WebApp, ZoneLink,
+    Failure, Instance, KubernetesEndpoints, KubernetesNode, Metric, Restriction, Vault, WebApp,
+    ZoneLink,
 };
 pub use view::Place;
 use view::View;

@@ -89,7 +89,27 @@ pub(crate) struct Http {
     pub(crate) path: Option<String>,
     pub(crate) server: String,
     pub(crate) status: Option<u16>,
+    /// What was answered, as far as it was written down.
+    pub(crate) body: String,
     pub(crate) place: Place,
+}
+
+impl Http {
+    /// The host that was asked for: that of a `Host:` header in the request, or of its URL.
+    pub(crate) fn host(&self) -> Option<&str> {
+        let words = || self.request.split_whitespace();
+        let mut header = words().skip_while(|word| !word.to_lowercase().ends_with("host:"));
+        let named = header.nth(1);
+        let url = || {
+            let (_, rest) = words().find_map(|word| word.split_once("://"))?;
+            rest.split(['/', '?']).next()
+        };
+        let authority = named.or_else(url)?.trim_matches(['(', ')', '\'', '"', ',']);
+        Some(match authority.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok() => host,
+            _ => authority,
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -146,6 +166,7 @@ impl Observations {
             request: text(&one, "request"),
             server: text(&one, "server"),
             status: port(&one, "status").filter(|status| *status >= 100),
+            body: text(&one, "body"),
             place: one.place(),
         };
         let backend = |one: View<'_>| Backend {
@@ -223,6 +244,31 @@ mod tests {
             ("", TcpResult::Other),
         ] {
             assert_eq!(TcpResult::of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn requests_tell_the_host_that_they_ask_for() {
+        for (request, expected) in [
+            ("GET https://a.test/up", Some("a.test")),
+            ("GET https://a.test:8443", Some("a.test")),
+            ("GET https://10.0.0.4/up Host: b.test", Some("b.test")),
+            ("GET https://10.0.0.4/up (Host: b.test:443)", Some("b.test")),
+            ("curl -H 'Host: b.test' http://10.0.0.4/", Some("b.test")),
+            ("GET /up", None),
+            ("host:", None),
+            ("", None),
+        ] {
+            let http = Http {
+                from: String::new(),
+                request: request.to_owned(),
+                path: None,
+                server: String::new(),
+                status: None,
+                body: String::new(),
+                place: Place::default(),
+            };
+            assert_eq!(http.host(), expected, "{request}");
         }
     }
 

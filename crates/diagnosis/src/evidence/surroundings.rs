@@ -219,6 +219,10 @@ pub(crate) struct Vault {
     pub(crate) public_access: Option<String>,
     /// Subnets that its firewall lets in.
     pub(crate) subnets: Vec<String>,
+    /// The object ids of whom its access policies let read secrets; nothing where roles decide, or
+    /// where the file does not say.
+    pub(crate) readers: Option<Vec<String>>,
+    pub(crate) policies: Place,
     pub(crate) place: Place,
 }
 
@@ -256,9 +260,36 @@ impl Vault {
             bypass: rule("bypass"),
             public_access: view.text("publicNetworkAccess"),
             subnets: subnets.iter().filter_map(|one| one.text("id")).collect(),
+            readers: readers_of(view),
+            policies: view
+                .get("accessPolicies")
+                .map_or_else(|| view.place(), |list| list.place()),
             place: rules.as_ref().map_or_else(|| view.place(), View::place),
         }
     }
+}
+
+fn readers_of(vault: &View<'_>) -> Option<Vec<String>> {
+    let policies = vault.get("accessPolicies")?;
+    let has_roles = vault.get("enableRbacAuthorization");
+    let has_roles = has_roles.and_then(|one| one.as_flag());
+    let policies = policies.elements();
+    // A vault that nobody may read is rarer than a file that leaves policies out.
+    if has_roles == Some(true) || has_roles.is_none() && policies.is_empty() {
+        return None;
+    }
+    let may_read = |policy: &&View<'_>| {
+        let permissions = policy.get("permissions");
+        let secrets = permissions.map(|one| one.texts("secrets"));
+        let mut secrets = secrets.into_iter().flatten();
+        secrets.any(|one| {
+            ["get", "all"]
+                .iter()
+                .any(|own| one.eq_ignore_ascii_case(own))
+        })
+    };
+    let readers = policies.iter().filter(may_read);
+    Some(readers.filter_map(|one| one.text("objectId")).collect())
 }
 
 /// A private zone and the networks that it is linked to.

@@ -61,6 +61,9 @@ fn of_finding(finding: &Finding, out: &mut String) {
         let message = prose(message);
         let _ = writeln!(out, "\nThe message says otherwise, and is wrong: {message}");
     }
+    if let Some(assumes) = &finding.assumes {
+        let _ = writeln!(out, "\nIt assumes {}.", prose(assumes));
+    }
     let facts = finding.because.iter().map(|one| fact(one, &finding.title));
     list("Because", facts.collect(), out);
     for fix in &finding.fixes {

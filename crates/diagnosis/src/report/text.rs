@@ -186,6 +186,7 @@ pub(super) fn of_finding(finding: &Finding) -> Vec<Line> {
             visible(message)
         )));
     }
+    lines.extend(assumption(finding));
     let (facts, more) = first_lines(&finding.because, FACTS_MAX);
     let facts = facts.iter();
     let facts = facts.map(|one| Line::plain(format!("  {}", fact(one, &finding.title))));
@@ -228,6 +229,11 @@ fn at(place: &Place) -> String {
     }
 }
 
+fn assumption(finding: &Finding) -> Option<Line> {
+    let assumes = visible(finding.assumes.as_ref()?);
+    Some(Line::plain(format!("  It assumes {assumes}.")))
+}
+
 /// What a prediction says of a gateway, in lines.
 pub fn prediction(gateway: &str, verdict: &Verdict, explain: bool) -> Vec<Line> {
     let sentence = match verdict.findings.is_empty() {
@@ -241,9 +247,7 @@ pub fn prediction(gateway: &str, verdict: &Verdict, explain: bool) -> Vec<Line> 
         lines.extend(Line::heading(&visible(&one.title)));
         let text = format!("  {code} {name}, {sure}: gatewright explain {code}");
         lines.push(Line::new(Role::Cause(one.cause.severity()), text));
-        if let Some(assumes) = &one.assumes {
-            lines.push(Line::plain(format!("  It assumes {}.", visible(assumes))));
-        }
+        lines.extend(assumption(one));
         let (facts, _) = first_lines(&one.because, FACTS_MAX);
         let facts = facts.iter();
         lines.extend(facts.map(|fact_of| Line::plain(format!("  {}", fact(fact_of, &one.title)))));

@@ -61,7 +61,7 @@ impl Walk<'_> {
         );
         finding(Cause::KeepaliveRace, Confidence::Certain, title)
             .because([self.because(&row.place, "a connection that was used before was closed")])
-            .fixed_by(keep_longer())
+            .fixed_by(keep_longer(&row.server))
     }
 
     fn look_there(&self, row: &LogRow) -> Fix {
@@ -75,10 +75,20 @@ impl Walk<'_> {
 }
 
 /// Of a server's connections, longer than the gateway keeps them.
-pub(super) fn keep_longer() -> Fix {
-    let longer = "Have the backend keep idle connections for longer than the gateway does (nginx: \
-                  keepalive_timeout 75s).";
-    fix(Owner::Backend, longer).run("grep -rn keepalive_timeout /etc/nginx")
+pub(super) fn keep_longer(server: &str) -> Fix {
+    let server = if server.is_empty() {
+        "the backend"
+    } else {
+        server
+    };
+    let longer = format!(
+        "Have {server} keep idle connections for longer than the gateway does (nginx: \
+         keepalive_timeout 75s; Kestrel: Limits.KeepAliveTimeout; Node.js: \
+         server.keepAliveTimeout = 75000, which is 5000 unless it is set)."
+    );
+    fix(Owner::Backend, longer)
+        .run("grep -rn keepalive_timeout /etc/nginx   # on the server")
+        .run("grep -rni keepAliveTimeout .   # in the application")
 }
 
 /// Whether no answer began on the connection.

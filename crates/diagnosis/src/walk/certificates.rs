@@ -101,6 +101,9 @@ impl<'e> Walk<'e> {
 
     fn certificate(&mut self, index: usize) -> Option<Finding> {
         // What was presented decides, also where it is accepted: the message is of another moment.
+        if let Some(found) = self.has_no_suite_for_server(index) {
+            return Some(found);
+        }
         let target = self.site.targets.get(index)?;
         let judged = match self.presented_to(target).is_some() {
             true => self.by_presented(index),
@@ -205,7 +208,8 @@ impl<'e> Walk<'e> {
         let named = named.filter(|_| target.symptom == Symptom::CertificateName);
         let Some(defect) = named.or(verdict.deciding()) else {
             return self
-                .with_expired_root(index)
+                .out_of_order(index)
+                .or_else(|| self.with_expired_root(index))
                 .or_else(|| self.pinned_out_of_date(index))
                 .or_else(|| self.accepted(index, &expected));
         };
@@ -240,6 +244,41 @@ impl<'e> Walk<'e> {
             title,
             because,
             contradicts: (!is_said && !target.row.log.is_empty()).then(|| target.row.log.clone()),
+        })
+    }
+
+    /// A chain that has all that it needs, though not each certificate before its issuer, of which
+    /// the message says that something is missing or out of place.
+    fn out_of_order(&self, index: usize) -> Option<Judged> {
+        let target = self.site.targets.get(index)?;
+        let is_meant = matches!(
+            said(target.symptom),
+            Some(Cause::IncompleteChain | Cause::ChainOrder)
+        );
+        let chain = self.presented_to(target).filter(|_| is_meant)?;
+        let readable = chain.presented.certificates().iter();
+        let chain_certificates: Vec<&Certificate> =
+            readable.filter_map(|one| one.as_ref().ok()).collect();
+        let mut pairs = chain_certificates
+            .iter()
+            .zip(chain_certificates.iter().skip(1));
+        let (own, next) = pairs.find(|(own, next)| own.issuer() != next.subject())?;
+        let title = format!(
+            "{} presents its chain out of order: behind {} comes {}, and not its issuer {}.",
+            target.row.address,
+            own.subject(),
+            next.subject(),
+            own.issuer()
+        );
+        let mut because = vec![self.because(&chain.place, "each certificate and what follows it")];
+        because.extend(self.of_configuration(target));
+        let is_said = said_by(target.symptom, Cause::ChainOrder);
+        Some(Judged {
+            cause: Cause::ChainOrder,
+            confidence: Confidence::Likely,
+            title,
+            because,
+            contradicts: (!is_said).then(|| target.row.log.clone()),
         })
     }
 

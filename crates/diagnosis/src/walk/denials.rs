@@ -11,7 +11,7 @@ use super::edits::free;
 use super::network_edits::NewRule;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Place, State};
+use crate::evidence::{Place, State, TcpResult};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::Target;
@@ -424,7 +424,8 @@ impl Walk<'_> {
 
     /// No network that is known has the address, and nothing leads beyond them.
     fn nowhere(&self, index: usize, endpoint: &str, prefix: &str) -> Finding {
-        if let Some(found) = self.table_elsewhere(index) {
+        let found = self.table_elsewhere(index);
+        if let Some(found) = found.or_else(|| self.behind_gateways_of_a_peer(index)) {
             return found;
         }
         let title = format!(
@@ -438,7 +439,8 @@ impl Walk<'_> {
         let network = network.unwrap_or_else(|| "VNET".to_owned());
         let found = finding(Cause::UnroutableAddress, Confidence::Likely, title)
             .because(self.reported(index));
-        let found = match self.servers_behind_the_pool(index) {
+        let mend = self.servers_behind_the_pool(index);
+        let found = match mend.or_else(|| self.open_address(index)) {
             Some(mend) => found.fixed_by(mend),
             None => found,
         };
@@ -456,6 +458,39 @@ impl Walk<'_> {
             ))
             .verified_by(self.commands.verify_health()),
         )
+    }
+}
+
+impl Walk<'_> {
+    /// The pool with an address that the gateway was seen to reach, and that no pool has, in the
+    /// place of one that it does not.
+    fn open_address(&self, index: usize) -> Option<Fix> {
+        let target = self.site.targets.get(index)?;
+        let pool = target.pool?;
+        let is_member = |host: &str| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|one| one.row.address.eq_ignore_ascii_case(host))
+        };
+        let mut tcp = self.evidence.observations.tcp.iter();
+        let open = tcp.find(|one| {
+            one.result == TcpResult::Open
+                && one.port == target.probed_port()
+                && self.is_from_gateway(&one.from)
+                && !is_member(&one.host)
+        })?;
+        let summary = format!(
+            "The gateway's subnet reaches {}: where that stands for the same servers, give the \
+             pool {} that.",
+            open.host, pool.name
+        );
+        let members = pool.properties.backend_addresses.iter();
+        let servers = members.filter_map(|one| {
+            let own = one.ip_address.as_ref().or(one.fqdn.as_ref())?;
+            let is_it = own.eq_ignore_ascii_case(&target.row.address);
+            Some(if is_it { &open.host } else { own }.clone())
+        });
+        let mend = fix(Owner::Gateway, summary).edit(self.set_servers(pool, servers.collect()));
+        Some(mend.verified_by(self.commands.verify_health()))
     }
 }
 

@@ -154,7 +154,7 @@ impl Walk<'_> {
     }
 
     /// The gateway's.
-    fn document(&self) -> Document<'_> {
+    pub(super) fn document(&self) -> Document<'_> {
         Document {
             evidence: self.evidence,
             resource: self.gateway_id(),
@@ -309,17 +309,17 @@ impl Walk<'_> {
         }
     }
 
-    /// Puts a rule of a path map behind the last one.
-    pub(super) fn move_path_rule_back(
+    /// Puts a part behind the last one of its list, by two commands.
+    pub(super) fn move_back<T>(
         &self,
-        map: &Item<gatewright_arm::model::UrlPathMap>,
-        rule: &Item<gatewright_arm::model::PathRule>,
+        list: &str,
+        item: &Item<T>,
         commands: [String; 2],
     ) -> [Edit; 2] {
         let document = self.document();
-        let own = document.value(rule.pointer()).clone();
-        let removal = document.remove(rule);
-        let addition = document.push(&map.pointer_to("pathRules"), own);
+        let own = document.value(item.pointer()).clone();
+        let removal = document.remove(item);
+        let addition = document.push(list, own);
         let [delete, create] = commands;
         let edit = |command, operations| Edit {
             command,

@@ -61,12 +61,26 @@ impl Walk<'_> {
         let settings = settings.map(|one| (&one.name, one.pointer()));
         let probes = properties.probes.iter();
         let probes = probes.map(|one| (&one.name, one.pointer()));
-        let parts = settings.chain(probes).filter_map(|(name, pointer)| {
-            let ingress = Ingress::of_part(name, self.evidence)?;
+        let named = settings
+            .chain(probes)
+            .map(|(name, pointer)| (name, pointer, name));
+        // What leads to a setting is of that one's ingress.
+        let routes = || {
+            let routes = self.site.routes.iter();
+            routes.filter_map(|route| Some((route, &route.setting?.name)))
+        };
+        let rules =
+            routes().map(|(route, setting)| (&route.rule.name, route.rule.pointer(), setting));
+        let listeners = routes().filter_map(|(route, setting)| {
+            let listener = route.listener?;
+            Some((&listener.name, listener.pointer(), setting))
+        });
+        let parts = named.chain(rules).chain(listeners);
+        let parts = parts.filter_map(|(name, pointer, of)| {
             Some(Part {
                 name: name.clone(),
                 pointer: pointer.to_owned(),
-                ingress,
+                ingress: Ingress::of_part(of, self.evidence)?,
             })
         });
         parts.collect()
@@ -82,7 +96,7 @@ impl Walk<'_> {
     }
 }
 
-/// A setting or a probe that the controller wrote for an ingress.
+/// A part of the gateway that the controller wrote for an ingress.
 struct Part {
     name: String,
     pointer: String,
@@ -90,9 +104,13 @@ struct Part {
 }
 
 impl Part {
-    fn is_of(&self, finding: &Finding, settings: &BTreeMap<&Place, &str>) -> bool {
-        let names = |text: &str| has_whole(text, &self.name, "-_.");
+    /// Whether a remedy's commands name it.
+    fn is_changed_by(&self, finding: &Finding) -> bool {
         let mut commands = finding.fixes.iter().flat_map(|fix| &fix.commands);
+        commands.any(|one| has_whole(one, &self.name, "-_."))
+    }
+
+    fn is_of(&self, finding: &Finding, settings: &BTreeMap<&Place, &str>) -> bool {
         let is_at = finding.because.iter().any(|one| {
             let place = &one.place;
             let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
@@ -101,21 +119,31 @@ impl Part {
             let setting = settings.get(place);
             is_part || setting.is_some_and(|own| own.eq_ignore_ascii_case(&self.name))
         });
-        is_at || names(&finding.title) || commands.any(|one| names(one))
+        is_at || has_whole(&finding.title, &self.name, "-_.") || self.is_changed_by(finding)
     }
 }
 
-/// The only ingress that a finding is about, by the names of settings and probes; the only one of
-/// the gateway, where it names none.
+/// The only ingress whose parts the remedies of a finding change; else the only one that it is
+/// about, by the names of parts; the only one of the gateway, where it names none.
 fn ingress_of(
     finding: &Finding,
     parts: &[Part],
     settings: &BTreeMap<&Place, &str>,
 ) -> Option<Ingress> {
-    let own = parts.iter().filter(|part| part.is_of(finding, settings));
-    let own: BTreeSet<&Ingress> = own.map(|part| &part.ingress).collect();
-    let all = || parts.iter().map(|part| &part.ingress).collect();
-    let mut found = if own.is_empty() { all() } else { own };
+    let ingresses = |is_of: &dyn Fn(&Part) -> bool| -> BTreeSet<&Ingress> {
+        let own = parts.iter().filter(|part| is_of(part));
+        own.map(|part| &part.ingress).collect()
+    };
+    let changed = ingresses(&|part| part.is_changed_by(finding));
+    if let [only] = changed.iter().collect::<Vec<_>>().as_slice() {
+        return Some((**only).clone());
+    }
+    let own = ingresses(&|part| part.is_of(finding, settings));
+    let mut found = if own.is_empty() {
+        ingresses(&|_| true)
+    } else {
+        own
+    };
     let first = found.pop_first()?;
     found.is_empty().then(|| first.clone())
 }
@@ -185,6 +213,7 @@ fn annotation(finding: &Finding) -> Option<Fix> {
             said(&["--root-certs"], "ROOT-NAME"),
         ),
         Cause::RequestTimeout => ("request-timeout", said(&["--timeout"], "60")),
+        Cause::RuleOrder => ("rule-priority", option_of(finding, "--priority")?),
         // Without it, the path is passed on as it is.
         Cause::BackendPath => ("backend-path-prefix", String::new()),
         _ => return None,

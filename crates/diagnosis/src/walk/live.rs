@@ -122,7 +122,7 @@ impl Walk<'_> {
         let mut http = self.evidence.observations.http.iter();
         http.any(|one| {
             let has_failed = one.status.is_some_and(|status| status >= 500);
-            let host = host_of(&one.request);
+            let host = one.host();
             let is_meant = host.is_some_and(|host| hosts.iter().any(|own| is_host_of(own, host)));
             has_failed && is_meant && !is_of_server(one)
         })
@@ -370,10 +370,7 @@ impl Walk<'_> {
         );
         let told = finding(Cause::KeepaliveRace, Confidence::Likely, title)
             .because(because)
-            .fixed_by(broken::keep_longer().run(
-                "grep -rn keepAliveTimeout .   # Node.js: server.keepAliveTimeout = 75000, \
-                     which is 5000 unless it is set",
-            ));
+            .fixed_by(broken::keep_longer(&short.address));
         Some((told, closed.len()))
     }
 
@@ -558,10 +555,4 @@ impl Walk<'_> {
             .find_map(|index| self.stale_target(index));
         found.map(|found| (found, 1))
     }
-}
-
-/// The host of a request such as `GET https://a.test/up`.
-fn host_of(request: &str) -> Option<&str> {
-    let (_, rest) = request.split_once("://")?;
-    rest.split(['/', ':', ' ', '?']).next()
 }

@@ -1,7 +1,7 @@
 //! Requests that no listener, and no path rule, is for.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use gatewright_arm::model::HttpListener;
@@ -16,6 +16,7 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
 use crate::evidence::{LogRow, path_of, split_port};
 use crate::finding::{Confidence, Finding};
+use crate::lookup;
 use crate::remedy::fix;
 use crate::site::{Via, in_gateway, is_path_of};
 
@@ -31,12 +32,15 @@ impl Walk<'_> {
             .filter(|row| {
                 row.status == Some(404) || row.error.to_uppercase().contains("INVALID_HOST")
             })
-            .filter(|row| !(has_answers && is_of_the_platform(&row.original_host)))
             .collect();
         // Of several hosts, the one that is asked for most.
         let host_of = |row: &LogRow| split_port(&row.original_host).0.to_lowercase();
         let by_host = grouped(&rows, |row| Some(host_of(row)));
-        let rows = by_host.first()?;
+        let is_noise = |rows: &[&LogRow]| {
+            let host = rows.first().map(|row| host_of(row)).unwrap_or_default();
+            has_answers && is_of_the_platform(&host) && !is_somebodys_habit(&host, rows)
+        };
+        let rows = by_host.iter().find(|rows| !is_noise(rows))?;
         let first = *rows.first()?;
         let host = host_of(first);
         // A listener of the other protocol takes nothing of these.
@@ -66,7 +70,7 @@ impl Walk<'_> {
                 listed(&hosts)
             ),
         };
-        let listener = alike.first().copied();
+        let listener = nearest(&alike, &host);
         let mut because = vec![self.because(&first.place, "the gateway itself refused it")];
         because.extend(
             listener.map(|one| self.because(&in_gateway(one.pointer()), "what listeners are for")),
@@ -79,6 +83,7 @@ impl Walk<'_> {
         // One that asks for what is nobody's here is no trouble.
         let is_trouble = listener.is_some() && self.answered().are_outweighed_by(rows);
         let confidence = match is_trouble {
+            true if has_answers && is_of_the_platform(&host) => Confidence::Likely,
             true => Confidence::Certain,
             false => Confidence::Possible,
         };
@@ -293,6 +298,28 @@ fn grouped<'r, K: Ord>(
 fn is_of_the_platform(host: &str) -> bool {
     let host = split_port(host).0.to_lowercase();
     host.parse::<IpAddr>().is_ok() || host.ends_with(".cloudapp.azure.com")
+}
+
+/// Of some listeners, one that has a host like this one: with most labels from the end in common,
+/// and of those the fewest letters that differ.
+fn nearest<'l>(listeners: &[&'l Item<HttpListener>], host: &str) -> Option<&'l Item<HttpListener>> {
+    let distance = |own: &str| {
+        let own = own.to_lowercase();
+        let labels = own.rsplit('.').zip(host.rsplit('.'));
+        let shared = labels.take_while(|(one, other)| one == other).count();
+        (Reverse(shared), lookup::edits(&own, host))
+    };
+    let nearest = |one: &Item<HttpListener>| one.properties.hosts().map(distance).min();
+    let mut listeners = listeners.to_vec();
+    listeners.sort_by_key(|one| nearest(one).unwrap_or((Reverse(0), usize::MAX)));
+    listeners.first().copied()
+}
+
+/// Whether somebody goes on asking for the same pages of a name that the platform gave: who looks
+/// for whatever there is asks for many, and mostly for an address.
+fn is_somebodys_habit(host: &str, rows: &[&LogRow]) -> bool {
+    let pages: BTreeSet<&str> = rows.iter().map(|row| row.uri.as_str()).collect();
+    host.parse::<IpAddr>().is_err() && rows.len() >= pages.len() * 2
 }
 
 /// Whether a name has a word of a path's first part.

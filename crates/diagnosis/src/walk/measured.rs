@@ -100,17 +100,13 @@ impl Walk<'_> {
         let id = self.subnet_id().to_lowercase();
         let is_named = has_whole(&from, last_part(&id), "-_.");
         let first = from.split([' ', '/', '(', ',']).next().unwrap_or_default();
-        let is_inside = |address: IpAddr| {
-            let mut own = self.own_prefixes().into_iter();
-            own.any(|prefix| {
-                prefix
-                    .parse()
-                    .is_ok_and(|own: Prefix| own.contains(address))
-            })
-        };
-        ["gateway", "appgw"].iter().any(|word| from.contains(word))
-            || is_named
-            || first.parse().is_ok_and(is_inside)
+        let own = self.own_prefixes().into_iter();
+        let own: Vec<Prefix> = own.filter_map(|prefix| prefix.parse().ok()).collect();
+        // An address tells more than what is said of it, such as "the former gateway subnet".
+        match first.parse::<IpAddr>() {
+            Ok(address) if !own.is_empty() => own.iter().any(|prefix| prefix.contains(address)),
+            _ => is_named || ["gateway", "appgw"].iter().any(|word| from.contains(word)),
+        }
     }
 
     /// A neighbour whose packets vanish, of a server that answers to itself: the network has no

@@ -19,6 +19,7 @@ mod measured;
 mod names;
 mod network;
 mod network_edits;
+mod order;
 mod peerings;
 mod pods;
 mod pools;
@@ -33,6 +34,8 @@ mod room;
 mod seen;
 mod stale;
 mod state;
+mod suites;
+mod vault;
 
 pub use predict::predict;
 

@@ -204,6 +204,9 @@ impl Walk<'_> {
         // The platform's resolver says in each network what that one's zones say.
         let was_asked_within = |one: &Dns| names_host(&one.server, network);
         let is_known_within = self.answers_for(name).any(was_asked_within);
+        let others = self.other_networks();
+        let was_asked_elsewhere =
+            |one: &Dns| others.iter().any(|other| names_host(&one.server, other));
         // Nor do servers count that the network does not name, where one that it names was asked.
         let is_named = |one: &Dns| servers.iter().any(|own| names_host(&one.server, own));
         let is_known_by_name = self.answers_for(name).any(is_named);
@@ -217,6 +220,7 @@ impl Walk<'_> {
                 .is_ok_and(|ip| PUBLIC_RESOLVERS.contains(&ip));
             is_named(one)
                 || !is_known_by_name
+                    && !was_asked_elsewhere(one)
                     && !is_public
                     && (servers.is_empty() || server.contains("vnet"))
         };
@@ -225,6 +229,25 @@ impl Walk<'_> {
             .filter(is_own)
             .filter(|one| !one.answers.is_empty());
         own.cloned().collect()
+    }
+
+    /// Names of networks that are not the gateway's: those that zones are linked to, and peers.
+    fn other_networks(&self) -> BTreeSet<&str> {
+        let zones = self.evidence.zone_links.iter().flatten();
+        let linked = zones.flat_map(|zone| zone.networks.iter().map(String::as_str));
+        let networks = self.evidence.network_resources.iter();
+        let networks = networks.flat_map(|(_, resources)| &resources.virtual_networks);
+        let peerings = networks.flat_map(|one| &one.properties.virtual_network_peerings);
+        let peers = peerings.filter_map(|one| {
+            let remote = one.properties.remote_virtual_network.as_ref();
+            remote?.id.as_deref()
+        });
+        let own = self.network_id().unwrap_or_default();
+        let own = last_part(&own);
+        let names = linked.chain(peers).map(last_part);
+        names
+            .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(own))
+            .collect()
     }
 
     fn fails_to_resolve(&self, name: &str) -> bool {

@@ -8,9 +8,10 @@ use gatewright_snapshot::network::{Flow, NextHop, Prefix};
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::Place;
 use crate::evidence::view::last_part;
+use crate::evidence::{Place, TcpResult};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::names_host;
 use crate::remedy::{fix, word};
 
 impl Walk<'_> {
@@ -36,8 +37,7 @@ impl Walk<'_> {
             PeeringState::Disconnected => "Disconnected",
             _ => return None,
         };
-        let remote = peering.properties.remote_virtual_network.as_ref();
-        let remote = remote.and_then(|one| one.id.as_deref()).unwrap_or_default();
+        let remote = self.remote_of(peering);
         let title = format!(
             "The peering {} of the gateway's network with {}, which has {address}, is {state}: \
              nothing leads there.",
@@ -95,6 +95,81 @@ impl Walk<'_> {
         Some((place, found))
     }
 
+    /// A server that a neighbour of the peered network reaches over that one's own gateways, which
+    /// the gateway's network may not use: a server at its owner's, say.
+    pub(super) fn behind_gateways_of_a_peer(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let mut tcp = self.connections_to([&target.row.address]).into_iter();
+        let open = tcp.find(|one| {
+            one.result == TcpResult::Open
+                && one.port == target.probed_port()
+                && !self.is_from_gateway(&one.from)
+                && !names_host(&one.from, &target.row.address)
+        })?;
+        let network = self.network_id()?;
+        let files = self.evidence.network_resources.iter();
+        let mut networks = files.flat_map(|(file, resources)| {
+            let all = resources.virtual_networks.iter();
+            all.map(move |one| (file, one))
+        });
+        let is_own = |id: &str| id.eq_ignore_ascii_case(&network);
+        let (file, own) = networks.find(|(_, one)| one.id.as_deref().is_some_and(is_own))?;
+        let peerings = own.properties.virtual_network_peerings.iter();
+        let connected =
+            peerings.filter(|one| one.properties.peering_state == Some(PeeringState::Connected));
+        let connected: Vec<_> = connected.collect();
+        // Gateways of one peer alone may be used.
+        let uses_none =
+            |one: &&&Item<VirtualNetworkPeering>| one.properties.use_remote_gateways != Some(true);
+        let is_hub = |one: &&&Item<VirtualNetworkPeering>| {
+            one.name.to_lowercase().contains("hub")
+                || self.remote_of(one).to_lowercase().contains("hub")
+        };
+        if !connected.iter().all(|one| uses_none(&one)) {
+            return None;
+        }
+        let peering = match connected.as_slice() {
+            [only] => only,
+            several => several.iter().find(is_hub)?,
+        };
+        let remote = last_part(self.remote_of(peering));
+        let title = format!(
+            "The gateway's network has no way to {}, which others reach: its peering {} with \
+             {remote} does not use the gateways there.",
+            target.endpoint(),
+            peering.name
+        );
+        let place = Place::new(file.as_str(), peering.pointer_to("useRemoteGateways"));
+        let own = self.peering_in_commands(&network, &peering.name);
+        let summary =
+            format!("Have the peering use the gateways of {remote}, which must allow it.");
+        let mend = fix(Owner::Network, summary)
+            .run(format!(
+                "az network vnet peering list {} --query \"[].[name,allowGatewayTransit]\" -o \
+                 table   # allowGatewayTransit must be true on that side",
+                self.network_in_commands(self.remote_of(peering))
+            ))
+            .run(format!(
+                "az network vnet peering update {own} --set useRemoteGateways=true"
+            ))
+            .risking("Routes that those gateways learn hold for the whole network then.")
+            .verified_by(self.commands.verify_health());
+        Some(
+            finding(Cause::MissingRoute, Confidence::Likely, title)
+                .because(self.reported(index))
+                .because([
+                    self.because(&open.place, "from elsewhere, it takes connections"),
+                    self.because(&place, "nothing behind the peer's gateways is reached"),
+                ])
+                .fixed_by(mend),
+        )
+    }
+
+    fn remote_of<'p>(&self, peering: &'p Item<VirtualNetworkPeering>) -> &'p str {
+        let remote = peering.properties.remote_virtual_network.as_ref();
+        remote.and_then(|one| one.id.as_deref()).unwrap_or_default()
+    }
+
     /// Makes the sides that are missing. One that the other side has dropped cannot be connected
     /// again: it is made anew, with what it allowed.
     fn peer_again(
@@ -142,6 +217,11 @@ impl Walk<'_> {
 
     /// A peering of a network, by the options of commands.
     fn peering_in_commands(&self, network: &str, name: &str) -> String {
+        format!("{} -n {}", self.network_in_commands(network), word(name))
+    }
+
+    /// A network, by the options of commands of its peerings.
+    fn network_in_commands(&self, network: &str) -> String {
         let id = ResourceId::parse(network).ok();
         let gateway = self.evidence.gateway.resource_id();
         let own = gateway.as_ref().and_then(|id| id.subscription());
@@ -150,10 +230,9 @@ impl Walk<'_> {
             subscription.filter(|one| !own.is_some_and(|own| own.eq_ignore_ascii_case(one)));
         let elsewhere = elsewhere.map(|one| format!(" --subscription {}", word(one)));
         format!(
-            "-g {} --vnet-name {} -n {}{}",
+            "-g {} --vnet-name {}{}",
             self.group_of_id(network),
             word(last_part(network)),
-            word(name),
             elsewhere.unwrap_or_default()
         )
     }

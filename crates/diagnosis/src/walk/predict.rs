@@ -1,15 +1,14 @@
 //! What will fail, with only the configuration in hand.
 
 use gatewright_arm::Item;
-use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
+use gatewright_arm::model::{PathRule, UrlPathMap};
 
 use super::edits::{Given, Set, quoted};
-use super::live_paths::is_host_of;
 use super::probe_remedies::host_from_pool;
-use super::{Walk, Weight, finding, listed};
+use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Evidence;
-use crate::finding::{Confidence, Finding, Outcome, Verdict};
+use crate::finding::{Confidence, Outcome, Verdict};
 use crate::remedy::{fix, word};
 use crate::site::{Target, in_gateway, is_path_of, is_shared_host};
 
@@ -145,93 +144,13 @@ impl Walk<'_> {
     /// A rule whose listener's hosts an earlier listener takes all of.
     fn will_each_rule_get_its_requests(&mut self) {
         let asked = "Will each rule get the requests that it is meant for?";
-        let rules = &self.evidence.gateway.properties.request_routing_rules;
-        let tried: Vec<Tried<'_>> = rules.iter().filter_map(|rule| self.tried(rule)).collect();
-        let told = tried.iter().find_map(|later| {
-            let earlier = tried.iter().find(|earlier| earlier.takes_all_of(later))?;
-            Some((earlier, later))
-        });
-        if let Some((earlier, later)) = told {
-            let found = self.shadowed_rule(earlier, later);
-            self.step(asked, found.title.clone(), "requests go elsewhere");
-            return self.find(Weight::Requests, 1, found);
-        }
-        match self.shadowed_path() {
+        match self.rule_that_gets_nothing() {
             Some(found) => {
                 self.step(asked, found.title.clone(), "requests go elsewhere");
                 self.find(Weight::Requests, 1, found);
             }
             None => self.step(asked, "no rule stands in another's way", "it will"),
         }
-    }
-
-    fn tried<'r>(&'r self, rule: &'r Item<RequestRoutingRule>) -> Option<Tried<'r>> {
-        let reference = rule.properties.http_listener.as_ref()?;
-        let listener: &Item<HttpListener> = self.evidence.gateway.resolve(reference)?;
-        Some(Tried {
-            rule,
-            priority: rule.properties.priority?,
-            port: self.port_of(listener)?,
-            listener,
-        })
-    }
-
-    fn shadowed_rule(&self, earlier: &Tried<'_>, later: &Tried<'_>) -> Finding {
-        let hosts = later.listener.properties.hosts();
-        let hosts: Vec<String> = hosts.map(str::to_owned).collect();
-        let (earlier, later) = (earlier.rule, later.rule);
-        let title = format!(
-            "The rule {} is tried before {}, and its listener takes requests for {}, which {} is \
-             for.",
-            earlier.name,
-            later.name,
-            listed(&hosts),
-            later.name
-        );
-        let because = [
-            self.because(&in_gateway(earlier.pointer_to("priority")), "tried earlier"),
-            self.because(&in_gateway(later.pointer_to("priority")), "tried later"),
-        ];
-        finding(Cause::RuleOrder, Confidence::Certain, title)
-            .because(because)
-            .fixed_by(self.try_before(earlier, later))
-    }
-
-    /// A path rule of which an earlier one of the same map takes every path.
-    fn shadowed_path(&self) -> Option<Finding> {
-        let maps = &self.evidence.gateway.properties.url_path_maps;
-        let (map, earlier, later) = maps.iter().find_map(|map| {
-            let rules = &map.properties.path_rules;
-            let mut later = rules.iter().enumerate();
-            later.find_map(|(position, later)| {
-                let before = rules.iter().take(position);
-                let earlier = before
-                    .filter(|one| leads_elsewhere(one, later))
-                    .find(|one| takes_paths_of(one, later))?;
-                Some((map, earlier, later))
-            })
-        })?;
-        let title = format!(
-            "The path rule {} of {} stands before {} and takes all of its paths.",
-            earlier.name, map.name, later.name
-        );
-        let [delete, create] = self.put_behind(map, earlier);
-        Some(
-            finding(Cause::RuleOrder, Confidence::Certain, title)
-                .because([
-                    self.because(&in_gateway(earlier.pointer_to("paths")), "stands first"),
-                    self.because(&in_gateway(later.pointer_to("paths")), "is never tried"),
-                ])
-                .fixed_by(
-                    fix(
-                        Owner::Gateway,
-                        format!("Put {} behind {}.", earlier.name, later.name),
-                    )
-                    .edit(delete)
-                    .edit(create)
-                    .verified_by(vec![self.commands.gateway("show")]),
-                ),
-        )
     }
 
     /// A path rule for one path alone, where what lies below goes to another pool.
@@ -279,35 +198,6 @@ impl Walk<'_> {
     }
 }
 
-/// A rule with what decides whether a request comes to it.
-struct Tried<'e> {
-    rule: &'e Item<RequestRoutingRule>,
-    priority: i32,
-    port: u16,
-    listener: &'e Item<HttpListener>,
-}
-
-impl Tried<'_> {
-    /// Whether it is tried before another one, and its listener takes all of the other's hosts, on
-    /// the same port of the same frontend.
-    fn takes_all_of(&self, later: &Self) -> bool {
-        if self.priority >= later.priority || self.port != later.port {
-            return false;
-        }
-        let (own, other) = (&self.listener.properties, &later.listener.properties);
-        let takes = |host: &str| {
-            let mut hosts = own.hosts().peekable();
-            hosts.peek().is_none() || hosts.any(|own| is_host_of(own, host))
-        };
-        let mut hosts = other.hosts().peekable();
-        own.frontend_ip_configuration == other.frontend_ip_configuration
-            && self.listener.name != later.listener.name
-            && lead_elsewhere(self.rule, later.rule)
-            && hosts.peek().is_some()
-            && hosts.all(|host| !host.contains('*') && takes(host))
-    }
-}
-
 /// A path of a rule that it takes alone, of a map whose default is another pool.
 fn alone<'p>(map: &Item<UrlPathMap>, rule: &'p Item<PathRule>) -> Option<&'p str> {
     let own = &rule.properties;
@@ -329,38 +219,4 @@ fn alone<'p>(map: &Item<UrlPathMap>, rule: &'p Item<PathRule>) -> Option<&'p str
     paths.find(|path| {
         !path.ends_with('*') && path.len() > 1 && !is_file(path) && !is_below_taken(path)
     })
-}
-
-/// Whether rules do different things with the same request.
-fn lead_elsewhere(one: &Item<RequestRoutingRule>, other: &Item<RequestRoutingRule>) -> bool {
-    let (one, other) = (&one.properties, &other.properties);
-    one.backend_address_pool != other.backend_address_pool
-        || one.backend_http_settings != other.backend_http_settings
-        || one.url_path_map != other.url_path_map
-        || one.redirect_configuration != other.redirect_configuration
-        || one.rewrite_rule_set != other.rewrite_rule_set
-}
-
-fn leads_elsewhere(one: &Item<PathRule>, other: &Item<PathRule>) -> bool {
-    let (one, other) = (&one.properties, &other.properties);
-    one.backend_address_pool != other.backend_address_pool
-        || one.backend_http_settings != other.backend_http_settings
-        || one.redirect_configuration != other.redirect_configuration
-        || one.rewrite_rule_set != other.rewrite_rule_set
-        || one.firewall_policy != other.firewall_policy
-}
-
-/// Whether every path of a rule is one of another's.
-fn takes_paths_of(one: &Item<PathRule>, other: &Item<PathRule>) -> bool {
-    let own = &one.properties.paths;
-    let mut paths = other.properties.paths.iter().peekable();
-    paths.peek().is_some()
-        && paths.all(|path| match path.strip_suffix('*') {
-            Some(prefix) => own.iter().any(|own| {
-                let own = own.to_lowercase();
-                own.strip_suffix('*')
-                    .is_some_and(|own| prefix.to_lowercase().starts_with(own))
-            }),
-            None => is_path_of(own, path),
-        })
 }

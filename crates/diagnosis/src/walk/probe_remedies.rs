@@ -1,22 +1,31 @@
 //! What makes a probe ask for what servers answer.
 
+use std::net::IpAddr;
+
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
 
 use super::edits::{Edit, Given, NEW_PROBE, Set};
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::path_of;
+use crate::evidence::{Http, path_of};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::fix;
-use crate::site::{Target, in_gateway};
+use crate::site::{DEFAULT_HOST, Target, in_gateway};
 
 impl Walk<'_> {
     /// A path that the server was seen to answer healthily.
     fn good_path(&self, target: &Target<'_>) -> String {
+        // A page of another site of the server's is none of this one's.
+        let host = target.probed_host();
+        let is_of_site = |one: &&Http| {
+            let asked = one.host().filter(|asked| asked.parse::<IpAddr>().is_err());
+            host == DEFAULT_HOST || asked.is_none_or(|asked| asked.eq_ignore_ascii_case(&host))
+        };
         let mut good = self
             .requests_to(target)
-            .filter(|one| one.status.is_some_and(|status| target.counts(status)));
+            .filter(|one| one.status.is_some_and(|status| target.counts(status)))
+            .filter(is_of_site);
         let seen = good.find_map(|one| one.path.clone());
         let served = self.rows_at(&target.row.address).into_iter();
         let mut served = served.filter(|row| row.server_status == Some(200));

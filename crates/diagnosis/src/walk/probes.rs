@@ -17,6 +17,12 @@ use crate::site::{DEFAULT_HOST, Target, in_gateway};
 /// The path that API Management answers probes under.
 const APIM_PATH: &str = "/status-0123456789abcdef";
 
+/// What API Management says of a path that no API of it has.
+const APIM_NOT_FOUND: &str = "Resource not found";
+
+/// What hosts of API Management's endpoints for people are called.
+const APIM_PORTALS: [&str; 4] = ["portal", "developer", "management", "scm"];
+
 /// Names of services that are no API Management, whatever their first label says.
 const OTHER_SERVICES: [&str; 4] = [
     ".azurewebsites.net",
@@ -138,15 +144,25 @@ impl Walk<'_> {
     }
 
     fn is_api_management(&self, target: &Target<'_>) -> bool {
+        let host = target.probed_host();
+        // Its other endpoints have pages of their own.
+        let is_endpoint = |label: &str| APIM_PORTALS.iter().any(|name| label.contains(name));
+        if host.split('.').next().is_some_and(is_endpoint) {
+            return false;
+        }
         let answers = self.requests_to(target).any(|one| {
             let is_path = one.path.as_deref() == Some(APIM_PATH);
-            is_path && one.status == Some(200)
+            let is_its_404 = one.status == Some(404) && one.body.contains(APIM_NOT_FOUND);
+            is_path && one.status == Some(200) || is_its_404 && one.body.contains("statusCode")
         });
         if answers {
             return true;
         }
-        let names = [target.row.address.clone(), target.probed_host()];
-        let mut names = names.iter().map(|name| name.to_lowercase());
+        let address = &target.row.address;
+        let dns = self.evidence.observations.dns.iter();
+        let named = dns.filter(|one| one.answers.contains(address));
+        let names = named.map(|one| &one.name).chain([address, &host]);
+        let mut names = names.map(|name| name.to_lowercase());
         names.any(|name| {
             let is_named = name.split(['.', '-']).any(|part| part == "apim");
             let is_another = OTHER_SERVICES.iter().any(|suffix| name.ends_with(suffix));

@@ -274,6 +274,19 @@ impl Walk<'_> {
         prefixes.map(ToString::to_string).collect()
     }
 
+    /// The prefixes of the gateway's network; of its subnet, where the network is not known.
+    pub(super) fn network_prefixes(&self) -> Vec<String> {
+        let space = self.evidence.policy().map(|(policy, subnet)| {
+            let network = policy.network(policy.subnet(subnet).network);
+            network.address_space.iter().map(ToString::to_string)
+        });
+        let prefixes: Vec<String> = space.into_iter().flatten().collect();
+        match prefixes.is_empty() {
+            true => self.own_prefixes(),
+            false => prefixes,
+        }
+    }
+
     fn ask_for_reach(&mut self, index: usize) {
         let Some(target) = self.site.targets.get(index) else {
             return;

@@ -1,11 +1,30 @@
 //! Web apps that refuse the gateway, or are stopped.
 
+use gatewright_arm::Item;
+use gatewright_arm::model::network::Subnet;
+
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::WebApp;
+use crate::evidence::{Place, Restriction, WebApp};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::Target;
+
+/// App Services know a subnet by it.
+const WEB: &str = "Microsoft.Web";
+
+/// The service endpoints that a subnet has.
+struct Endpoints {
+    services: Vec<String>,
+    place: Place,
+}
+
+impl Endpoints {
+    fn has(&self, service: &str) -> bool {
+        let mut own = self.services.iter();
+        own.any(|one| one.eq_ignore_ascii_case(service))
+    }
+}
 
 const STATIC_APPS: &str = ".azurestaticapps.net";
 
@@ -28,7 +47,7 @@ impl Walk<'_> {
             }
             let (lets_in, decides) = app.decides_on(&self.subnet_id())?;
             if lets_in {
-                return None;
+                return self.without_endpoint(target, app, decides);
             }
             let title = format!(
                 "The access restrictions of the App Service {} do not let the gateway in ({}): it \
@@ -69,6 +88,75 @@ impl Walk<'_> {
             finding(Cause::PaasAccessRestriction, Confidence::Likely, title)
                 .because([self.because(&target.row.place, "the probe gets 403")])
                 .fixed_by(self.let_in_at(&address))
+        })
+    }
+
+    /// An App Service that lets the gateway's subnet in, which says nothing of itself: only with
+    /// the service's endpoint does a request from it have the subnet for its source.
+    fn without_endpoint(
+        &self,
+        target: &Target<'_>,
+        app: &WebApp,
+        decides: &Restriction,
+    ) -> Option<Finding> {
+        let endpoints = self.endpoints_of_subnet()?;
+        let is_by_subnet = !decides.subnet.is_empty();
+        if !is_by_subnet || endpoints.has(WEB) || app.may_let_in_before(decides) {
+            return None;
+        }
+        let title = format!(
+            "The App Service {} lets the gateway's subnet in ({}), and the subnet has no service \
+             endpoint {WEB}: requests come from the gateway's public address, which is not let in.",
+            app.name, decides.name
+        );
+        let mut all = endpoints.services;
+        all.push(WEB.to_owned());
+        let mend = fix(
+            Owner::Network,
+            format!("Give the gateway's subnet the service endpoint {WEB}, beside those it has."),
+        )
+        .run(format!(
+            "az network vnet subnet update --ids {} --service-endpoints {}",
+            word(&self.subnet_id()),
+            all.join(" ")
+        ))
+        .verified_by(self.commands.verify_health());
+        Some(
+            finding(
+                Cause::AppServiceAccessRestriction,
+                Confidence::Certain,
+                title,
+            )
+            .because([
+                self.because(&target.row.place, "the probe gets 403"),
+                self.because(&decides.place, "lets the subnet in, if it says who it is"),
+                self.because(&endpoints.place, "the endpoints that the subnet has"),
+            ])
+            .fixed_by(mend),
+        )
+    }
+
+    /// The service endpoints of the gateway's subnet; nothing where no document lists them.
+    fn endpoints_of_subnet(&self) -> Option<Endpoints> {
+        let id = self.subnet_id();
+        let files = self.evidence.network_resources.iter();
+        let mut subnets = files.flat_map(|(file, resources)| {
+            let own = resources.subnets.iter();
+            let networks = resources.virtual_networks.iter();
+            let within = networks.flat_map(|one| &one.properties.subnets);
+            own.chain(within).map(move |one| (file, one))
+        });
+        let is_own = |one: &Item<Subnet>| {
+            let own = one.id.as_deref();
+            own.is_some_and(|own| own.eq_ignore_ascii_case(&id))
+        };
+        let (file, subnet) = subnets.find(|(_, one)| is_own(one))?;
+        let place = Place::new(file.as_str(), subnet.pointer_to("serviceEndpoints"));
+        let list = self.evidence.value_at(&place).as_array()?;
+        let services = list.iter().filter_map(|one| one.get("service")?.as_str());
+        Some(Endpoints {
+            services: services.map(str::to_owned).collect(),
+            place,
         })
     }
 

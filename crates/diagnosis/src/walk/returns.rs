@@ -335,8 +335,10 @@ impl Walk<'_> {
         let name = cluster.as_ref().and_then(|id| id.name());
         let summary = format!(
             "Have the Windows nodes leave the address of pods as it is towards {}: by a node pool \
-             without outbound NAT, or by a gateway in the cluster's own network.",
-            self.own_prefixes().join(", ")
+             without outbound NAT, or by a gateway in the cluster's own network. Until then, with \
+             that in the ExceptionList of OutBoundNAT in each node's 10-azure.conflist, which new \
+             nodes do not have.",
+            self.network_prefixes().join(", ")
         );
         fix(Owner::Network, summary)
             .run(format!(

@@ -3,11 +3,11 @@
 use gatewright_arm::model::network::{SecurityRuleAccess, SecurityRuleDirection};
 use gatewright_arm::model::{OperationalState, ProvisioningState};
 
+use super::vault::{secret_of, vault_of};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Failure, LAST_ERROR};
 use crate::finding::{Confidence, Finding};
-use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 use crate::site::in_gateway;
 
@@ -244,28 +244,6 @@ impl Walk<'_> {
         Some(fix(Owner::Gateway, summary).run(command))
     }
 
-    /// A certificate of a vault is mended there: the gateway takes what the secret has.
-    fn import_into_vault(&self, message: &str) -> Option<crate::finding::Fix> {
-        let mut certificates = self.evidence.gateway.properties.ssl_certificates.iter();
-        let secret = certificates.find_map(|one| {
-            let secret = one.properties.key_vault_secret_id.as_deref()?;
-            has_whole(message, &one.name, "-_.").then_some(secret)
-        });
-        let secret = secret.or_else(|| secret_of(message))?;
-        let vault = vault_of(secret)?;
-        let mut parts = secret.split("/secrets/").skip(1);
-        let name = parts.next()?.split('/').next()?;
-        let summary = format!(
-            "Put a certificate with its key and chain, as PFX without a password, into {name} of \
-             the vault {vault}."
-        );
-        Some(fix(Owner::Certificate, summary).run(format!(
-            "az keyvault certificate import --vault-name {} -n {} --file FILE.pfx",
-            word(&vault),
-            word(name)
-        )))
-    }
-
     fn retry(&self) -> crate::finding::Fix {
         fix(
             Owner::Gateway,
@@ -334,180 +312,6 @@ impl Walk<'_> {
         }
         found.fixed_by(self.retry())
     }
-
-    /// Lets the gateway's identity read the vault's secrets.
-    fn grant(&self, message: &str) -> crate::finding::Fix {
-        let identities = self.evidence.gateway.identity.iter();
-        let mut identities = identities.flat_map(|one| &one.user_assigned_identities);
-        let principal = identities.find_map(|(_, one)| one.principal_id.clone());
-        let vault = secret_of(message)
-            .and_then(vault_of)
-            .or_else(|| self.vault_in_use());
-        let vault = vault.unwrap_or_else(|| "VAULT".to_owned());
-        let summary = format!("Let the gateway's identity get secrets of the vault {vault}.");
-        let principal = principal.unwrap_or_else(|| "PRINCIPAL-ID".to_owned());
-        let vault = word(&vault);
-        fix(Owner::Platform, summary)
-            .run(format!(
-                "az keyvault set-policy --name {vault} --object-id {principal} \
-                 --secret-permissions get"
-            ))
-            .run(format!(
-                "az role assignment create --role 'Key Vault Secrets User' --assignee {principal} \
-                 --scope \"$(az keyvault show --name {vault} --query id -o tsv)\"   # where the \
-                 vault has RBAC instead of access policies"
-            ))
-    }
-
-    pub(super) fn is_vault_shut(&self) -> bool {
-        let subnet = self.subnet_id();
-        let mut vaults = self.evidence.vaults.iter();
-        vaults.any(|vault| vault.is_shut_to(&subnet))
-    }
-
-    /// Certificates of listeners come from a vault: does it let the gateway in?
-    pub(super) fn can_certificates_be_fetched(&mut self) {
-        let asked = "Can the gateway fetch its listeners' certificates?";
-        let Some(name) = self.vault_in_use() else {
-            return self.step(asked, "none comes from a vault", "nothing is to be fetched");
-        };
-        let subnet = self.subnet_id();
-        let mut vaults = self.evidence.vaults.iter();
-        let used = self.vaults_in_use();
-        let is_used =
-            |name: &str| name.is_empty() || used.iter().any(|own| own.eq_ignore_ascii_case(name));
-        let shut = vaults.find(|vault| is_used(&vault.name) && vault.is_shut_to(&subnet));
-        let Some(vault) = shut else {
-            return self.step(
-                asked,
-                format!("they come from {name}"),
-                "nothing speaks against it",
-            );
-        };
-        let own = if vault.name.is_empty() {
-            name
-        } else {
-            vault.name.clone()
-        };
-        let title = format!(
-            "The firewall of the vault {own} does not let the gateway in, so it cannot fetch its \
-             listeners' certificates."
-        );
-        let secret = self
-            .evidence
-            .gateway
-            .properties
-            .ssl_certificates
-            .iter()
-            .find(|one| one.properties.key_vault_secret_id.is_some());
-        let mut because = vec![self.because(&vault.place, "whom its firewall lets in")];
-        because.extend(secret.map(|one| {
-            self.because(
-                &in_gateway(one.pointer_to("keyVaultSecretId")),
-                "where the certificate is",
-            )
-        }));
-        let is_failing = self.evidence.failure.is_some()
-            || self.evidence.gateway.properties.provisioning_state
-                == Some(ProvisioningState::Failed);
-        let confidence = if is_failing {
-            Confidence::Certain
-        } else {
-            Confidence::Likely
-        };
-        let found = finding(Cause::ListenerCertificateUnreachable, confidence, title)
-            .because(because)
-            .fixed_by(self.open_vault(&own));
-        self.step(
-            asked,
-            found.title.clone(),
-            "listeners go on with what they have, or with nothing",
-        );
-        // What listeners have, they go on with: what probes show explains more.
-        let weight = match is_failing {
-            true => Weight::Change,
-            false => Weight::Requests,
-        };
-        self.find(weight, 1, found);
-    }
-
-    fn open_vault(&self, vault: &str) -> crate::finding::Fix {
-        let mut vaults = self.evidence.vaults.iter();
-        let is_private = vaults.any(|one| {
-            let is_own = one.name.is_empty() || one.name.eq_ignore_ascii_case(vault);
-            is_own && one.is_private()
-        });
-        if is_private {
-            return self.lead_to_vault(vault);
-        }
-        let subnet = self.subnet_id();
-        fix(
-            Owner::Platform,
-            "Let the gateway's subnet in, or the platform's trusted services.",
-        )
-        .run(format!(
-            "az keyvault network-rule add --name {} --subnet {}",
-            word(vault),
-            word(&subnet)
-        ))
-        .run(format!(
-            "az keyvault update --name {} --bypass AzureServices",
-            word(vault)
-        ))
-        .run(self.commands.gateway("update"))
-        .risking("The subnet needs the service endpoint Microsoft.KeyVault for the first.")
-    }
-
-    /// Rules do not help where a vault takes nothing but what comes over a private endpoint: then
-    /// its name must lead there.
-    fn lead_to_vault(&self, vault: &str) -> crate::finding::Fix {
-        if let Some(zone) = self.unlinked_zone(&format!("{vault}.vaultcore.azure.net")) {
-            return self.link(zone);
-        }
-        fix(
-            Owner::Platform,
-            format!(
-                "Have the gateway's network find the private endpoint of {vault} (a link of the \
-                 zone privatelink.vaultcore.azure.net to it), or switch its public access on, for \
-                 the gateway's subnet alone."
-            ),
-        )
-        .run(format!(
-            "az keyvault update --name {} --public-network-access Enabled --default-action Deny",
-            word(vault)
-        ))
-        .run(format!(
-            "az keyvault network-rule add --name {} --subnet {}",
-            word(vault),
-            word(&self.subnet_id())
-        ))
-        .run(self.commands.gateway("update"))
-        .risking("The subnet needs the service endpoint Microsoft.KeyVault for that.")
-    }
-
-    fn vault_in_use(&self) -> Option<String> {
-        self.vaults_in_use().into_iter().next()
-    }
-
-    fn vaults_in_use(&self) -> Vec<String> {
-        let certificates = self.evidence.gateway.properties.ssl_certificates.iter();
-        let secrets = certificates.filter_map(|one| one.properties.key_vault_secret_id.as_deref());
-        secrets.filter_map(vault_of).collect()
-    }
-}
-
-/// The first URL of a vault in a text.
-fn secret_of(text: &str) -> Option<&str> {
-    let from = text.find("https://")?;
-    let url = text.get(from..)?;
-    let ends = |letter: char| letter.is_whitespace() || "'\"<>,".contains(letter);
-    let url = url.split(ends).next()?;
-    url.contains("vault").then(|| url.trim_end_matches('.'))
-}
-
-fn vault_of(url: &str) -> Option<String> {
-    let host = url.strip_prefix("https://")?.split('/').next()?;
-    host.split('.').next().map(str::to_owned)
 }
 
 /// By the innermost code, then by what the texts have in common.

@@ -1,0 +1,269 @@
+//! Listeners' certificates that come from a vault: may the gateway fetch them?
+
+use gatewright_arm::model::ProvisioningState;
+
+use super::live_paths::is_host_of;
+use super::{Walk, Weight, finding};
+use crate::cause::{Cause, Owner};
+use crate::evidence::Vault;
+use crate::finding::{Because, Confidence, Finding, Fix};
+use crate::lookup::has_whole;
+use crate::remedy::{fix, word};
+use crate::site::in_gateway;
+
+impl Walk<'_> {
+    /// Certificates of listeners come from a vault: does it let the gateway in?
+    pub(super) fn can_certificates_be_fetched(&mut self) {
+        let asked = "Can the gateway fetch its listeners' certificates?";
+        let Some(name) = self.vault_in_use() else {
+            return self.step(asked, "none comes from a vault", "nothing is to be fetched");
+        };
+        let used = self.vaults_in_use();
+        let is_used =
+            |name: &str| name.is_empty() || used.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let subnet = self.subnet_id();
+        let vaults = self.evidence.vaults.iter();
+        let mut vaults = vaults.filter(|vault| is_used(&vault.name));
+        let found = vaults.find_map(|vault| {
+            let own = match vault.name.is_empty() {
+                true => &name,
+                false => &vault.name,
+            };
+            match vault.is_shut_to(&subnet) {
+                true => Some(self.shut_vault(vault, own)),
+                false => self.denied_by_policies(vault, own),
+            }
+        });
+        let Some(found) = found else {
+            return self.step(
+                asked,
+                format!("they come from {name}"),
+                "nothing speaks against it",
+            );
+        };
+        self.step(
+            asked,
+            found.title.clone(),
+            "listeners go on with what they have, or with nothing",
+        );
+        // What listeners have, they go on with: what probes show explains more.
+        let weight = match self.has_the_gateway_failed() {
+            true => Weight::Change,
+            false => Weight::Requests,
+        };
+        self.find(weight, 1, found);
+    }
+
+    fn shut_vault(&self, vault: &Vault, name: &str) -> Finding {
+        let title = format!(
+            "The firewall of the vault {name} does not let the gateway in, so it cannot fetch its \
+             listeners' certificates."
+        );
+        let confidence = match self.has_the_gateway_failed() {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        finding(Cause::ListenerCertificateUnreachable, confidence, title)
+            .because([self.because(&vault.place, "whom its firewall lets in")])
+            .because(self.secret_in_use())
+            .fixed_by(self.open_vault(name))
+    }
+
+    /// A vault whose policies let others read its secrets, and none of the gateway's identities.
+    fn denied_by_policies(&self, vault: &Vault, name: &str) -> Option<Finding> {
+        let principals = self.principals();
+        let readers = vault.readers.as_ref()?;
+        let may_read = |principal: &String| {
+            let mut readers = readers.iter();
+            readers.any(|one| one.eq_ignore_ascii_case(principal))
+        };
+        if principals.is_empty() || principals.iter().any(may_read) {
+            return None;
+        }
+        let title = format!(
+            "The vault {name} does not let the gateway's identity ({}) read secrets, so it cannot \
+             fetch its listeners' certificates.",
+            principals.join(", ")
+        );
+        let confidence = match self.has_the_gateway_failed() || self.lacks_a_client_tls() {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        let identity = self.evidence.gateway.source.pointer_to("identity");
+        let found = finding(Cause::ListenerCertificateUnreachable, confidence, title)
+            .because([
+                self.because(&vault.policies, "who may do what with its secrets"),
+                self.because(&in_gateway(identity), "the gateway's own identity"),
+            ])
+            .because(self.secret_in_use());
+        let update = self.commands.gateway("update");
+        Some(found.fixed_by(self.grant_in(name).run(update)))
+    }
+
+    /// Whether somebody's handshake with a host of a listener's came to nothing.
+    fn lacks_a_client_tls(&self) -> bool {
+        let listeners = self.evidence.gateway.properties.http_listeners.iter();
+        let hosts: Vec<&str> = listeners.flat_map(|one| one.properties.hosts()).collect();
+        let is_own = |host: &str| hosts.iter().any(|own| is_host_of(own, host));
+        let mut tls = self.evidence.observations.tls.iter();
+        tls.any(|one| {
+            let host = one.sni.as_deref().unwrap_or(&one.address);
+            one.chain.is_none() && one.versions.is_empty() && is_own(host)
+        })
+    }
+
+    fn has_the_gateway_failed(&self) -> bool {
+        let state = self.evidence.gateway.properties.provisioning_state;
+        self.evidence.failure.is_some() || state == Some(ProvisioningState::Failed)
+    }
+
+    fn secret_in_use(&self) -> Option<Because> {
+        let mut certificates = self.evidence.gateway.properties.ssl_certificates.iter();
+        let own = certificates.find(|one| one.properties.key_vault_secret_id.is_some())?;
+        let place = in_gateway(own.pointer_to("keyVaultSecretId"));
+        Some(self.because(&place, "where the certificate is"))
+    }
+
+    /// The object ids of the gateway's identities.
+    fn principals(&self) -> Vec<String> {
+        let identities = self.evidence.gateway.identity.iter();
+        let identities = identities.flat_map(|one| &one.user_assigned_identities);
+        identities
+            .filter_map(|(_, one)| one.principal_id.clone())
+            .collect()
+    }
+
+    pub(super) fn open_vault(&self, vault: &str) -> Fix {
+        let mut vaults = self.evidence.vaults.iter();
+        let is_private = vaults.any(|one| {
+            let is_own = one.name.is_empty() || one.name.eq_ignore_ascii_case(vault);
+            is_own && one.is_private()
+        });
+        if is_private {
+            return self.lead_to_vault(vault);
+        }
+        let subnet = self.subnet_id();
+        fix(
+            Owner::Platform,
+            "Let the gateway's subnet in, or the platform's trusted services.",
+        )
+        .run(format!(
+            "az keyvault network-rule add --name {} --subnet {}",
+            word(vault),
+            word(&subnet)
+        ))
+        .run(format!(
+            "az keyvault update --name {} --bypass AzureServices",
+            word(vault)
+        ))
+        .run(self.commands.gateway("update"))
+        .risking("The subnet needs the service endpoint Microsoft.KeyVault for the first.")
+    }
+
+    /// Rules do not help where a vault takes nothing but what comes over a private endpoint: then
+    /// its name must lead there.
+    fn lead_to_vault(&self, vault: &str) -> Fix {
+        if let Some(zone) = self.unlinked_zone(&format!("{vault}.vaultcore.azure.net")) {
+            return self.link(zone);
+        }
+        fix(
+            Owner::Platform,
+            format!(
+                "Have the gateway's network find the private endpoint of {vault} (a link of the \
+                 zone privatelink.vaultcore.azure.net to it), or switch its public access on, for \
+                 the gateway's subnet alone."
+            ),
+        )
+        .run(format!(
+            "az keyvault update --name {} --public-network-access Enabled --default-action Deny",
+            word(vault)
+        ))
+        .run(format!(
+            "az keyvault network-rule add --name {} --subnet {}",
+            word(vault),
+            word(&self.subnet_id())
+        ))
+        .run(self.commands.gateway("update"))
+        .risking("The subnet needs the service endpoint Microsoft.KeyVault for that.")
+    }
+
+    /// Lets the gateway's identity read the vault's secrets.
+    pub(super) fn grant(&self, message: &str) -> Fix {
+        let vault = secret_of(message)
+            .and_then(vault_of)
+            .or_else(|| self.vault_in_use());
+        self.grant_in(vault.as_deref().unwrap_or("VAULT"))
+    }
+
+    fn grant_in(&self, vault: &str) -> Fix {
+        let principal = self.principals().into_iter().next();
+        let summary = format!("Let the gateway's identity get secrets of the vault {vault}.");
+        let principal = principal.unwrap_or_else(|| "PRINCIPAL-ID".to_owned());
+        let vault = word(vault);
+        let policy = format!(
+            "az keyvault set-policy --name {vault} --object-id {principal} --secret-permissions get"
+        );
+        let grant = fix(Owner::Platform, summary).run(policy);
+        let mut vaults = self.evidence.vaults.iter();
+        if vaults.any(|one| one.readers.is_some() && word(&one.name) == vault) {
+            return grant;
+        }
+        grant.run(format!(
+            "az role assignment create --role 'Key Vault Secrets User' --assignee {principal} \
+                 --scope \"$(az keyvault show --name {vault} --query id -o tsv)\"   # where the \
+                 vault has RBAC instead of access policies"
+        ))
+    }
+
+    /// A certificate of a vault is mended there: the gateway takes what the secret has.
+    pub(super) fn import_into_vault(&self, message: &str) -> Option<Fix> {
+        let mut certificates = self.evidence.gateway.properties.ssl_certificates.iter();
+        let secret = certificates.find_map(|one| {
+            let secret = one.properties.key_vault_secret_id.as_deref()?;
+            has_whole(message, &one.name, "-_.").then_some(secret)
+        });
+        let secret = secret.or_else(|| secret_of(message))?;
+        let vault = vault_of(secret)?;
+        let mut parts = secret.split("/secrets/").skip(1);
+        let name = parts.next()?.split('/').next()?;
+        let summary = format!(
+            "Put a certificate with its key and chain, as PFX without a password, into {name} of \
+             the vault {vault}."
+        );
+        Some(fix(Owner::Certificate, summary).run(format!(
+            "az keyvault certificate import --vault-name {} -n {} --file FILE.pfx",
+            word(&vault),
+            word(name)
+        )))
+    }
+
+    pub(super) fn is_vault_shut(&self) -> bool {
+        let subnet = self.subnet_id();
+        let mut vaults = self.evidence.vaults.iter();
+        vaults.any(|vault| vault.is_shut_to(&subnet))
+    }
+
+    pub(super) fn vault_in_use(&self) -> Option<String> {
+        self.vaults_in_use().into_iter().next()
+    }
+
+    fn vaults_in_use(&self) -> Vec<String> {
+        let certificates = self.evidence.gateway.properties.ssl_certificates.iter();
+        let secrets = certificates.filter_map(|one| one.properties.key_vault_secret_id.as_deref());
+        secrets.filter_map(vault_of).collect()
+    }
+}
+
+/// The first URL of a vault in a text.
+pub(super) fn secret_of(text: &str) -> Option<&str> {
+    let from = text.find("https://")?;
+    let url = text.get(from..)?;
+    let ends = |letter: char| letter.is_whitespace() || "'\"<>,".contains(letter);
+    let url = url.split(ends).next()?;
+    url.contains("vault").then(|| url.trim_end_matches('.'))
+}
+
+pub(super) fn vault_of(url: &str) -> Option<String> {
+    let host = url.strip_prefix("https://")?.split('/').next()?;
+    host.split('.').next().map(str::to_owned)
+}
