@@ -39,6 +39,7 @@ fn foretell(evidence: &Evidence, now: i64) -> Verdict {
     walk.ask_about_servers();
     walk.will_servers_know_the_host();
     walk.will_certificates_be_trusted();
+    walk.will_listeners_speak_tls();
     walk.will_each_rule_get_its_requests();
     walk.will_paths_below_be_taken();
     let mut verdict = walk.end();
@@ -139,6 +140,19 @@ impl Walk<'_> {
         found.assumes = Some("that a private authority signed the server's certificate".to_owned());
         self.step(asked, found.title.clone(), "probes will fail");
         self.find(Weight::Servers, 1, found);
+    }
+
+    /// A policy without a suite for the key of a listener's certificate.
+    fn will_listeners_speak_tls(&mut self) {
+        let asked = "Will listeners speak TLS with their clients?";
+        match self.has_no_suite_for_listener() {
+            Some(mut found) => {
+                found.assumes = Some("nothing: the configuration shows it".to_owned());
+                self.step(asked, found.title.clone(), "clients get no connection");
+                self.find(Weight::Requests, 1, found);
+            }
+            None => self.step(asked, "nothing says otherwise", "they will"),
+        }
     }
 
     /// A rule whose listener's hosts an earlier listener takes all of.

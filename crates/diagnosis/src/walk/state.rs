@@ -176,65 +176,38 @@ impl Walk<'_> {
         let referrer = rest.split_whitespace().next()?;
         let mut parts = referrer.rsplit('/');
         let (name, collection) = (parts.next()?, parts.next()?);
-        let verb = match collection {
-            "httpListeners" => "http-listener",
-            "backendHttpSettingsCollection" => "http-settings",
-            "requestRoutingRules" => "rule",
-            "urlPathMaps" => "url-path-map",
-            "probes" => "probe",
-            _ => return None,
-        };
+        let verb = part_in(collection)?.verb;
         let summary = format!("Have {name} refer to something else than {missing}, or make that.");
         let show = self.commands.part(&format!("{verb} show"), name, "");
         let mend = fix(Owner::Gateway, summary).run(show);
-        let (verb, more) = match of {
-            "sslCertificates" => (
-                "ssl-cert create",
-                "--cert-file FILE.pfx --cert-password PASSWORD",
-            ),
-            "trustedRootCertificates" => ("root-cert create", "--cert-file root.cer"),
-            "probes" => ("probe create", "--protocol Http --host HOST --path /PATH"),
-            "backendAddressPools" => ("address-pool create", "--servers ADDRESS"),
-            "frontendPorts" => ("frontend-port create", "--port 443"),
-            _ => return Some(mend),
-        };
-        Some(mend.run(self.commands.part(verb, missing, more)))
+        Some(match part_in(of) {
+            Some(Part { verb, made_by, .. }) if !made_by.is_empty() => {
+                let verb = format!("{verb} create");
+                mend.run(self.commands.part(&verb, missing, made_by))
+            }
+            _ => mend,
+        })
     }
 
     /// A command for the part of the gateway that a message names.
     fn mend_named(&self, message: &str, cause: Cause) -> Option<crate::finding::Fix> {
-        let verbs = [
-            (
-                "sslCertificates",
-                "ssl-cert update",
-                "--cert-file FILE.pfx --cert-password PASSWORD",
-            ),
-            (
-                "trustedRootCertificates",
-                "root-cert update",
-                "--cert-file root.cer",
-            ),
-            (
-                "authenticationCertificates",
-                "auth-cert update",
-                "--cert-file server.cer",
-            ),
-            ("probes", "probe show", ""),
-            ("httpListeners", "http-listener show", ""),
-            ("backendHttpSettingsCollection", "http-settings show", ""),
-            ("backendAddressPools", "address-pool show", ""),
-            ("requestRoutingRules", "rule show", ""),
-            ("urlPathMaps", "url-path-map show", ""),
-        ];
         let import = self.import_into_vault(message);
         if let Some(import) = import.filter(|_| cause == Cause::PutFailedCert) {
             return Some(import);
         }
-        let found = verbs.iter().find_map(|(collection, verb, more)| {
-            let (_, rest) = message.split_once(&format!("/{collection}/"))?;
+        let found = PARTS.iter().find_map(|part| {
+            let (_, rest) = message.split_once(&format!("/{}/", part.collection))?;
             let ends = |letter: char| letter.is_whitespace() || "'\"/.,".contains(letter);
             let name = rest.split(ends).next().filter(|name| !name.is_empty())?;
-            Some((self.commands.part(verb, name, more), name.to_owned()))
+            let verb = match part.renewed_by {
+                "" => "show",
+                _ => "update",
+            };
+            let verb = format!("{} {verb}", part.verb);
+            Some((
+                self.commands.part(&verb, name, part.renewed_by),
+                name.to_owned(),
+            ))
         });
         let (command, name) = found?;
         let summary = match cause {
@@ -312,6 +285,63 @@ impl Walk<'_> {
         }
         found.fixed_by(self.retry())
     }
+}
+
+/// A kind of part of a gateway, as an error names it.
+struct Part {
+    collection: &'static str,
+    /// az's word for it.
+    verb: &'static str,
+    /// What az needs to make one; nothing where that takes more than an error tells.
+    made_by: &'static str,
+    /// What mends one that is refused for what it holds; nothing where it is to be looked at first.
+    renewed_by: &'static str,
+}
+
+const fn part(
+    collection: &'static str,
+    verb: &'static str,
+    made_by: &'static str,
+    renewed_by: &'static str,
+) -> Part {
+    Part {
+        collection,
+        verb,
+        made_by,
+        renewed_by,
+    }
+}
+
+/// Those that hold a certificate first: an error that names one is mostly about that.
+const PARTS: [Part; 10] = [
+    part("sslCertificates", "ssl-cert", PFX, PFX),
+    part("trustedRootCertificates", "root-cert", ROOT, ROOT),
+    part("authenticationCertificates", "auth-cert", SERVER, SERVER),
+    part(
+        "probes",
+        "probe",
+        "--protocol Http --host HOST --path /PATH",
+        "",
+    ),
+    part("httpListeners", "http-listener", "", ""),
+    part("backendHttpSettingsCollection", "http-settings", "", ""),
+    part(
+        "backendAddressPools",
+        "address-pool",
+        "--servers ADDRESS",
+        "",
+    ),
+    part("requestRoutingRules", "rule", "", ""),
+    part("urlPathMaps", "url-path-map", "", ""),
+    part("frontendPorts", "frontend-port", "--port 443", ""),
+];
+
+const PFX: &str = "--cert-file FILE.pfx --cert-password PASSWORD";
+const ROOT: &str = "--cert-file root.cer";
+const SERVER: &str = "--cert-file server.cer";
+
+fn part_in(collection: &str) -> Option<&'static Part> {
+    PARTS.iter().find(|part| part.collection == collection)
 }
 
 /// By the innermost code, then by what the texts have in common.

@@ -37,6 +37,11 @@ fn what_a_configuration_shows_is_foreseen() {
         ("c-v2-mgmt-ports", "v2-mgmt-ports"),
         ("d-empty-pool", "empty-pool"),
         ("d-no-pool", "no-pool"),
+        ("e-rule-order-v1", "rule-order"),
+        (
+            "l-listener-suites-of-profile",
+            "tls-version-or-cipher-mismatch",
+        ),
         ("e-unmatched-path-default", "unmatched-path-default-backend"),
         ("i-appservice-host-header", "appservice-host-header"),
         ("j-udr-default-route", "udr-default-route"),
