@@ -15,7 +15,7 @@ use gatewright_arm::{
 use gatewright_compile::{Options, compile_validated};
 use gatewright_control::Judged;
 use gatewright_snapshot::Snapshot;
-use gatewright_template::read_text;
+use gatewright_template::{read_printed, read_text};
 use serde_json::Value;
 
 use crate::findings::{Finding, Level, has_errors};
@@ -38,7 +38,13 @@ pub(crate) fn read_json(text: &[u8]) -> Result<Value, ReadError> {
         let ReadError::Malformed { line, column, .. } = strict else {
             return Err(strict);
         };
-        read_text(text).map_err(|lenient| match lenient {
+        let printed =
+            read_printed(text).and_then(|documents| match <[Value; 1]>::try_from(documents) {
+                Ok([only]) => Ok(only),
+                // It says where the second one begins.
+                Err(_) => read_text(text),
+            });
+        printed.map_err(|lenient| match lenient {
             gatewright_template::ReadError::Malformed {
                 line: other_line,
                 column: other_column,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use gatewright_diagnosis::{Content, Evidence, File, Patch, Unreadable};
-use gatewright_template::read_document;
+use gatewright_template::read_printed;
 use reqwest::Url;
 use serde_json::Value;
 
@@ -222,7 +222,27 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// JSON in any encoding and with comments; other texts; bytes.
+/// What several commands, or pages, printed into one file is one list.
+fn joined(mut documents: Vec<Value>) -> Value {
+    if documents.len() == 1 {
+        return documents.pop().unwrap_or_default();
+    }
+    let lists = documents.into_iter().flat_map(|document| match document {
+        Value::Array(list) => list,
+        Value::Object(mut members) => {
+            let mut wrappers = ["value", "records"].into_iter();
+            let wrapper = wrappers.find(|name| members.get(*name).is_some_and(Value::is_array));
+            match wrapper.and_then(|name| members.remove(name)) {
+                Some(Value::Array(list)) => list,
+                _ => vec![Value::Object(members)],
+            }
+        }
+        other => vec![other],
+    });
+    lists.collect()
+}
+
+/// JSON in any encoding, with comments and among warnings; other texts; bytes.
 fn content(name: &str, bytes: Vec<u8>) -> Result<Content, Unreadable> {
     if !name.ends_with(".json") {
         return Ok(match String::from_utf8(bytes) {
@@ -230,8 +250,8 @@ fn content(name: &str, bytes: Vec<u8>) -> Result<Content, Unreadable> {
             Err(error) => Content::Bytes(error.into_bytes()),
         });
     }
-    match read_document(&bytes) {
-        Ok(document) => Ok(Content::Json(document.into_value())),
+    match read_printed(&bytes) {
+        Ok(documents) => Ok(Content::Json(joined(documents))),
         Err(error) => Err(Unreadable {
             file: name.to_owned(),
             pointer: String::new(),

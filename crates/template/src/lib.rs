@@ -44,6 +44,6 @@ pub use error::TemplateError;
 pub use evaluate::{MAX_COPIES, MAX_EVALUATION_DEPTH};
 pub use expression::{MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH};
 pub use plan::{MAX_NESTED_DEPLOYMENTS, MAX_RESOURCES, Plan, PlannedResource, plan};
-pub use read::{MAX_DEPTH, MAX_TEXT_BYTES, ReadError, read_document, read_text};
+pub use read::{MAX_DEPTH, MAX_TEXT_BYTES, ReadError, read_document, read_printed, read_text};
 pub use scope::{ResourceGroup, Runtime, Scope};
 pub use template::{MAX_OUTPUTS, MAX_PARAMETERS, MAX_VARIABLES, Template};

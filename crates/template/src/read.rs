@@ -73,6 +73,35 @@ pub fn read_document(text: &[u8]) -> Result<Document, ReadError> {
     }
 }
 
+/// What a command printed into a file: one document or several behind each other (one for each
+/// line, or those of several commands), each as [`read_text`] reads it. Lines of warnings before,
+/// between and behind them are left out: az prints them beside its answer, and a shell may put both
+/// into the file.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read_printed(text: &[u8]) -> Result<Vec<Value>, ReadError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(ReadError::TooLarge { bytes: text.len() });
+    }
+    let text = decode(text)?;
+    let mut reader = Reader::new(&text);
+    let mut documents = Vec::new();
+    loop {
+        reader.skip_blank()?;
+        reader.skip_warnings();
+        match (reader.peek(), documents.is_empty()) {
+            (None, false) => return Ok(documents),
+            // Behind a document, only another one like it may come.
+            (Some('{' | '['), _) | (_, true) => documents.push(reader.value(0)?.0),
+            (Some(found), false) => {
+                let reason = format!("'{}' after the end of the document", shown(found));
+                return Err(reader.fault(reason));
+            }
+        }
+    }
+}
+
 /// To UTF-8, from what the first bytes say.
 fn decode(text: &[u8]) -> Result<Cow<'_, str>, ReadError> {
     let wide = |bytes: &[u8], of: fn([u8; 2]) -> u16| {
@@ -194,6 +223,17 @@ impl<'a> Reader<'a> {
                 Some('/') => self.skip_comment()?,
                 _ => return Ok(()),
             }
+        }
+    }
+
+    /// The lines from one that says that it is a warning to the next that begins a document.
+    fn skip_warnings(&mut self) {
+        let line = self.rest().lines().next().unwrap_or_default();
+        if !line.contains("WARNING") || line.starts_with(['{', '[', '"']) {
+            return;
+        }
+        while self.peek().is_some_and(|next| !matches!(next, '{' | '[')) {
+            while self.bump().is_some_and(|taken| taken != '\n') {}
         }
     }
 

@@ -45,6 +45,45 @@ fn what_json_reads_is_read_alike() {
 }
 
 #[test]
+fn what_commands_print_is_read_without_their_warnings() {
+    let warning = "WARNING: This command is in preview.\n";
+    let shell =
+        "az : WARNING: x\nAt line:1 char:1\n+ az network nsg list\n    + FullyQualified\n\n";
+    for (text, expected) in [
+        ("{\"a\": 1}".to_owned(), vec![json!({"a": 1})]),
+        (format!("{warning}[1]\n"), vec![json!([1])]),
+        (format!("{warning}{warning}\n[1]\n"), vec![json!([1])]),
+        (format!("[1]\n{warning}"), vec![json!([1])]),
+        (format!("{shell}[1]\r\n"), vec![json!([1])]),
+        (format!("[1]\n{warning}[2]"), vec![json!([1]), json!([2])]),
+        (
+            "{\"a\": 1}\n{\"a\": 2}\n".to_owned(),
+            vec![json!({"a": 1}), json!({"a": 2})],
+        ),
+        ("\"WARNING\"".to_owned(), vec![json!("WARNING")]),
+    ] {
+        assert_eq!(read_printed(text.as_bytes()).unwrap(), expected, "{text}");
+    }
+    for (text, reason) in [
+        ("", "a value is expected (line 1, column 1)"),
+        (warning, "a value is expected (line 2, column 1)"),
+        ("ERROR: (NotFound) x\n", "(line 1, column 1)"),
+        (
+            "[1] x",
+            "'x' after the end of the document (line 1, column 5)",
+        ),
+        (
+            "[1]\n2",
+            "'2' after the end of the document (line 2, column 1)",
+        ),
+        ("[1] {", "(line 1, column 6)"),
+    ] {
+        let error = read_printed(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{text}: {error}");
+    }
+}
+
+#[test]
 fn byte_order_marks_and_wide_texts_are_read() {
     let text = "{\"a\": \"é\"}";
     let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();

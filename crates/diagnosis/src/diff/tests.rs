@@ -349,6 +349,7 @@ fn what_is_only_written_otherwise_is_no_difference() {
         "a-report-docker-bridge-address-in-pool",
         "b-probe-5xx",
         "e-report-reports-path-was-never-mapped",
+        "o-backend-5xx-printed-among-warnings",
     ];
     assert_eq!(unread, pasted);
 }

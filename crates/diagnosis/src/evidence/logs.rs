@@ -67,9 +67,9 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
     LogRow {
         time,
         status: status("httpStatus"),
-        server_status: status("serverStatus")
+        server_status: last_status(&text("serverStatus"))
             .or_else(|| packed("SERVER-STATUS").and_then(|status| status.parse().ok())),
-        server_latency: number("serverResponseLatency"),
+        server_latency: seconds(last(&text("serverResponseLatency"))),
         time_taken: number("timeTaken").map(|time| time / unit),
         uri: uri
             .into_iter()
@@ -79,7 +79,7 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
         host: text("host"),
         server: match packed("SERVER-ROUTED") {
             Some(server) if routed.is_empty() => server.to_owned(),
-            _ => routed,
+            _ => last(&routed).to_owned(),
         },
         listener: text("listenerName"),
         rule: text("ruleName"),
@@ -95,6 +95,21 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
         },
         place: row.place(),
     }
+}
+
+/// The last of values such as `502, 200`: of each server that was tried there is one.
+fn last(values: &str) -> &str {
+    values.rsplit(',').next().unwrap_or_default().trim()
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    let seconds = text.parse().ok();
+    seconds.filter(|seconds: &f64| seconds.is_finite())
+}
+
+fn last_status(values: &str) -> Option<u16> {
+    let number: f64 = last(values).parse().ok()?;
+    (100.0..1000.0).contains(&number).then_some(number as u16)
 }
 
 /// A value among `X-AzureApplicationGateway-CACHE-HIT=0&SERVER-ROUTED=10.0.1.4&SERVER-STATUS=200`.
@@ -116,6 +131,21 @@ pub(super) fn moment(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_servers_the_last_one_answered() {
+        let row = serde_json::json!({
+            "serverStatus": "502, 504,200", "serverRouted": "10.0.0.4:80, 10.0.0.5:80",
+            "serverResponseLatency": "0.002, 0.5",
+        });
+        let row = read_one(&View::whole("f", &row), false);
+        assert_eq!(row.server_status, Some(200));
+        assert_eq!(row.server, "10.0.0.5:80");
+        assert_eq!(row.server_latency, Some(0.5));
+        for (text, expected) in [("", None), ("502.0", Some(502)), ("-", None), ("99", None)] {
+            assert_eq!(last_status(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn moments_are_read() {

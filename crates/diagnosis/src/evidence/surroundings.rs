@@ -515,6 +515,20 @@ pub(crate) struct Point {
 }
 
 impl Metric {
+    /// Whether it was as much as it ever was at a moment when another one was nothing, which was
+    /// something at other times.
+    pub(crate) fn was_so_without(&self, other: &Self) -> bool {
+        let Some(most) = self.most() else {
+            return false;
+        };
+        let mut own = self.points.iter().filter(|point| point.value >= most);
+        let is_without = |point: &Point| {
+            let mut others = other.points.iter();
+            others.any(|one| one.time.is_some() && one.time == point.time && one.value == 0.0)
+        };
+        other.most().is_some_and(|most| most > 0.0) && own.any(is_without)
+    }
+
     pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
         let read = |view: &View<'_>| {
             let name = view.get("name")?;

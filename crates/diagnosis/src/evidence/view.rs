@@ -90,7 +90,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The elements of a list; of an object, those of its `value`, or else the object itself.
+    /// The elements of a list; of an object, those of its `value`, or of the `records` that logs are
+    /// stored in, or else the object itself.
     pub(crate) fn elements(&self) -> Vec<Self> {
         match self.value {
             Value::Array(items) => {
@@ -99,10 +100,14 @@ impl<'a> View<'a> {
                     .map(|(index, one)| self.below(&index.to_string(), one))
                     .collect()
             }
-            Value::Object(_) => match self.own("value").filter(|inner| inner.value.is_array()) {
-                Some(inner) => inner.elements(),
-                None => vec![self.clone()],
-            },
+            Value::Object(_) => {
+                let mut wrappers = ["value", "records"].iter();
+                let inner = wrappers.find_map(|name| {
+                    let inner = self.own(name)?;
+                    inner.value.is_array().then_some(inner)
+                });
+                inner.map_or_else(|| vec![self.clone()], |inner| inner.elements())
+            }
             _ => Vec::new(),
         }
     }
@@ -191,6 +196,14 @@ mod tests {
             assert_eq!(view.text("name").as_deref(), Some("a"));
             assert!(view.get("other").is_none());
         }
+        for value in [
+            json!([1, 2]),
+            json!({"value": [1, 2]}),
+            json!({"Records": [1, 2]}),
+        ] {
+            assert_eq!(View::whole("f", &value).elements().len(), 2, "{value}");
+        }
+        assert_eq!(View::whole("f", &json!({"records": 1})).elements().len(), 1);
         let value = json!({"properties": {"a/b": [null, " x "]}});
         let view = View::whole("f", &value).get("a/b").unwrap();
         let elements = view.elements();

@@ -23,8 +23,8 @@ pub(super) struct Answered {
     settings: Last<String>,
     /// By the host that was asked for, in lower case, and the setting where it is known.
     hosts: Last<(String, Option<String>)>,
-    /// By the first part of the path.
-    below: Last<String>,
+    /// By the pool, in lower case, and the first part of the path.
+    below: Last<(String, String)>,
 }
 
 impl Walk<'_> {
@@ -55,7 +55,8 @@ impl Answered {
         if let Some(setting) = setting {
             note(&mut self.settings, setting, time);
         }
-        note(&mut self.below, first_part(&row.uri).to_owned(), time);
+        let below = (row.pool.to_lowercase(), first_part(&row.uri).to_owned());
+        note(&mut self.below, below, time);
     }
 
     /// Whether so many rows are more than one in twenty of those that were answered well since the
@@ -81,9 +82,10 @@ impl Answered {
         keys.any(|key| is_since(&self.hosts, &key, rows))
     }
 
-    /// Whether some page below the first part of a path was, since the first of these rows.
-    pub(super) fn has_below(&self, first: &str, rows: &[&LogRow]) -> bool {
-        is_since(&self.below, &first.to_owned(), rows)
+    /// Whether a pool answered some page below the first part of a path, since the first of these
+    /// rows.
+    pub(super) fn has_below(&self, pool: &str, first: &str, rows: &[&LogRow]) -> bool {
+        is_since(&self.below, &(pool.to_lowercase(), first.to_owned()), rows)
     }
 }
 
@@ -118,6 +120,7 @@ mod tests {
             time: Some(time),
             uri: "/api/orders?id=1".to_owned(),
             host: "App.test".to_owned(),
+            pool: "Web".to_owned(),
             ..LogRow::default()
         }
     }
@@ -130,11 +133,12 @@ mod tests {
         for (rows, expected) in [([&early], true), ([&late], false)] {
             assert_eq!(answered.has_setting("HTTPS", &rows), expected);
             assert_eq!(answered.has_host("app.TEST", "https", &rows), expected);
-            assert_eq!(answered.has_below("api", &rows), expected);
+            assert_eq!(answered.has_below("wEb", "api", &rows), expected);
         }
         assert!(!answered.has_setting("other", &[&early]));
         assert!(!answered.has_host("app.test", "other", &[&early]));
-        assert!(!answered.has_below("web", &[&early]));
+        assert!(!answered.has_below("web", "web", &[&early]));
+        assert!(!answered.has_below("api", "api", &[&early]));
     }
 
     #[test]

@@ -354,11 +354,7 @@ impl Walk<'_> {
     pub(super) fn may_have(&self, table: &RouteTable) -> bool {
         let mut routes = table.routes().iter();
         let leads_away = |one: &Route| one.prefix.is_default() && one.next_hop != NextHop::Internet;
-        let is_isolated = self
-            .evidence
-            .policy()
-            .is_some_and(|(policy, subnet)| policy.subnet(subnet).isolates_gateways);
-        !routes.any(leads_away) || is_isolated || self.evidence.gateway.is_v1()
+        !routes.any(leads_away) || self.is_isolated() || self.evidence.gateway.is_v1()
     }
 
     /// Makes routes in the table of the gateway's subnet, or in a new one.
@@ -464,7 +460,7 @@ impl Walk<'_> {
 impl Walk<'_> {
     /// The pool with an address that the gateway was seen to reach, and that no pool has, in the
     /// place of one that it does not.
-    fn open_address(&self, index: usize) -> Option<Fix> {
+    pub(super) fn open_address(&self, index: usize) -> Option<Fix> {
         let target = self.site.targets.get(index)?;
         let pool = target.pool?;
         let is_member = |host: &str| {

@@ -3,6 +3,7 @@
 use gatewright_arm::ApplicationGateway;
 use gatewright_arm::model::ProvisioningState;
 
+use super::stale::is_of_a_controller;
 use super::{Question, Walk, Weight, finding, listed, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Place;
@@ -42,7 +43,11 @@ impl Walk<'_> {
     /// What an earlier export had, and a controller that writes the gateway took away.
     fn did_another_writer_undo_it(&mut self) -> Option<(Finding, Weight)> {
         let previous = self.evidence.previous.as_ref()?;
-        let gone = gone(previous, &self.evidence.gateway);
+        // A controller has its own pools follow its pods.
+        let mut gone = parts_gone(previous, &self.evidence.gateway);
+        let members = members_gone(previous, &self.evidence.gateway);
+        let members = members.filter(|(pool, _)| !is_of_a_controller(pool));
+        gone.extend(members.map(|(_, member)| member));
         if gone.is_empty() {
             return None;
         }
@@ -330,6 +335,12 @@ fn scale_set_of(instance: &str) -> Option<&str> {
 
 /// What one gateway has and another has not: pools, rules, listeners, probes, by name; addresses.
 fn gone(had: &ApplicationGateway, has: &ApplicationGateway) -> Vec<String> {
+    let mut gone = parts_gone(had, has);
+    gone.extend(members_gone(had, has).map(|(_, member)| member));
+    gone
+}
+
+fn parts_gone(had: &ApplicationGateway, has: &ApplicationGateway) -> Vec<String> {
     let mut gone = Vec::new();
     let (had, has) = (&had.properties, &has.properties);
     macro_rules! compare {
@@ -359,24 +370,26 @@ fn gone(had: &ApplicationGateway, has: &ApplicationGateway) -> Vec<String> {
             gone.push(format!("port {before} of the setting {}", setting.name));
         }
     }
-    for pool in &had.backend_address_pools {
-        let now = has
-            .backend_address_pools
-            .iter()
-            .find(|other| other.is_named(&pool.name));
-        let Some(now) = now else {
-            continue;
-        };
-        for address in &pool.properties.backend_addresses {
-            if !now.properties.backend_addresses.contains(address) {
-                let own = address.fqdn.as_deref().or(address.ip_address.as_deref());
-                gone.push(format!(
-                    "{} in the pool {}",
-                    own.unwrap_or_default(),
-                    pool.name
-                ));
-            }
-        }
-    }
     gone
+}
+
+/// The members of pools that are still there, with their pools.
+fn members_gone<'g>(
+    had: &'g ApplicationGateway,
+    has: &'g ApplicationGateway,
+) -> impl Iterator<Item = (&'g str, String)> {
+    let pools = had.properties.backend_address_pools.iter();
+    let pools = pools.filter_map(|pool| {
+        let mut others = has.properties.backend_address_pools.iter();
+        Some((pool, others.find(|other| other.is_named(&pool.name))?))
+    });
+    pools.flat_map(|(pool, now)| {
+        let members = pool.properties.backend_addresses.iter();
+        let gone = members.filter(|one| !now.properties.backend_addresses.contains(one));
+        gone.map(|one| {
+            let own = one.fqdn.as_deref().or(one.ip_address.as_deref());
+            let member = format!("{} in the pool {}", own.unwrap_or_default(), pool.name);
+            (pool.name.as_str(), member)
+        })
+    })
 }

@@ -50,7 +50,8 @@ pub(super) fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
 impl Walk<'_> {
     pub(super) fn do_servers_get_live_requests(&mut self) {
         let asked = "What becomes of live requests?";
-        let questions: [Question<Self, usize>; 10] = [
+        let questions: [Question<Self, usize>; 11] = [
+            Self::is_another_service_asked,
             Self::is_the_address_of_yesterday,
             Self::is_the_target_gone,
             Self::does_the_shared_host_know_the_name,
@@ -79,7 +80,11 @@ impl Walk<'_> {
                     continue;
                 }
                 told.push(found.title.clone());
-                self.find(Weight::Requests, reach, found);
+                let weight = match self.is_old_news(&found) {
+                    true => Weight::Beside,
+                    false => Weight::Requests,
+                };
+                self.find(weight, reach, found);
             }
         }
         let count = failures(self.evidence).count();
@@ -106,6 +111,18 @@ impl Walk<'_> {
                 self.need(LOG, "it says who answered what, after which time", command);
             }
         }
+    }
+
+    /// Whether all that a finding rests on in the log was over a day before the log ends.
+    fn is_old_news(&self, found: &Finding) -> bool {
+        const DAY_SECONDS: i64 = 24 * 60 * 60;
+        let Some(end) = self.evidence.rows().filter_map(|row| row.time).max() else {
+            return false;
+        };
+        let own = found.because.iter().filter(|one| one.place.file == LOG);
+        let own: BTreeSet<&Place> = own.map(|one| &one.place).collect();
+        let mut rows = self.evidence.rows().filter(|row| own.contains(&row.place));
+        !own.is_empty() && rows.all(|row| row.time.is_some_and(|time| time + DAY_SECONDS < end))
     }
 
     /// Whether somebody who asked the gateway, and no server behind it, got an error.
@@ -212,8 +229,11 @@ impl Walk<'_> {
                 let limit = setting.properties.request_timeout.unwrap_or(30);
                 let is_status = row.status == Some(504) || is_v1 && row.status == Some(502);
                 let taken = [row.time_taken, row.server_latency].into_iter().flatten();
-                let is_over = taken.fold(0.0, f64::max) >= f64::from(limit) * GAVE_UP;
-                (is_status && is_over || is_said(&row)).then_some((row, setting, limit))
+                let taken = taken.fold(0.0, f64::max);
+                let is_over = taken >= f64::from(limit) * GAVE_UP;
+                // What ended sooner ran out of another time, such as that to connect.
+                let is_said = is_said(&row) && (is_over || taken == 0.0);
+                (is_status && is_over || is_said).then_some((row, setting, limit))
             });
         rows.collect()
     }

@@ -221,7 +221,7 @@ impl Walk<'_> {
         ];
         let first = first_part(&row.uri);
         // Where others below it are answered, it is the page that is missing.
-        if !first.is_empty() && self.answered().has_below(first, rows) {
+        if !first.is_empty() && self.answered().has_below(&row.pool, first, rows) {
             return None;
         }
         let confidence = match self.answered().are_outweighed_by(rows) {
@@ -229,15 +229,22 @@ impl Walk<'_> {
             false => Confidence::Possible,
         };
         let pattern = format!("/{first}/*");
-        let rule = rules.first().map(|rule| &rule.properties);
+        // One that takes the part itself leads where its pages are.
+        let of_part = rules.iter().find(|rule| {
+            let mut paths = rule.properties.paths.iter();
+            paths.any(|path| first_part(path).eq_ignore_ascii_case(first))
+        });
+        let rule = of_part.or_else(|| rules.first());
+        let rule = rule.map(|rule| &rule.properties);
         let name_of = |reference: Option<&Reference>, else_: &str| {
             reference.map_or(else_, |one| last_part(&one.id)).to_owned()
         };
         let of_rule = rule.and_then(|one| one.backend_address_pool.as_ref());
-        let pool = self.idle_pool_for(first);
+        let pool = self.idle_pool_for(first).filter(|_| of_part.is_none());
         let pool = pool.unwrap_or_else(|| name_of(of_rule, "POOL"));
         let of_rule = rule.and_then(|one| one.backend_http_settings.as_ref());
         let setting = self.idle_setting_for(first);
+        let setting = setting.filter(|_| of_part.is_none());
         let setting = setting.unwrap_or_else(|| name_of(of_rule, "SETTING"));
         let to = (pattern.as_str(), pool.as_str(), setting.as_str());
         let told = finding(Cause::MissingPathRule, confidence, title)

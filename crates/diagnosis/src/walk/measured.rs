@@ -276,7 +276,7 @@ impl Walk<'_> {
             .get(index)
             .map_or("", |target| target.row.address.as_str());
         let title = format!("Nothing listens on port {port} of {address}.");
-        finding(Cause::NotListening, Confidence::Certain, title)
+        let found = finding(Cause::NotListening, Confidence::Certain, title)
             .because(self.reported(index))
             .fixed_by(
                 fix(
@@ -287,6 +287,10 @@ impl Walk<'_> {
                 )
                 .run(format!("sudo ss -ltnp 'sport = :{port}'"))
                 .verified_by(self.commands.verify_health()),
-            )
+            );
+        match self.open_address(index) {
+            Some(mend) => found.fixed_by(mend),
+            None => found,
+        }
     }
 }

@@ -353,10 +353,7 @@ impl Walk<'_> {
         let said: BTreeSet<&String> = platform.answers.iter().collect();
         let servers = self.name_servers();
         // Isolated gateways ask the network's own servers alone.
-        let isolates = self
-            .evidence
-            .policy()
-            .is_some_and(|(policy, subnet)| policy.subnet(subnet).isolates_gateways);
+        let isolates = self.is_isolated();
         let own = self.answers_for(name).find(|one| {
             let is_own = servers.iter().any(|own| names_host(&one.server, own));
             let other: BTreeSet<&String> = one.answers.iter().collect();

@@ -114,7 +114,7 @@ impl Walk<'_> {
     /// The group and the rule that deny the management ports; whether that is certain.
     fn denied_management(&self, who: Who) -> Option<Denied> {
         let (policy, subnet) = self.evidence.policy()?;
-        if policy.subnet(subnet).isolates_gateways && !self.evidence.gateway.is_v1() {
+        if self.is_isolated() {
             return None;
         }
         let ports = match who {
@@ -338,9 +338,34 @@ impl Walk<'_> {
         Place::new(file, route.unwrap_or_else(|| table.pointer()))
     }
 
+    /// Whether the platform manages the gateway by ways that no rule or route of its network bears
+    /// on: its subnet is delegated, it has the platform's mark of that, or it has no public address,
+    /// which others of the second generation must have.
+    pub(super) fn is_isolated(&self) -> bool {
+        let gateway = &self.evidence.gateway;
+        let is_delegated = || {
+            let policy = self.evidence.policy();
+            policy.is_some_and(|(policy, subnet)| policy.subnet(subnet).isolates_gateways)
+        };
+        let has_mark = || {
+            let mut tags = gateway.tags.iter().flatten();
+            tags.any(|(name, value)| {
+                name.eq_ignore_ascii_case("EnhancedNetworkControl")
+                    && value.eq_ignore_ascii_case("true")
+            })
+        };
+        let frontends = &gateway.properties.frontend_ip_configurations;
+        let is_private = || {
+            let mut frontends = frontends.iter().peekable();
+            frontends.peek().is_some()
+                && frontends.all(|one| one.properties.public_ip_address.is_none())
+        };
+        !gateway.is_v1() && (is_delegated() || has_mark() || is_private())
+    }
+
     fn default_elsewhere(&self) -> Option<Elsewhere> {
         let (policy, subnet) = self.evidence.policy()?;
-        if policy.subnet(subnet).isolates_gateways {
+        if self.is_isolated() {
             return None;
         }
         let default = policy.default_route(subnet)?;

@@ -477,7 +477,7 @@ impl Walk<'_> {
 
     pub(super) fn denied_egress(&self) -> Option<Finding> {
         let (policy, subnet) = self.evidence.policy()?;
-        if policy.subnet(subnet).isolates_gateways || self.evidence.gateway.is_v1() {
+        if self.is_isolated() || self.evidence.gateway.is_v1() {
             return None;
         }
         let flow = Flow::tcp(subnet, SOMEWHERE, 443);

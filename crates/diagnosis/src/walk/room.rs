@@ -33,15 +33,20 @@ impl Walk<'_> {
             return self.step(asked, "nobody measured", "it cannot be judged");
         };
         let place = units.place.clone();
-        let unhealthy = named("UnhealthyHostCount").and_then(|one| one.most());
-        if unhealthy.is_some_and(|count| count > 0.0) && !self.site.is_all_healthy() {
+        let failures = named("FailedRequests");
+        let unhealthy = named("UnhealthyHostCount");
+        let explains = unhealthy.is_some_and(|count| {
+            let was_before = failures.is_some_and(|failures| count.was_so_without(failures));
+            count.most().is_some_and(|most| most > 0.0) && !was_before
+        });
+        if explains && !self.site.is_all_healthy() {
             return self.step(
                 asked,
                 "servers were unhealthy meanwhile",
                 "that explains more",
             );
         }
-        let failed = named("FailedRequests").and_then(|one| one.most());
+        let failed = failures.and_then(|one| one.most());
         let has_failures = failed.is_some_and(|count| count > 0.0)
             || live::failures(self.evidence).next().is_some();
         let (cause, instances, option, member) = self.ceiling();

@@ -58,6 +58,71 @@ impl Walk<'_> {
         Some(found.fixed_by(self.give_what_is_there(pools)))
     }
 
+    /// A server that answers probes well, and is another service's: requests for the one get the
+    /// answers of the other.
+    pub(super) fn is_another_service_asked(&mut self) -> Option<(Finding, usize)> {
+        let targets = self.site.targets.iter();
+        let foreign = targets.filter_map(|target| {
+            let address = &target.row.address;
+            let endpoints = || self.evidence.endpoints.iter().flatten();
+            let (mut own, others): (Vec<_>, Vec<_>) =
+                endpoints().partition(|one| is_pool_of(&target.row.pool, one));
+            let has_it = |one: &&KubernetesEndpoints| {
+                one.addresses.contains(address) || one.not_ready.contains(address)
+            };
+            let is_own = own.iter().any(has_it);
+            let other = others.into_iter().find(has_it)?;
+            let own = own
+                .pop()
+                .filter(|_| !is_own && is_of_a_controller(&target.row.pool))?;
+            Some((target, own, other))
+        });
+        let (target, own, other) = foreign.into_iter().next()?;
+        let address = &target.row.address;
+        let rows = self.rows_at(address).into_iter();
+        let rows = rows.filter(|row| row.pool.eq_ignore_ascii_case(&target.row.pool));
+        let failed = rows.filter(|row| row.status >= Some(400));
+        let failed: Vec<_> = failed.collect();
+        let title = format!(
+            "The pool {} of the service {} has {address}, where {} answers now.",
+            target.row.pool, own.service, other.service
+        );
+        let confidence = match failed.is_empty() {
+            true => Confidence::Likely,
+            false => Confidence::Certain,
+        };
+        let seen = failed.first();
+        let seen = seen.map(|row| self.because(&row.place, "what the other service answers"));
+        let restart = "kubectl rollout restart deployment -n kube-system ingress-appgw-deployment";
+        let list = format!(
+            "kubectl get pods -A -o wide --field-selector status.podIP={address}   # one that has \
+             ended and still has the address is to be deleted"
+        );
+        let mut found = finding(Cause::StaleBackendTargets, confidence, title)
+            .because([
+                self.because(&target.row.place, "it is in the pool"),
+                self.because(&own.place, "where the service's pods are"),
+                self.because(&other.place, "whose address it is now"),
+            ])
+            .because(seen)
+            .fixed_by(
+                fix(
+                    Owner::Controller,
+                    "Take the pod away that has ended, and have the controller write the gateway \
+                     anew.",
+                )
+                .run(list)
+                .run(restart),
+            );
+        if let Some(pool) = target.pool {
+            let update = self.set_servers(pool, own.addresses.clone());
+            let summary = "Give the pool the addresses that are there.";
+            let mend = fix(Owner::Gateway, summary).edit(update);
+            found = found.fixed_by(mend.verified_by(self.commands.verify_health()));
+        }
+        Some((found, failed.len()))
+    }
+
     /// What is behind the pool of a server that has an address which nothing there has any more.
     fn now_behind(&self, index: usize) -> Option<Behind> {
         let target = self.site.targets.get(index)?;
@@ -241,10 +306,7 @@ fn is_pool_of(pool: &str, service: &KubernetesEndpoints) -> bool {
     if name.is_empty() {
         return false;
     }
-    let controllers = pool
-        .strip_prefix("pool-")
-        .and_then(|rest| rest.rsplit_once("-bp-"));
-    let Some((rest, _)) = controllers else {
+    let Some(rest) = of_a_controller(pool) else {
         return has_whole(pool, &name, "");
     };
     let Some((names, _port)) = rest.rsplit_once('-') else {
@@ -256,6 +318,16 @@ fn is_pool_of(pool: &str, service: &KubernetesEndpoints) -> bool {
             .is_some_and(|rest| rest.ends_with('-')),
         namespace => names == format!("{namespace}-{name}"),
     }
+}
+
+/// `NAMESPACE-SERVICE-PORT` of a pool that is called as a controller calls it.
+fn of_a_controller(pool: &str) -> Option<&str> {
+    let (rest, _) = pool.strip_prefix("pool-")?.rsplit_once("-bp-")?;
+    Some(rest)
+}
+
+pub(super) fn is_of_a_controller(pool: &str) -> bool {
+    of_a_controller(pool).is_some()
 }
 
 #[cfg(test)]

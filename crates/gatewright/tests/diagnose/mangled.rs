@@ -39,7 +39,13 @@ fn gather(folder: &Path, prefix: &str, files: &mut Vec<File>) {
         }
         let bytes = fs::read(&path).unwrap();
         let content = match name.ends_with(".json") {
-            true => Content::Json(gatewright_template::read_text(&bytes).unwrap()),
+            true => {
+                let mut documents = gatewright_template::read_printed(&bytes).unwrap();
+                Content::Json(match documents.len() {
+                    1 => documents.remove(0),
+                    _ => Value::Array(documents),
+                })
+            }
             false => Content::Text(String::from_utf8(bytes).unwrap()),
         };
         files.push(File { name, content });
