@@ -90,8 +90,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The elements of a list; of an object, those of its `value`, or of the `records` that logs are
-    /// stored in, or else the object itself.
+    /// The elements of a list; of an object, those of its `value`, or of the `records` that logs
+    /// are stored in, or else the object itself.
     pub(crate) fn elements(&self) -> Vec<Self> {
         match self.value {
             Value::Array(items) => {

@@ -339,8 +339,8 @@ impl Walk<'_> {
     }
 
     /// Whether the platform manages the gateway by ways that no rule or route of its network bears
-    /// on: its subnet is delegated, it has the platform's mark of that, or it has no public address,
-    /// which others of the second generation must have.
+    /// on: its subnet is delegated, it has the platform's mark of that, or it has no public
+    /// address, which others of the second generation must have.
     pub(super) fn is_isolated(&self) -> bool {
         let gateway = &self.evidence.gateway;
         let is_delegated = || {
