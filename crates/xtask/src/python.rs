@@ -36,10 +36,18 @@ impl Environment {
     /// The variable that names it, and where it lies; it is made if it is not there.
     ///
     /// # Errors
-    /// Why it cannot be made: no Python, no way to a package registry, no space.
+    /// Why it cannot be made: no Python, no way to a package registry, no space. Or that the one
+    /// that is named is none.
     pub(crate) fn provide(&self, workspace: &Workspace) -> anyhow::Result<(&'static str, PathBuf)> {
         if let Some(given) = std::env::var_os(self.variable).filter(|given| !given.is_empty()) {
-            return Ok((self.variable, given.into()));
+            let given = PathBuf::from(given);
+            anyhow::ensure!(
+                given.join("bin/python").exists(),
+                "{} names {}, which is no virtual environment; without it, one is made",
+                self.variable,
+                given.display()
+            );
+            return Ok((self.variable, given));
         }
         let cache = cache_folder(&|name| std::env::var_os(name)).context("there is no HOME")?;
         std::fs::create_dir_all(&cache)?;
