@@ -19,6 +19,8 @@ pub(crate) struct LogRow {
     pub(crate) server_latency: Option<f64>,
     /// Seconds in all.
     pub(crate) time_taken: Option<f64>,
+    /// The client's address.
+    pub(crate) client: String,
     pub(crate) uri: String,
     pub(crate) original_host: String,
     /// What the server was asked for.
@@ -37,6 +39,16 @@ pub(crate) struct LogRow {
     /// Whether the client spoke TLS.
     pub(crate) is_encrypted: Option<bool>,
     pub(crate) place: Place,
+}
+
+impl LogRow {
+    /// The host that the client asked for.
+    pub(crate) fn asked_host(&self) -> &str {
+        match self.original_host.is_empty() {
+            true => &self.host,
+            false => &self.original_host,
+        }
+    }
 }
 
 pub(super) fn read(rows: &[View<'_>], is_v1: bool) -> Vec<LogRow> {
@@ -75,6 +87,7 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
             .into_iter()
             .find(|uri| !uri.is_empty())
             .unwrap_or_default(),
+        client: text("clientIP"),
         original_host: text("originalHost"),
         host: text("host"),
         server: match packed("SERVER-ROUTED") {

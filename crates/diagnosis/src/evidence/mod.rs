@@ -23,7 +23,7 @@ pub(crate) use certificates::{Chain, Uploaded, ders};
 pub(crate) use health::{Health, HealthRow, State};
 pub(crate) use logs::LogRow;
 pub(crate) use observations::{
-    Backend, Dns, Http, Observations, Tcp, TcpResult, path_of, split_port,
+    Backend, Dns, Http, Observations, Tcp, TcpResult, is_alert, path_of, split_port,
 };
 pub(crate) use surroundings::{
     Failure, Instance, KubernetesEndpoints, KubernetesNode, Metric, Restriction, Vault, WebApp,

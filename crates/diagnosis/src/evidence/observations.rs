@@ -76,6 +76,8 @@ pub(crate) struct Tls {
     pub(crate) port: Option<u16>,
     pub(crate) sni: Option<String>,
     pub(crate) versions: Vec<String>,
+    /// What a tool said of a handshake that failed; in lower case.
+    pub(crate) error: String,
     /// What the server presented.
     pub(crate) chain: Option<Chain>,
     pub(crate) place: Place,
@@ -91,6 +93,8 @@ pub(crate) struct Http {
     pub(crate) status: Option<u16>,
     /// What was answered, as far as it was written down.
     pub(crate) body: String,
+    /// What a tool said of a request that failed; in lower case.
+    pub(crate) error: String,
     pub(crate) place: Place,
 }
 
@@ -110,6 +114,18 @@ impl Http {
             _ => authority,
         })
     }
+}
+
+/// Whether a tool speaks of an alert that ended a handshake.
+pub(crate) fn is_alert(error: &str) -> bool {
+    [
+        "alert",
+        "handshake",
+        "unrecognized name",
+        "no shared cipher",
+    ]
+    .iter()
+    .any(|word| error.contains(word))
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +170,7 @@ impl Observations {
                 port: port(&one, "port").or(own_port),
                 sni: one.text("sni"),
                 versions: one.texts("versions_accepted"),
+                error: text(&one, "error").to_lowercase(),
                 chain: one
                     .get("presented_chain")
                     .and_then(|chain| Chain::of_texts(&chain)),
@@ -167,6 +184,7 @@ impl Observations {
             server: text(&one, "server"),
             status: port(&one, "status").filter(|status| *status >= 100),
             body: text(&one, "body"),
+            error: text(&one, "error").to_lowercase(),
             place: one.place(),
         };
         let backend = |one: View<'_>| Backend {
@@ -266,6 +284,7 @@ mod tests {
                 server: String::new(),
                 status: None,
                 body: String::new(),
+                error: String::new(),
                 place: Place::default(),
             };
             assert_eq!(http.host(), expected, "{request}");

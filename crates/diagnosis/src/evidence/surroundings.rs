@@ -176,6 +176,25 @@ impl WebApp {
         Some((is_open, first))
     }
 
+    /// What becomes of a caller who does not show the subnet that it is in: whether it is let in,
+    /// where rules for addresses or services do not decide; and whether there is one that may let
+    /// it in.
+    pub(crate) fn decides_on_addresses(&self) -> (bool, bool) {
+        let is_any =
+            |one: &&Restriction| matches!(one.address.as_str(), "Any" | "any" | "0.0.0.0/0");
+        let allows = |one: &Restriction| one.action.eq_ignore_ascii_case("Allow");
+        let others = || self.restrictions.iter().filter(|one| one.subnet.is_empty());
+        let lets_in_all = match others().find(is_any) {
+            Some(any) => allows(any),
+            None => self
+                .default_action
+                .as_deref()
+                .is_some_and(|one| one.eq_ignore_ascii_case("Allow")),
+        };
+        let may_let_in = others().any(|one| allows(one) && !is_any(&one));
+        (lets_in_all, may_let_in)
+    }
+
     /// Whether a restriction for addresses, or for a service's, comes before another one and lets
     /// in.
     pub(crate) fn may_let_in_before(&self, other: &Restriction) -> bool {
@@ -219,9 +238,9 @@ pub(crate) struct Vault {
     pub(crate) public_access: Option<String>,
     /// Subnets that its firewall lets in.
     pub(crate) subnets: Vec<String>,
-    /// The object ids of whom its access policies let read secrets; nothing where roles decide, or
-    /// where the file does not say.
-    pub(crate) readers: Option<Vec<String>>,
+    /// What its access policies let whom do with secrets, by object ids; nothing where roles decide,
+    /// or where the file does not say.
+    pub(crate) permissions: Option<Vec<(String, Vec<String>)>>,
     pub(crate) policies: Place,
     pub(crate) place: Place,
 }
@@ -260,7 +279,7 @@ impl Vault {
             bypass: rule("bypass"),
             public_access: view.text("publicNetworkAccess"),
             subnets: subnets.iter().filter_map(|one| one.text("id")).collect(),
-            readers: readers_of(view),
+            permissions: permissions_of(view),
             policies: view
                 .get("accessPolicies")
                 .map_or_else(|| view.place(), |list| list.place()),
@@ -269,7 +288,7 @@ impl Vault {
     }
 }
 
-fn readers_of(vault: &View<'_>) -> Option<Vec<String>> {
+fn permissions_of(vault: &View<'_>) -> Option<Vec<(String, Vec<String>)>> {
     let policies = vault.get("accessPolicies")?;
     let has_roles = vault.get("enableRbacAuthorization");
     let has_roles = has_roles.and_then(|one| one.as_flag());
@@ -278,18 +297,13 @@ fn readers_of(vault: &View<'_>) -> Option<Vec<String>> {
     if has_roles == Some(true) || has_roles.is_none() && policies.is_empty() {
         return None;
     }
-    let may_read = |policy: &&View<'_>| {
-        let permissions = policy.get("permissions");
-        let secrets = permissions.map(|one| one.texts("secrets"));
-        let mut secrets = secrets.into_iter().flatten();
-        secrets.any(|one| {
-            ["get", "all"]
-                .iter()
-                .any(|own| one.eq_ignore_ascii_case(own))
-        })
-    };
-    let readers = policies.iter().filter(may_read);
-    Some(readers.filter_map(|one| one.text("objectId")).collect())
+    let permissions = policies.iter().filter_map(|policy| {
+        let secrets = policy.get("permissions");
+        let secrets = secrets.map(|one| one.texts("secrets")).unwrap_or_default();
+        let lower = secrets.iter().map(|one| one.to_lowercase());
+        Some((policy.text("objectId")?, lower.collect()))
+    });
+    Some(permissions.collect())
 }
 
 /// A private zone and the networks that it is linked to.

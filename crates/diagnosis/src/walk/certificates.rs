@@ -101,14 +101,15 @@ impl<'e> Walk<'e> {
 
     fn certificate(&mut self, index: usize) -> Option<Finding> {
         // What was presented decides, also where it is accepted: the message is of another moment.
-        if let Some(found) = self.has_no_suite_for_server(index) {
-            return Some(found);
-        }
         let target = self.site.targets.get(index)?;
         let judged = match self.presented_to(target).is_some() {
             true => self.by_presented(index),
             false => self.by_message(index),
-        }?;
+        };
+        // Where what was presented is accepted, TLS may not have come so far.
+        let Some(judged) = judged else {
+            return self.has_no_suite_for_server(index);
+        };
         let target = self.site.targets.get(index)?;
         let mut found = finding(judged.cause, judged.confidence, judged.title)
             .because([self.because(&target.row.place, "what the probe says")])
@@ -262,6 +263,8 @@ impl<'e> Walk<'e> {
         let mut pairs = chain_certificates
             .iter()
             .zip(chain_certificates.iter().skip(1));
+        // What stands behind a root is too much, and no disorder.
+        let mut pairs = pairs.by_ref().take_while(|(own, _)| !own.is_self_issued());
         let (own, next) = pairs.find(|(own, next)| own.issuer() != next.subject())?;
         let title = format!(
             "{} presents its chain out of order: behind {} comes {}, and not its issuer {}.",

@@ -1,6 +1,6 @@
 //! Security rules and routes that keep the gateway from its servers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use gatewright_snapshot::SecurityGroupIndex;
 use gatewright_snapshot::network::{
@@ -473,11 +473,15 @@ impl Walk<'_> {
                 && one.port == target.probed_port()
                 && self.is_from_gateway(&one.from)
                 && !is_member(&one.host)
+                && one
+                    .host
+                    .parse()
+                    .is_ok_and(|host: Ipv4Addr| host.is_private())
         })?;
         let summary = format!(
-            "The gateway's subnet reaches {}: where that stands for the same servers, give the \
-             pool {} that.",
-            open.host, pool.name
+            "The gateway's subnet reaches {} instead: if the same application answers there, give \
+             the pool {} that in the place of {}.",
+            open.host, pool.name, target.row.address
         );
         let members = pool.properties.backend_addresses.iter();
         let servers = members.filter_map(|one| {

@@ -36,7 +36,9 @@ impl Walk<'_> {
         let settings = self.settings_by_place();
         for one in &mut candidates {
             let ingress = ingress_of(&one.finding, &parts, &settings);
-            let annotate = annotation(&one.finding);
+            // Of several, a number on the wrong one makes it worse.
+            let annotate = annotation(&one.finding)
+                .filter(|_| ingress.is_some() || one.finding.cause != Cause::RuleOrder);
             let fixes = &mut one.finding.fixes;
             for fix in fixes.iter_mut().filter(|fix| fix.owner == Owner::Gateway) {
                 fix.risk = format!("{REVERTED} {}", fix.risk).trim_end().to_owned();

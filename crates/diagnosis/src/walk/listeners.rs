@@ -91,7 +91,7 @@ impl Walk<'_> {
         let given = Given::Part("frontendPorts", name.clone());
         let on_port = Set::of("--frontend-port", "frontendPort", given);
         let mut found = finding(Cause::ListenerPort, Confidence::Certain, title).because(because);
-        if let Some(mend) = self.have_the_controller_listen(&ports) {
+        if let Some(mend) = self.have_the_controller_listen(port, &ports) {
             found = found.fixed_by(mend);
         }
         Some(
@@ -112,18 +112,20 @@ impl Walk<'_> {
 
     /// What keeps a controller from the ports of the web: an annotation that asks for others, or a
     /// secret with the certificate that is not there.
-    fn have_the_controller_listen(&self, ports: &[u16]) -> Option<Fix> {
-        if !self.is_managed() {
+    fn have_the_controller_listen(&self, asked: u16, ports: &[u16]) -> Option<Fix> {
+        if !self.is_managed() || ![80, 443].contains(&asked) {
             return None;
         }
         if !ports.iter().any(|port| [80, 443].contains(port)) {
-            let summary = "Take the annotation away that has the ingress listen elsewhere.";
+            let summary = "Where the ingress has the annotation that has it listen elsewhere, take \
+                           it away: clients must then use the ports of the web.";
             return Some(fix(Owner::Controller, summary).run(
                 "kubectl annotate ingress INGRESS \
                  appgw.ingress.kubernetes.io/override-frontend-port-",
             ));
         }
         let lines = self.evidence.controller_log.iter().flatten();
+        let lines = lines.filter(|_| asked == 443);
         let mut secrets = lines.filter_map(|line| {
             let (_, rest) = line.split_once("secret associated to secretId: [")?;
             let (namespace, name) = rest.split(']').next()?.split_once('/')?;

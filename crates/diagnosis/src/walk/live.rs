@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use gatewright_arm::Item;
-use gatewright_arm::model::{BackendAddressPool, BackendHttpSettings};
+use gatewright_arm::model::{BackendAddressPool, BackendHttpSettings, HttpListener};
 
 use super::edits::Set;
-use super::live_paths::is_host_of;
+use super::live_paths::{is_host_of, takes_host};
 use super::{Candidate, Question, Walk, Weight, broken, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Backend, Evidence, Http, LOG, LogRow, Place, split_port};
@@ -25,6 +26,9 @@ pub(super) struct OldAddress {
     rows: Vec<usize>,
     has_failed: bool,
 }
+
+/// The ways for a host, by the host in lower case and whether clients speak TLS.
+pub(super) type RoutesByHost = BTreeMap<(String, Option<bool>), Rc<Vec<(usize, usize)>>>;
 
 /// Where in the setting's time an answer that never came ends, as parts of that time.
 const GAVE_UP: f64 = 0.95;
@@ -168,28 +172,54 @@ impl Walk<'_> {
     /// The way of a request whose row names no rule, by its host and path: the first generation's
     /// rows name none.
     pub(super) fn route_of(&self, row: &LogRow) -> Option<&Route<'_>> {
-        let host = match row.original_host.is_empty() {
-            true => &row.host,
-            false => &row.original_host,
-        };
         let path = row.uri.split('?').next().unwrap_or_default();
-        let ways = self.site.routes.iter().filter_map(|route| {
-            let hosts: Vec<&str> = route.listener?.properties.hosts().collect();
-            let by_host = match hosts.as_slice() {
-                [] => 2,
-                hosts if hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) => 0,
-                hosts if hosts.iter().any(|own| is_host_of(own, host)) => 1,
-                _ => return None,
-            };
+        let routes = self.routes_for(row.asked_host(), row.is_encrypted);
+        let ways = routes.iter().filter_map(|(by_host, index)| {
+            let route = self.site.routes.get(*index)?;
             let by_path = match route.via {
                 Via::Path(_, rule) if is_path_of(&rule.properties.paths, path) => 0,
                 Via::Path(..) => return None,
                 Via::Basic | Via::Default(_) => 1,
             };
-            Some(((by_host, by_path), route))
+            Some(((*by_host, by_path), route))
         });
         let best = ways.min_by_key(|(rank, _)| *rank);
         best.map(|(_, route)| route)
+    }
+
+    /// The ways that requests for a host may take, by their positions, each with its rank: the
+    /// lowest is tried first. A log asks for few hosts, and often.
+    fn routes_for(&self, host: &str, is_encrypted: Option<bool>) -> Rc<Vec<(usize, usize)>> {
+        let key = (host.to_lowercase(), is_encrypted);
+        let mut known = self.routes_by_host.borrow_mut();
+        let ranked = || {
+            let routes = self.site.routes.iter().enumerate();
+            let ranked = routes.filter_map(|(index, route)| {
+                let listener = route.listener?;
+                let protocol = listener.properties.protocol.zip(is_encrypted);
+                let is_other = protocol.is_some_and(|(own, asked)| own.is_encrypted() != asked);
+                let rank = self.rank_of(index, listener, host)?;
+                (!is_other).then_some((rank, index))
+            });
+            Rc::new(ranked.collect())
+        };
+        Rc::clone(known.entry(key).or_insert_with(ranked))
+    }
+
+    fn rank_of(&self, index: usize, listener: &Item<HttpListener>, host: &str) -> Option<usize> {
+        let mut own = listener.properties.hosts().peekable();
+        if self.evidence.gateway.is_v1() {
+            // The first rule of the list that takes it.
+            return takes_host(listener, host).then_some(index);
+        }
+        if own.peek().is_none() {
+            return Some(2);
+        }
+        let ranks = own.filter_map(|own| match is_host_of(own, host) {
+            true => Some(usize::from(!own.eq_ignore_ascii_case(host))),
+            false => None,
+        });
+        ranks.min()
     }
 
     fn did_the_time_run_out(&mut self) -> Option<(Finding, usize)> {

@@ -322,11 +322,13 @@ fn nearest<'l>(listeners: &[&'l Item<HttpListener>], host: &str) -> Option<&'l I
     listeners.first().copied()
 }
 
-/// Whether somebody goes on asking for the same pages of a name that the platform gave: who looks
+/// Whether one client goes on asking for the same pages of a name that the platform gave: who looks
 /// for whatever there is asks for many, and mostly for an address.
 fn is_somebodys_habit(host: &str, rows: &[&LogRow]) -> bool {
-    let pages: BTreeSet<&str> = rows.iter().map(|row| row.uri.as_str()).collect();
-    host.parse::<IpAddr>().is_err() && rows.len() >= pages.len() * 2
+    let known = rows.iter().filter(|row| !row.client.is_empty());
+    let known: Vec<(&str, &str)> = known.map(|row| (&*row.client, &*row.uri)).collect();
+    let pages: BTreeSet<&(&str, &str)> = known.iter().collect();
+    host.parse::<IpAddr>().is_err() && !known.is_empty() && known.len() >= pages.len() * 2
 }
 
 /// Whether a name has a word of a path's first part.
@@ -336,8 +338,18 @@ fn shares_a_word(name: &str, first: &str) -> bool {
     words.any(|word| name.to_lowercase().contains(&word.to_lowercase()))
 }
 
+/// Whether a listener takes requests for a host: one without any takes all.
+pub(super) fn takes_host(listener: &Item<HttpListener>, host: &str) -> bool {
+    let mut hosts = listener.properties.hosts().peekable();
+    hosts.peek().is_none() || hosts.any(|own| is_host_of(own, host))
+}
+
 /// Whether a listener's host is for a host, by the gateway's own reading of it.
 pub(super) fn is_host_of(pattern: &str, host: &str) -> bool {
+    // Most are no patterns, and each row of a log may ask.
+    if !pattern.contains(['*', '?']) {
+        return pattern.eq_ignore_ascii_case(host);
+    }
     let host = host.to_ascii_lowercase();
     HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(host.as_bytes()))
 }

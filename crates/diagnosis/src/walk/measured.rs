@@ -11,7 +11,7 @@ use super::edits::Set;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{Place, State, Tcp, TcpResult};
+use crate::evidence::{Place, State, Tcp, TcpResult, split_port};
 use crate::finding::{Confidence, Finding};
 use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
@@ -103,7 +103,7 @@ impl Walk<'_> {
         let own = self.own_prefixes().into_iter();
         let own: Vec<Prefix> = own.filter_map(|prefix| prefix.parse().ok()).collect();
         // An address tells more than what is said of it, such as "the former gateway subnet".
-        match first.parse::<IpAddr>() {
+        match split_port(first).0.parse::<IpAddr>() {
             Ok(address) if !own.is_empty() => own.iter().any(|prefix| prefix.contains(address)),
             _ => is_named || ["gateway", "appgw"].iter().any(|word| from.contains(word)),
         }

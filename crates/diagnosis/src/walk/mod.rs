@@ -103,6 +103,7 @@ pub(crate) struct Walk<'e> {
     let_through: BTreeSet<usize>,
     /// What was found to be behind pools, by their names in lower case.
     behind: RefCell<BTreeMap<String, Option<stale::Behind>>>,
+    routes_by_host: RefCell<live::RoutesByHost>,
     answered: OnceCell<answered::Answered>,
     seen: OnceCell<seen::Seen>,
     /// How the gateway's subnet gets a way to every node of a cluster.
@@ -133,6 +134,7 @@ impl<'e> Walk<'e> {
             denials: BTreeMap::new(),
             let_through: BTreeSet::new(),
             behind: RefCell::default(),
+            routes_by_host: RefCell::default(),
             answered: OnceCell::new(),
             seen: OnceCell::new(),
             routes_to_nodes: OnceCell::new(),

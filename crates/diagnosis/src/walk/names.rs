@@ -245,8 +245,12 @@ impl Walk<'_> {
         let own = self.network_id().unwrap_or_default();
         let own = last_part(&own);
         let names = linked.chain(peers).map(last_part);
+        // A word such as `hub` may be said of anything.
+        let is_name = |name: &&str| {
+            name.contains(|letter: char| !letter.is_alphabetic()) || name.contains("vnet")
+        };
         names
-            .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(own))
+            .filter(|name| is_name(name) && !name.eq_ignore_ascii_case(own))
             .collect()
     }
 

@@ -1,10 +1,12 @@
 //! Rules, and paths of a map, that are tried before others and take what those are for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use gatewright_arm::model::{HttpListener, PathRule, RequestRoutingRule, UrlPathMap};
 use gatewright_arm::{Item, Reference};
 
 use super::edits::{Edit, Set};
-use super::live_paths::is_host_of;
+use super::live_paths::takes_host;
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{LogRow, Place, split_port};
@@ -40,24 +42,33 @@ impl Walk<'_> {
     /// As [`Walk::rule_that_gets_nothing`], where no request is known: nobody may ask for it.
     pub(super) fn unproven_rule_that_gets_nothing(&self) -> Option<Finding> {
         let mut found = self.rule_that_gets_nothing()?;
-        found.confidence = match self.evidence.rows().any(|row| row.status >= Some(400)) {
-            false => Confidence::Likely,
-            // What fails is something else.
-            true => Confidence::Possible,
+        // Where requests are known, they are others.
+        let is_unknown = self.evidence.log.is_none() && self.evidence.observations.http.is_empty();
+        found.confidence = match is_unknown {
+            true => found.confidence.min(Confidence::Likely),
+            false => Confidence::Possible,
         };
-        found.assumes = Some("that clients ask for what the later one is for".to_owned());
+        let assumes =
+            "that clients ask for what the later one is for: nothing here shows a request";
+        found.assumes = Some(assumes.to_owned());
         Some(found)
     }
 
     /// A listener with a wildcard, or without a host, that took what another one names.
     fn does_an_earlier_listener_take_them(&self) -> Option<Finding> {
         let tried = self.tried();
-        let mut rows = self.evidence.rows();
+        let is_v1 = self.evidence.gateway.is_v1();
+        let mut seen = BTreeSet::new();
+        let mut rows = self.evidence.rows().filter(|row| {
+            // Of a long log, each of its few hosts and servers once.
+            seen.insert((&row.listener, row.asked_host(), &row.server))
+        });
         let (row, earlier, later) = rows.find_map(|row| match row.listener.is_empty() {
             false => taken_by_named(row, &tried),
-            true => self.taken_by_first(row, &tried),
+            true if is_v1 => self.taken_by_first(row, &tried),
+            true => None,
         })?;
-        let host = split_port(host_of(row)).0.to_lowercase();
+        let host = split_port(row.asked_host()).0.to_lowercase();
         let title = format!(
             "The rule {} is tried before {}, and its listener {} takes requests for {host}, which \
              {} is for.",
@@ -83,20 +94,8 @@ impl Walk<'_> {
         tried: &'t [Tried<'t>],
     ) -> Option<(&'t LogRow, &'t Tried<'t>, &'t Tried<'t>)> {
         let (server, _) = split_port(&row.server);
-        let host = split_port(host_of(row)).0;
-        let has_server = |one: &Tried<'_>| {
-            let mut routes = self.site.routes.iter();
-            routes.any(|route| {
-                let pool = route.pool.filter(|_| route.rule.is_named(&one.rule.name));
-                let mut targets = self.site.targets.iter();
-                pool.is_some_and(|pool| {
-                    targets.any(|target| {
-                        pool.is_named(&target.row.pool)
-                            && target.row.address.eq_ignore_ascii_case(&server)
-                    })
-                })
-            })
-        };
+        let host = split_port(row.asked_host()).0;
+        let has_server = |one: &Tried<'_>| self.has_server(one, &server);
         let later = tried.iter().find(|one| one.names(&host))?;
         let mut before = tried
             .iter()
@@ -106,17 +105,49 @@ impl Walk<'_> {
             .then_some((row, earlier, later))
     }
 
+    /// Whether a server is one of those that a rule leads to.
+    fn has_server(&self, one: &Tried<'_>, server: &str) -> bool {
+        let mut routes = self.site.routes.iter();
+        routes.any(|route| {
+            let pool = route.pool.filter(|_| route.rule.is_named(&one.rule.name));
+            let mut targets = self.site.targets.iter();
+            pool.is_some_and(|pool| {
+                targets.any(|target| {
+                    pool.is_named(&target.row.pool)
+                        && target.row.address.eq_ignore_ascii_case(server)
+                })
+            })
+        })
+    }
+
     /// A rule whose listener's hosts an earlier listener takes all of, and that got no request.
     fn shadowed_rule(&self) -> Option<Finding> {
         let tried = self.tried();
         let got_one = |later: &Tried<'_>| {
             let mut rows = self.evidence.rows();
-            rows.any(|row| later.listener.is_named(&row.listener))
+            rows.any(|row| match row.listener.is_empty() {
+                false => later.listener.is_named(&row.listener),
+                true => {
+                    later.names(&split_port(row.asked_host()).0)
+                        && self.has_server(later, &split_port(&row.server).0)
+                }
+            })
         };
+        // Of a thousand, those that may take another's host are few.
+        let (patterns, exact): (Vec<_>, Vec<_>) = tried.iter().partition(|one| one.has_patterns());
+        let mut by_host: BTreeMap<String, Vec<&Tried<'_>>> = BTreeMap::new();
+        for one in exact {
+            for host in one.listener.properties.hosts() {
+                by_host.entry(host.to_lowercase()).or_default().push(one);
+            }
+        }
         let (earlier, later) = tried.iter().find_map(|later| {
-            let mut earlier = tried.iter();
-            let earlier = earlier.find(|earlier| earlier.takes_all_of(later))?;
-            (!got_one(later)).then_some((earlier, later))
+            let host = later.listener.properties.hosts().next()?.to_lowercase();
+            let alike = by_host.get(&host).into_iter().flatten();
+            let takers = patterns.iter().chain(alike);
+            let takers = takers.filter(|earlier| earlier.takes_all_of(later));
+            let earlier = takers.min_by_key(|earlier| earlier.position)?;
+            (!got_one(later)).then_some((*earlier, later))
         })?;
         let hosts = later.listener.properties.hosts();
         let hosts: Vec<String> = hosts.map(str::to_owned).collect();
@@ -128,8 +159,14 @@ impl Walk<'_> {
             listed(&hosts),
             later.rule.name
         );
+        // One that leads all away may well stand first on purpose.
+        let is_redirect = |one: &Tried<'_>| one.rule.properties.redirect_configuration.is_some();
+        let confidence = match is_redirect(earlier) && !is_redirect(later) {
+            true => Confidence::Possible,
+            false => Confidence::Certain,
+        };
         Some(
-            finding(Cause::RuleOrder, Confidence::Certain, title)
+            finding(Cause::RuleOrder, confidence, title)
                 .because(self.in_this_order(earlier, later))
                 .fixed_by(self.try_before(earlier.rule, later.rule)),
         )
@@ -200,7 +237,10 @@ impl Walk<'_> {
         let free = (1..first).rev().find(|one| !taken.contains(one));
         let (rule, priority) = match free {
             Some(priority) => (later, priority),
-            None => (earlier, LAST_PRIORITY),
+            None => {
+                let behind = (1..=LAST_PRIORITY).rev().find(|one| !taken.contains(one));
+                (earlier, behind.unwrap_or(LAST_PRIORITY))
+            }
         };
         let set = Set::number("--priority", "priority", priority.into());
         mend.edit(self.update("rule update", rule, &[set]))
@@ -215,10 +255,18 @@ impl Walk<'_> {
             true => " --rule-type PathBasedRouting",
             false => " --rule-type Basic",
         };
+        // Without a pool and a setting, az takes the only ones there are, or refuses.
+        let map = own.url_path_map.as_ref();
+        let map: Option<&Item<UrlPathMap>> = map.and_then(|one| self.evidence.gateway.resolve(one));
+        let map = map.map(|map| &map.properties);
+        let pool = own.backend_address_pool.as_ref();
+        let pool = pool.or_else(|| map?.default_backend_address_pool.as_ref());
+        let setting = own.backend_http_settings.as_ref();
+        let setting = setting.or_else(|| map?.default_backend_http_settings.as_ref());
         let parts = options([
             ("--http-listener", own.http_listener.as_ref()),
-            ("--address-pool", own.backend_address_pool.as_ref()),
-            ("--http-settings", own.backend_http_settings.as_ref()),
+            ("--address-pool", pool),
+            ("--http-settings", setting),
             ("--url-path-map", own.url_path_map.as_ref()),
             ("--redirect-config", own.redirect_configuration.as_ref()),
             ("--rewrite-rule-set", own.rewrite_rule_set.as_ref()),
@@ -357,6 +405,12 @@ impl Walk<'_> {
 }
 
 impl Tried<'_> {
+    /// Whether its listener takes hosts that it does not spell out.
+    fn has_patterns(&self) -> bool {
+        let mut hosts = self.listener.properties.hosts().peekable();
+        hosts.peek().is_none() || hosts.any(|own| own.contains(['*', '?']))
+    }
+
     fn names(&self, host: &str) -> bool {
         let mut hosts = self.listener.properties.hosts();
         hosts.any(|own| own.eq_ignore_ascii_case(host))
@@ -364,8 +418,7 @@ impl Tried<'_> {
 
     /// Whether its listener takes requests for a host: one without any takes all.
     fn takes(&self, host: &str) -> bool {
-        let mut hosts = self.listener.properties.hosts().peekable();
-        hosts.peek().is_none() || hosts.any(|own| is_host_of(own, host))
+        takes_host(self.listener, host)
     }
 
     /// Whether requests for another's host may come to this one: the port and the frontend are the
@@ -373,7 +426,10 @@ impl Tried<'_> {
     fn is_beside(&self, other: &Self) -> bool {
         let (own, others) = (&self.listener.properties, &other.listener.properties);
         self.port == other.port
-            && own.frontend_ip_configuration == others.frontend_ip_configuration
+            && is_same(
+                &own.frontend_ip_configuration,
+                &others.frontend_ip_configuration,
+            )
             && !self.listener.is_named(&other.listener.name)
     }
 
@@ -397,18 +453,13 @@ fn taken_by_named<'t>(
         .iter()
         .find(|one| one.listener.is_named(&row.listener))?;
     let (host, _) = split_port(&row.original_host);
+    if host.is_empty() || took.names(&host) {
+        return None;
+    }
     let meant = tried
         .iter()
         .find(|one| one.names(&host) && one.is_beside(took))?;
-    (!host.is_empty() && !took.names(&host)).then_some((row, took, meant))
-}
-
-/// The host that a client asked for.
-fn host_of(row: &LogRow) -> &str {
-    match row.original_host.is_empty() {
-        true => &row.host,
-        false => &row.original_host,
-    }
+    (took.position < meant.position).then_some((row, took, meant))
 }
 
 /// az's options for the parts that something refers to.
@@ -420,14 +471,24 @@ fn options<const N: usize>(parts: [(&str, Option<&Reference>); N]) -> String {
     parts.collect()
 }
 
-/// Whether rules do different things with the same request.
+/// Whether rules lead to different places. Two that redirect mostly do so alike.
 fn lead_elsewhere(one: &Item<RequestRoutingRule>, other: &Item<RequestRoutingRule>) -> bool {
     let (one, other) = (&one.properties, &other.properties);
-    one.backend_address_pool != other.backend_address_pool
-        || one.backend_http_settings != other.backend_http_settings
-        || one.url_path_map != other.url_path_map
-        || one.redirect_configuration != other.redirect_configuration
-        || one.rewrite_rule_set != other.rewrite_rule_set
+    let redirects = [one, other].map(|own| own.redirect_configuration.is_some());
+    redirects != [true, true]
+        && (!is_same(&one.backend_address_pool, &other.backend_address_pool)
+            || !is_same(&one.backend_http_settings, &other.backend_http_settings)
+            || !is_same(&one.url_path_map, &other.url_path_map)
+            || redirects[0] != redirects[1])
+}
+
+/// Whether both refer to the same part, in any letter case, or to none.
+fn is_same(one: &Option<Reference>, other: &Option<Reference>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.name().eq_ignore_ascii_case(other.name()),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 fn leads_elsewhere(one: &Item<PathRule>, other: &Item<PathRule>) -> bool {

@@ -9,10 +9,13 @@ use gatewright_snapshot::network::{Flow, NextHop, Prefix};
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{Place, TcpResult};
+use crate::evidence::{Place, Tcp, TcpResult, split_port};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::remedy::{fix, word};
+
+/// What the subnet of a network's VPN or ExpressRoute gateways is called.
+const GATEWAY_SUBNET: &str = "GatewaySubnet";
 
 impl Walk<'_> {
     /// A server in a network whose peering one side knows nothing of: no route leads over it.
@@ -59,19 +62,7 @@ impl Walk<'_> {
         network: &str,
         address: IpAddr,
     ) -> Option<(Place, &Item<VirtualNetworkPeering>)> {
-        let has_address = |peering: &Item<VirtualNetworkPeering>| {
-            let own = &peering.properties;
-            let spaces = own
-                .remote_address_space
-                .iter()
-                .chain(&own.remote_virtual_network_address_space);
-            let mut prefixes = spaces.flat_map(|one| &one.address_prefixes.0);
-            prefixes.any(|one| {
-                one.value
-                    .parse()
-                    .is_ok_and(|own: Prefix| own.contains(address))
-            })
-        };
+        let has_address = |peering: &Item<VirtualNetworkPeering>| spans(peering, address);
         let files = self.evidence.network_resources.iter();
         let mut networks = files.flat_map(|(file, resources)| {
             let all = resources.virtual_networks.iter();
@@ -99,13 +90,13 @@ impl Walk<'_> {
     /// the gateway's network may not use: a server at its owner's, say.
     pub(super) fn behind_gateways_of_a_peer(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
-        let mut tcp = self.connections_to([&target.row.address]).into_iter();
-        let open = tcp.find(|one| {
+        let tcp = self.connections_to([&target.row.address]).into_iter();
+        let opens = tcp.filter(|one| {
             one.result == TcpResult::Open
                 && one.port == target.probed_port()
                 && !self.is_from_gateway(&one.from)
-                && !names_host(&one.from, &target.row.address)
-        })?;
+        });
+        let opens: Vec<&Tcp> = opens.collect();
         let network = self.network_id()?;
         let files = self.evidence.network_resources.iter();
         let mut networks = files.flat_map(|(file, resources)| {
@@ -125,14 +116,24 @@ impl Walk<'_> {
             one.name.to_lowercase().contains("hub")
                 || self.remote_of(one).to_lowercase().contains("hub")
         };
-        if !connected.iter().all(|one| uses_none(&one)) {
+        let mut subnets = own.properties.subnets.iter();
+        let has_own_gateway = subnets.any(|one| one.is_named(GATEWAY_SUBNET));
+        if has_own_gateway || !connected.iter().all(|one| uses_none(&one)) {
             return None;
         }
         let peering = match connected.as_slice() {
             [only] => only,
             several => several.iter().find(is_hub)?,
         };
-        let remote = last_part(self.remote_of(peering));
+        let remote_id = self.remote_of(peering);
+        let remote = last_part(remote_id);
+        let open = opens
+            .into_iter()
+            .find(|one| is_from(one, remote, peering))?;
+        let address = self.addresses_of(&target.row.address).into_iter().next()?;
+        if self.leads_on_over_a_peering(remote_id, address) {
+            return None;
+        }
         let title = format!(
             "The gateway's network has no way to {}, which others reach: its peering {} with \
              {remote} does not use the gateways there.",
@@ -159,10 +160,30 @@ impl Walk<'_> {
                 .because(self.reported(index))
                 .because([
                     self.because(&open.place, "from elsewhere, it takes connections"),
-                    self.because(&place, "nothing behind the peer's gateways is reached"),
+                    self.because(&place, "whether it uses the peer's gateways"),
                 ])
                 .fixed_by(mend),
         )
+    }
+
+    /// Whether a peered network, as far as a document has it, reaches an address by a peering of its
+    /// own, or has no gateways: neither leads others there.
+    fn leads_on_over_a_peering(&self, network: &str, address: IpAddr) -> bool {
+        let files = self.evidence.network_resources.iter();
+        let mut networks = files.flat_map(|(_, resources)| &resources.virtual_networks);
+        let is_it = |id: &str| id.eq_ignore_ascii_case(network);
+        let Some(own) = networks.find(|one| one.id.as_deref().is_some_and(is_it)) else {
+            return false;
+        };
+        let own = &own.properties;
+        let is_gateway = |name: &str| name.eq_ignore_ascii_case(GATEWAY_SUBNET);
+        let has_none =
+            !own.subnets.is_empty() && !own.subnets.iter().any(|one| is_gateway(&one.name));
+        has_none
+            || own
+                .virtual_network_peerings
+                .iter()
+                .any(|one| spans(one, address))
     }
 
     fn remote_of<'p>(&self, peering: &'p Item<VirtualNetworkPeering>) -> &'p str {
@@ -254,4 +275,23 @@ impl Walk<'_> {
         .map(|(_, flag, _)| flag)
         .collect()
     }
+}
+
+/// Whether an address is one of the network at a peering's other end.
+fn spans(peering: &Item<VirtualNetworkPeering>, address: IpAddr) -> bool {
+    let own = &peering.properties;
+    let spaces = own.remote_address_space.iter();
+    let spaces = spaces.chain(&own.remote_virtual_network_address_space);
+    let mut prefixes = spaces.flat_map(|one| &one.address_prefixes.0);
+    prefixes.any(|one| {
+        let prefix: Result<Prefix, _> = one.value.parse();
+        prefix.is_ok_and(|own| own.contains(address))
+    })
+}
+
+/// Whether somebody measured from the network at a peering's other end.
+fn is_from(one: &Tcp, network: &str, peering: &Item<VirtualNetworkPeering>) -> bool {
+    let first = one.from.split([' ', '/', '(', ',']).next();
+    let address = split_port(first.unwrap_or_default()).0.parse();
+    names_host(&one.from, network) || address.is_ok_and(|address| spans(peering, address))
 }

@@ -1,5 +1,7 @@
 //! Do the servers answer probes healthily?
 
+use std::collections::BTreeSet;
+
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
 
@@ -74,8 +76,10 @@ impl Walk<'_> {
         if let Some(orphan) = self.orphan(target) {
             return Some(self.not_attached(target, orphan, status));
         }
-        if self.is_api_management(target) && target.probed_path() != APIM_PATH {
-            return Some(self.api_management(target));
+        if let Some((confidence, shown)) = self.is_api_management(target)
+            && target.probed_path() != APIM_PATH
+        {
+            return Some(self.api_management(target, confidence, shown));
         }
         if let Some(found) = self.restricted(target, status) {
             let address = target.row.address.clone();
@@ -143,34 +147,58 @@ impl Walk<'_> {
         found
     }
 
-    fn is_api_management(&self, target: &Target<'_>) -> bool {
+    /// Whether a server is API Management, and how far that is sure; with what shows it, where
+    /// that is not a name of its own.
+    fn is_api_management(&self, target: &Target<'_>) -> Option<(Confidence, Option<Because>)> {
         let host = target.probed_host();
+        let labels: Vec<&str> = host.split('.').collect();
         // Its other endpoints have pages of their own.
-        let is_endpoint = |label: &str| APIM_PORTALS.iter().any(|name| label.contains(name));
-        if host.split('.').next().is_some_and(is_endpoint) {
-            return false;
+        let is_endpoint = match labels.as_slice() {
+            [_, middle, "azure-api", "net"] => APIM_PORTALS.contains(middle),
+            [_, "azure-api", "net"] => false,
+            labels => labels
+                .first()
+                .is_some_and(|first| APIM_PORTALS.contains(first)),
+        };
+        if is_endpoint {
+            return None;
         }
-        let answers = self.requests_to(target).any(|one| {
-            let is_path = one.path.as_deref() == Some(APIM_PATH);
-            let is_its_404 = one.status == Some(404) && one.body.contains(APIM_NOT_FOUND);
-            is_path && one.status == Some(200) || is_its_404 && one.body.contains("statusCode")
-        });
-        if answers {
-            return true;
+        let mut requests = self.requests_to(target);
+        let answer = requests.find(|one| one.path.as_deref() == Some(APIM_PATH));
+        let answer = answer.filter(|one| one.status == Some(200));
+        if let Some(answer) = answer {
+            let because = self.because(&answer.place, "it answers where API Management does");
+            return Some((Confidence::Certain, Some(because)));
         }
         let address = &target.row.address;
+        if is_name_of_apim(address) || is_name_of_apim(&host) {
+            return Some((Confidence::Certain, None));
+        }
+        // A name of the address, where it has no other one: several sites may share it.
         let dns = self.evidence.observations.dns.iter();
-        let named = dns.filter(|one| one.answers.contains(address));
-        let names = named.map(|one| &one.name).chain([address, &host]);
-        let mut names = names.map(|name| name.to_lowercase());
-        names.any(|name| {
-            let is_named = name.split(['.', '-']).any(|part| part == "apim");
-            let is_another = OTHER_SERVICES.iter().any(|suffix| name.ends_with(suffix));
-            name.ends_with(".azure-api.net") || is_named && !is_another
-        })
+        let named: Vec<_> = dns.filter(|one| one.answers.contains(address)).collect();
+        let names: BTreeSet<String> = named.iter().map(|one| one.name.to_lowercase()).collect();
+        let own = named
+            .first()
+            .filter(|one| names.len() == 1 && is_name_of_apim(&one.name));
+        if let Some(own) = own {
+            let because = self.because(&own.place, "the name that the address has");
+            return Some((Confidence::Certain, Some(because)));
+        }
+        let its_own = self.requests_to(target).find(|one| {
+            let words = ["statusCode", APIM_NOT_FOUND];
+            one.status == Some(404) && words.iter().all(|word| one.body.contains(word))
+        })?;
+        let because = self.because(&its_own.place, "API Management words its 404 so");
+        Some((Confidence::Likely, Some(because)))
     }
 
-    fn api_management(&self, target: &Target<'_>) -> Finding {
+    fn api_management(
+        &self,
+        target: &Target<'_>,
+        confidence: Confidence,
+        shown: Option<Because>,
+    ) -> Finding {
         let title = format!(
             "{} is API Management, which answers probes under {APIM_PATH} alone; they ask for {}.",
             target.row.address,
@@ -186,8 +214,9 @@ impl Walk<'_> {
                     .edit(refer)
             }
         };
-        finding(Cause::ApimProbePath, Confidence::Certain, title)
+        finding(Cause::ApimProbePath, confidence, title)
             .because([self.because(&target.row.place, "what the probe gets")])
+            .because(shown)
             .fixed_by(mend.verified_by(self.commands.verify_health()))
     }
 
@@ -399,4 +428,12 @@ pub(super) fn ask_it(target: &Target<'_>) -> String {
         word(&format!("Host: {}", target.probed_host())),
         ask_url(target)
     )
+}
+
+/// Whether a name is one that API Management has, or people give it.
+fn is_name_of_apim(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let is_named = name.split(['.', '-']).any(|part| part == "apim");
+    let is_another = OTHER_SERVICES.iter().any(|suffix| name.ends_with(suffix));
+    name.ends_with(".azure-api.net") || is_named && !is_another
 }

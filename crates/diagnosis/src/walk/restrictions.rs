@@ -1,5 +1,7 @@
 //! Web apps that refuse the gateway, or are stopped.
 
+use std::net::IpAddr;
+
 use gatewright_arm::Item;
 use gatewright_arm::model::network::Subnet;
 
@@ -100,15 +102,27 @@ impl Walk<'_> {
         decides: &Restriction,
     ) -> Option<Finding> {
         let endpoints = self.endpoints_of_subnet()?;
+        let (lets_in_all, may_let_in) = app.decides_on_addresses();
+        let by_endpoint = self.addresses_of(&target.row.address).into_iter();
+        let mut private = by_endpoint.filter(|one| match one {
+            IpAddr::V4(one) => one.is_private(),
+            IpAddr::V6(_) => false,
+        });
         let is_by_subnet = !decides.subnet.is_empty();
-        if !is_by_subnet || endpoints.has(WEB) || app.may_let_in_before(decides) {
+        if !is_by_subnet || endpoints.has(WEB) || lets_in_all || private.next().is_some() {
             return None;
         }
         let title = format!(
             "The App Service {} lets the gateway's subnet in ({}), and the subnet has no service \
-             endpoint {WEB}: requests come from the gateway's public address, which is not let in.",
+             endpoint {WEB}: requests come from the gateway's public address, which no rule for \
+             subnets lets in.",
             app.name, decides.name
         );
+        // Which address that is stands nowhere here.
+        let confidence = match may_let_in {
+            true => Confidence::Possible,
+            false => Confidence::Certain,
+        };
         let mut all = endpoints.services;
         all.push(WEB.to_owned());
         let mend = fix(
@@ -122,17 +136,13 @@ impl Walk<'_> {
         ))
         .verified_by(self.commands.verify_health());
         Some(
-            finding(
-                Cause::AppServiceAccessRestriction,
-                Confidence::Certain,
-                title,
-            )
-            .because([
-                self.because(&target.row.place, "the probe gets 403"),
-                self.because(&decides.place, "lets the subnet in, if it says who it is"),
-                self.because(&endpoints.place, "the endpoints that the subnet has"),
-            ])
-            .fixed_by(mend),
+            finding(Cause::AppServiceAccessRestriction, confidence, title)
+                .because([
+                    self.because(&target.row.place, "the probe gets 403"),
+                    self.because(&decides.place, "is for what comes over the endpoint alone"),
+                    self.because(&endpoints.place, "the endpoints that the subnet has"),
+                ])
+                .fixed_by(mend),
         )
     }
 

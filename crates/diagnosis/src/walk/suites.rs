@@ -8,10 +8,12 @@ use gatewright_chain::KeyKind;
 use gatewright_compile::public_leaf;
 use serde_json::json;
 
+use super::certificate_causes::said;
 use super::edits::Edit;
+use super::live_paths::takes_host;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::Place;
+use crate::evidence::{Place, is_alert};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
 use crate::site::in_gateway;
@@ -36,7 +38,7 @@ impl Walk<'_> {
         let chain = self.presented_to(target)?;
         let leaf = chain.presented.certificates().first()?.as_ref().ok()?;
         let key = leaf.key_kind();
-        if policy.has_suite_for(key) {
+        if policy.has_suite_for(key, true) {
             return None;
         }
         let title = format!(
@@ -45,13 +47,15 @@ impl Walk<'_> {
             target.row.address,
             name_of(key)
         );
-        let found = finding(Cause::TlsVersionOrCipherMismatch, Confidence::Likely, title)
+        let mut found = finding(Cause::TlsVersionOrCipherMismatch, Confidence::Likely, title)
             .because([
                 self.because(&target.row.place, "the probe fails within TLS"),
                 self.because(&chain.place, "the certificate"),
                 self.because(&policy.place, "the suites that there are"),
             ])
             .fixed_by(self.add_suites(&policy, key));
+        let is_contradicted = said(target.symptom).is_some();
+        found.contradicts = is_contradicted.then(|| target.row.log.clone());
         Some(found)
     }
 
@@ -81,14 +85,17 @@ impl Walk<'_> {
         // With TLS 1.3 alone, the policy's suites are nobody's.
         let is_new_alone = policy.policy.min_protocol_version == Some(SslProtocol::TlsV1_3);
         let is_encrypted = own.protocol.is_some_and(|one| one.is_encrypted());
-        if policy.has_suite_for(key) || is_new_alone || !is_encrypted {
+        if policy.has_suite_for(key, gateway.is_v1()) || is_new_alone || !is_encrypted {
             return None;
         }
         let has_newest = policy.policy.policy_type == Some(SslPolicyType::CustomV2);
         let seen = self.failed_handshake(listener);
         let has_served = !has_newest && {
             let mut rows = self.evidence.rows();
-            rows.any(|row| listener.is_named(&row.listener))
+            rows.any(|row| match row.listener.is_empty() {
+                false => listener.is_named(&row.listener),
+                true => row.is_encrypted == Some(true) && takes_host(listener, row.asked_host()),
+            })
         };
         let confidence = match (&seen, has_newest) {
             _ if has_served => return None,
@@ -122,18 +129,23 @@ impl Walk<'_> {
     fn failed_handshake(&self, listener: &Item<HttpListener>) -> Option<Place> {
         let port = self.port_of(listener);
         let mut tls = self.evidence.observations.tls.iter();
+        let is_backend = |address: &str| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| target.row.address.eq_ignore_ascii_case(address))
+        };
         let tls = tls.find(|one| {
             let host = one.sni.as_deref().unwrap_or(&one.address);
             let is_new = |version: &String| version.contains("1.3");
-            one.versions.iter().all(is_new)
-                && (one.chain.is_none() || !one.versions.is_empty())
+            let has_new_alone = !one.versions.is_empty() && one.versions.iter().all(is_new);
+            (has_new_alone || is_alert(&one.error))
                 && (one.port.is_none() || one.port == port)
-                && takes(listener, host)
+                && !is_backend(&one.address)
+                && takes_host(listener, host)
         });
         let mut http = self.evidence.observations.http.iter();
         let http = http.find(|one| {
             let host = one.host().unwrap_or_default();
-            one.status.is_none() && one.request.contains("https://") && takes(listener, host)
+            one.status.is_none() && is_alert(&one.error) && takes_host(listener, host)
         });
         let tls = tls.map(|one| &one.place);
         tls.or_else(|| http.map(|one| &one.place)).cloned()
@@ -165,9 +177,10 @@ impl Walk<'_> {
         let suites: Vec<&str> = all.map(|one| one.as_str()).collect();
         let kind = policy.policy.policy_type.unwrap_or(SslPolicyType::Custom);
         let minimum = policy.policy.min_protocol_version;
+        let minimum = minimum.map(|minimum| format!(" --min-protocol-version {minimum}"));
         let arguments = format!(
-            "--policy-type {kind} --min-protocol-version {} --cipher-suites {}",
-            minimum.unwrap_or(SslProtocol::TlsV1_2),
+            "--policy-type {kind}{} --cipher-suites {}",
+            minimum.unwrap_or_default(),
             suites.join(" ")
         );
         let edit = match policy.profile {
@@ -218,14 +231,17 @@ impl Walk<'_> {
 impl Policy<'_> {
     /// Whether a handshake with such a key may come to one of its suites. Policies of the platform
     /// have some for each.
-    fn has_suite_for(&self, key: KeyKind) -> bool {
+    fn has_suite_for(&self, key: KeyKind, is_v1: bool) -> bool {
         let own = &self.policy.cipher_suites;
         let word = match key {
             KeyKind::Rsa => "_RSA_WITH_",
             KeyKind::Ecdsa => "_ECDSA_WITH_",
             KeyKind::Other => return true,
         };
-        own.is_empty() || own.iter().any(|suite| suite.as_str().contains(word))
+        // The second generation lists suites with DHE, and never comes to one.
+        let is_used = |suite: &str| is_v1 || !suite.starts_with("TLS_DHE_");
+        let mut names = own.iter().map(|suite| suite.as_str());
+        own.is_empty() || names.any(|suite| suite.contains(word) && is_used(suite))
     }
 }
 
@@ -236,10 +252,4 @@ fn name_of(key: KeyKind) -> &'static str {
         KeyKind::Ecdsa => "an ECDSA",
         KeyKind::Other => "another",
     }
-}
-
-/// Whether a listener names a host, or takes every one.
-fn takes(listener: &Item<HttpListener>, host: &str) -> bool {
-    let mut hosts = listener.properties.hosts().peekable();
-    hosts.peek().is_none() || hosts.any(|own| super::live_paths::is_host_of(own, host))
 }

@@ -1,11 +1,12 @@
 //! Listeners' certificates that come from a vault: may the gateway fetch them?
 
-use gatewright_arm::model::ProvisioningState;
+use gatewright_arm::Item;
+use gatewright_arm::model::{HttpListener, ProvisioningState, SslCertificate};
 
 use super::live_paths::is_host_of;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::Vault;
+use crate::evidence::{Vault, is_alert};
 use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
@@ -72,22 +73,29 @@ impl Walk<'_> {
     /// A vault whose policies let others read its secrets, and none of the gateway's identities.
     fn denied_by_policies(&self, vault: &Vault, name: &str) -> Option<Finding> {
         let principals = self.principals();
-        let readers = vault.readers.as_ref()?;
+        let permissions = vault.permissions.as_ref()?;
         let may_read = |principal: &String| {
-            let mut readers = readers.iter();
-            readers.any(|one| one.eq_ignore_ascii_case(principal))
+            let mut own = permissions.iter();
+            own.any(|(object, secrets)| {
+                let mut secrets = secrets.iter();
+                object.eq_ignore_ascii_case(principal)
+                    && secrets.any(|one| one == "get" || one == "all")
+            })
         };
-        if principals.is_empty() || principals.iter().any(may_read) {
+        if principals.is_empty() || principals.iter().any(may_read) || self.is_one_served() {
             return None;
         }
         let title = format!(
-            "The vault {name} does not let the gateway's identity ({}) read secrets, so it cannot \
-             fetch its listeners' certificates.",
+            "No access policy of the vault {name} lets the gateway's identity ({}) read secrets, \
+             so it cannot fetch its listeners' certificates.",
             principals.join(", ")
         );
-        let confidence = match self.has_the_gateway_failed() || self.lacks_a_client_tls() {
+        let failure = self.evidence.failure.as_ref();
+        let is_said = failure.is_some_and(|one| one.text().to_lowercase().contains("vault"));
+        // A policy may be a group's that the identity is in.
+        let confidence = match is_said || self.lacks_a_client_tls() {
             true => Confidence::Certain,
-            false => Confidence::Likely,
+            false => Confidence::Possible,
         };
         let identity = self.evidence.gateway.source.pointer_to("identity");
         let found = finding(Cause::ListenerCertificateUnreachable, confidence, title)
@@ -108,7 +116,29 @@ impl Walk<'_> {
         let mut tls = self.evidence.observations.tls.iter();
         tls.any(|one| {
             let host = one.sni.as_deref().unwrap_or(&one.address);
-            one.chain.is_none() && one.versions.is_empty() && is_own(host)
+            let mut targets = self.site.targets.iter();
+            let is_backend = targets.any(|target| target.row.address == one.address);
+            is_alert(&one.error) && is_own(host) && !is_backend
+        })
+    }
+
+    /// Whether a request came through a listener whose certificate is a vault's.
+    fn is_one_served(&self) -> bool {
+        let mut rows = self.evidence.rows();
+        rows.any(|row| {
+            self.listeners_of_vaults()
+                .any(|one| one.is_named(&row.listener))
+        })
+    }
+
+    /// The listeners whose certificates are vaults'.
+    fn listeners_of_vaults(&self) -> impl Iterator<Item = &Item<HttpListener>> {
+        let gateway = &self.evidence.gateway;
+        let listeners = gateway.properties.http_listeners.iter();
+        listeners.filter(|listener| {
+            let own = listener.properties.ssl_certificate.as_ref();
+            let own: Option<&Item<SslCertificate>> = own.and_then(|one| gateway.resolve(one));
+            own.is_some_and(|one| one.properties.key_vault_secret_id.is_some())
         })
     }
 
@@ -200,12 +230,21 @@ impl Walk<'_> {
         let summary = format!("Let the gateway's identity get secrets of the vault {vault}.");
         let principal = principal.unwrap_or_else(|| "PRINCIPAL-ID".to_owned());
         let vault = word(vault);
+        let mut vaults = self.evidence.vaults.iter();
+        let known = vaults.find(|one| one.permissions.is_some() && word(&one.name) == vault);
+        // What is set takes the place of what there was.
+        let mut secrets = vec!["get".to_owned()];
+        let others = known
+            .iter()
+            .flat_map(|one| one.permissions.iter().flatten());
+        let others = others.filter(|(object, _)| object.eq_ignore_ascii_case(&principal));
+        secrets.extend(others.flat_map(|(_, own)| own.clone()));
         let policy = format!(
-            "az keyvault set-policy --name {vault} --object-id {principal} --secret-permissions get"
+            "az keyvault set-policy --name {vault} --object-id {principal} --secret-permissions {}",
+            secrets.join(" ")
         );
         let grant = fix(Owner::Platform, summary).run(policy);
-        let mut vaults = self.evidence.vaults.iter();
-        if vaults.any(|one| one.readers.is_some() && word(&one.name) == vault) {
+        if known.is_some() {
             return grant;
         }
         grant.run(format!(
