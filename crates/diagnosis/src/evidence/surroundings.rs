@@ -238,8 +238,8 @@ pub(crate) struct Vault {
     pub(crate) public_access: Option<String>,
     /// Subnets that its firewall lets in.
     pub(crate) subnets: Vec<String>,
-    /// What its access policies let whom do with secrets, by object ids; nothing where roles decide,
-    /// or where the file does not say.
+    /// What its access policies let whom do with secrets, by object ids; nothing where roles
+    /// decide, or where the file does not say.
     pub(crate) permissions: Option<Vec<(String, Vec<String>)>>,
     pub(crate) policies: Place,
     pub(crate) place: Place,

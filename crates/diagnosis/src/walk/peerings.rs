@@ -166,8 +166,8 @@ impl Walk<'_> {
         )
     }
 
-    /// Whether a peered network, as far as a document has it, reaches an address by a peering of its
-    /// own, or has no gateways: neither leads others there.
+    /// Whether a peered network, as far as a document has it, reaches an address by a peering of
+    /// its own, or has no gateways: neither leads others there.
     fn leads_on_over_a_peering(&self, network: &str, address: IpAddr) -> bool {
         let files = self.evidence.network_resources.iter();
         let mut networks = files.flat_map(|(_, resources)| &resources.virtual_networks);
