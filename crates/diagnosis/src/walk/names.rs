@@ -235,9 +235,8 @@ impl Walk<'_> {
     fn other_networks(&self) -> BTreeSet<&str> {
         let zones = self.evidence.zone_links.iter().flatten();
         let linked = zones.flat_map(|zone| zone.networks.iter().map(String::as_str));
-        let networks = self.evidence.network_resources.iter();
-        let networks = networks.flat_map(|(_, resources)| &resources.virtual_networks);
-        let peerings = networks.flat_map(|one| &one.properties.virtual_network_peerings);
+        let networks = self.network_documents();
+        let peerings = networks.flat_map(|(_, one)| &one.properties.virtual_network_peerings);
         let peers = peerings.filter_map(|one| {
             let remote = one.properties.remote_virtual_network.as_ref();
             remote?.id.as_deref()
@@ -274,13 +273,7 @@ impl Walk<'_> {
     /// Whether a document has the gateway's network, and with it its name servers.
     fn is_network_known(&self) -> bool {
         let network = self.network_id().unwrap_or_default();
-        let networks = self.evidence.network_resources.iter();
-        let mut networks = networks.flat_map(|(_, resources)| &resources.virtual_networks);
-        networks.any(|one| {
-            one.id
-                .as_deref()
-                .is_some_and(|id| id.eq_ignore_ascii_case(&network))
-        })
+        self.network_document(&network).is_some()
     }
 
     /// Those that the gateway's network names.
@@ -288,11 +281,8 @@ impl Walk<'_> {
         let Some(network) = self.network_id() else {
             return Vec::new();
         };
-        let networks = self.evidence.network_resources.iter();
-        let mut networks = networks.flat_map(|(_, resources)| &resources.virtual_networks);
-        let is_own = |id: &str| id.eq_ignore_ascii_case(&network);
-        let own = networks.find(|one| one.id.as_deref().is_some_and(is_own));
-        let options = own.and_then(|one| one.properties.dhcp_options.as_ref());
+        let own = self.network_document(&network);
+        let options = own.and_then(|(_, one)| one.properties.dhcp_options.as_ref());
         let servers = options
             .into_iter()
             .flat_map(|options| &options.dns_servers.0);

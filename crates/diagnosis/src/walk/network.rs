@@ -1,7 +1,7 @@
 //! Why does the platform not know how servers are?
 
 use gatewright_arm::Item;
-use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable};
+use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
 use gatewright_snapshot::Generation;
 use gatewright_snapshot::network::{
     Access, AddressTerm, Direction, ManagementPorts, NextHop, Rule, SecurityGroup,
@@ -89,6 +89,22 @@ impl Walk<'_> {
                 format!("az network route-table list -g {group} -o json > route-tables.json"),
             );
         }
+    }
+
+    /// The documents of networks, each with its file.
+    pub(super) fn network_documents(&self) -> impl Iterator<Item = (&str, &Item<VirtualNetwork>)> {
+        let files = self.evidence.network_resources.iter();
+        files.flat_map(|(file, resources)| {
+            let all = resources.virtual_networks.iter();
+            all.map(move |one| (file.as_str(), one))
+        })
+    }
+
+    /// The document of the network with an id, and its file.
+    pub(super) fn network_document(&self, id: &str) -> Option<(&str, &Item<VirtualNetwork>)> {
+        let is_it = |own: &str| own.eq_ignore_ascii_case(id);
+        let mut all = self.network_documents();
+        all.find(|(_, one)| one.id.as_deref().is_some_and(is_it))
     }
 
     /// The id of the subnet that the gateway is in.

@@ -63,16 +63,7 @@ impl Walk<'_> {
         address: IpAddr,
     ) -> Option<(Place, &Item<VirtualNetworkPeering>)> {
         let has_address = |peering: &Item<VirtualNetworkPeering>| spans(peering, address);
-        let files = self.evidence.network_resources.iter();
-        let mut networks = files.flat_map(|(file, resources)| {
-            let all = resources.virtual_networks.iter();
-            all.map(move |one| (file, one))
-        });
-        let is_own = |id: &Option<String>| {
-            id.as_deref()
-                .is_some_and(|id| id.eq_ignore_ascii_case(network))
-        };
-        let (file, own) = networks.find(|(_, one)| is_own(&one.id))?;
+        let (file, own) = self.network_document(network)?;
         let mut peerings = own.properties.virtual_network_peerings.iter();
         // Of two over each other's ranges, one that is connected leads there.
         let is_connected = |one: &&Item<VirtualNetworkPeering>| {
@@ -82,7 +73,7 @@ impl Walk<'_> {
             return None;
         }
         let found = peerings.find(|one| has_address(one))?;
-        let place = Place::new(file.as_str(), found.pointer_to("peeringState"));
+        let place = Place::new(file, found.pointer_to("peeringState"));
         Some((place, found))
     }
 
@@ -98,13 +89,7 @@ impl Walk<'_> {
         });
         let opens: Vec<&Tcp> = opens.collect();
         let network = self.network_id()?;
-        let files = self.evidence.network_resources.iter();
-        let mut networks = files.flat_map(|(file, resources)| {
-            let all = resources.virtual_networks.iter();
-            all.map(move |one| (file, one))
-        });
-        let is_own = |id: &str| id.eq_ignore_ascii_case(&network);
-        let (file, own) = networks.find(|(_, one)| one.id.as_deref().is_some_and(is_own))?;
+        let (file, own) = self.network_document(&network)?;
         let peerings = own.properties.virtual_network_peerings.iter();
         let connected =
             peerings.filter(|one| one.properties.peering_state == Some(PeeringState::Connected));
@@ -140,7 +125,7 @@ impl Walk<'_> {
             target.endpoint(),
             peering.name
         );
-        let place = Place::new(file.as_str(), peering.pointer_to("useRemoteGateways"));
+        let place = Place::new(file, peering.pointer_to("useRemoteGateways"));
         let own = self.peering_in_commands(&network, &peering.name);
         let summary =
             format!("Have the peering use the gateways of {remote}, which must allow it.");
@@ -169,10 +154,7 @@ impl Walk<'_> {
     /// Whether a peered network, as far as a document has it, reaches an address by a peering of
     /// its own, or has no gateways: neither leads others there.
     fn leads_on_over_a_peering(&self, network: &str, address: IpAddr) -> bool {
-        let files = self.evidence.network_resources.iter();
-        let mut networks = files.flat_map(|(_, resources)| &resources.virtual_networks);
-        let is_it = |id: &str| id.eq_ignore_ascii_case(network);
-        let Some(own) = networks.find(|one| one.id.as_deref().is_some_and(is_it)) else {
+        let Some((_, own)) = self.network_document(network) else {
             return false;
         };
         let own = &own.properties;
