@@ -30,6 +30,11 @@ pub(super) struct OldAddress {
 /// The ways for a host, by the host in lower case and whether clients speak TLS.
 pub(super) type RoutesByHost = BTreeMap<(String, Option<bool>), Rc<Vec<(usize, usize)>>>;
 
+/// The status of a connection that was switched to a WebSocket.
+const SWITCHED: u16 = 101;
+/// When a WebSocket that the gateway ends for its silence ends, as parts of the setting's time.
+const CUT: (f64, f64) = (0.99, 1.05);
+
 /// Where in the setting's time an answer that never came ends, as parts of that time.
 const GAVE_UP: f64 = 0.95;
 
@@ -229,18 +234,35 @@ impl Walk<'_> {
         let time = time
             .map(|time| format!("{time:.1} s"))
             .unwrap_or_else(|| "its time".to_owned());
-        let title = format!(
-            "The backend takes longer to answer than the {limit} s of the backend setting {}: the \
-             gateway gives up after {time}.",
-            setting.name
-        );
+        let is_switched = row.status == Some(SWITCHED);
+        let title = match is_switched {
+            true => format!(
+                "Nothing comes over WebSockets for longer than the {limit} s of the backend \
+                 setting {}: the gateway ends them after {time}.",
+                setting.name
+            ),
+            false => format!(
+                "The backend takes longer to answer than the {limit} s of the backend setting {}: \
+                 the gateway gives up after {time}.",
+                setting.name
+            ),
+        };
+        // That they end so by themselves is no more than unlikely.
+        let confidence = match is_switched && row.error.is_empty() {
+            true => Confidence::Likely,
+            false => Confidence::Certain,
+        };
         let place = in_gateway(setting.pointer_to("requestTimeout"));
         let because = [
             self.because(&row.place, format!("given up after {time}")),
             self.because(&place, format!("how long it waits: {limit} s")),
         ];
-        let mut told = finding(Cause::RequestTimeout, Confidence::Certain, title).because(because);
-        for fix in self.wait_longer(setting, limit) {
+        let mut told = finding(Cause::RequestTimeout, confidence, title).because(because);
+        let look = match is_switched {
+            true => format!("Or have the server send a ping more often than every {limit} s."),
+            false => "Find out what is slow there, or give it more servers.".to_owned(),
+        };
+        for fix in self.wait_longer(setting, limit, look) {
             told = told.fixed_by(fix);
         }
         Some((told, found.len()))
@@ -265,10 +287,43 @@ impl Walk<'_> {
                 let is_said = is_said(&row) && (is_over || taken == 0.0);
                 (is_status && is_over || is_said).then_some((row, setting, limit))
             });
-        rows.collect()
+        let failed: Vec<_> = rows.collect();
+        match failed.is_empty() {
+            true => self.cut_at_the_limit(),
+            false => failed,
+        }
     }
 
-    fn wait_longer(&self, setting: &Item<BackendHttpSettings>, limit: i32) -> Vec<Fix> {
+    /// WebSockets that end when the setting's time is over, as most of that setting do: what no row
+    /// calls an error.
+    fn cut_at_the_limit(&self) -> Vec<(&LogRow, &Item<BackendHttpSettings>, i32)> {
+        const ROWS_MIN: usize = 3;
+        let rows = self.evidence.rows();
+        let switched = rows.filter(|row| row.status == Some(SWITCHED));
+        let mut by_setting: BTreeMap<&str, (usize, Vec<_>)> = BTreeMap::new();
+        for row in switched {
+            let Some(setting) = self.setting_of(row) else {
+                continue;
+            };
+            let limit = setting.properties.request_timeout.unwrap_or(30);
+            let (all, cut) = by_setting.entry(&setting.name).or_default();
+            *all += 1;
+            let part = row.time_taken.map(|taken| taken / f64::from(limit.max(1)));
+            if part.is_some_and(|part| (CUT.0..=CUT.1).contains(&part)) {
+                cut.push((row, setting, limit));
+            }
+        }
+        let mut found = by_setting.into_values();
+        let found = found.find(|(all, cut)| cut.len() >= ROWS_MIN && cut.len() * 2 > *all);
+        found.map(|(_, cut)| cut).unwrap_or_default()
+    }
+
+    fn wait_longer(
+        &self,
+        setting: &Item<BackendHttpSettings>,
+        limit: i32,
+        look: String,
+    ) -> Vec<Fix> {
         let more = limit.saturating_mul(2).max(60);
         let annotate = self.is_managed().then(|| {
             fix(Owner::Controller, "Let the gateway wait longer.").run(format!(
@@ -286,7 +341,6 @@ impl Walk<'_> {
                 self.commands.gateway("show"),
                 setting.name
             )]);
-        let look = "Find out what is slow there, or give it more servers.";
         let mut fixes: Vec<Fix> = annotate.into_iter().collect();
         fixes.extend([wait, fix(Owner::Backend, look)]);
         fixes

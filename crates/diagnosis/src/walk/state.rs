@@ -1,6 +1,8 @@
 //! Is the gateway there at all, and what became of its last change?
 
-use gatewright_arm::model::network::{SecurityRuleAccess, SecurityRuleDirection};
+use gatewright_arm::model::network::{
+    SecurityRuleAccess, SecurityRuleDirection, SecurityRuleProtocol,
+};
 use gatewright_arm::model::{OperationalState, ProvisioningState};
 
 use super::vault::{secret_of, vault_of};
@@ -145,7 +147,8 @@ impl Walk<'_> {
             let mut rules = known.properties.security_rules.iter();
             let denies = rules.find(|one| {
                 let own = &one.properties;
-                own.access == Some(SecurityRuleAccess::Deny)
+                own.protocol != Some(SecurityRuleProtocol::Udp)
+                    && own.access == Some(SecurityRuleAccess::Deny)
                     && own.direction == Some(SecurityRuleDirection::Outbound)
             });
             if let Some(rule) = denies {

@@ -25,15 +25,18 @@ impl Walk<'_> {
         let subnet = self.subnet_id();
         let vaults = self.evidence.vaults.iter();
         let mut vaults = vaults.filter(|vault| is_used(&vault.name));
-        let found = vaults.find_map(|vault| {
-            let own = match vault.name.is_empty() {
-                true => &name,
-                false => &vault.name,
-            };
-            match vault.is_shut_to(&subnet) {
-                true => Some(self.shut_vault(vault, own)),
-                false => self.denied_by_policies(vault, own),
-            }
+        let by_answer = self.secret_that_is_not_given();
+        let found = by_answer.or_else(|| {
+            vaults.find_map(|vault| {
+                let own = match vault.name.is_empty() {
+                    true => &name,
+                    false => &vault.name,
+                };
+                match vault.is_shut_to(&subnet) {
+                    true => Some(self.shut_vault(vault, own)),
+                    false => self.denied_by_policies(vault, own),
+                }
+            })
         });
         let Some(found) = found else {
             return self.step(
@@ -68,6 +71,80 @@ impl Walk<'_> {
             .because([self.because(&vault.place, "whom its firewall lets in")])
             .because(self.secret_in_use())
             .fixed_by(self.open_vault(name))
+    }
+
+    /// A certificate's secret that the vault has and does not give, or does not have: somebody
+    /// asked.
+    fn secret_that_is_not_given(&self) -> Option<Finding> {
+        let certificates = self.evidence.gateway.properties.ssl_certificates.iter();
+        let mut asked = certificates.filter_map(|one| {
+            let secret = one.properties.key_vault_secret_id.as_deref()?;
+            let (vault, name) = (vault_of(secret)?, name_of(secret)?);
+            let host = secret.strip_prefix("https://")?.split('/').next()?;
+            let mut http = self.evidence.observations.http.iter();
+            let refused = http.find(|seen| {
+                let is_it = seen.path.as_deref().and_then(|path| name_of(path)) == Some(name);
+                seen.host()
+                    .is_some_and(|own| own.eq_ignore_ascii_case(host))
+                    && is_it
+                    && seen.status >= Some(400)
+                    && NOT_GIVEN.iter().any(|word| seen.error.contains(word))
+            })?;
+            Some((one, vault, name, refused))
+        });
+        let (certificate, vault, name, refused) = asked.next()?;
+        let is_disabled = refused.error.contains("disabled");
+        let why = match is_disabled {
+            true => "is disabled",
+            false => "is not there",
+        };
+        let title = format!(
+            "The secret {name} of the vault {vault}, where the certificate {} comes from, {why}: \
+             the gateway switches its listeners off.",
+            certificate.name
+        );
+        let confidence = match self.lacks_a_client_tls() {
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
+        let again = fix(Owner::Certificate, "Make the secret available again.");
+        let again = match is_disabled {
+            true => again.run(format!(
+                "az keyvault secret set-attributes --vault-name {} -n {} --enabled true",
+                word(&vault),
+                word(name)
+            )),
+            false => again.run(format!(
+                "az keyvault secret recover --vault-name {} -n {}   # where it was deleted",
+                word(&vault),
+                word(name)
+            )),
+        };
+        let list = format!(
+            "az keyvault certificate list --vault-name {} -o table",
+            word(&vault)
+        );
+        let refer = self.commands.part(
+            "ssl-cert update",
+            &certificate.name,
+            &format!("--key-vault-secret-id https://{vault}.vault.azure.net/secrets/NAME"),
+        );
+        let other = fix(
+            Owner::Gateway,
+            "Or have the certificate refer to the one that took its place.",
+        );
+        Some(
+            finding(Cause::ListenerCertificateUnreachable, confidence, title)
+                .because([
+                    self.because(&refused.place, "what the vault answers"),
+                    self.because(
+                        &in_gateway(certificate.pointer_to("keyVaultSecretId")),
+                        "where the certificate is",
+                    ),
+                ])
+                .fixed_by(again.run(self.commands.gateway("update")))
+                .fixed_by(other.run(list).run(refer)),
+        )
     }
 
     /// A vault whose policies let others read its secrets, and none of the gateway's identities.
@@ -263,8 +340,7 @@ impl Walk<'_> {
         });
         let secret = secret.or_else(|| secret_of(message))?;
         let vault = vault_of(secret)?;
-        let mut parts = secret.split("/secrets/").skip(1);
-        let name = parts.next()?.split('/').next()?;
+        let name = name_of(secret)?;
         let summary = format!(
             "Put a certificate with its key and chain, as PFX without a password, into {name} of \
              the vault {vault}."
@@ -291,6 +367,22 @@ impl Walk<'_> {
         let secrets = certificates.filter_map(|one| one.properties.key_vault_secret_id.as_deref());
         secrets.filter_map(vault_of).collect()
     }
+}
+
+/// What a vault says of a secret that is disabled, or is not there.
+const NOT_GIVEN: [&str; 4] = [
+    "secretdisabled",
+    "disabled secret",
+    "secretnotfound",
+    "was not found",
+];
+
+/// The name of a secret in its URL or path.
+fn name_of(secret: &str) -> Option<&str> {
+    let (_, rest) = secret.split_once("/secrets/")?;
+    rest.split(['/', '?'])
+        .next()
+        .filter(|name| !name.is_empty())
 }
 
 /// The first URL of a vault in a text.
