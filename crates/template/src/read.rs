@@ -6,8 +6,8 @@
 //! closing bracket, and marks of the byte order at the beginning.
 //!
 //! A name that is given twice means its last value, as it does for the service. Names that differ
-//! in letter case only are refused, since the service reads names in any case and could mean
-//! either.
+//! in letter case only are refused in a template, since the service reads names in any case and
+//! could mean either. What a command printed may have both, and keeps both.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -86,6 +86,7 @@ pub fn read_printed(text: &[u8]) -> Result<Vec<Value>, ReadError> {
     }
     let text = decode(text)?;
     let mut reader = Reader::new(&text);
+    reader.keeps_spellings = true;
     let mut documents = Vec::new();
     loop {
         reader.skip_blank()?;
@@ -162,6 +163,8 @@ struct Reader<'a> {
     line: u32,
     /// How many UTF-16 units of this line were taken.
     column: u32,
+    /// Names of one object that differ in letter case only are kept, not refused.
+    keeps_spellings: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -171,6 +174,7 @@ impl<'a> Reader<'a> {
             at: 0,
             line: 1,
             column: 0,
+            keeps_spellings: false,
         }
     }
 
@@ -287,7 +291,10 @@ impl<'a> Reader<'a> {
     fn object(&mut self, depth: usize) -> Result<(Value, Place), ReadError> {
         self.bump();
         let mut place = self.place();
-        let mut members = Members::default();
+        let mut members = Members {
+            keeps_spellings: self.keeps_spellings,
+            ..Members::default()
+        };
         loop {
             self.skip_blank()?;
             if self.peek() == Some('}') {
@@ -465,6 +472,8 @@ impl<'a> Reader<'a> {
 struct Members {
     values: Map<String, Value>,
     places: Vec<Place>,
+    /// Names that differ in letter case only are members of their own.
+    keeps_spellings: bool,
     /// Each name in lower case, with where it is and how it was written.
     known: HashMap<String, (usize, String)>,
 }
@@ -472,7 +481,11 @@ struct Members {
 impl Members {
     /// `Err` with the other name and this one where they differ in letter case only.
     fn insert(&mut self, key: String, value: Value, place: Place) -> Result<(), (String, String)> {
-        let lower = key.to_ascii_lowercase();
+        let lower = if self.keeps_spellings {
+            key.clone()
+        } else {
+            key.to_ascii_lowercase()
+        };
         match self.known.get(&lower) {
             Some((_, written)) if *written != key => return Err((written.clone(), key)),
             Some((index, _)) => {

@@ -61,6 +61,10 @@ fn what_commands_print_is_read_without_their_warnings() {
             vec![json!({"a": 1}), json!({"a": 2})],
         ),
         ("\"WARNING\"".to_owned(), vec![json!("WARNING")]),
+        (
+            "{\"a\": 1, \"A\": 2, \"a\": 3}".to_owned(),
+            vec![json!({"a": 3, "A": 2})],
+        ),
     ] {
         assert_eq!(read_printed(text.as_bytes()).unwrap(), expected, "{text}");
     }

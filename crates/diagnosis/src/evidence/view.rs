@@ -67,8 +67,10 @@ impl<'a> View<'a> {
 
     fn own(&self, name: &str) -> Option<Self> {
         let mut members = self.value.as_object()?.iter();
-        let (own, value) = members.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
-        (!value.is_null()).then(|| self.below(own, value))
+        // An export may have two spellings of a name, of which one is null.
+        let (own, value) =
+            members.find(|(own, value)| own.eq_ignore_ascii_case(name) && !value.is_null())?;
+        Some(self.below(own, value))
     }
 
     /// A column of a log: also with the suffix that AzureDiagnostics gives it for its kind, such as
