@@ -233,7 +233,9 @@ impl<'a> Reader<'a> {
     /// The lines from one that says that it is a warning to the next that begins a document.
     fn skip_warnings(&mut self) {
         let line = self.rest().lines().next().unwrap_or_default();
-        if !line.contains("WARNING") || line.starts_with(['{', '[', '"']) {
+        // Python's own are of kinds such as `UserWarning`.
+        let is_warning = line.to_lowercase().contains("warning");
+        if !is_warning || line.starts_with(['{', '[', '"']) {
             return;
         }
         while self.peek().is_some_and(|next| !matches!(next, '{' | '[')) {

@@ -52,6 +52,10 @@ fn what_commands_print_is_read_without_their_warnings() {
     for (text, expected) in [
         ("{\"a\": 1}".to_owned(), vec![json!({"a": 1})]),
         (format!("{warning}[1]\n"), vec![json!([1])]),
+        (
+            "C:\\az\\x.py:17: UserWarning: 32-bit\n  import x\n[1]\n".to_owned(),
+            vec![json!([1])],
+        ),
         (format!("{warning}{warning}\n[1]\n"), vec![json!([1])]),
         (format!("[1]\n{warning}"), vec![json!([1])]),
         (format!("{shell}[1]\r\n"), vec![json!([1])]),

@@ -38,6 +38,17 @@ impl Chain {
         })
     }
 
+    /// What stands in a file of the folder that an observation names.
+    pub(super) fn of_file(view: &View<'_>, folder: &Folder<'_>) -> Option<Self> {
+        let name = view.as_text()?;
+        let below = format!("certs/{name}");
+        let names = [name, below];
+        names.iter().find_map(|name| {
+            let (file, _) = folder.get(name)?;
+            Self::read(file, folder.bytes(name)?).ok()
+        })
+    }
+
     /// What an observation holds: one text, or a list of them, in PEM or in base 64. `None` where
     /// it holds something else, such as the subjects of the certificates.
     pub(super) fn of_texts(view: &View<'_>) -> Option<Self> {

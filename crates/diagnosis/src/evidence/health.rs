@@ -30,6 +30,8 @@ pub(crate) struct HealthRow {
     pub(crate) log: String,
     /// `healthProbeErrorName`.
     pub(crate) error_name: String,
+    /// The id of the server's address at a network interface; empty where the report has none.
+    pub(crate) configuration: String,
     pub(crate) place: Place,
 }
 
@@ -103,6 +105,10 @@ impl Health {
                     state: State::of(&server.text("health").unwrap_or_default()),
                     log: server.text("healthProbeLog").unwrap_or_default(),
                     error_name: server.text("healthProbeErrorName").unwrap_or_default(),
+                    configuration: server
+                        .get("ipConfiguration")
+                        .and_then(|one| one.text("id"))
+                        .unwrap_or_default(),
                     place: server.place(),
                 });
             }

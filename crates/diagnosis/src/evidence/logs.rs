@@ -76,11 +76,17 @@ fn read_one(row: &View<'_>, is_v1: bool) -> LogRow {
     let query = text("requestQuery");
     let packed = |name: &str| packed(&query, name).filter(|_| is_v1);
     let routed = text("serverRouted");
+    let has_no_server = routed.is_empty()
+        && query.to_ascii_uppercase().contains("SERVER-ROUTED=")
+        && packed("SERVER-ROUTED").is_none();
     LogRow {
         time,
         status: status("httpStatus"),
-        server_status: last_status(&text("serverStatus"))
-            .or_else(|| packed("SERVER-STATUS").and_then(|status| status.parse().ok())),
+        server_status: last_status(&text("serverStatus")).or_else(|| {
+            // Where no server was tried, it is what the gateway answered.
+            let status = packed("SERVER-STATUS").filter(|_| !has_no_server)?;
+            status.parse().ok()
+        }),
         server_latency: seconds(last(&text("serverResponseLatency"))),
         time_taken: number("timeTaken").map(|time| time / unit),
         uri: uri

@@ -23,7 +23,7 @@ pub(crate) use certificates::{Chain, Uploaded, ders};
 pub(crate) use health::{Health, HealthRow, State};
 pub(crate) use logs::LogRow;
 pub(crate) use observations::{
-    Backend, Dns, Http, Observations, Tcp, TcpResult, is_alert, path_of, split_port,
+    Backend, Dns, Http, Observations, Tcp, TcpResult, Tls, is_alert, path_of, split_port,
 };
 pub(crate) use surroundings::{
     Failure, Instance, KubernetesEndpoints, KubernetesNode, Metric, Restriction, Vault, WebApp,
@@ -169,12 +169,18 @@ impl Evidence {
             None => folder.log(&gateway)?,
         };
         let observations = folder.json(OBSERVATIONS)?;
+        let observations = observations.map(|view| Observations::read(&view, &folder));
+        let observations = observations.unwrap_or_default();
         let collected = folder.json(COLLECTED)?;
         let is_of_node = collected
             .as_ref()
             .is_some_and(|view| view.flag("node") == Some(true));
         let collected = collected.and_then(|view| logs::moment(&view.text("as_of")?));
-        let unknown = files.keys().filter(|name| !is_known(name));
+        let is_named = |name: &str| observations.tls.iter().any(|one| one.chain_file == name);
+        let unknown = files
+            .keys()
+            .filter(|name| !is_known(name) && !is_named(name));
+        let ignored = unknown.cloned().collect();
         let mut evidence = Self {
             previous: folder.gateway(PREVIOUS)?,
             health: folder
@@ -209,10 +215,8 @@ impl Evidence {
             presented: folder.chain(PRESENTED)?,
             presented_without_sni: folder.chain(PRESENTED_WITHOUT_SNI)?,
             uploaded: Uploaded::read_all(&gateway, &folder)?,
-            observations: observations
-                .map(|view| Observations::read(&view))
-                .unwrap_or_default(),
-            ignored: unknown.cloned().collect(),
+            observations,
+            ignored,
             as_of: collected,
             is_of_node,
             gateway,

@@ -1,5 +1,6 @@
 //! What somebody measured.
 
+use super::Folder;
 use super::certificates::Chain;
 use super::view::{Place, View};
 
@@ -80,6 +81,8 @@ pub(crate) struct Tls {
     pub(crate) error: String,
     /// What the server presented.
     pub(crate) chain: Option<Chain>,
+    /// The file of the folder that the chain is in; empty where it is in none.
+    pub(crate) chain_file: String,
     pub(crate) place: Place,
 }
 
@@ -136,7 +139,7 @@ pub(crate) struct Backend {
 }
 
 impl Observations {
-    pub(super) fn read(view: &View<'_>) -> Self {
+    pub(super) fn read(view: &View<'_>, folder: &Folder<'_>) -> Self {
         let text = |one: &View<'_>, name: &str| one.text(name).unwrap_or_default();
         let port = |one: &View<'_>, name: &str| {
             one.number(name)
@@ -165,15 +168,21 @@ impl Observations {
         };
         let tls = |one: View<'_>| {
             let (address, own_port) = split_port(&text(&one, "address"));
+            let chain = one.get("presented_chain");
+            let of_file = chain
+                .as_ref()
+                .and_then(|chain| Chain::of_file(chain, folder));
             Tls {
                 address,
                 port: port(&one, "port").or(own_port),
                 sni: one.text("sni"),
                 versions: one.texts("versions_accepted"),
                 error: text(&one, "error").to_lowercase(),
-                chain: one
-                    .get("presented_chain")
-                    .and_then(|chain| Chain::of_texts(&chain)),
+                chain_file: of_file
+                    .as_ref()
+                    .map(|chain| chain.place.file.clone())
+                    .unwrap_or_default(),
+                chain: of_file.or_else(|| Chain::of_texts(&chain?)),
                 place: one.place(),
             }
         };

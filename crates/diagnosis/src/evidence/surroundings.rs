@@ -14,6 +14,8 @@ pub(crate) struct Failure {
     /// Codes and messages, the outermost first.
     pub(crate) errors: Vec<(String, String)>,
     pub(crate) time: Option<i64>,
+    /// Whether the same was done without an error after it.
+    pub(crate) is_overcome: bool,
     /// Of the innermost error.
     pub(crate) place: Place,
 }
@@ -23,18 +25,26 @@ const DETAILS_DEPTH_MAX: usize = 8;
 
 impl Failure {
     /// Reads an error envelope, an error, an operation, or the events of an activity log of which
-    /// the first that failed counts. `None` where there is no error in it.
+    /// the last that failed counts. `None` where there is no error in it.
     pub(super) fn read(view: &View<'_>) -> Option<Self> {
-        let mut found = view
-            .elements()
-            .into_iter()
-            .filter_map(|one| Self::read_one(&one));
-        found.next()
+        let events = view.elements();
+        let mut failures = events
+            .iter()
+            .filter_map(|event| Some((event, Self::read_one(event)?)));
+        // The first of several of the same time: logs begin with what is newest.
+        let first = failures.next()?;
+        let (event, mut last) =
+            failures.fold(first, |last, next| match next.1.time > last.1.time {
+                true => next,
+                false => last,
+            });
+        last.is_overcome = events
+            .iter()
+            .any(|other| is_success(other) && is_same(other, event) && time_of(other) > last.time);
+        Some(last)
     }
 
     fn read_one(view: &View<'_>) -> Option<Self> {
-        let time = ["eventTimestamp", "endTime", "timestamp"];
-        let time = time.iter().find_map(|name| moment(&view.text(name)?));
         let mut errors = Vec::new();
         let mut place = view.place();
         gather(view, 0, &mut errors, &mut place);
@@ -50,7 +60,8 @@ impl Failure {
         }
         (!errors.is_empty()).then_some(Self {
             errors,
-            time,
+            time: time_of(view),
+            is_overcome: false,
             place,
         })
     }
@@ -67,6 +78,31 @@ impl Failure {
             .map(|(code, message)| format!("{code}: {message}"));
         lines.collect::<Vec<_>>().join("\n")
     }
+}
+
+fn time_of(event: &View<'_>) -> Option<i64> {
+    let names = ["eventTimestamp", "endTime", "timestamp"];
+    names.iter().find_map(|name| moment(&event.text(name)?))
+}
+
+/// A text, or the value of one that is also told in the reader's language.
+fn told(event: &View<'_>, name: &str) -> Option<String> {
+    let member = event.get(name)?;
+    member.as_text().or_else(|| member.text("value"))
+}
+
+fn is_success(event: &View<'_>) -> bool {
+    told(event, "status").is_some_and(|status| status.to_lowercase().starts_with("succe"))
+}
+
+/// Whether two events are of the same operation on the same resource.
+fn is_same(event: &View<'_>, other: &View<'_>) -> bool {
+    ["operationName", "resourceId"].iter().all(|name| {
+        match (told(event, name), told(other, name)) {
+            (Some(own), Some(other)) => own.eq_ignore_ascii_case(&other),
+            _ => false,
+        }
+    })
 }
 
 fn gather(view: &View<'_>, depth: usize, errors: &mut Vec<(String, String)>, place: &mut Place) {
@@ -363,12 +399,42 @@ impl ZoneLink {
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) name: String,
+    /// What commands call it: a number, or the name in a flexible set.
+    pub(crate) number: String,
+    /// Empty where the file does not say.
+    pub(crate) id: String,
     pub(crate) addresses: Vec<String>,
     pub(crate) has_latest_model: Option<bool>,
+    /// The ids of the gateways' pools that its own interfaces are to be in; `None` where the file
+    /// does not say.
+    pub(crate) pools: Option<Vec<String>>,
     pub(crate) place: Place,
 }
 
 impl Instance {
+    /// The name of its scale set: of `…/virtualMachineScaleSets/web/virtualMachines/3`, or of a
+    /// name such as `web_3`.
+    pub(crate) fn scale_set(&self) -> Option<&str> {
+        let of_id = || {
+            let mut parts = self.id.split('/');
+            parts.find(|part| part.eq_ignore_ascii_case("virtualMachineScaleSets"))?;
+            parts.next()
+        };
+        let of_name = || {
+            let (set, number) = self.name.rsplit_once('_')?;
+            number.parse::<u32>().ok().map(|_| set)
+        };
+        of_id().or_else(of_name)
+    }
+
+    /// Whether it has the address at a network interface with an id.
+    pub(crate) fn has_configuration(&self, id: &str) -> bool {
+        let own = id.get(..self.id.len());
+        let rest = id.get(self.id.len()..);
+        !self.id.is_empty()
+            && own.is_some_and(|own| own.eq_ignore_ascii_case(&self.id))
+            && rest.is_some_and(|rest| rest.starts_with('/'))
+    }
     pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {
         let read = |view: &View<'_>| {
             let names = [
@@ -383,13 +449,27 @@ impl Instance {
                     .text("name")
                     .or_else(|| view.text("instanceId"))
                     .unwrap_or_default(),
+                number: view.text("instanceId").unwrap_or_default(),
+                id: view.text("id").unwrap_or_default(),
                 addresses: names.iter().flat_map(|name| view.texts(name)).collect(),
                 has_latest_model: view.flag("latestModelApplied"),
+                pools: pools_of(view),
                 place: view.place(),
             }
         };
         list.iter().map(read).collect()
     }
+}
+
+/// What an instance's own profile says of gateways' pools.
+fn pools_of(instance: &View<'_>) -> Option<Vec<String>> {
+    let profile = instance.get("networkProfileConfiguration")?;
+    let interfaces = profile.list("networkInterfaceConfigurations");
+    let addresses = interfaces
+        .iter()
+        .flat_map(|one| one.list("ipConfigurations"));
+    let pools = addresses.flat_map(|one| one.list("applicationGatewayBackendAddressPools"));
+    Some(pools.filter_map(|one| one.text("id")).collect())
 }
 
 /// What `kubectl get endpoints` shows of one service.

@@ -5,7 +5,7 @@ use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, Ver
 use super::certificate_causes::{said, said_by};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Chain, PRESENTED, State, Uploaded};
+use crate::evidence::{Chain, PRESENTED, State, Tls, Uploaded};
 use crate::finding::{Because, Confidence, Finding};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
@@ -93,10 +93,7 @@ impl<'e> Walk<'e> {
 
     /// Whether somebody tried which versions of TLS the server takes.
     fn has_versions(&self, target: &Target<'_>) -> bool {
-        let mut tls = self.evidence.observations.tls.iter();
-        tls.any(|one| {
-            one.address.eq_ignore_ascii_case(&target.row.address) && !one.versions.is_empty()
-        })
+        self.tls_at(target).any(|one| !one.versions.is_empty())
     }
 
     fn certificate(&mut self, index: usize) -> Option<Finding> {
@@ -127,15 +124,51 @@ impl<'e> Walk<'e> {
     /// What a server presented: as somebody saw it of this very server, or of the one that the
     /// folder is about.
     pub(super) fn presented_to(&self, target: &Target<'_>) -> Option<&'e Chain> {
-        self.seen_of(target).or(self.evidence.presented.as_ref())
+        let of_folder = || {
+            let presented = self.evidence.presented.as_ref();
+            presented.filter(|_| !self.is_of_another(target))
+        };
+        self.seen_of(target).or_else(of_folder)
+    }
+
+    /// Whether the folder's chain was presented by another server, as somebody wrote down.
+    fn is_of_another(&self, target: &Target<'_>) -> bool {
+        let is_it = |one: &&'e Tls| one.chain_file == PRESENTED;
+        let mut others = self.site.targets.iter();
+        !self.tls_at(target).any(|one| is_it(&one))
+            && others.any(|other| self.tls_at(other).any(|one| is_it(&one)))
+    }
+
+    /// Whether a handshake was made with a server, and not with the gateway.
+    pub(super) fn is_of_a_server(&self, tls: &Tls) -> bool {
+        let mut targets = self.site.targets.iter();
+        targets.any(|target| self.tls_at(target).any(|own| std::ptr::eq(own, tls)))
+    }
+
+    /// The handshakes that somebody made with a server: at its own address, or with its name at one
+    /// that the name stands for.
+    pub(super) fn tls_at<'t>(
+        &self,
+        target: &'t Target<'_>,
+    ) -> impl Iterator<Item = &'e Tls> + Clone {
+        let tls = self.evidence.observations.tls.iter();
+        tls.filter(|one| {
+            let address = &target.row.address;
+            one.address.eq_ignore_ascii_case(address)
+                || one
+                    .sni
+                    .as_ref()
+                    .is_some_and(|sni| sni.eq_ignore_ascii_case(address))
+                    && one
+                        .address
+                        .parse()
+                        .is_ok_and(|ip| self.addresses_of(address).contains(&ip))
+        })
     }
 
     fn seen_of(&self, target: &Target<'_>) -> Option<&'e Chain> {
-        let tls = self.evidence.observations.tls.iter();
-        let own = tls.filter(|one| {
-            one.chain.is_some()
-                && one.address.eq_ignore_ascii_case(&target.row.address)
-                && (one.port.is_none() || one.port == target.probed_port())
+        let own = self.tls_at(target).filter(|one| {
+            one.chain.is_some() && (one.port.is_none() || one.port == target.probed_port())
         });
         // A server may have a certificate for each name that it is asked for.
         let expected = self.expected(target);
@@ -376,9 +409,7 @@ impl<'e> Walk<'e> {
 
     /// Whether what was presented is what probes get: asked for the same name, on the same port.
     fn is_of_probe(&self, target: &Target<'_>, expected: &str) -> bool {
-        let tls = self.evidence.observations.tls.iter();
-        let mut own = tls.filter(|one| one.address.eq_ignore_ascii_case(&target.row.address));
-        own.all(|one| {
+        self.tls_at(target).all(|one| {
             let is_port = one.port.is_none() || one.port == target.probed_port();
             let is_name = one
                 .sni
@@ -477,9 +508,7 @@ impl<'e> Walk<'e> {
     fn protocol_mismatch(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let address = target.row.address.clone();
-        let mut tls = self.evidence.observations.tls.iter();
-        let own =
-            tls.find(|one| one.address.eq_ignore_ascii_case(&address) && !one.versions.is_empty())?;
+        let own = self.tls_at(target).find(|one| !one.versions.is_empty())?;
         // The second generation speaks TLS 1.3 to backends since 2025, the first never did.
         let is_v1 = self.evidence.gateway.is_v1();
         let is_common =

@@ -8,7 +8,7 @@ use super::{Question, Walk, Weight, finding, listed, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Place;
 use crate::finding::{Confidence, Finding};
-use crate::remedy::{fix, word};
+use crate::remedy::fix;
 use crate::site::in_gateway;
 
 /// Words by which a controller says that it writes the gateway.
@@ -171,45 +171,6 @@ impl Walk<'_> {
         waiting
     }
 
-    fn do_instances_lag_behind(&mut self) -> Option<(Finding, Weight)> {
-        let instances = self.evidence.instances.iter().flatten();
-        let old: Vec<_> = instances
-            .filter(|one| one.has_latest_model == Some(false))
-            .cloned()
-            .collect();
-        let first = old.first()?;
-        // They matter where the pool waits for them, or where it is one of them that fails.
-        let fails = |address: &String| {
-            self.site.targets.iter().any(|target| {
-                target.row.state != crate::evidence::State::Healthy
-                    && target.row.address == *address
-            })
-        };
-        let is_at_fault = old.iter().any(|one| one.addresses.iter().any(fails));
-        let waits = !self.empty_routes().is_empty();
-        if !is_at_fault && !waits {
-            return None;
-        }
-        let names: Vec<String> = old.iter().map(|one| one.name.clone()).collect();
-        let title = format!(
-            "Instances of the scale set do not have its latest model, and so not its pool: {}.",
-            listed(&names)
-        );
-        let found = finding(Cause::VmssModelNotApplied, Confidence::Likely, title)
-            .because([self.because(&first.place, "latestModelApplied is false")])
-            .fixed_by(
-                fix(Owner::Backend, "Give the instances the latest model.")
-                    .run(format!(
-                        "az vmss update-instances -g {} -n {} --instance-ids '*'",
-                        word(self.commands.group()),
-                        word(scale_set_of(&first.name).unwrap_or("VMSS"))
-                    ))
-                    .risking("Instances may restart for it.")
-                    .verified_by(self.commands.verify_health()),
-            );
-        Some((found, Weight::Change))
-    }
-
     /// Requests that failed at a server that is in no pool and behind none, beside a controller
     /// that was at work.
     fn asked_the_gone(&self) -> Option<Finding> {
@@ -325,12 +286,6 @@ fn drain() -> crate::finding::Fix {
         "kubectl explain pod.spec.containers.lifecycle.preStop   # exec: {command: [sleep, '90']}, \
          with a longer terminationGracePeriodSeconds",
     )
-}
-
-/// The scale set of an instance such as `web_3`.
-fn scale_set_of(instance: &str) -> Option<&str> {
-    let (set, number) = instance.rsplit_once('_')?;
-    number.parse::<u32>().ok().map(|_| set)
 }
 
 /// What one gateway has and another has not: pools, rules, listeners, probes, by name; addresses.

@@ -73,6 +73,7 @@ impl<'e> Walk<'e> {
                     state: State::Unknown,
                     log: String::new(),
                     error_name: String::new(),
+                    configuration: String::new(),
                     place: in_gateway(format!("{pointer}/{position}")),
                 };
                 let probe = setting.properties.probe.as_ref();

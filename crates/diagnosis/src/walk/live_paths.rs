@@ -128,24 +128,40 @@ impl Walk<'_> {
 
     /// Whether the setting of some rows puts another path in the place of the client's.
     fn rewritten_by_setting(&self, rows: &[&LogRow]) -> Option<(Finding, usize)> {
-        let first = rows.first()?;
-        let setting = self.setting_of(first)?;
+        let setting = self.setting_of(rows.first()?)?;
         let path = setting.properties.path.as_deref()?;
+        let doubled = self.with_path_twice(path, rows);
+        let rows = match doubled.as_slice() {
+            [] => rows,
+            doubled => doubled,
+        };
+        let first = rows.first()?;
         let is_cause = match path {
             "" => false,
             "/" => self.takes_a_prefix_away(first, rows),
-            _ => !self.answered().has_setting(&setting.name, rows),
+            _ => !doubled.is_empty() || !self.answered().has_setting(&setting.name, rows),
         };
         if !is_cause {
             return None;
         }
-        let title = format!(
-            "The backend setting {} puts {path} in the place of the path that clients ask for, and \
-             the backend has no such page: {} gets {}.",
-            setting.name,
-            first.uri,
-            first.status.unwrap_or_default()
-        );
+        let title = match doubled.is_empty() {
+            true => format!(
+                "The backend setting {} puts {path} in the place of the path that clients ask for, \
+                 and the backend has no such page: {} gets {}.",
+                setting.name,
+                first.uri,
+                first.status.unwrap_or_default()
+            ),
+            false => format!(
+                "The backend setting {} puts {path} before the whole path that clients ask for, \
+                 which has it already: {} is asked for as {}{}, and gets {}.",
+                setting.name,
+                first.uri,
+                path.trim_end_matches('/'),
+                first.uri,
+                first.status.unwrap_or_default()
+            ),
+        };
         let place = in_gateway(setting.pointer_to("path"));
         let because = [
             self.because(&first.place, "what the backend answers"),
@@ -159,6 +175,32 @@ impl Walk<'_> {
                     .verified_by(self.commands.verify_health()),
             );
         Some((told, rows.len()))
+    }
+
+    /// The rows of clients that ask for what is below the path of a setting already, where the
+    /// setting puts it before all that they ask for, and no such page is answered.
+    fn with_path_twice<'r>(&self, path: &str, rows: &[&'r LogRow]) -> Vec<&'r LogRow> {
+        let inner = path.trim_matches('/');
+        let below = format!("/{inner}/");
+        let is_meant = |row: &&LogRow| {
+            // Of a path rule with a pattern, the part that the pattern spells out is cut off.
+            let is_whole = self
+                .route_of(row)
+                .is_some_and(|route| matches!(route.via, Via::Basic | Via::Default(_)));
+            row.uri.starts_with(&below) && is_whole
+        };
+        if inner.is_empty() {
+            return Vec::new();
+        }
+        let doubled: Vec<&LogRow> = rows.iter().copied().filter(is_meant).collect();
+        let pool = doubled.first().map_or("", |row| row.pool.as_str());
+        match self
+            .answered()
+            .has_below(pool, first_part(&below), &doubled)
+        {
+            true => Vec::new(),
+            false => doubled,
+        }
     }
 
     /// Whether a setting with the path `/` takes away what the pattern of a path rule spells out,

@@ -11,6 +11,7 @@ mod drift;
 mod edits;
 mod foresee;
 mod ingress;
+mod instances;
 mod listeners;
 mod live;
 mod live_hosts;

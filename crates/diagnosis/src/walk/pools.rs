@@ -1,8 +1,11 @@
 //! Where do rules lead?
 
+use std::collections::BTreeSet;
+
 use gatewright_arm::model::BackendAddressPool;
 use gatewright_arm::{ApplicationGateway, Item};
 
+use super::answered::first_part;
 use super::edits::{Given, Set};
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
@@ -95,9 +98,11 @@ impl Walk<'_> {
             self.because(place, format!("{uri} failed, and no server was asked"))
         }));
         let others = self.has_servers_elsewhere(route, empty);
+        let is_scan = others && is_scan(&failed);
         let found = match route.via {
             Via::Default(map) if others => {
                 let confidence = match (failed.is_empty(), self.evidence.log.is_some()) {
+                    (false, _) if is_scan => Confidence::Likely,
                     (false, _) => Confidence::Certain,
                     (true, false) => Confidence::Likely,
                     // There is a log, and no request of it came to this.
@@ -130,7 +135,11 @@ impl Walk<'_> {
             false => found,
         };
         let reach = failed.len();
-        self.find(Weight::Servers, reach, found);
+        let weight = match is_scan {
+            true => Weight::Requests,
+            false => Weight::Servers,
+        };
+        self.find(weight, reach, found);
     }
 
     fn reported_empty(&self, pool: &str) -> Option<Because> {
@@ -279,4 +288,12 @@ pub(super) fn is_managed(gateway: &ApplicationGateway) -> bool {
         tags.keys()
             .any(|key| key.starts_with("managed-by-k8s-ingress"))
     })
+}
+
+/// Whether somebody looked for whatever there is: a few pages, none of them twice, and nothing that
+/// their paths have in common.
+fn is_scan(failed: &[(Place, String)]) -> bool {
+    const PAGES_MIN: usize = 3;
+    let parts: BTreeSet<&str> = failed.iter().map(|(_, uri)| first_part(uri)).collect();
+    failed.len() >= PAGES_MIN && parts.len() == failed.len()
 }

@@ -120,14 +120,19 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a failure lies so far behind that a later change must have succeeded.
+    /// Whether a later change has succeeded: it is in the log of activities, or the failure lies so
+    /// far behind that one must have.
     pub(super) fn is_history(&self, failure: &Failure) -> bool {
         const LATER_SECONDS: i64 = 600;
         let state = self.evidence.gateway.properties.provisioning_state;
         let is_old = failure
             .time
             .is_some_and(|time| time + LATER_SECONDS < self.now);
-        state == Some(ProvisioningState::Succeeded) && is_old
+        match state {
+            Some(ProvisioningState::Succeeded) => is_old || failure.is_overcome,
+            None => failure.is_overcome,
+            Some(_) => false,
+        }
     }
 
     /// The rules of the group that a message names; the one that denies, where it is known.

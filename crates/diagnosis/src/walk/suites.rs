@@ -129,18 +129,14 @@ impl Walk<'_> {
     fn failed_handshake(&self, listener: &Item<HttpListener>) -> Option<Place> {
         let port = self.port_of(listener);
         let mut tls = self.evidence.observations.tls.iter();
-        let is_backend = |address: &str| {
-            let mut targets = self.site.targets.iter();
-            targets.any(|target| target.row.address.eq_ignore_ascii_case(address))
-        };
         let tls = tls.find(|one| {
             let host = one.sni.as_deref().unwrap_or(&one.address);
             let is_new = |version: &String| version.contains("1.3");
             let has_new_alone = !one.versions.is_empty() && one.versions.iter().all(is_new);
             (has_new_alone || is_alert(&one.error))
                 && (one.port.is_none() || one.port == port)
-                && !is_backend(&one.address)
                 && takes_host(listener, host)
+                && !self.is_of_a_server(one)
         });
         let mut http = self.evidence.observations.http.iter();
         let http = http.find(|one| {

@@ -193,9 +193,7 @@ impl Walk<'_> {
         let mut tls = self.evidence.observations.tls.iter();
         tls.any(|one| {
             let host = one.sni.as_deref().unwrap_or(&one.address);
-            let mut targets = self.site.targets.iter();
-            let is_backend = targets.any(|target| target.row.address == one.address);
-            is_alert(&one.error) && is_own(host) && !is_backend
+            is_alert(&one.error) && is_own(host) && !self.is_of_a_server(one)
         })
     }
 
