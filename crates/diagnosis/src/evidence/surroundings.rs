@@ -269,6 +269,10 @@ impl WebApp {
 #[derive(Clone, Debug)]
 pub(crate) struct Vault {
     pub(crate) name: String,
+    /// Empty where the file does not say.
+    pub(crate) id: String,
+    /// Whether roles decide who may read what, and not policies.
+    pub(crate) has_roles: Option<bool>,
     pub(crate) default_action: Option<String>,
     pub(crate) bypass: Option<String>,
     pub(crate) public_access: Option<String>,
@@ -311,6 +315,10 @@ impl Vault {
         let subnets = subnets.unwrap_or_default();
         Self {
             name: view.text("name").unwrap_or_default(),
+            id: view.text("id").unwrap_or_default(),
+            has_roles: view
+                .get("enableRbacAuthorization")
+                .and_then(|one| one.as_flag()),
             default_action: rule("defaultAction"),
             bypass: rule("bypass"),
             public_access: view.text("publicNetworkAccess"),
@@ -346,6 +354,8 @@ fn permissions_of(vault: &View<'_>) -> Option<Vec<(String, Vec<String>)>> {
 #[derive(Clone, Debug)]
 pub(crate) struct ZoneLink {
     pub(crate) zone: String,
+    /// Its id, or that of one of its links; empty where that is not said.
+    pub(crate) id: String,
     /// Its resource group, where that is said.
     pub(crate) group: Option<String>,
     pub(crate) networks: Vec<String>,
@@ -376,6 +386,7 @@ impl ZoneLink {
                 id.resource_group().map(str::to_owned)
             });
             Self {
+                id: view.text("id").unwrap_or_default(),
                 zone: zone.unwrap_or_default(),
                 group: group.or_else(|| view.text("resourceGroup")),
                 networks,

@@ -26,7 +26,9 @@ impl Walk<'_> {
             | Cause::RootNotACa
             | Cause::SelfSigned => vec![self.upload_root(target, &expected)],
             Cause::CnSanMismatch | Cause::NoSni => self.mend_name(target, &expected),
-            Cause::IncompleteChain | Cause::ChainOrder => vec![send_whole(target, &expected)],
+            Cause::IncompleteChain | Cause::ChainOrder => {
+                vec![send_whole(target, &expected, self.presented_to(target))]
+            }
             Cause::AppServiceNoTlsBinding => vec![self.bind(&expected)],
             Cause::V1PinnedCertRotated => vec![self.pin(target)],
             Cause::V1SniIsPoolFqdn => {
@@ -208,9 +210,20 @@ fn replace_self_signed(expected: &str) -> Fix {
     fix(Owner::Certificate, summary)
 }
 
-fn send_whole(target: &Target<'_>, expected: &str) -> Fix {
-    let summary =
-        "Have the server send its certificate, then the intermediate ones, in this order.";
+/// Names the certificate that is missing, where what is sent says who signed it.
+fn send_whole(target: &Target<'_>, expected: &str, sent: Option<&Chain>) -> Fix {
+    let sent = || sent.into_iter().flat_map(Chain::readable);
+    let signer = sent().next().map(|own| own.issuer());
+    // The root at the end need not be sent.
+    let missing = signer.filter(|name| sent().all(|one| one.subject() != *name));
+    let then = match missing {
+        Some(name) => format!("then the intermediate ones, that of {name} among them"),
+        None => "then the intermediate ones".to_owned(),
+    };
+    let summary = format!(
+        "Have {} send its certificate, {then}, in this order.",
+        target.row.address
+    );
     fix(Owner::Certificate, summary)
         .run("cat server.crt intermediate.crt > fullchain.pem   # nginx: ssl_certificate")
         .run(show_chain(target, expected))

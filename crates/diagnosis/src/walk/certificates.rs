@@ -5,7 +5,7 @@ use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, Ver
 use super::certificate_causes::{said, said_by};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Chain, PRESENTED, State, Tls, Uploaded};
+use crate::evidence::{Chain, PRESENTED, PRESENTED_WITHOUT_SNI, State, Tls, Uploaded};
 use crate::finding::{Because, Confidence, Finding};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
@@ -168,7 +168,9 @@ impl<'e> Walk<'e> {
 
     fn seen_of(&self, target: &Target<'_>) -> Option<&'e Chain> {
         let own = self.tls_at(target).filter(|one| {
-            one.chain.is_some() && (one.port.is_none() || one.port == target.probed_port())
+            one.chain.is_some()
+                && one.chain_file != PRESENTED_WITHOUT_SNI
+                && (one.port.is_none() || one.port == target.probed_port())
         });
         // A server may have a certificate for each name that it is asked for.
         let expected = self.expected(target);

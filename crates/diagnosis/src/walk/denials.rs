@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use gatewright_snapshot::SecurityGroupIndex;
 use gatewright_snapshot::network::{
     Decision, Direction, EffectiveRoute, Flow, Gate, NextHop, Outcome, Prefix, Route, RouteTable,
+    Verdict,
 };
 
 use super::edits::free;
 use super::network_edits::NewRule;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
+use crate::evidence::view::last_part;
 use crate::evidence::{Place, State, TcpResult};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
@@ -52,15 +54,7 @@ impl Walk<'_> {
             }
             Outcome::Dropped(effective) => Some(self.dropped(index, &effective, &endpoint)),
             Outcome::Allowed if is_open_question(&verdict) => {
-                let command = format!(
-                    "az network nsg list -g {} -o json > nsgs.json",
-                    word(self.commands.group())
-                );
-                self.need(
-                    "nsgs.json",
-                    "the security group of a subnet is in no file",
-                    command,
-                );
+                self.ask_for_group(&verdict);
                 None
             }
             Outcome::Allowed => {
@@ -113,7 +107,7 @@ impl Walk<'_> {
         }
         let (interface, gate) = denied.first()?;
         let decision = gate.decision()?;
-        let name = crate::evidence::view::last_part(interface);
+        let name = last_part(interface);
         let place = format!("the network interface {name}");
         let mut found = self.denied(index, (decision, &place), (address, port));
         if let_in > 0 {
@@ -137,6 +131,29 @@ impl Walk<'_> {
             ids.any(|id| id.eq_ignore_ascii_case(interface))
         })?;
         group.id.as_deref()
+    }
+
+    /// Asks for the security group of a subnet that is in no file.
+    fn ask_for_group(&mut self, verdict: &Verdict<'_>) {
+        let missing = [&verdict.outbound, &verdict.inbound].map(|gate| match gate {
+            Gate::Unknown { subnet, group } => Some((subnet.name.clone(), *group)),
+            _ => None,
+        });
+        let (why, group) = match missing.into_iter().flatten().next() {
+            Some((subnet, group)) => (
+                format!(
+                    "the security group {} of the subnet {subnet} is in no file",
+                    last_part(group)
+                ),
+                self.group_of_id(group),
+            ),
+            None => (
+                "the security group of a subnet is in no file".to_owned(),
+                word(self.commands.group()),
+            ),
+        };
+        let command = format!("az network nsg list -g {group} -o json > nsgs.json");
+        self.need("nsgs.json", &why, command);
     }
 
     fn denied(
@@ -297,14 +314,28 @@ impl Walk<'_> {
         }
     }
 
-    /// A table that has a route to an address, and that route.
+    /// A table that the gateway's subnet does not have and that has a route to an address, and that
+    /// route: the narrowest.
     pub(super) fn table_with_route_to(&self, address: IpAddr) -> Option<(&RouteTable, &Route)> {
         let (policy, _) = self.evidence.policy()?;
-        policy.route_tables().iter().find_map(|table| {
-            let mut routes = table.routes().iter();
-            let is_meant = |one: &&Route| !one.prefix.is_default() && one.prefix.contains(address);
-            Some((table, routes.find(is_meant)?))
-        })
+        let own = self.own_table().map(|table| table.resource_id.as_str());
+        let others = policy.route_tables().iter();
+        let others = others.filter(|table| Some(table.resource_id.as_str()) != own);
+        let routes = others.flat_map(|table| table.routes().iter().map(move |one| (table, one)));
+        routes
+            .filter(|(_, one)| !one.prefix.is_default() && one.prefix.contains(address))
+            .reduce(
+                |best, next| match next.1.prefix.length() > best.1.prefix.length() {
+                    true => next,
+                    false => best,
+                },
+            )
+    }
+
+    /// The route table of the gateway's subnet.
+    fn own_table(&self) -> Option<&RouteTable> {
+        let (policy, subnet) = self.evidence.policy()?;
+        policy.table_of(policy.subnet(subnet))
     }
 
     /// A route to the address that stands in a table which the gateway's subnet does not have.
@@ -319,7 +350,7 @@ impl Walk<'_> {
             route.name, route.prefix, table.name
         );
         let place = self.route_place(&table.name, &route.name);
-        let mend = match self.may_have(table) {
+        let mend = match self.may_have(table) && self.own_table().is_none() {
             true => {
                 let summary = format!("Give the gateway's subnet the table {}.", table.name);
                 let command = format!(
@@ -332,13 +363,16 @@ impl Walk<'_> {
                     .risking("All of its routes hold for the gateway then.")
             }
             false => {
-                let summary = format!(
-                    "Give the gateway's subnet a route like it. {} itself is not for a gateway: it \
-                     leads all else away from the Internet, too.",
-                    table.name
-                );
-                let route = (route.name.clone(), route.prefix, route.next_hop.clone());
-                self.with_routes(fix(Owner::Network, summary), &[route])
+                let why = match self.own_table() {
+                    Some(own) => format!("It has the table {} already.", own.name),
+                    None => format!(
+                        "{} itself is not for a gateway: it leads all else away from the Internet, \
+                         too.",
+                        table.name
+                    ),
+                };
+                let summary = format!("Give the gateway's subnet a route like it. {why}");
+                self.with_routes(fix(Owner::Network, summary), &self.routes_of_failing(table))
             }
         };
         Some(
@@ -347,6 +381,22 @@ impl Walk<'_> {
                 .because([self.because(&place, "the way to it, for other subnets")])
                 .fixed_by(mend.verified_by(self.commands.verify_health())),
         )
+    }
+
+    /// The routes of a table to servers that are not well.
+    fn routes_of_failing(&self, table: &RouteTable) -> Vec<(String, Prefix, NextHop)> {
+        let targets = self.site.targets.iter();
+        let failing = targets.filter(|target| target.row.state != State::Healthy);
+        let failing: Vec<IpAddr> = failing
+            .flat_map(|target| self.addresses_of(&target.row.address))
+            .collect();
+        let is_meant = |route: &&Route| {
+            !route.prefix.is_default() && failing.iter().any(|one| route.prefix.contains(*one))
+        };
+        let routes = table.routes().iter().filter(is_meant);
+        routes
+            .map(|one| (one.name.clone(), one.prefix, one.next_hop.clone()))
+            .collect()
     }
 
     /// Whether a table may be that of the gateway's subnet: the second generation must reach the
@@ -359,9 +409,7 @@ impl Walk<'_> {
 
     /// Makes routes in the table of the gateway's subnet, or in a new one.
     pub(super) fn with_routes(&self, mend: Fix, routes: &[(String, Prefix, NextHop)]) -> Fix {
-        let policy = self.evidence.policy();
-        let own = policy.and_then(|(policy, subnet)| policy.table_of(policy.subnet(subnet)));
-        self.with_routes_at(mend, &self.subnet_id(), own, routes)
+        self.with_routes_at(mend, &self.subnet_id(), self.own_table(), routes)
     }
 
     /// The same for the subnet with an id, whose table is `own`.
@@ -384,7 +432,8 @@ impl Walk<'_> {
         let taken: Vec<&str> = own_routes.map(|route| route.name.as_str()).collect();
         let group = match own {
             Some(own) => self.group_of_id(&own.resource_id),
-            None => word(self.commands.group()),
+            // The subnet's own group: it names the table alone.
+            None => self.group_of_id(subnet),
         };
         let mut mend = mend;
         if own.is_none() {
@@ -495,7 +544,7 @@ impl Walk<'_> {
 }
 
 /// Whether a group or a table that decides is in no file.
-pub(super) fn is_open_question(verdict: &gatewright_snapshot::network::Verdict<'_>) -> bool {
+pub(super) fn is_open_question(verdict: &Verdict<'_>) -> bool {
     let is_unknown = |gate: &Gate<'_>| matches!(gate, Gate::Unknown { .. });
     let has_no_table = verdict
         .route

@@ -14,6 +14,9 @@ use crate::remedy::{fix, word, words};
 /// What becomes of an edit of a gateway that a Kubernetes controller writes.
 const REVERTED: &str = "A Kubernetes controller writes this gateway, and reverts this with its \
                         next write.";
+/// The same, of a remedy that is none.
+const WOULD_BE_REVERTED: &str = "An edit of the gateway itself would be reverted with the \
+                                 controller's next write.";
 
 /// What stands in commands for an ingress until it is known which.
 const SOME_INGRESS: &str = " ingress INGRESS ";
@@ -36,25 +39,47 @@ impl Walk<'_> {
         let settings = self.settings_by_place();
         for one in &mut candidates {
             let ingress = ingress_of(&one.finding, &parts, &settings);
-            // Of several, a number on the wrong one makes it worse.
-            let annotate = annotation(&one.finding)
-                .filter(|_| ingress.is_some() || one.finding.cause != Cause::RuleOrder);
-            let fixes = &mut one.finding.fixes;
-            for fix in fixes.iter_mut().filter(|fix| fix.owner == Owner::Gateway) {
-                fix.risk = format!("{REVERTED} {}", fix.risk).trim_end().to_owned();
+            one.finding.fixes = self.at_controller(&one.finding, ingress.as_ref());
+        }
+        self.candidates = candidates;
+    }
+
+    /// The remedies of a finding where they last: what the controller writes is said to it.
+    fn at_controller(&self, finding: &Finding, ingress: Option<&Ingress>) -> Vec<Fix> {
+        let is_at_gateway = |fix: &Fix| fix.owner == Owner::Gateway;
+        let mut fixes: Vec<Fix> = Vec::new();
+        for own in &finding.fixes {
+            match Some(own)
+                .filter(|own| is_at_gateway(own))
+                .map(said_to_controller)
+            {
+                Some(Some(said)) if ingress.is_some() || !is_order(&said) => fixes.push(said),
+                _ => fixes.push(own.clone()),
             }
-            if !fixes.iter().any(|fix| fix.owner == Owner::Controller) {
-                fixes.splice(0..0, annotate);
-            }
-            let Some(ingress) = ingress else {
-                continue;
-            };
-            let own = fixes.iter_mut().flat_map(|fix| &mut fix.commands);
-            for command in own {
+        }
+        if !fixes.iter().any(|fix| fix.owner == Owner::Controller) {
+            fixes.splice(0..0, to_be_completed(finding.cause));
+        }
+        if let Some(ingress) = ingress {
+            for command in fixes.iter_mut().flat_map(|fix| &mut fix.commands) {
                 *command = command.replace(SOME_INGRESS, &ingress.as_words());
             }
         }
-        self.candidates = candidates;
+        let has_better = fixes
+            .iter()
+            .any(|fix| fix.owner == Owner::Controller && is_complete(fix));
+        if has_better {
+            fixes.retain(|fix| !is_at_gateway(fix) || !is_of_controller(fix));
+        }
+        for fix in &mut fixes {
+            let note = match fix.owner {
+                Owner::Gateway if is_of_controller(fix) => REVERTED,
+                Owner::Controller if has_better => WOULD_BE_REVERTED,
+                _ => continue,
+            };
+            fix.risk = format!("{note} {}", fix.risk).trim_end().to_owned();
+        }
+        fixes
     }
 
     fn parts_of_ingresses(&self) -> Vec<Part> {
@@ -150,6 +175,20 @@ fn ingress_of(
     found.is_empty().then(|| first.clone())
 }
 
+fn is_of_a_path(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-./".contains(letter)
+}
+
+/// The hosts that settings and probes ask for.
+fn hosts_of(evidence: &Evidence) -> Vec<&str> {
+    let properties = &evidence.gateway.properties;
+    let settings = properties.backend_http_settings_collection.iter();
+    let settings = settings.filter_map(|one| one.properties.host_name.as_deref());
+    let probes = properties.probes.iter();
+    let probes = probes.filter_map(|one| one.properties.host.as_deref());
+    settings.chain(probes).collect()
+}
+
 impl Ingress {
     /// That of a setting `bp-NAMESPACE-SERVICE-PORT-PORT-INGRESS` or a probe
     /// `pb-NAMESPACE-SERVICE-PORT-INGRESS`: what the controller calls them.
@@ -172,12 +211,34 @@ impl Ingress {
             let namespace = before.strip_suffix(one.service.as_str())?;
             namespace.strip_suffix('-').map(str::to_owned)
         });
+        // Inside the cluster, a service is called SERVICE.NAMESPACE.svc.
+        let hosts = hosts_of(evidence);
+        let called = hosts.iter().find_map(|host| {
+            let mut labels = host.split('.');
+            let (service, namespace) = (labels.next()?, labels.next()?);
+            let is_inside = labels.next() == Some("svc");
+            (is_inside && before == format!("{namespace}-{service}")).then(|| namespace.to_owned())
+        });
+        // What speaks of an ingress in words has NAMESPACE/NAME.
+        let mut log = evidence.controller_log.iter().flatten();
+        let logged = log.find_map(|line| {
+            let mut parts = line.split(|letter: char| !is_of_a_path(letter));
+            parts.find_map(|part| {
+                let (namespace, own) = part.split_once('/')?;
+                let is_it = own == name && before.starts_with(&format!("{namespace}-"));
+                is_it.then(|| namespace.to_owned())
+            })
+        });
         let only = match words.get(..at)? {
             [namespace, _] => Some((*namespace).to_owned()),
             _ => None,
         };
         (!name.is_empty()).then(|| Self {
-            namespace: known.or(only).filter(|one| !one.is_empty()),
+            namespace: known
+                .or(called)
+                .or(logged)
+                .or(only)
+                .filter(|one| !one.is_empty()),
             name,
         })
     }
@@ -191,62 +252,153 @@ impl Ingress {
     }
 }
 
-/// What says the same in the ingress as a remedy at the gateway does.
-fn annotation(finding: &Finding) -> Option<Fix> {
-    let said = |options: &[&str], else_: &str| {
-        let found = options.iter().find_map(|option| option_of(finding, option));
-        found.unwrap_or_else(|| else_.to_owned())
-    };
-    let (annotation, value) = match finding.cause {
-        Cause::Probe401 | Cause::Probe403 | Cause::Probe404 | Cause::ProbeNotAttached => {
-            ("health-probe-path", said(&["--path"], "/PATH"))
+/// What a command at the gateway is to one that a controller writes.
+enum Said {
+    /// The same in the ingress: annotations without their prefix, and their values; an empty value
+    /// takes one away.
+    Annotations(Vec<(&'static str, String)>),
+    /// A change that no annotation makes, and that the controller undoes.
+    Unsayable,
+    /// Nothing that the controller writes.
+    NotItsOwn,
+}
+
+/// A remedy at the gateway, said in the ingress. `None` where some of it cannot be said there, or
+/// nothing of it need be.
+fn said_to_controller(at_gateway: &Fix) -> Option<Fix> {
+    let (mut annotations, mut commands) = (Vec::new(), Vec::new());
+    for command in &at_gateway.commands {
+        match said(command) {
+            Said::Annotations(own) => annotations.extend(own),
+            Said::NotItsOwn => commands.push(command.clone()),
+            Said::Unsayable => return None,
         }
-        Cause::ProbeRedirect => ("health-probe-status-codes", "200-399".to_owned()),
-        Cause::ProbeTimeoutTooShort => ("health-probe-timeout", said(&["--timeout"], "60")),
+    }
+    annotations.dedup();
+    if annotations.is_empty() {
+        return None;
+    }
+    commands.push(annotate(&annotations));
+    Some(Fix {
+        owner: Owner::Controller,
+        commands,
+        patches: Vec::new(),
+        is_partial: false,
+        ..at_gateway.clone()
+    })
+}
+
+fn said(command: &str) -> Said {
+    let words = words(command);
+    let mut rest = words.iter().map(String::as_str);
+    let own = rest.by_ref().find(|word| *word == "application-gateway");
+    let part = own.and_then(|_| rest.next()).unwrap_or_default();
+    match part {
+        "probe" | "http-settings" | "rule" => {}
+        "address-pool" | "http-listener" | "url-path-map" | "redirect-config" | "frontend-port" => {
+            return Said::Unsayable;
+        }
+        _ => return Said::NotItsOwn,
+    }
+    let options: Vec<&str> = rest.collect();
+    let mut annotations = Vec::new();
+    for (index, option) in options.iter().enumerate() {
+        if !option.starts_with('-') {
+            continue;
+        }
+        let values = options.iter().skip(index + 1);
+        let values: Vec<&str> = values
+            .take_while(|value| !value.starts_with('-'))
+            .copied()
+            .collect();
+        let name = match (part, *option) {
+            ("probe", "--path") => "health-probe-path",
+            ("probe", "--match-status-codes") => "health-probe-status-codes",
+            ("probe", "--timeout") => "health-probe-timeout",
+            ("probe", "--interval") => "health-probe-interval",
+            ("probe", "--threshold") => "health-probe-unhealthy-threshold",
+            ("probe", "--port") => "health-probe-port",
+            ("probe", "--host") => "health-probe-hostname",
+            ("http-settings", "--timeout") => "request-timeout",
+            ("http-settings", "--host-name") => "backend-hostname",
+            ("http-settings", "--path") => "backend-path-prefix",
+            ("http-settings", "--root-certs") => "appgw-trusted-root-certificate",
+            ("rule", "--priority") => "rule-priority",
+            // What says which part it is, and what follows of the rest.
+            (_, "-g" | "--gateway-name" | "-n" | "--protocol" | "--probe") => continue,
+            ("probe", "--host-name-from-http-settings" | "--from-http-settings") => continue,
+            _ => return Said::Unsayable,
+        };
+        annotations.push((name, values.join(",")));
+    }
+    match annotations.is_empty() {
+        true => Said::Unsayable,
+        false => Said::Annotations(annotations),
+    }
+}
+
+fn annotate(annotations: &[(&'static str, String)]) -> String {
+    let words = annotations.iter().map(|(name, value)| {
+        let name = format!("appgw.ingress.kubernetes.io/{name}");
+        match value.as_str() {
+            "" => format!("{name}-"),
+            value => word(&format!("{name}={value}")),
+        }
+    });
+    let words: Vec<String> = words.collect();
+    let has_values = annotations.iter().any(|(_, value)| !value.is_empty());
+    let overwrite = if has_values { " --overwrite" } else { "" };
+    format!(
+        "kubectl annotate{SOME_INGRESS}{}{overwrite}",
+        words.join(" ")
+    )
+}
+
+/// Of several ingresses, a number on the wrong one makes it worse.
+fn is_order(fix: &Fix) -> bool {
+    fix.commands
+        .iter()
+        .any(|one| one.contains("/rule-priority="))
+}
+
+/// Whether a remedy at the gateway changes what the controller writes.
+fn is_of_controller(fix: &Fix) -> bool {
+    let mut commands = fix.commands.iter();
+    commands.any(|command| !matches!(said(command), Said::NotItsOwn))
+}
+
+/// Whether nothing is left to be filled in.
+fn is_complete(fix: &Fix) -> bool {
+    let is_open = |word: &str| {
+        let open = ["INGRESS", "/PATH", "HOST", "ROOT-NAME"];
+        let value = word.rsplit('=').next().unwrap_or_default();
+        open.contains(&value)
+    };
+    let commands = fix.commands.iter();
+    !commands
+        .flat_map(|command| words(command))
+        .any(|word| is_open(&word))
+}
+
+/// What mends a cause in the ingress, where the evidence does not have the value.
+fn to_be_completed(cause: Cause) -> Option<Fix> {
+    let (name, value) = match cause {
+        Cause::Probe401 | Cause::Probe403 | Cause::Probe404 | Cause::ProbeNotAttached => {
+            ("health-probe-path", "/PATH")
+        }
         Cause::CnSanMismatch
         | Cause::NoSni
         | Cause::DefaultProbeHost
         | Cause::DatapathTlsNameMismatch
-        | Cause::AppServiceHostHeader => {
-            ("backend-hostname", said(&["--host-name", "--host"], "HOST"))
+        | Cause::AppServiceHostHeader => ("backend-hostname", "HOST"),
+        Cause::MissingTrustedRoot | Cause::TrustedRootNotAttached | Cause::RootMismatch => {
+            ("appgw-trusted-root-certificate", "ROOT-NAME")
         }
-        Cause::MissingTrustedRoot | Cause::TrustedRootNotAttached | Cause::RootMismatch => (
-            "appgw-trusted-root-certificate",
-            said(&["--root-certs"], "ROOT-NAME"),
-        ),
-        Cause::RequestTimeout => ("request-timeout", said(&["--timeout"], "60")),
-        Cause::RuleOrder => ("rule-priority", option_of(finding, "--priority")?),
-        // Without it, the path is passed on as it is.
-        Cause::BackendPath => ("backend-path-prefix", String::new()),
         _ => return None,
     };
-    let annotation = format!("appgw.ingress.kubernetes.io/{annotation}");
-    let set = match value.is_empty() {
-        true => format!("{annotation}-"),
-        false => format!("{} --overwrite", word(&format!("{annotation}={value}"))),
-    };
     let summary = "Say it where the controller reads it: in the ingress.";
-    Some(fix(Owner::Controller, summary).run(format!("kubectl annotate{SOME_INGRESS}{set}")))
-}
-
-/// What an option has in a command at the gateway; of several values, all with commas.
-fn option_of(finding: &Finding, option: &str) -> Option<String> {
-    let at_gateway = finding
-        .fixes
-        .iter()
-        .filter(|fix| fix.owner == Owner::Gateway);
-    let mut commands = at_gateway.flat_map(|fix| &fix.commands);
-    commands.find_map(|command| {
-        let words = words(command);
-        let mut words = words.iter().skip_while(|word| *word != option);
-        words.next()?;
-        let values: Vec<&str> = words
-            .take_while(|word| !word.starts_with('-'))
-            .map(String::as_str)
-            .collect();
-        let value = values.join(",");
-        (!value.is_empty() && value != "true" && value != "null").then_some(value)
-    })
+    let command = annotate(&[(name, value.to_owned())]);
+    Some(fix(Owner::Controller, summary).run(command))
 }
 
 #[cfg(test)]

@@ -445,7 +445,9 @@ impl Walk<'_> {
             };
             failures(self.evidence).any(is_own)
         };
-        let short = short.find(is_failing_at);
+        let short: Vec<&Backend> = short.by_ref().filter(is_failing_at).collect();
+        let addresses: Vec<String> = short.iter().map(|one| one.address.clone()).collect();
+        let short = short.first();
         let first = closed.first().map(|row| row.place.clone());
         let short = short?;
         // One that fails within a few milliseconds met a connection that was closed already.
@@ -474,7 +476,7 @@ impl Walk<'_> {
         );
         let told = finding(Cause::KeepaliveRace, Confidence::Likely, title)
             .because(because)
-            .fixed_by(broken::keep_longer(&short.address));
+            .fixed_by(broken::keep_longer(&listed(&addresses)));
         Some((told, closed.len()))
     }
 

@@ -8,7 +8,7 @@ use gatewright_arm::model::Probe;
 use gatewright_snapshot::network::Prefix;
 
 use super::edits::Set;
-use super::{Walk, finding};
+use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
 use crate::evidence::{Place, State, Tcp, TcpResult, split_port};
@@ -135,6 +135,23 @@ impl Walk<'_> {
         is_own.then(|| self.host_firewall(index, times_out, opens))
     }
 
+    /// The servers of a pool that fail as one does under the same setting, that one first.
+    fn alike(&self, index: usize) -> Vec<String> {
+        let Some(target) = self.site.targets.get(index) else {
+            return Vec::new();
+        };
+        let mut alike = vec![target.row.address.clone()];
+        for other in &self.site.targets {
+            let is_alike = other.symptom == target.symptom
+                && other.row.state == target.row.state
+                && (&other.row.pool, &other.row.setting) == (&target.row.pool, &target.row.setting);
+            if is_alike && !alike.contains(&other.row.address) {
+                alike.push(other.row.address.clone());
+            }
+        }
+        alike
+    }
+
     fn host_firewall(&self, index: usize, times_out: &Tcp, opens: &Tcp) -> Finding {
         let target = self.site.targets.get(index);
         let host = target.map_or("", |target| target.row.address.as_str());
@@ -153,8 +170,9 @@ impl Walk<'_> {
         ];
         let sources = self.own_prefixes();
         let summary = format!(
-            "Let {} in on port {port} at the server's firewall.",
-            sources.join(" and ")
+            "Let {} in on port {port} at the firewall of {}.",
+            sources.join(" and "),
+            listed(&self.alike(index))
         );
         let mut mend = fix(Owner::Backend, summary);
         for source in &sources {

@@ -37,6 +37,12 @@ const PLATFORM_ZONES: [&str; 9] = [
     ".trafficmanager.net",
 ];
 
+/// Whether a zone is one of the platform's, or that of its private endpoints.
+fn is_of_platform(zone: &str) -> bool {
+    let zone = format!(".{}", zone.to_lowercase());
+    zone.starts_with(".privatelink.") || PLATFORM_ZONES.iter().any(|own| zone.ends_with(own))
+}
+
 /// Whether a name is one of a zone.
 fn is_below(name: &str, zone: &str) -> bool {
     let name = name.to_lowercase();
@@ -109,7 +115,12 @@ impl Walk<'_> {
         let mut found = finding(Cause::DnsUnresolvableBackend, Confidence::Certain, title);
         if let Some(zone) = self.unlinked_zone(name) {
             because.push(self.because(&zone.place, "the zone is linked to other networks"));
-            found = found.fixed_by(self.link(zone));
+            found = found.fixed_by(
+                match self.asks_own_servers() && !is_of_platform(&zone.zone) {
+                    true => self.forward(zone, name),
+                    false => self.link(zone),
+                },
+            );
         } else {
             found = found.fixed_by(
                 fix(
@@ -170,10 +181,43 @@ impl Walk<'_> {
         Some(correct.verified_by(self.commands.verify_health()))
     }
 
+    /// Whether the network's own servers are asked, and not the platform's resolver.
+    fn asks_own_servers(&self) -> bool {
+        let servers = self.name_servers();
+        !servers.is_empty() && !servers.iter().any(|one| one == PLATFORM_RESOLVER)
+    }
+
+    /// Has the network's own servers ask the platform about a zone: a link of the zone to the
+    /// network is nothing to them.
+    fn forward(&self, zone: &ZoneLink, name: &str) -> crate::finding::Fix {
+        let servers = self.name_servers();
+        let zone = &zone.zone;
+        fix(
+            Owner::Dns,
+            format!(
+                "Have the name servers {} forward {zone} to {PLATFORM_RESOLVER}, from a network \
+                 that the zone is linked to.",
+                servers.join(", ")
+            ),
+        )
+        .run(format!(
+            "Add-DnsServerConditionalForwarderZone -Name {zone} -MasterServers \
+             {PLATFORM_RESOLVER}   # on Windows; in BIND a zone of the type forward"
+        ))
+        .verified_by(
+            servers
+                .iter()
+                .map(|server| format!("nslookup {} {server}", word(name)))
+                .collect(),
+        )
+    }
+
     pub(super) fn link(&self, zone: &ZoneLink) -> crate::finding::Fix {
         let network = self.network_id().unwrap_or_else(|| "VNET-ID".to_owned());
-        let group = zone.group.as_deref().unwrap_or(self.commands.group());
-        let group = word(group);
+        let group = match (zone.id.is_empty(), &zone.group) {
+            (true, Some(group)) => word(group),
+            _ => self.group_of_id(&zone.id),
+        };
         fix(
             Owner::Dns,
             format!(

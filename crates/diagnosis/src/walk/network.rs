@@ -10,6 +10,7 @@ use gatewright_snapshot::network::{
 use super::network_edits::NewRule;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
+use crate::evidence::view::last_part;
 use crate::evidence::{Place, State};
 use crate::finding::{Confidence, Fix};
 use crate::lookup::has_whole;
@@ -414,6 +415,55 @@ impl Walk<'_> {
     }
 
     fn to_internet(&self, route: &Elsewhere) -> Fix {
+        self.with_own_table(route)
+            .unwrap_or_else(|| self.lead_route_to_internet(route))
+    }
+
+    /// Where other subnets have the table too, one for the gateway's subnet alone: with the other
+    /// routes, and with the default route to the Internet.
+    fn with_own_table(&self, route: &Elsewhere) -> Option<Fix> {
+        let (policy, own) = self.evidence.policy()?;
+        let subnet = policy.subnet(own);
+        let table = policy.table_of(subnet)?;
+        let mut others: Vec<&str> = policy
+            .subnets()
+            .iter()
+            .filter(|one| {
+                policy
+                    .table_of(one)
+                    .is_some_and(|own| own.resource_id == table.resource_id)
+            })
+            .map(|one| one.resource_id.as_str())
+            .collect();
+        let (file, document) = self.route_table(&table.name)?;
+        let listed = Place::new(file, document.pointer_to("subnets"));
+        let listed = self.evidence.value_at(&listed).as_array();
+        let listed = listed.into_iter().flatten();
+        others.extend(listed.filter_map(|one| one.get("id")?.as_str()));
+        others.retain(|one| !one.eq_ignore_ascii_case(&subnet.resource_id));
+        let other = others.first().map(|one| last_part(one))?;
+        let routes = table.routes().iter().map(|one| {
+            let hop = match one.name == route.route {
+                true => NextHop::Internet,
+                false => one.next_hop.clone(),
+            };
+            (one.name.clone(), one.prefix, hop)
+        });
+        let summary = format!(
+            "Give the gateway's subnet {} a table of its own, with {} to the Internet: {} has {} \
+             too.",
+            subnet.name, route.prefix, other, table.name
+        );
+        let mend = fix(Owner::Network, summary);
+        let routes: Vec<_> = routes.collect();
+        let mend = self.with_routes_at(mend, &self.subnet_id(), None, &routes);
+        Some(
+            mend.risking("What the appliance inspected of the gateway's traffic goes past it.")
+                .verified_by(self.commands.verify_health()),
+        )
+    }
+
+    fn lead_route_to_internet(&self, route: &Elsewhere) -> Fix {
         fix(
             Owner::Network,
             format!("Send {} to the Internet.", route.prefix),

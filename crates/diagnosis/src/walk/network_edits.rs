@@ -23,10 +23,24 @@ pub(super) struct NewRule {
 }
 
 impl Walk<'_> {
+    /// The resource group of an id, as `-g` takes it; with the subscription, where that is another
+    /// than the gateway's.
     pub(super) fn group_of_id(&self, id: &str) -> String {
         let id = ResourceId::parse(id).ok();
         let group = id.as_ref().and_then(|id| id.resource_group());
-        word(group.unwrap_or(self.commands.group()))
+        let group = word(group.unwrap_or(self.commands.group()));
+        let own = self.evidence.gateway.id.as_deref();
+        let own = own.and_then(|own| ResourceId::parse(own).ok());
+        let subscription_of = |id: &Option<ResourceId>| {
+            let id = id.as_ref()?;
+            id.subscription().map(str::to_owned)
+        };
+        match (subscription_of(&id), subscription_of(&own)) {
+            (Some(other), Some(own)) if !other.eq_ignore_ascii_case(&own) => {
+                format!("{group} --subscription {}", word(&other))
+            }
+            _ => group,
+        }
     }
 
     fn document_of<'e, T>(&self, file: &'e str, item: &'e Item<T>) -> Document<'e>

@@ -82,7 +82,7 @@ impl Walk<'_> {
             finding(Cause::RuleOrder, Confidence::Certain, title)
                 .because([self.because(&row.place, says)])
                 .because(self.in_this_order(earlier, later))
-                .fixed_by(self.try_before(earlier.rule, later.rule)),
+                .fixed_by(self.try_before(earlier, later)),
         )
     }
 
@@ -168,7 +168,7 @@ impl Walk<'_> {
         Some(
             finding(Cause::RuleOrder, confidence, title)
                 .because(self.in_this_order(earlier, later))
-                .fixed_by(self.try_before(earlier.rule, later.rule)),
+                .fixed_by(self.try_before(earlier, later)),
         )
     }
 
@@ -209,15 +209,20 @@ impl Walk<'_> {
     }
 
     /// Has a rule tried before another one.
-    fn try_before(
-        &self,
-        earlier: &Item<RequestRoutingRule>,
-        later: &Item<RequestRoutingRule>,
-    ) -> Fix {
-        let mend = fix(
-            Owner::Gateway,
-            format!("Have {} tried before {}.", later.name, earlier.name),
-        );
+    fn try_before(&self, earlier: &Tried<'_>, later: &Tried<'_>) -> Fix {
+        let hosts: Vec<String> = later
+            .listener
+            .properties
+            .hosts()
+            .map(str::to_owned)
+            .collect();
+        let (earlier, later) = (earlier.rule, later.rule);
+        let of = match hosts.is_empty() {
+            true => String::new(),
+            false => format!(", which is for {},", listed(&hosts)),
+        };
+        let summary = format!("Have {}{of} tried before {}.", later.name, earlier.name);
+        let mend = fix(Owner::Gateway, summary);
         let verify = vec![self.commands.gateway("show")];
         if self.evidence.gateway.is_v1() {
             let [delete, create] = self.put_rule_last(earlier);

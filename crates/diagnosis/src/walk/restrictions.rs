@@ -194,7 +194,7 @@ impl Walk<'_> {
         let subnet = word(&self.subnet_id());
         let group = word(self.commands.group());
         if address.ends_with(STATIC_APPS) {
-            return let_in_at_static_app(&subnet);
+            return self.let_in_at_static_app(address, &subnet);
         }
         let command = match address.ends_with(".vault.azure.net") {
             true => format!("az keyvault network-rule add --name {name} --subnet {subnet}"),
@@ -210,6 +210,47 @@ impl Walk<'_> {
         .run(command)
         .risking("The subnet needs the service's endpoint; everything else in it gets in too.")
         .verified_by(self.commands.verify_health())
+    }
+
+    /// A static web app has no firewall that a command writes: its own configuration has.
+    fn let_in_at_static_app(&self, address: &str, subnet: &str) -> Fix {
+        let own = match self.public_address() {
+            Some(own) => format!("the gateway's outbound address {own}"),
+            None => "the gateway's outbound address".to_owned(),
+        };
+        let summary = format!(
+            "Let {own} in (networking.allowedIpRanges in staticwebapp.config.json of the \
+             application at {address}), or give the application a private endpoint beside the \
+             gateway."
+        );
+        fix(Owner::Backend, summary)
+            .run("grep -n -A5 allowedIpRanges staticwebapp.config.json")
+            .run(format!(
+                "az network private-endpoint create -g GROUP -n static-app --subnet SUBNET \
+                 --private-connection-resource-id APP-ID --group-id staticSites --connection-name \
+                 static-app   # not the gateway's own subnet {subnet}"
+            ))
+            .verified_by(self.commands.verify_health())
+    }
+
+    /// The gateway's public address, where somebody asked for the name that the platform gave it,
+    /// or for a host of its listeners.
+    fn public_address(&self) -> Option<IpAddr> {
+        let listeners = self.evidence.gateway.properties.http_listeners.iter();
+        let hosts: Vec<&str> = listeners.flat_map(|one| one.properties.hosts()).collect();
+        let is_own = |name: &str| {
+            name.ends_with(".cloudapp.azure.com")
+                || hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+        };
+        let mut dns = self.evidence.observations.dns.iter();
+        dns.find_map(|one| {
+            let mut answers = one.answers.iter().filter_map(|one| one.parse().ok());
+            let public = answers.find(|own| match own {
+                IpAddr::V4(own) => !own.is_private() && !own.is_loopback(),
+                IpAddr::V6(_) => false,
+            });
+            public.filter(|_| is_own(&one.name))
+        })
     }
 
     fn stopped_app(&self, target: &Target<'_>, app: &WebApp) -> Finding {
@@ -242,18 +283,4 @@ impl Walk<'_> {
             .risking("Everything else in that subnet gets in too.")
             .verified_by(self.commands.verify_health())
     }
-}
-
-/// A static web app has no firewall that a command writes: its own configuration has.
-fn let_in_at_static_app(subnet: &str) -> Fix {
-    let summary = "Let the gateway's outbound address in (networking.allowedIpRanges in the \
-                   application's staticwebapp.config.json), or give the application a private \
-                   endpoint beside the gateway.";
-    fix(Owner::Backend, summary)
-        .run("grep -n -A5 allowedIpRanges staticwebapp.config.json")
-        .run(format!(
-            "az network private-endpoint create -g GROUP -n static-app --subnet SUBNET \
-             --private-connection-resource-id APP-ID --group-id staticSites --connection-name \
-             static-app   # not the gateway's own subnet {subnet}"
-        ))
 }

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use gatewright_arm::ResourceId;
-use gatewright_snapshot::network::{Direction, Flow, NextHop};
+use gatewright_snapshot::SubnetIndex;
+use gatewright_snapshot::network::{Direction, EffectiveRoute, Flow, NextHop};
 
 use super::reach::WELL_MAX;
 use super::{Walk, Weight, finding, listed};
@@ -140,7 +141,6 @@ impl Walk<'_> {
              they do not.",
             odd.route.name, odd.route.prefix, table.name
         );
-        let away = self.remove_route(&table.name, &odd.route.name);
         // The other direction, from where it begins to where it ends.
         let (from, to) = match ways {
             "Requests" => (back_from, subnet),
@@ -172,16 +172,49 @@ impl Walk<'_> {
                 .because([self.because(&place, "leads one direction over the appliance")])
                 .fixed_by(both.verified_by(self.commands.verify_health()))
                 .fixed_by(
-                    fix(
-                        Owner::Network,
-                        "Or send both directions past it: take the route away.",
-                    )
-                    .edit(away)
-                    .weakening()
-                    .risking("What the appliance inspected goes past it.")
-                    .verified_by(self.commands.verify_health()),
+                    self.past_appliance(&odd, from, to)
+                        .weakening()
+                        .risking("What the appliance inspected goes past it.")
+                        .verified_by(self.commands.verify_health()),
                 ),
         )
+    }
+
+    /// Leads the direction that goes over an appliance past it. A route for more than the other end
+    /// stays as it is: one for that end alone goes before it.
+    fn past_appliance(
+        &self,
+        odd: &EffectiveRoute<'_>,
+        end: SubnetIndex,
+        begin: SubnetIndex,
+    ) -> Fix {
+        let route = &odd.route;
+        let table = odd.user_table().map_or("", |table| table.name.as_str());
+        let take_away = || {
+            let summary = format!(
+                "Or send both directions past it: take the route {} ({}) of {table} away.",
+                route.name, route.prefix
+            );
+            fix(Owner::Network, summary).edit(self.remove_route(table, &route.name))
+        };
+        let Some((policy, _)) = self.evidence.policy() else {
+            return take_away();
+        };
+        let (end, begin) = (policy.subnet(end), policy.subnet(begin));
+        let prefixes = end.prefixes.iter().filter(|one| one.is_ipv4());
+        let is_wider = !prefixes.clone().any(|one| *one == route.prefix);
+        if end.network != begin.network || !is_wider {
+            return take_away();
+        }
+        let routes = prefixes.map(|one| (format!("to-{}", end.name), *one, NextHop::VnetLocal));
+        let routes: Vec<_> = routes.collect();
+        let summary = format!(
+            "Or send both directions past it: give {table} a route of its own for {}; {} ({}) stays \
+             for all else.",
+            end.name, route.name, route.prefix
+        );
+        let mend = fix(Owner::Network, summary);
+        self.with_routes_at(mend, &begin.resource_id, policy.table_of(begin), &routes)
     }
 
     /// Somebody saw that packets arrive with another source address, and that answers to that do

@@ -39,14 +39,17 @@ impl Walk<'_> {
             .because(self.reported(index))
             .because([because]);
         if self.is_managed() {
-            found = found.fixed_by(
-                fix(
-                    Owner::Controller,
-                    "Have the controller write the gateway anew.",
-                )
-                .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment"),
+            let summary = format!(
+                "Have the controller write the gateway anew: {} is to have {}.",
+                target.row.pool,
+                listed(&behind.ready)
             );
+            found =
+                found.fixed_by(fix(Owner::Controller, summary).run(
+                    "kubectl rollout restart deployment -n kube-system ingress-appgw-deployment",
+                ));
             let first = self.allow_controller().or_else(|| self.mend_ingress());
+            let first = first.or_else(|| self.stop_prohibiting(&target.row.pool));
             found.fixes.splice(0..0, first);
         }
         // The first one says it for all.
@@ -184,6 +187,30 @@ impl Walk<'_> {
                        until then it refuses all that the controller writes.";
         let describe = format!("kubectl describe{}", ingress.as_words());
         Some(fix(Owner::Controller, summary).run(describe.trim_end()))
+    }
+
+    /// Where the controller's log says that it keeps off a pool of its own, what forbids it that.
+    fn stop_prohibiting(&self, pool: &str) -> Option<Fix> {
+        let mut lines = self.refused_lines().map(|line| line.to_lowercase());
+        let pool = pool.to_lowercase();
+        lines.find(|line| line.contains("blacklisted") && has_whole(line, &pool, "-_."))?;
+        let summary = "The controller leaves alone what a prohibited target covers, this pool too: \
+                       take the target away that has all paths (/*).";
+        let list = "kubectl get azureingressprohibitedtargets -A -o yaml";
+        let mend = fix(Owner::Controller, summary).run(list);
+        // What a list of them shows: namespace, name and age.
+        let known = self.refused_lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            let (namespace, name) = (words.next()?, words.next()?);
+            let is_it = name.starts_with("prohibit-all") && words.next().is_some();
+            is_it.then(|| (word(namespace), word(name)))
+        });
+        Some(match known {
+            Some((namespace, name)) => mend.run(format!(
+                "kubectl delete azureingressprohibitedtarget {name} -n {namespace}"
+            )),
+            None => mend,
+        })
     }
 
     /// Gives a pool the addresses of what is behind it, where that is known and another.

@@ -152,7 +152,11 @@ impl Walk<'_> {
             let mut rules = known.properties.security_rules.iter();
             let denies = rules.find(|one| {
                 let own = &one.properties;
-                own.protocol != Some(SecurityRuleProtocol::Udp)
+                let is_tcp = matches!(
+                    own.protocol,
+                    None | Some(SecurityRuleProtocol::Tcp | SecurityRuleProtocol::Any)
+                );
+                is_tcp
                     && own.access == Some(SecurityRuleAccess::Deny)
                     && own.direction == Some(SecurityRuleDirection::Outbound)
             });

@@ -59,10 +59,16 @@ impl Walk<'_> {
     }
 
     fn shut_vault(&self, vault: &Vault, name: &str) -> Finding {
-        let title = format!(
-            "The firewall of the vault {name} does not let the gateway in, so it cannot fetch its \
-             listeners' certificates."
-        );
+        let title = match vault.is_private() {
+            true => format!(
+                "The vault {name} answers at its private endpoint alone, which the gateway's \
+                 network does not find, so the gateway cannot fetch its listeners' certificates."
+            ),
+            false => format!(
+                "The firewall of the vault {name} does not let the gateway in, so it cannot fetch \
+                 its listeners' certificates."
+            ),
+        };
         let confidence = match self.has_the_gateway_failed() {
             true => Confidence::Certain,
             false => Confidence::Likely,
@@ -269,7 +275,12 @@ impl Walk<'_> {
     /// its name must lead there.
     fn lead_to_vault(&self, vault: &str) -> Fix {
         if let Some(zone) = self.unlinked_zone(&format!("{vault}.vaultcore.azure.net")) {
-            return self.link(zone);
+            let mut link = self.link(zone);
+            link.summary = format!(
+                "Link the private zone {} to the gateway's network, so that it finds {vault}.",
+                zone.zone
+            );
+            return link;
         }
         fix(
             Owner::Platform,
@@ -306,7 +317,7 @@ impl Walk<'_> {
         let principal = principal.unwrap_or_else(|| "PRINCIPAL-ID".to_owned());
         let vault = word(vault);
         let mut vaults = self.evidence.vaults.iter();
-        let known = vaults.find(|one| one.permissions.is_some() && word(&one.name) == vault);
+        let known = vaults.find(|one| word(&one.name).eq_ignore_ascii_case(&vault));
         // What is set takes the place of what there was.
         let mut secrets = vec!["get".to_owned()];
         let others = known
@@ -318,15 +329,23 @@ impl Walk<'_> {
             "az keyvault set-policy --name {vault} --object-id {principal} --secret-permissions {}",
             secrets.join(" ")
         );
-        let grant = fix(Owner::Platform, summary).run(policy);
-        if known.is_some() {
-            return grant;
+        let scope = match known.map(|one| one.id.as_str()).filter(|id| !id.is_empty()) {
+            Some(id) => word(id),
+            None => format!("\"$(az keyvault show --name {vault} --query id -o tsv)\""),
+        };
+        let role = format!(
+            "az role assignment create --role 'Key Vault Secrets User' --assignee-object-id \
+             {principal} --assignee-principal-type ServicePrincipal --scope {scope}"
+        );
+        let grant = fix(Owner::Platform, summary);
+        let has_policies = known.is_some_and(|one| one.permissions.is_some());
+        match known.and_then(|one| one.has_roles) {
+            Some(true) => grant.run(role),
+            _ if has_policies => grant.run(policy),
+            _ => grant.run(policy).run(format!(
+                "{role}   # where the vault has RBAC instead of access policies"
+            )),
         }
-        grant.run(format!(
-            "az role assignment create --role 'Key Vault Secrets User' --assignee {principal} \
-                 --scope \"$(az keyvault show --name {vault} --query id -o tsv)\"   # where the \
-                 vault has RBAC instead of access policies"
-        ))
     }
 
     /// A certificate of a vault is mended there: the gateway takes what the secret has.

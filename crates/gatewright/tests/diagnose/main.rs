@@ -85,18 +85,30 @@ fn difference(folder: &Path) -> Option<String> {
     }
     let fixes = first["fix"].as_array().unwrap().iter();
     let commands: Vec<&str> = fixes
+        .clone()
         .flat_map(|fix| fix["commands"].as_array().unwrap())
         .map(|command| command.as_str().unwrap())
         .collect();
-    let wanted = case["expected_in_commands"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    let missing: Vec<&str> = wanted
-        .filter_map(Value::as_str)
-        .filter(|word| !commands.iter().any(|command| command.contains(word)))
-        .collect();
-    (!missing.is_empty()).then(|| format!("no command has {missing:?}: {commands:#?}"))
+    let summaries = fixes.map(|fix| fix["summary"].as_str().unwrap());
+    let all: Vec<&str> = commands.iter().copied().chain(summaries).collect();
+    let words = |member: &str| -> Vec<String> {
+        let words = case[member].as_array().into_iter().flatten();
+        words
+            .map(|word| word.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let is_in = |texts: &[&str], word: &String| texts.iter().any(|text| text.contains(&**word));
+    let mut missing = words("expected_in_commands");
+    missing.retain(|word| !is_in(&commands, word));
+    missing.extend(
+        words("expected_in_fix")
+            .into_iter()
+            .filter(|word| !is_in(&all, word)),
+    );
+    let mut harmful = words("never_in_commands");
+    harmful.retain(|word| is_in(&commands, word));
+    let is_right = missing.is_empty() && harmful.is_empty();
+    (!is_right).then(|| format!("without {missing:?}, with {harmful:?}: {all:#?}"))
 }
 
 fn check(folders: &[PathBuf]) {
