@@ -13,7 +13,7 @@ use std::sync::Arc;
 use gatewright_arm::{
     ApplicationGateway, NetworkReadError, NetworkResources, ReadError, read_gateways, read_network,
 };
-use gatewright_compile::{CompiledNetwork, compile_network};
+use gatewright_compile::{CompiledNetwork, NetworkPlace, compile_network};
 use gatewright_snapshot::GatewayIndex;
 use serde_json::Value;
 
@@ -162,7 +162,7 @@ impl Evidence {
                 .to_owned(),
         })?;
         let network_resources = folder.network()?;
-        let network = policy(&network_resources, &gateway)?;
+        let (network, aside) = policy(&network_resources, &gateway)?;
         let same = before.filter(|before| before.has_same_log(&files, &gateway));
         let log = match same {
             Some(before) => before.log.clone(),
@@ -180,7 +180,12 @@ impl Evidence {
         let unknown = files
             .keys()
             .filter(|name| !is_known(name) && !is_named(name));
-        let ignored = unknown.cloned().collect();
+        let mut ignored: Vec<String> = unknown.cloned().collect();
+        ignored.extend(
+            aside
+                .iter()
+                .map(|one| format!("{one} It decides nothing here.")),
+        );
         let mut evidence = Self {
             previous: folder.gateway(PREVIOUS)?,
             health: folder
@@ -230,7 +235,7 @@ impl Evidence {
         Ok(evidence)
     }
 
-    /// Files that nothing is known of.
+    /// Files that nothing is known of; and those that nothing is made of, with the reason.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
@@ -312,36 +317,42 @@ impl Evidence {
     }
 }
 
-/// The policy of the network documents; `None` where there are none.
+/// The policy of the network documents; `None` where there are none. A document that says what no
+/// network can be is set aside, with the reason.
 fn policy(
     documents: &[(String, NetworkResources)],
     gateway: &ApplicationGateway,
-) -> Result<Option<CompiledNetwork>, Unreadable> {
-    if documents.is_empty() {
-        return Ok(None);
+) -> Result<(Option<CompiledNetwork>, Vec<Unreadable>), Unreadable> {
+    let mut documents: Vec<&(String, NetworkResources)> = documents.iter().collect();
+    let mut aside = Vec::new();
+    while !documents.is_empty() {
+        let resources: Vec<NetworkResources> =
+            documents.iter().map(|(_, one)| one.clone()).collect();
+        let findings = match compile_network(&resources, [gateway]) {
+            Ok(network) => return Ok((Some(network), aside)),
+            Err(findings) => findings,
+        };
+        let first = findings.first();
+        let position = match first.map(|finding| finding.place) {
+            Some(NetworkPlace::Document(position)) if position < documents.len() => Some(position),
+            _ => None,
+        };
+        let why = |file: &str| Unreadable {
+            file: file.to_owned(),
+            pointer: first
+                .map(|one| one.diagnostic.pointer.clone())
+                .unwrap_or_default(),
+            expected: first
+                .map(|one| one.diagnostic.message.clone())
+                .unwrap_or_default(),
+        };
+        let Some(position) = position else {
+            return Err(why(GATEWAY));
+        };
+        let (file, _) = documents.remove(position);
+        aside.push(why(file));
     }
-    let resources: Vec<NetworkResources> = documents.iter().map(|(_, one)| one.clone()).collect();
-    compile_network(&resources, [gateway])
-        .map(Some)
-        .map_err(|findings| {
-            let first = findings.first();
-            let place = first.map(|finding| finding.place);
-            let file = match place {
-                Some(gatewright_compile::NetworkPlace::Document(position)) => {
-                    documents.get(position).map(|(name, _)| name.clone())
-                }
-                _ => None,
-            };
-            Unreadable {
-                file: file.unwrap_or_else(|| GATEWAY.to_owned()),
-                pointer: first
-                    .map(|one| one.diagnostic.pointer.clone())
-                    .unwrap_or_default(),
-                expected: first
-                    .map(|one| one.diagnostic.message.clone())
-                    .unwrap_or_default(),
-            }
-        })
+    Ok((None, aside))
 }
 
 impl Evidence {

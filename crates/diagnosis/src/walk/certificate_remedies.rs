@@ -25,6 +25,13 @@ impl Walk<'_> {
             | Cause::RootMismatch
             | Cause::RootNotACa
             | Cause::SelfSigned => vec![self.upload_root(target, &expected)],
+            // Of the first generation, no host but the pool's comes into the handshake.
+            Cause::NoSni
+                if self.evidence.gateway.is_v1()
+                    && let Some(rename) = self.name_in_pool(target) =>
+            {
+                vec![rename]
+            }
             Cause::CnSanMismatch | Cause::NoSni => self.mend_name(target, &expected),
             Cause::IncompleteChain | Cause::ChainOrder => {
                 vec![send_whole(target, &expected, self.presented_to(target))]

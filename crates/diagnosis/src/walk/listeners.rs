@@ -19,10 +19,11 @@ impl Walk<'_> {
         let found = self
             .is_the_port_listened_on()
             .or_else(|| self.has_no_suite_for_listener())
+            .map(|found| (1, found))
             .or_else(|| self.does_an_earlier_rule_take_them());
         // What no request shows gives way to what one does.
         let unproven = || Some((0, self.unproven_rule_that_gets_nothing()?));
-        match found.map(|found| (1, found)).or_else(unproven) {
+        match found.or_else(unproven) {
             Some((reach, found)) => {
                 self.step(asked, found.title.clone(), "they go elsewhere");
                 self.find(Weight::Requests, reach, found);

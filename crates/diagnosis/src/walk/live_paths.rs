@@ -170,9 +170,12 @@ impl Walk<'_> {
         let told = finding(Cause::BackendPath, Confidence::Likely, title)
             .because(because)
             .fixed_by(
-                fix(Owner::Gateway, "Pass the path on as it is.")
-                    .edit(self.update_setting(Some(setting), &[Set::text("--path", "path", "")]))
-                    .verified_by(self.commands.verify_health()),
+                fix(
+                    Owner::Gateway,
+                    format!("Pass the path on as it is, without {path}."),
+                )
+                .edit(self.update_setting(Some(setting), &[Set::text("--path", "path", "")]))
+                .verified_by(self.commands.verify_health()),
             );
         Some((told, rows.len()))
     }

@@ -195,8 +195,8 @@ impl Walk<'_> {
         fix(
             Owner::Dns,
             format!(
-                "Have the name servers {} forward {zone} to {PLATFORM_RESOLVER}, from a network \
-                 that the zone is linked to.",
+                "Have the name servers {} forward {zone}, for {name}, to {PLATFORM_RESOLVER}, from \
+                 a network that the zone is linked to.",
                 servers.join(", ")
             ),
         )

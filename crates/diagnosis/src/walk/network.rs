@@ -206,9 +206,10 @@ impl Walk<'_> {
             let is_narrow = !one.destination.terms().contains(&AddressTerm::Any);
             is_manager && is_narrow && one.access == Access::Allow
         })?;
+        let (first, last) = self.generation().management_ports();
         let summary = format!(
             "Let {} lead everywhere: the service takes no narrower destination for the management \
-             ports.",
+             ports {first}-{last}.",
             rule.name
         );
         Some(fix(Owner::Network, summary).run(format!(

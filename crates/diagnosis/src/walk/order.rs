@@ -9,6 +9,7 @@ use super::edits::{Edit, Set};
 use super::live_paths::takes_host;
 use super::{Walk, finding, listed};
 use crate::cause::{Cause, Owner};
+use crate::evidence::view::last_part;
 use crate::evidence::{LogRow, Place, split_port};
 use crate::finding::{Because, Confidence, Finding, Fix};
 use crate::remedy::{fix, word};
@@ -27,9 +28,11 @@ struct Tried<'e> {
 }
 
 impl Walk<'_> {
-    /// What the log shows to have gone to a rule, or a path rule, that was tried too early.
-    pub(super) fn does_an_earlier_rule_take_them(&self) -> Option<Finding> {
+    /// What the log shows to have gone to a rule, or a path rule, that was tried too early; after
+    /// how many requests that shows.
+    pub(super) fn does_an_earlier_rule_take_them(&self) -> Option<(usize, Finding)> {
         self.does_an_earlier_listener_take_them()
+            .map(|found| (1, found))
             .or_else(|| self.does_an_earlier_path_take_them())
     }
 
@@ -288,10 +291,10 @@ impl Walk<'_> {
     }
 
     /// A path rule of the same map that stands earlier and has the path too.
-    fn does_an_earlier_path_take_them(&self) -> Option<Finding> {
+    fn does_an_earlier_path_take_them(&self) -> Option<(usize, Finding)> {
         let rows = self.evidence.rows();
         let is_refused = |row: &&LogRow| row.status.is_some_and(|status| status >= 400);
-        let found = rows.filter(is_refused).find_map(|row| {
+        let mut found = rows.filter(is_refused).filter_map(|row| {
             let routes = self.site.routes.iter();
             let mut matching = routes.filter_map(|route| match route.via {
                 Via::Path(map, path) => {
@@ -312,7 +315,9 @@ impl Walk<'_> {
             let is_seen = row.pool.is_empty() || took.is_named(&row.pool);
             is_seen.then_some((row, map, path, meant, &took.name))
         });
-        let (row, map, path, meant, pool) = found?;
+        let (row, map, path, meant, pool) = found.next()?;
+        let others = found.filter(|(_, _, other, _, _)| other.is_named(&path.name));
+        let count = 1 + others.count();
         let title = format!(
             "The path rule {} of {} stands before {} and takes {} too: it goes to the pool \
              {pool}.",
@@ -329,10 +334,54 @@ impl Walk<'_> {
                 "is meant, and is never tried",
             ),
         ];
+        let mut found = finding(Cause::RuleOrder, Confidence::Likely, title).because(because);
+        if let Some(mend) = self.ingress_of_its_own(path, meant) {
+            found = found.fixed_by(mend);
+        }
+        Some((count, found.fixed_by(self.put_behind(map, path, meant))))
+    }
+
+    /// A controller puts path rules into the order of the names of their ingresses: what is meant,
+    /// in an ingress that comes before.
+    fn ingress_of_its_own(&self, earlier: &Item<PathRule>, meant: &Item<PathRule>) -> Option<Fix> {
+        if !self.is_managed() {
+            return None;
+        }
+        let pool = meant.properties.backend_address_pool.as_ref()?;
+        let service = self.service_of_pool(last_part(&pool.id))?;
+        let routes = self.site.routes.iter();
+        let mut own = routes.filter(|route| match route.via {
+            Via::Path(_, path) => path.is_named(&meant.name),
+            _ => false,
+        });
+        let listener = own.find_map(|route| route.listener);
+        let host = listener.and_then(|one| one.properties.hosts().next());
+        let paths = &meant.properties.paths;
+        let rules = paths.iter().map(|path| {
+            let rule = format!(
+                "{}{path}={}:{}",
+                host.unwrap_or_default(),
+                service.name,
+                service.port
+            );
+            format!(" --rule={}", word(&rule))
+        });
+        let summary = format!(
+            "The controller orders path rules by the names of their ingresses: give {} one of its \
+             own that comes before that of {}, and take the path out of the old one.",
+            listed(paths),
+            listed(&earlier.properties.paths)
+        );
+        let namespace = word(&service.namespace);
         Some(
-            finding(Cause::RuleOrder, Confidence::Likely, title)
-                .because(because)
-                .fixed_by(self.put_behind(map, path, meant)),
+            fix(Owner::Controller, summary)
+                .run(format!(
+                    "kubectl create ingress {} -n {namespace} --class=azure-application-gateway{}",
+                    word(&format!("0-{}", service.name)),
+                    rules.collect::<String>()
+                ))
+                .run(format!("kubectl get ingress -n {namespace} -o yaml"))
+                .verified_by(vec![self.commands.gateway("show")]),
         )
     }
 

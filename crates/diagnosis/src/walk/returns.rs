@@ -209,8 +209,8 @@ impl Walk<'_> {
         let routes = prefixes.map(|one| (format!("to-{}", end.name), *one, NextHop::VnetLocal));
         let routes: Vec<_> = routes.collect();
         let summary = format!(
-            "Or send both directions past it: give {table} a route of its own for {}; {} ({}) stays \
-             for all else.",
+            "Or send both directions past it: give {table} a route of its own for {}; {} ({}) \
+             stays for all else.",
             end.name, route.name, route.prefix
         );
         let mend = fix(Owner::Network, summary);

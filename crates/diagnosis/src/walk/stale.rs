@@ -326,6 +326,39 @@ impl Walk<'_> {
     }
 }
 
+/// What a controller made a pool of.
+pub(super) struct Service {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) port: u16,
+}
+
+impl Walk<'_> {
+    /// The service of a pool that is called as a controller calls it. Where the namespace ends and
+    /// the service begins is told by the services that are known, or by there being one word of
+    /// each.
+    pub(super) fn service_of_pool(&self, pool: &str) -> Option<Service> {
+        let (names, port) = of_a_controller(pool)?.rsplit_once('-')?;
+        let mut known = self.evidence.endpoints.iter().flatten();
+        let known = known.find_map(|one| {
+            let namespace = names.strip_suffix(&one.service)?.strip_suffix('-')?;
+            let is_own = one.namespace.is_empty() || one.namespace == namespace;
+            is_own.then_some((namespace, one.service.as_str()))
+        });
+        let words = || {
+            names
+                .split_once('-')
+                .filter(|(_, name)| !name.contains('-'))
+        };
+        let (namespace, name) = known.or_else(words)?;
+        Some(Service {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            port: port.parse().ok()?,
+        })
+    }
+}
+
 /// Whether a pool is called like a service: as a controller calls it,
 /// `pool-NAMESPACE-SERVICE-PORT-bp-PORT`, or with the service's name as a word of its own.
 fn is_pool_of(pool: &str, service: &KubernetesEndpoints) -> bool {

@@ -46,7 +46,10 @@ fn gather(folder: &Path, prefix: &str, files: &mut Vec<File>) {
                     _ => Value::Array(documents),
                 })
             }
-            false => Content::Text(String::from_utf8(bytes).unwrap()),
+            false => match String::from_utf8(bytes) {
+                Ok(text) => Content::Text(text),
+                Err(error) => Content::Bytes(error.into_bytes()),
+            },
         };
         files.push(File { name, content });
     }
