@@ -230,6 +230,7 @@ mod tests {
             state: crate::evidence::State::Unhealthy,
             log: log.to_owned(),
             error_name: error_name.to_owned(),
+            configuration: String::new(),
             place: Place::default(),
         };
         Symptom::of(&row)
