@@ -108,8 +108,9 @@ texts! {
             healthy. In the access log `serverStatus` is 404.",
         decides: "The setting in `gateway.json` has a `path`, which stands in place of the part of \
             the path that the rule matched; `access-logs.json` shows the path that clients asked \
-            for, and no request by the setting that is answered meanwhile. Without such a path, \
-            GW-E02 and GW-E03 lead to 404 as well.",
+            for, and no request by the setting that is answered meanwhile. On a basic rule the \
+            path stands before all that clients ask for: who asks for `/app/login` then gets \
+            `/app/app/login`. Without such a path, GW-E02 and GW-E03 lead to 404 as well.",
         mends: "The gateway's owner takes the path away, or makes it the one that the backend has: \
             `az network application-gateway http-settings update -g RG --gateway-name GATEWAY -n \
             SETTING --path ''`",

@@ -181,7 +181,9 @@ texts! {
             failed.",
         decides: "`observations.json` has the versions that the server takes, and TLS 1.2 or 1.3 \
             is not among them; a v2 gateway speaks no older ones to backends, whatever its TLS \
-            policy says. On v1 the policy in `gateway.json` holds for backends too. If the \
+            policy says. On v1 the policy in `gateway.json` holds for backends too, and TLS 1.3 is \
+            not spoken at all. A policy without a suite for the kind of a certificate's key (ECDSA \
+            or RSA) fails every handshake in the same way, at a listener too. If the \
             handshake gets as far as the certificate, the causes from GW-F01 on apply.",
         mends: "The backend's owner turns TLS 1.2 on. For nginx: `ssl_protocols TLSv1.2 TLSv1.3;` \
             See whether it is taken: `openssl s_client -connect ADDRESS:PORT -servername NAME \
@@ -207,9 +209,13 @@ texts! {
             subnet nor the platform's services are let in, or the private zone of the vault is not \
             linked in `private-dns-links.json`; `last-error.json` may say so. If the vault can be \
             reached and the identity may not read, it is GW-G02. If the certificate itself is no \
-            good, it is GW-G03.",
+            good, it is GW-G03. A secret that is disabled, or access policies that know only \
+            another identity than the gateway's, have the same effect without a change of the \
+            gateway.",
         mends: "The vault's owner lets the gateway's subnet in: `az keyvault network-rule add -g \
-            RG -n VAULT --subnet SUBNET-ID` Then the gateway's owner has the certificate fetched \
+            RG -n VAULT --subnet SUBNET-ID` A vault with a private endpoint alone needs its zone \
+            linked to the gateway's network: `az network private-dns link vnet create -g RG -z \
+            privatelink.vaultcore.azure.net -n LINK -v VNET -e false` Then the gateway's owner has the certificate fetched \
             again; without that it takes up to four hours: `az network application-gateway update \
             -g RG -n GATEWAY`",
     }

@@ -71,11 +71,12 @@ texts! {
         decides: "In `gateway.json` a rule with a lower `priority` number has a listener for any \
             host, or a wildcard that takes this host; the lowest number is tried first on v2, the \
             order of the list on v1. Path rules are tried in the listed order, whatever is longer. \
-            If no listener takes the host, it is GW-E05; if no path rule takes the path, GW-E02.",
+            Where no log shows what became of requests, the configuration alone speaks for it. If no listener takes the host, it is GW-E05; if no path rule takes the path, GW-E02.",
         mends: "The gateway's owner gives the exact listener's rule a lower number than the \
             general one: `az network application-gateway rule update -g RG --gateway-name GATEWAY \
             -n RULE --priority PRIORITY` For path rules, the specific one must stand first in the \
-            path map.",
+            path map. A Kubernetes controller puts them into the order of the names of their \
+            ingresses: there the specific path needs an ingress of its own, whose name comes first.",
     }
     HostNotMatched {
         shows: "Clients of a v2 gateway get 404 at once, and in HTTPS perhaps the certificate of \
@@ -183,7 +184,8 @@ texts! {
             and nothing answers, it is GW-A01.",
         mends: "Where a Kubernetes controller writes the gateway, its owner has it write anew, \
             since an edit by az is reverted: `kubectl rollout restart deployment -n kube-system \
-            ingress-appgw-deployment` Otherwise the gateway's owner corrects the pool: `az network \
+            ingress-appgw-deployment` Where its log says that a pool is blacklisted, a prohibited \
+            target keeps it off: `kubectl get azureingressprohibitedtargets -A` Otherwise the gateway's owner corrects the pool: `az network \
             application-gateway address-pool update -g RG --gateway-name GATEWAY -n POOL --servers \
             ADDRESS`",
     }
@@ -206,9 +208,12 @@ texts! {
         decides: "`vmss-instances.json` has instances whose `latestModelApplied` is false, so that \
             their network interfaces do not have what the model says; the pool in `gateway.json` \
             lacks them. If all have the latest model and the pool has other addresses, it is \
-            GW-N01; a pool that nobody was put into is GW-D01.",
+            GW-N01; a pool that nobody was put into is GW-D01. It also shows where just the \
+            instances without the latest model are Unhealthy: their ids are in the ids of the \
+            servers' addresses in `backend-health.json`. If an instance with the latest model \
+            fails as well, it is something else.",
         mends: "The scale set's owner brings the instances to the latest model, which may restart \
-            them: `az vmss update-instances -g RG -n SCALE-SET --instance-ids '*'`",
+            them: `az vmss update-instances -g RG -n SCALE-SET --instance-ids 0 1`",
     }
     UpdateInProgressConfigNotLive {
         shows: "A change is shown, and requests are still served as before it. `provisioningState` \

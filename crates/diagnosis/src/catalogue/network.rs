@@ -124,7 +124,9 @@ texts! {
             network-isolated gateway may have such a route.",
         mends: "The network's owner sends the default route of this subnet to the Internet: `az \
             network route-table route update -g RG --route-table-name TABLE -n ROUTE \
-            --next-hop-type Internet` For a route that is learnt, a route for 0.0.0.0/0 of its own \
+            --next-hop-type Internet` Where other subnets have the table too, the gateway's gets \
+            one of its own, and theirs stays as it is: `az network vnet subnet update --ids SUBNET \
+            --route-table NEW-TABLE` For a route that is learnt, a route for 0.0.0.0/0 of its own \
             overrides it: `az network route-table route create -g RG --route-table-name TABLE -n \
             Default --address-prefix 0.0.0.0/0 --next-hop-type Internet`",
     }
@@ -164,7 +166,8 @@ texts! {
             to an old address is GW-K02, to a public one instead of a private one GW-K03.",
         mends: "The owner of DNS adds the record, or links the private zone to the gateway's \
             network: `az network private-dns link vnet create -g RG -z ZONE -n LINK -v VNET -e \
-            false` If the network's servers were changed, the gateway keeps the old ones until it \
+            false` Where the network has name servers of its own, a link is nothing to them: they \
+            must forward the zone to 168.63.129.16, from a network that it is linked to. If the network's servers were changed, the gateway keeps the old ones until it \
             is started anew; nothing is served meanwhile: `az network application-gateway stop -g \
             RG -n GATEWAY` Then: `az network application-gateway start -g RG -n GATEWAY`",
     }

@@ -135,6 +135,9 @@ pub(crate) struct WebApp {
     pub(crate) restrictions: Vec<Restriction>,
     pub(crate) default_action: Option<String>,
     pub(crate) state: Option<String>,
+    pub(crate) public_access: Option<String>,
+    /// The oldest version of TLS that it takes, such as `1.2`.
+    pub(crate) min_tls: Option<String>,
     pub(crate) place: Place,
 }
 
@@ -188,8 +191,21 @@ impl WebApp {
             restrictions,
             default_action: default_action.and_then(|action| action.as_text()),
             state: view.text("state"),
+            public_access: view.text("publicNetworkAccess"),
+            min_tls: own("minTlsVersion").and_then(|one| one.as_text()),
             place: view.place(),
         }
+    }
+
+    /// Whether nothing but a private endpoint leads to it.
+    pub(crate) fn is_private(&self) -> bool {
+        let access = self.public_access.as_deref();
+        access.is_some_and(|access| access.eq_ignore_ascii_case("Disabled"))
+    }
+
+    /// Whether it takes TLS 1.3 alone.
+    pub(crate) fn wants_newest_tls(&self) -> bool {
+        self.min_tls.as_deref() == Some("1.3")
     }
 
     /// The restriction that decides on a caller from this subnet, of whom no address is known. What

@@ -5,11 +5,15 @@ use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, Ver
 use super::certificate_causes::{said, said_by};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Chain, PRESENTED, PRESENTED_WITHOUT_SNI, State, Tls, Uploaded};
+use crate::evidence::{Chain, PRESENTED, PRESENTED_WITHOUT_SNI, State, Tls, Uploaded, WebApp};
 use crate::finding::{Because, Confidence, Finding};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 use crate::site::Target;
+
+/// When gateways of the second generation began to speak TLS 1.3 to backends (documented: 2025), in
+/// seconds since the Unix epoch.
+const NEWEST_TLS_SINCE: i64 = 1_735_689_600;
 
 /// Causes of which messages are much alike.
 pub(super) const TRUST: [Cause; 6] = [
@@ -94,6 +98,7 @@ impl<'e> Walk<'e> {
     /// Whether somebody tried which versions of TLS the server takes.
     fn has_versions(&self, target: &Target<'_>) -> bool {
         self.tls_at(target).any(|one| !one.versions.is_empty())
+            || self.app_of(target).is_some_and(WebApp::wants_newest_tls)
     }
 
     fn certificate(&mut self, index: usize) -> Option<Finding> {
@@ -510,29 +515,37 @@ impl<'e> Walk<'e> {
     fn protocol_mismatch(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
         let address = target.row.address.clone();
-        let own = self.tls_at(target).find(|one| !one.versions.is_empty())?;
+        let seen = self.tls_at(target).find(|one| !one.versions.is_empty());
+        let app = self.app_of(target);
+        let (versions, place) = match (seen, app.filter(|app| app.wants_newest_tls())) {
+            (Some(seen), _) => (seen.versions.clone(), &seen.place),
+            (None, Some(app)) => (vec!["TLSv1.3".to_owned()], &app.place),
+            (None, None) => return None,
+        };
         // The second generation speaks TLS 1.3 to backends since 2025, the first never did.
         let is_v1 = self.evidence.gateway.is_v1();
+        let speaks_newest = !is_v1 && self.now >= NEWEST_TLS_SINCE;
         let is_common =
-            |version: &String| version.contains("1.2") || version.contains("1.3") && !is_v1;
-        if own.versions.iter().any(is_common) {
+            |version: &String| version.contains("1.2") || version.contains("1.3") && speaks_newest;
+        if versions.iter().any(is_common) {
             return None;
         }
-        let speaks = match own.versions.iter().any(|version| version.contains("1.3")) {
-            true => "a v1 gateway at most TLS 1.2",
+        let speaks = match versions.iter().any(|version| version.contains("1.3")) {
+            true if is_v1 => "a v1 gateway at most TLS 1.2",
+            true => "a gateway of before 2025 at most TLS 1.2",
             false => "the gateway at least TLS 1.2",
         };
         let title = format!(
             "{address} speaks {} alone, and {speaks}.",
-            own.versions.join(", ")
+            versions.join(", ")
         );
-        let app = self.app_of(target).map(|app| {
+        let app = app.map(|app| {
             let (group, name) = self.named_in_commands(Some(app));
             format!("az webapp config set -g {group} -n {name} --min-tls-version 1.2")
         });
         let because = [
             self.because(&target.row.place, "the probe fails within TLS"),
-            self.because(&own.place, "the versions that it takes"),
+            self.because(place, "the versions that it takes"),
         ];
         Some(
             finding(

@@ -49,11 +49,11 @@ impl Walk<'_> {
         let is_at_gateway = |fix: &Fix| fix.owner == Owner::Gateway;
         let mut fixes: Vec<Fix> = Vec::new();
         for own in &finding.fixes {
-            match Some(own)
-                .filter(|own| is_at_gateway(own))
-                .map(said_to_controller)
-            {
-                Some(Some(said)) if ingress.is_some() || !is_order(&said) => fixes.push(said),
+            let said = Some(own).filter(|own| is_at_gateway(own));
+            match (said.and_then(said_to_controller), ingress) {
+                (Some(said), Some(_)) => fixes.push(said),
+                // Whose it is is to be found out first.
+                (Some(said), None) if !is_order(&said) => fixes.extend([said, own.clone()]),
                 _ => fixes.push(own.clone()),
             }
         }
@@ -71,10 +71,11 @@ impl Walk<'_> {
         if has_better {
             fixes.retain(|fix| !is_at_gateway(fix) || !is_of_controller(fix));
         }
+        let mut is_said = !has_better;
         for fix in &mut fixes {
             let note = match fix.owner {
                 Owner::Gateway if is_of_controller(fix) => REVERTED,
-                Owner::Controller if has_better => WOULD_BE_REVERTED,
+                Owner::Controller if !mem::replace(&mut is_said, true) => WOULD_BE_REVERTED,
                 _ => continue,
             };
             fix.risk = format!("{note} {}", fix.risk).trim_end().to_owned();

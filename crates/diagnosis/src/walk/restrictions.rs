@@ -47,6 +47,9 @@ impl Walk<'_> {
             if app.is_stopped() {
                 return Some(self.stopped_app(target, app));
             }
+            if app.is_private() && !self.has_private_address(target) {
+                return Some(self.private_app(target, app));
+            }
             let (lets_in, decides) = app.decides_on(&self.subnet_id())?;
             if lets_in {
                 return self.without_endpoint(target, app, decides);
@@ -93,6 +96,65 @@ impl Walk<'_> {
         })
     }
 
+    /// Whether a server's name stands for an address of a private network.
+    fn has_private_address(&self, target: &Target<'_>) -> bool {
+        let mut addresses = self.addresses_of(&target.row.address).into_iter();
+        addresses.any(|one| match one {
+            IpAddr::V4(one) => one.is_private(),
+            IpAddr::V6(_) => false,
+        })
+    }
+
+    /// An App Service whose public access is switched off, asked at its public address.
+    fn private_app(&self, target: &Target<'_>, app: &WebApp) -> Finding {
+        let address = &target.row.address;
+        let title = format!(
+            "The App Service {} takes requests at its private endpoint alone, and the gateway does \
+             not ask there: it gets 403.",
+            app.name
+        );
+        let confidence = match self.addresses_of(address).is_empty() {
+            true => Confidence::Likely,
+            false => Confidence::Certain,
+        };
+        let (group, name) = self.named_in_commands(Some(app));
+        let find = match self.unlinked_zone(address) {
+            Some(zone) => self.link(zone),
+            None => fix(
+                Owner::Dns,
+                format!(
+                    "Have the gateway's network find the private endpoint of {address}: a link of \
+                     the zone privatelink.azurewebsites.net to it."
+                ),
+            )
+            .run(format!(
+                "az network private-dns link vnet create -g {group} -z \
+                 privatelink.azurewebsites.net -n appgw -v {} -e false   # in the zone's group",
+                word(&self.network_id().unwrap_or_else(|| "VNET-ID".to_owned()))
+            ))
+            .run(self.commands.gateway("update"))
+            .verified_by(self.commands.verify_health()),
+        };
+        let open = self.let_in(app);
+        let summary = "Or switch its public access on, for the gateway's subnet alone.";
+        let mut open_too = fix(Owner::Backend, summary).run(format!(
+            "az webapp update -g {group} -n {name} --set publicNetworkAccess=Enabled"
+        ));
+        open_too.commands.extend(open.commands);
+        finding(Cause::AppServiceAccessRestriction, confidence, title)
+            .because([
+                self.because(&target.row.place, "the probe gets 403"),
+                self.because(&app.place, "publicNetworkAccess is Disabled"),
+            ])
+            .fixed_by(find)
+            .fixed_by(
+                open_too
+                    .risking(open.risk)
+                    .weakening()
+                    .verified_by(open.verify),
+            )
+    }
+
     /// An App Service that lets the gateway's subnet in, which says nothing of itself: only with
     /// the service's endpoint does a request from it have the subnet for its source.
     fn without_endpoint(
@@ -103,13 +165,9 @@ impl Walk<'_> {
     ) -> Option<Finding> {
         let endpoints = self.endpoints_of_subnet()?;
         let (lets_in_all, may_let_in) = app.decides_on_addresses();
-        let by_endpoint = self.addresses_of(&target.row.address).into_iter();
-        let mut private = by_endpoint.filter(|one| match one {
-            IpAddr::V4(one) => one.is_private(),
-            IpAddr::V6(_) => false,
-        });
         let is_by_subnet = !decides.subnet.is_empty();
-        if !is_by_subnet || endpoints.has(WEB) || lets_in_all || private.next().is_some() {
+        let is_by_endpoint = self.has_private_address(target);
+        if !is_by_subnet || endpoints.has(WEB) || lets_in_all || is_by_endpoint {
             return None;
         }
         let title = format!(
