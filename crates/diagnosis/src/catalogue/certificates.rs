@@ -215,7 +215,8 @@ texts! {
         mends: "The vault's owner lets the gateway's subnet in: `az keyvault network-rule add -g \
             RG -n VAULT --subnet SUBNET-ID` A vault with a private endpoint alone needs its zone \
             linked to the gateway's network: `az network private-dns link vnet create -g RG -z \
-            privatelink.vaultcore.azure.net -n LINK -v VNET -e false` Then the gateway's owner has the certificate fetched \
+            privatelink.vaultcore.azure.net -n LINK -v VNET -e false` Then the gateway's owner \
+            has the certificate fetched \
             again; without that it takes up to four hours: `az network application-gateway update \
             -g RG -n GATEWAY`",
     }

@@ -71,12 +71,14 @@ texts! {
         decides: "In `gateway.json` a rule with a lower `priority` number has a listener for any \
             host, or a wildcard that takes this host; the lowest number is tried first on v2, the \
             order of the list on v1. Path rules are tried in the listed order, whatever is longer. \
-            Where no log shows what became of requests, the configuration alone speaks for it. If no listener takes the host, it is GW-E05; if no path rule takes the path, GW-E02.",
+            Where no log shows what became of requests, the configuration alone speaks for it. If \
+            no listener takes the host, it is GW-E05; if no path rule takes the path, GW-E02.",
         mends: "The gateway's owner gives the exact listener's rule a lower number than the \
             general one: `az network application-gateway rule update -g RG --gateway-name GATEWAY \
             -n RULE --priority PRIORITY` For path rules, the specific one must stand first in the \
             path map. A Kubernetes controller puts them into the order of the names of their \
-            ingresses: there the specific path needs an ingress of its own, whose name comes first.",
+            ingresses: there the specific path needs an ingress of its own, whose name comes \
+            first.",
     }
     HostNotMatched {
         shows: "Clients of a v2 gateway get 404 at once, and in HTTPS perhaps the certificate of \
@@ -185,7 +187,8 @@ texts! {
         mends: "Where a Kubernetes controller writes the gateway, its owner has it write anew, \
             since an edit by az is reverted: `kubectl rollout restart deployment -n kube-system \
             ingress-appgw-deployment` Where its log says that a pool is blacklisted, a prohibited \
-            target keeps it off: `kubectl get azureingressprohibitedtargets -A` Otherwise the gateway's owner corrects the pool: `az network \
+            target keeps it off: `kubectl get azureingressprohibitedtargets -A` Otherwise the \
+            gateway's owner corrects the pool: `az network \
             application-gateway address-pool update -g RG --gateway-name GATEWAY -n POOL --servers \
             ADDRESS`",
     }

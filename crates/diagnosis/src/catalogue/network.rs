@@ -167,7 +167,8 @@ texts! {
         mends: "The owner of DNS adds the record, or links the private zone to the gateway's \
             network: `az network private-dns link vnet create -g RG -z ZONE -n LINK -v VNET -e \
             false` Where the network has name servers of its own, a link is nothing to them: they \
-            must forward the zone to 168.63.129.16, from a network that it is linked to. If the network's servers were changed, the gateway keeps the old ones until it \
+            must forward the zone to 168.63.129.16, from a network that it is linked to. If the \
+            network's servers were changed, the gateway keeps the old ones until it \
             is started anew; nothing is served meanwhile: `az network application-gateway stop -g \
             RG -n GATEWAY` Then: `az network application-gateway start -g RG -n GATEWAY`",
     }

@@ -314,12 +314,26 @@ impl Vault {
             text.as_deref()
                 .is_some_and(|text| text.eq_ignore_ascii_case(word))
         };
-        let lets_in = self
-            .subnets
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(subnet));
-        let is_denied = is(&self.default_action, "Deny") && !is(&self.bypass, "AzureServices");
-        !lets_in && (is(&self.public_access, "Disabled") || is_denied)
+        let is_denied = self.names_others_than(subnet) && !self.lets_services_by();
+        is_denied || is(&self.public_access, "Disabled") && !self.names(subnet)
+    }
+
+    /// Whether its firewall lets by whom the platform trusts, as which gateways count.
+    pub(crate) fn lets_services_by(&self) -> bool {
+        let bypass = self.bypass.as_deref();
+        bypass.is_some_and(|bypass| bypass.eq_ignore_ascii_case("AzureServices"))
+    }
+
+    /// Whether its firewall denies who is not named, and does not name this subnet.
+    pub(crate) fn names_others_than(&self, subnet: &str) -> bool {
+        let default = self.default_action.as_deref();
+        let denies = default.is_some_and(|default| default.eq_ignore_ascii_case("Deny"));
+        denies && !self.names(subnet)
+    }
+
+    fn names(&self, subnet: &str) -> bool {
+        let mut named = self.subnets.iter();
+        named.any(|own| own.eq_ignore_ascii_case(subnet))
     }
 
     pub(super) fn read(view: &View<'_>) -> Self {

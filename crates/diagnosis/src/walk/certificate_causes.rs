@@ -138,6 +138,11 @@ impl Walk<'_> {
         let address = &target.row.address;
         let setting = target.setting.map_or("", |one| one.name.as_str());
         match cause {
+            Cause::V1SniIsPoolFqdn if !names.is_empty() => format!(
+                "A v1 gateway asks for {expected}, the name in the pool, and gets a certificate \
+                for \
+                 {names}, which is not the one that was uploaded."
+            ),
             Cause::CnSanMismatch | Cause::V1SniIsPoolFqdn => format!(
                 "The certificate of {address} is for {names}, and the gateway asks for {expected}."
             ),

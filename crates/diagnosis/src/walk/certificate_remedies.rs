@@ -75,17 +75,24 @@ impl Walk<'_> {
 
     pub(super) fn upload_root(&self, target: &Target<'_>, expected: &str) -> Fix {
         let mut names = self.attached(target);
-        let root = self.free_name("trustedRootCertificates", NEW_ROOT);
-        names.push(&root);
+        let name = self.free_name("trustedRootCertificates", NEW_ROOT);
+        names.push(&name);
         let host = target.live_host().is_none() && !sends_no_name(expected);
         let host = host.then(|| Set::text("--host-name", "hostName", expected));
         let sets: Vec<Set> = [trusted(&names)].into_iter().chain(host).collect();
-        let summary = "Upload the root that the server's certificate leads to, and have the \
-                       setting trust it.";
+        let last = self
+            .presented_to(target)
+            .and_then(|chain| chain.readable().last());
+        let root = last.map(|last| format!(" ({})", last.issuer()));
+        let summary = format!(
+            "Upload the root that the server's certificate leads to{}, and have the setting trust \
+             it.",
+            root.unwrap_or_default()
+        );
         fix(Owner::Gateway, summary)
             .run(
                 self.commands
-                    .part("root-cert create", &root, "--cert-file root.cer"),
+                    .part("root-cert create", &name, "--cert-file root.cer"),
             )
             .edit(self.update_setting(target.setting, &sets))
     }
@@ -121,9 +128,13 @@ impl Walk<'_> {
                 word(&format!("subjectAltName=DNS:{expected}"))
             ));
         }
-        let mut fixes = vec![issue];
-        if let Some(name) = names.iter().find(|name| !name.starts_with('*')) {
-            let summary = format!("Or ask for a name that is in the certificate, such as {name}.");
+        let known = names.iter().find(|name| !name.starts_with('*'));
+        // An address is rarely a name of a certificate's.
+        let is_first = known.is_some() && sends_no_name(expected);
+        let mut fixes = if is_first { Vec::new() } else { vec![issue] };
+        if let Some(name) = known {
+            let ask = if is_first { "Ask" } else { "Or ask" };
+            let summary = format!("{ask} for a name that is in the certificate, such as {name}.");
             let mut ask = fix(Owner::Gateway, summary)
                 .edit(self.update_setting(
                     target.setting,

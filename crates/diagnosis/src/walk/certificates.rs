@@ -5,7 +5,9 @@ use gatewright_chain::{Certificate, Checks, Defect, Kind, ServerName, Trust, Ver
 use super::certificate_causes::{said, said_by};
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Chain, PRESENTED, PRESENTED_WITHOUT_SNI, State, Tls, Uploaded, WebApp};
+use crate::evidence::{
+    Chain, PRESENTED, PRESENTED_WITHOUT_SNI, State, TcpResult, Tls, Uploaded, WebApp,
+};
 use crate::finding::{Because, Confidence, Finding};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
@@ -57,6 +59,7 @@ impl<'e> Walk<'e> {
         for index in self.different(&failing) {
             let found = self
                 .protocol_mismatch(index)
+                .or_else(|| self.refused_without_name(index))
                 .or_else(|| self.certificate(index));
             if let Some(found) = found {
                 told.push(found.title.clone());
@@ -174,7 +177,7 @@ impl<'e> Walk<'e> {
     fn seen_of(&self, target: &Target<'_>) -> Option<&'e Chain> {
         let own = self.tls_at(target).filter(|one| {
             one.chain.is_some()
-                && one.chain_file != PRESENTED_WITHOUT_SNI
+                && (one.sni.is_some() || one.chain_file != PRESENTED_WITHOUT_SNI)
                 && (one.port.is_none() || one.port == target.probed_port())
         });
         // A server may have a certificate for each name that it is asked for.
@@ -226,6 +229,16 @@ impl<'e> Walk<'e> {
             .collect()
     }
 
+    /// Whether what was presented ends with a certificate that a well-known authority signed, by
+    /// its name: who writes down what a server presents may not have the very certificates.
+    fn names_well_known(&self, chain: &Chain) -> bool {
+        let last = chain.readable().last();
+        last.is_some_and(|last| {
+            let mut anchors = self.anchors.iter();
+            anchors.any(|anchor| anchor.name() == last.issuer())
+        })
+    }
+
     /// By what the server presented, which nobody can argue with.
     fn by_presented(&mut self, index: usize) -> Option<Judged> {
         let target = self.site.targets.get(index)?;
@@ -255,6 +268,10 @@ impl<'e> Walk<'e> {
                 .or_else(|| self.accepted(index, &expected));
         };
         let (cause, says) = self.cause_of(defect, index, chain);
+        let is_said = target.symptom.is_of_certificate();
+        if cause == Cause::MissingTrustedRoot && !is_said && self.names_well_known(chain) {
+            return None;
+        }
         let place = chain.place.clone();
         let leaf = chain
             .leaf()
@@ -381,6 +398,35 @@ impl<'e> Walk<'e> {
             because,
             contradicts: None,
         }
+    }
+
+    /// A server that ends a handshake without a host name, and takes one with a name: somebody
+    /// tried both, and probes have none.
+    fn refused_without_name(&self, index: usize) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let expected = self.expected(target);
+        if !sends_no_name(&expected) {
+            return None;
+        }
+        let is_answered = |one: &Tls| one.chain.is_some() || !one.versions.is_empty();
+        let mut seen = self.tls_at(target);
+        let refused = seen
+            .clone()
+            .find(|one| one.sni.is_none() && !one.error.is_empty() && !is_answered(one))?;
+        let taken = seen.find(|one| one.sni.is_some() && is_answered(one))?;
+        let title = format!(
+            "{} ends a handshake that names no host, and the gateway names none: it asks for \
+             {expected}.",
+            target.endpoint()
+        );
+        let found = finding(Cause::NoSni, Confidence::Likely, title)
+            .because([self.because(&target.row.place, "what the probe says")])
+            .because([
+                self.because(&refused.place, "without a name, the handshake fails"),
+                self.because(&taken.place, "with a name, it succeeds"),
+            ]);
+        let mends = self.mend_certificate(Cause::NoSni, index).into_iter();
+        Some(mends.fold(found, |found, fix| found.fixed_by(fix)))
     }
 
     /// A probe without a host name sends none, and gets what the server has for that.
@@ -527,16 +573,21 @@ impl<'e> Walk<'e> {
         let speaks_newest = !is_v1 && self.now >= NEWEST_TLS_SINCE;
         let is_common =
             |version: &String| version.contains("1.2") || version.contains("1.3") && speaks_newest;
-        if versions.iter().any(is_common) {
+        let is_newest = |version: &String| version.contains("1.3");
+        // Gateways began to speak it one after the other: where nothing but TLS is in the way.
+        let is_all = versions.iter().all(is_newest) && target.symptom == Symptom::NotConnected;
+        let may_differ = speaks_newest && is_all && self.is_open_to_gateway(target);
+        if versions.iter().any(is_common) && !may_differ {
             return None;
         }
         let speaks = match versions.iter().any(|version| version.contains("1.3")) {
-            true if is_v1 => "a v1 gateway at most TLS 1.2",
-            true => "a gateway of before 2025 at most TLS 1.2",
-            false => "the gateway at least TLS 1.2",
+            true if is_v1 => "a v1 gateway speaks TLS 1.2 at most",
+            true if may_differ => "gateways speak that to backends since 2025 alone",
+            true => "a gateway of before 2025 speaks TLS 1.2 at most",
+            false => "the gateway speaks TLS 1.2 at least",
         };
         let title = format!(
-            "{address} speaks {} alone, and {speaks}.",
+            "{address} takes {} alone, and {speaks}.",
             versions.join(", ")
         );
         let app = app.map(|app| {
@@ -550,7 +601,10 @@ impl<'e> Walk<'e> {
         Some(
             finding(
                 Cause::TlsVersionOrCipherMismatch,
-                Confidence::Certain,
+                match may_differ {
+                    true => Confidence::Likely,
+                    false => Confidence::Certain,
+                },
                 title,
             )
             .because(because)
@@ -573,7 +627,20 @@ impl<'e> Walk<'e> {
         )
     }
 
-    fn ask_for_chain(&mut self, index: usize) {
+    /// Whether somebody got a connection to a server from the gateway's subnet.
+    pub(super) fn is_open_to_gateway(&self, target: &Target<'_>) -> bool {
+        let addresses = self.addresses_of(&target.row.address).into_iter();
+        let hosts = addresses.map(|one| one.to_string());
+        let hosts = hosts.chain([target.row.address.clone()]);
+        let mut tcp = self.connections_to(hosts).into_iter();
+        tcp.any(|one| {
+            one.result == TcpResult::Open
+                && one.port == target.probed_port()
+                && self.is_from_gateway(&one.from)
+        })
+    }
+
+    pub(super) fn ask_for_chain(&mut self, index: usize) {
         let Some(target) = self.site.targets.get(index) else {
             return;
         };

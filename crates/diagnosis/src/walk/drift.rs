@@ -78,17 +78,27 @@ impl Walk<'_> {
             let number = number + 1;
             self.because(&place, format!("line {number}: {}", line.trim()))
         }));
-        let found = finding(Cause::ConfigOverwritten, Confidence::Likely, title)
-            .because(because)
-            .fixed_by(
-                fix(
-                    Owner::Controller,
-                    "Say it where the controller reads it: in the ingress and its annotations; or \
+        let lost: Vec<String> = previous
+            .properties
+            .backend_address_pools
+            .iter()
+            .map(|pool| pool.name.clone())
+            .filter(|name| is_of_a_controller(name))
+            .filter(|name| !self.names_in("backendAddressPools").contains(name))
+            .collect();
+        let found = finding(Cause::ConfigOverwritten, Confidence::Likely, title).because(because);
+        if !lost.is_empty() {
+            return Some((found.fixed_by(write_anew(&lost)), Weight::Change));
+        }
+        let found = found.fixed_by(
+            fix(
+                Owner::Controller,
+                "Say it where the controller reads it: in the ingress and its annotations; or \
                      forbid it that host or those paths.",
-                )
-                .run("kubectl get azureingressprohibitedtargets,ingress -A")
-                .run(self.prohibit()),
-            );
+            )
+            .run("kubectl get azureingressprohibitedtargets,ingress -A")
+            .run(self.prohibit()),
+        );
         Some((found, Weight::Change))
     }
 
@@ -269,6 +279,23 @@ impl Walk<'_> {
             .fixed_by(drain());
         Some((found, Weight::Requests))
     }
+}
+
+/// What was the controller's is the controller's to write; who took it away must leave it alone.
+fn write_anew(pools: &[String]) -> crate::finding::Fix {
+    let summary = format!(
+        "Have the controller write its parts anew, {} among them, and whoever took them away leave \
+         them alone: in Terraform, lifecycle ignore_changes for what a controller writes.",
+        listed(pools)
+    );
+    fix(Owner::Controller, summary)
+        .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment")
+        .run(
+            "grep -rn -A40 azurerm_application_gateway --include='*.tf' .   # lifecycle { \
+             ignore_changes = [backend_address_pool, backend_http_settings, frontend_port, \
+             http_listener, probe, redirect_configuration, request_routing_rule, ssl_certificate, \
+             tags, url_path_map] }",
+        )
 }
 
 /// What lets a deployment lose no request.

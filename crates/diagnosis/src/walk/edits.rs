@@ -166,11 +166,18 @@ impl Walk<'_> {
     /// The name that a new part of a collection gets: `wanted`, or that with a number that no part
     /// has yet.
     pub(super) fn free_name(&self, collection: &str, wanted: &str) -> String {
+        let known = self.names_in(collection);
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        free(&known, wanted)
+    }
+
+    /// The names of the parts of a collection of the gateway.
+    pub(super) fn names_in(&self, collection: &str) -> Vec<String> {
         let document = self.document();
         let list = document.value(&self.evidence.gateway.source.pointer_to(collection));
         let known = list.as_array().into_iter().flatten();
-        let known: Vec<&str> = known.filter_map(|one| one.get("name")?.as_str()).collect();
-        free(&known, wanted)
+        let names = known.filter_map(|one| one.get("name").or_else(|| one.get("Name"))?.as_str());
+        names.map(str::to_owned).collect()
     }
 
     /// Changes a part of the gateway. `verb` is az's, such as `probe update`.

@@ -325,12 +325,6 @@ impl Walk<'_> {
         look: String,
     ) -> Vec<Fix> {
         let more = limit.saturating_mul(2).max(60);
-        let annotate = self.is_managed().then(|| {
-            fix(Owner::Controller, "Let the gateway wait longer.").run(format!(
-                "kubectl annotate ingress INGRESS \
-                 appgw.ingress.kubernetes.io/request-timeout=\"{more}\" --overwrite"
-            ))
-        });
         let set = Set::number("--timeout", "requestTimeout", more.into());
         let longer = "Let the gateway wait longer than the slowest answer takes.";
         let wait = fix(Owner::Gateway, longer)
@@ -341,9 +335,7 @@ impl Walk<'_> {
                 self.commands.gateway("show"),
                 setting.name
             )]);
-        let mut fixes: Vec<Fix> = annotate.into_iter().collect();
-        fixes.extend([wait, fix(Owner::Backend, look)]);
-        fixes
+        vec![wait, fix(Owner::Backend, look)]
     }
 
     fn is_it_the_backends_own_error(&mut self) -> Option<(Finding, usize)> {

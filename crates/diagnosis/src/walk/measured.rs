@@ -17,6 +17,9 @@ use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 use crate::site::Target;
 
+/// What stands in commands for a service that is not known.
+pub(super) const SOME_SERVICE: &str = "SERVICE";
+
 /// Ports of services that no gateway leads to: that one is open says nothing about the application.
 const OTHER_PORTS: [u16; 15] = [
     22, 25, 53, 111, 135, 139, 445, 1433, 3306, 3389, 5432, 5985, 5986, 6379, 27_017,
@@ -273,13 +276,14 @@ impl Walk<'_> {
             )
     }
 
-    /// The Kubernetes service behind an address, as commands name it: `web -n shop`.
+    /// The Kubernetes service behind an address, as commands name it: `web -n shop`;
+    /// [`SOME_SERVICE`] where that is not known.
     pub(super) fn service_of(&self, address: &str) -> String {
         let mut endpoints = self.evidence.endpoints.iter().flatten();
         let own = endpoints
             .find(|one| !one.service.is_empty() && one.addresses.iter().any(|own| own == address));
         own.map_or_else(
-            || "SERVICE".to_owned(),
+            || SOME_SERVICE.to_owned(),
             |own| match own.namespace.as_str() {
                 "" => word(&own.service),
                 namespace => format!("{} -n {}", word(&own.service), word(namespace)),

@@ -1,5 +1,7 @@
 //! Why does the platform not know how servers are?
 
+use std::net::Ipv4Addr;
+
 use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
 use gatewright_snapshot::Generation;
@@ -11,7 +13,7 @@ use super::network_edits::NewRule;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{Place, State};
+use crate::evidence::{Place, State, Tcp, TcpResult};
 use crate::finding::{Confidence, Fix};
 use crate::lookup::has_whole;
 use crate::message::Symptom;
@@ -40,7 +42,7 @@ impl Walk<'_> {
         let is_unknown = count > 0;
         let denied = denied.or_else(|| {
             let denied = self.denied_management(Who::LoadBalancer)?;
-            is_unknown.then_some(denied)
+            (is_unknown || self.client_shut_out().is_some()).then_some(denied)
         });
         let elsewhere = self.default_elsewhere();
         let therefore = match (denied.is_some(), elsewhere.is_some()) {
@@ -162,9 +164,12 @@ impl Walk<'_> {
                 own.name, own.priority
             ),
         };
-        let effect = match unknown.is_empty() {
-            true => "",
-            false => ", so the health of its servers is Unknown",
+        let shut_out = self.client_shut_out();
+        let shut_out = shut_out.filter(|_| denied.who == Who::LoadBalancer);
+        let effect = match (unknown.is_empty(), shut_out.is_some()) {
+            (false, _) => ", so the health of its servers is Unknown",
+            (true, true) => ", so it leads no client there",
+            (true, false) => "",
         };
         let who = match denied.who {
             Who::Manager => "The platform",
@@ -188,7 +193,8 @@ impl Walk<'_> {
             .collect();
         let place = self.rule_place(group, &own.name);
         because.push(self.because(&place, format!("{rule} from {}", denied.who.tag())));
-        let allow = self.allow_manager(&denied);
+        because.extend(shut_out.map(|one| self.because(&one.place, "a client gets no connection")));
+        let allow = self.let_platform_in(&denied);
         let found = finding(cause, confidence, title)
             .because(because)
             .fixed_by(allow);
@@ -200,25 +206,57 @@ impl Walk<'_> {
         let (policy, _) = self.evidence.policy()?;
         let mut groups = policy.groups().iter();
         let group = groups.find(|one| has_whole(message, &one.name, "-_."))?;
+        self.correct_manager(group, LAST_RULE)
+    }
+
+    /// A rule before a priority that lets the platform in, and not at all of its ports or not
+    /// everywhere: it is to be corrected, rather than another one made.
+    fn correct_manager(&self, group: &SecurityGroup, before: u32) -> Option<Fix> {
         let mut rules = group.rules(Direction::Inbound).iter();
         let rule = rules.find(|one| {
             let is_manager = one.source.terms().contains(&AddressTerm::GatewayManager);
-            let is_narrow = !one.destination.terms().contains(&AddressTerm::Any);
-            is_manager && is_narrow && one.access == Access::Allow
+            is_manager && one.access == Access::Allow && one.priority < before && !one.is_default
         })?;
         let (first, last) = self.generation().management_ports();
+        let ports = format!("{first}-{last}");
         let summary = format!(
-            "Let {} lead everywhere: the service takes no narrower destination for the management \
-             ports {first}-{last}.",
+            "Let {} be for the ports {ports}, and lead everywhere: the service takes neither fewer \
+             ports nor a narrower destination.",
             rule.name
         );
-        Some(fix(Owner::Network, summary).run(format!(
-            "az network nsg rule update -g {} --nsg-name {} -n {} \
-             --destination-address-prefixes '*'",
-            self.group_of_id(&group.resource_id),
-            word(&group.name),
-            word(&rule.name)
-        )))
+        let own = (group.name.as_str(), group.resource_id.as_str());
+        let correct = fix(Owner::Network, summary)
+            .edit(self.lead_rule_everywhere(own, &rule.name, &ports))
+            .verified_by(self.commands.verify_health());
+        Some(correct)
+    }
+
+    /// A client, out in the Internet, that gets no connection to a port that a listener has.
+    pub(super) fn client_shut_out(&self) -> Option<&Tcp> {
+        let listeners = self.evidence.gateway.properties.http_listeners.iter();
+        let ports: Vec<u16> = listeners.filter_map(|one| self.port_of(one)).collect();
+        let is_public = |text: &str| {
+            text.parse()
+                .is_ok_and(|ip: Ipv4Addr| !ip.is_private() && !ip.is_loopback())
+        };
+        let is_of_server = |host: &str| {
+            let mut targets = self.site.targets.iter();
+            targets.any(|target| target.row.address.eq_ignore_ascii_case(host))
+        };
+        let mut tcp = self.evidence.observations.tcp.iter();
+        tcp.find(|one| {
+            one.result == TcpResult::TimedOut
+                && is_public(&one.host)
+                && is_public(
+                    one.from
+                        .split_whitespace()
+                        .last()
+                        .unwrap_or_default()
+                        .trim_matches(['(', ')']),
+                )
+                && one.port.is_some_and(|port| ports.contains(&port))
+                && !is_of_server(&one.host)
+        })
     }
 
     /// What the group that a message names would deny: its association with the subnet was refused.
@@ -234,8 +272,16 @@ impl Walk<'_> {
     pub(super) fn let_manager_in(&self, message: &str) -> Option<Fix> {
         let denied = self.denied_management(Who::Manager);
         let denied = denied.or_else(|| self.denied_behind(message));
-        let allow = denied.map(|denied| self.allow_manager(&denied));
+        let allow = denied.map(|denied| self.let_platform_in(&denied));
         allow.or_else(|| self.widen_manager(message))
+    }
+
+    fn let_platform_in(&self, denied: &Denied) -> Fix {
+        let is_manager = denied.who == Who::Manager;
+        let correct = is_manager.then(|| self.correct_manager(&denied.group, denied.rule.priority));
+        correct
+            .flatten()
+            .unwrap_or_else(|| self.allow_manager(denied))
     }
 
     fn allow_manager(&self, denied: &Denied) -> Fix {

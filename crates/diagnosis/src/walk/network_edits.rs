@@ -164,6 +164,35 @@ impl Walk<'_> {
         Edit { command, patch }
     }
 
+    /// Has a rule of a security group be for these ports, of any destination.
+    pub(super) fn lead_rule_everywhere(
+        &self,
+        (group, id): (&str, &str),
+        rule: &str,
+        ports: &str,
+    ) -> Edit {
+        let command = format!(
+            "az network nsg rule update -g {} --nsg-name {} -n {} --destination-port-ranges \
+             {ports} --destination-address-prefixes '*'",
+            self.group_of_id(id),
+            word(group),
+            word(rule)
+        );
+        let patch = self.patch_rule(group, rule, |document, own| {
+            let mut operations = document.is_still(own);
+            for (member, value) in [
+                ("destinationPortRange", json!(ports)),
+                ("destinationPortRanges", json!([])),
+                ("destinationAddressPrefix", json!("*")),
+                ("destinationAddressPrefixes", json!([])),
+            ] {
+                operations.extend(document.put_over(&own.pointer_to(member), value));
+            }
+            operations
+        });
+        Edit { command, patch }
+    }
+
     /// Takes a rule out of a security group.
     pub(super) fn remove_rule(&self, (group, id): (&str, &str), rule: &str) -> Edit {
         let command = format!(

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use gatewright_arm::ResourceId;
 use gatewright_snapshot::network::{EffectiveRoute, Flow, NextHop, Prefix};
 
+use super::measured::SOME_SERVICE;
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{KubernetesNode, ROUTE_TABLES};
@@ -67,7 +68,10 @@ impl Walk<'_> {
              it reaches.",
             node.name
         );
-        let service = self.service_of(&address.to_string());
+        let service = match self.service_of(&address.to_string()) {
+            unknown if unknown == SOME_SERVICE => self.service_in_commands(index),
+            known => known,
+        };
         let summary = "Have an internal load balancer, with an address in the network, stand for \
                        the pods, and give the pool that; or use a controller and a cluster that \
                        lead the gateway into the overlay.";
@@ -86,6 +90,16 @@ impl Walk<'_> {
             .because(self.reported(index))
             .because([self.because(&node.place, "the node's pods have addresses of the overlay")])
             .fixed_by(expose.verified_by(self.commands.verify_health()))
+    }
+
+    /// The service of a server's pool, as commands name it.
+    fn service_in_commands(&self, index: usize) -> String {
+        let target = self.site.targets.get(index);
+        let service = target.and_then(|target| self.service_of_pool(&target.row.pool));
+        service.map_or_else(
+            || SOME_SERVICE.to_owned(),
+            |own| format!("{} -n {}", word(&own.name), word(&own.namespace)),
+        )
     }
 
     /// A route for just this node's pods that leads to another machine. One for more may lead over

@@ -10,8 +10,10 @@ use super::edits::{Given, Set};
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{HEALTH, Place};
+use crate::finding::Fix;
 use crate::finding::{Because, Confidence};
-use crate::remedy::fix;
+use crate::lookup::edits;
+use crate::remedy::{fix, word};
 use crate::site::{Route, Via, in_gateway, is_path_of};
 
 impl Walk<'_> {
@@ -184,7 +186,7 @@ impl Walk<'_> {
         route: &Route<'_>,
         map: &Item<gatewright_arm::model::UrlPathMap>,
         failed: &[(Place, String)],
-    ) -> crate::finding::Fix {
+    ) -> Fix {
         let near = map.properties.path_rules.iter().find_map(|rule| {
             let exact = rule
                 .properties
@@ -253,20 +255,62 @@ impl Walk<'_> {
         is_managed(&self.evidence.gateway)
     }
 
+    /// Where the controller's log says that an ingress names a service that is not there: another
+    /// one of that namespace that may be meant.
+    fn name_a_service(&self) -> Option<Fix> {
+        let is_of_name = |letter: char| letter.is_alphanumeric() || "-./".contains(letter);
+        let names = |line: &str| -> Vec<(String, String)> {
+            let parts = line.split(|letter: char| !is_of_name(letter));
+            let pairs = parts.filter_map(|part| part.split_once('/'));
+            let owned = pairs.map(|(one, other)| (one.to_owned(), other.to_owned()));
+            owned.collect()
+        };
+        let log = || self.evidence.controller_log.iter().flatten();
+        let missing = log().find_map(|line| {
+            let is_missing = MISSING_SERVICE.iter().any(|words| line.contains(words));
+            names(line).into_iter().next().filter(|_| is_missing)
+        });
+        let (namespace, service) = missing?;
+        let ingress = log().find_map(|line| {
+            let (before, after) = line.split_once(" of ingress ")?;
+            let is_it = before.contains(&format!("{namespace}/{service}"));
+            names(after).into_iter().next().filter(|_| is_it)
+        });
+        let endpoints = self.evidence.endpoints.iter().flatten();
+        let near = endpoints
+            .filter(|one| one.namespace.is_empty() || one.namespace == namespace)
+            .min_by_key(|one| edits(&one.service, &service))
+            .filter(|one| edits(&one.service, &service) <= service.len());
+        let instead = near.map(|one| format!(": let it name {}", one.service));
+        let summary = format!(
+            "An ingress names the service {service} in {namespace}, which is not there{}.",
+            instead.unwrap_or_default()
+        );
+        let edit = match ingress {
+            Some((namespace, name)) => format!(
+                "kubectl edit ingress {} -n {}",
+                word(&name),
+                word(&namespace)
+            ),
+            None => format!("kubectl get ingress,service -n {}", word(&namespace)),
+        };
+        Some(fix(Owner::Controller, summary).run(edit))
+    }
+
     fn fill(
         &self,
         found: crate::finding::Finding,
         pool: &Item<BackendAddressPool>,
     ) -> crate::finding::Finding {
         let found = match self.is_managed() {
-            true => found.fixed_by(
+            true => found.fixed_by(self.name_a_service().unwrap_or_else(|| {
                 fix(
                     Owner::Controller,
                     "Give the ingress a rule for `/` with a service that has ready endpoints; the \
                      controller then writes a pool with servers.",
                 )
-                .run("kubectl get ingress,endpoints -A"),
-            ),
+                .run("kubectl get ingress,endpoints -A")
+            })),
             false => found,
         };
         let behind = self.behind_the_pool(&pool.name);
@@ -289,6 +333,9 @@ pub(super) fn is_managed(gateway: &ApplicationGateway) -> bool {
             .any(|key| key.starts_with("managed-by-k8s-ingress"))
     })
 }
+
+/// What a controller's log says of a service that an ingress names and that is not there.
+const MISSING_SERVICE: [&str; 2] = ["Service does not exist", "Unable to get the service"];
 
 /// Whether somebody looked for whatever there is: a few pages, none of them twice, and nothing that
 /// their paths have in common.

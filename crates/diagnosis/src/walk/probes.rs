@@ -19,6 +19,9 @@ use crate::site::{DEFAULT_HOST, Target, in_gateway};
 /// The path that API Management answers probes under.
 const APIM_PATH: &str = "/status-0123456789abcdef";
 
+/// The same of its management endpoint (documented with the gateway before an internal one).
+const APIM_MANAGEMENT_PATH: &str = "/ServiceStatus";
+
 /// What API Management says of a path that no API of it has.
 const APIM_NOT_FOUND: &str = "Resource not found";
 
@@ -77,7 +80,7 @@ impl Walk<'_> {
             return Some(self.not_attached(target, orphan, status));
         }
         if let Some((confidence, shown)) = self.is_api_management(target)
-            && target.probed_path() != APIM_PATH
+            && target.probed_path() != apim_path(&target.probed_host())
         {
             return Some(self.api_management(target, confidence, shown));
         }
@@ -160,6 +163,9 @@ impl Walk<'_> {
                 .first()
                 .is_some_and(|first| APIM_PORTALS.contains(first)),
         };
+        if is_management_of_apim(&host) {
+            return Some((Confidence::Certain, None));
+        }
         if is_endpoint {
             return None;
         }
@@ -199,17 +205,22 @@ impl Walk<'_> {
         confidence: Confidence,
         shown: Option<Because>,
     ) -> Finding {
+        let host = target.probed_host();
+        let path = apim_path(&host);
+        let what = match is_management_of_apim(&host) {
+            true => format!("{host} is the management endpoint of an API Management"),
+            false => format!("{} is API Management", target.row.address),
+        };
         let title = format!(
-            "{} is API Management, which answers probes under {APIM_PATH} alone; they ask for {}.",
-            target.row.address,
+            "{what}, which answers probes under {path} alone; they ask for {}.",
             target.probed_path()
         );
         let mend = match target.probe {
-            Some(probe) => fix(Owner::Gateway, format!("Probe {APIM_PATH}."))
-                .edit(self.update_probe(probe, &[Set::text("--path", "path", APIM_PATH)])),
+            Some(probe) => fix(Owner::Gateway, format!("Probe {path}."))
+                .edit(self.update_probe(probe, &[Set::text("--path", "path", path)])),
             None => {
-                let [create, refer] = self.give_probe(target, "apim", APIM_PATH);
-                fix(Owner::Gateway, format!("Probe {APIM_PATH}."))
+                let [create, refer] = self.give_probe(target, "apim", path);
+                fix(Owner::Gateway, format!("Probe {path}."))
                     .edit(create)
                     .edit(refer)
             }
@@ -428,6 +439,21 @@ pub(super) fn ask_it(target: &Target<'_>) -> String {
         word(&format!("Host: {}", target.probed_host())),
         ask_url(target)
     )
+}
+
+/// Whether a host is the management endpoint of an API Management.
+fn is_management_of_apim(host: &str) -> bool {
+    let host = host.to_lowercase();
+    let is_endpoint = host.starts_with("management.") || host.contains(".management.azure-api.");
+    is_endpoint && is_name_of_apim(&host)
+}
+
+/// The path that a host of API Management answers probes under.
+fn apim_path(host: &str) -> &'static str {
+    match is_management_of_apim(host) {
+        true => APIM_MANAGEMENT_PATH,
+        false => APIM_PATH,
+    }
 }
 
 /// Whether a name is one that API Management has, or people give it.

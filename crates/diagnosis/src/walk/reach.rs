@@ -291,6 +291,13 @@ impl Walk<'_> {
         let Some(target) = self.site.targets.get(index) else {
             return;
         };
+        // That it takes connections is known: what comes after them decides.
+        if self.is_open_to_gateway(target) {
+            if target.is_encrypted() {
+                self.ask_for_chain(index);
+            }
+            return;
+        }
         let endpoint = target.endpoint();
         let group = word(self.commands.group());
         self.need(

@@ -14,6 +14,7 @@ use crate::site::Target;
 
 /// App Services know a subnet by it.
 const WEB: &str = "Microsoft.Web";
+pub(super) const KEY_VAULT: &str = "Microsoft.KeyVault";
 
 /// The service endpoints that a subnet has.
 struct Endpoints {
@@ -187,11 +188,7 @@ impl Walk<'_> {
             Owner::Network,
             format!("Give the gateway's subnet the service endpoint {WEB}, beside those it has."),
         )
-        .run(format!(
-            "az network vnet subnet update --ids {} --service-endpoints {}",
-            word(&self.subnet_id()),
-            all.join(" ")
-        ))
+        .run(self.set_endpoints(&all))
         .verified_by(self.commands.verify_health());
         Some(
             finding(Cause::AppServiceAccessRestriction, confidence, title)
@@ -201,6 +198,23 @@ impl Walk<'_> {
                     self.because(&endpoints.place, "the endpoints that the subnet has"),
                 ])
                 .fixed_by(mend),
+        )
+    }
+
+    /// Gives the gateway's subnet a service endpoint beside those it has, where it is known to lack
+    /// that.
+    pub(super) fn give_endpoint(&self, service: &str) -> Option<String> {
+        let endpoints = self.endpoints_of_subnet().filter(|own| !own.has(service))?;
+        let mut all = endpoints.services;
+        all.push(service.to_owned());
+        Some(self.set_endpoints(&all))
+    }
+
+    fn set_endpoints(&self, all: &[String]) -> String {
+        format!(
+            "az network vnet subnet update --ids {} --service-endpoints {}",
+            word(&self.subnet_id()),
+            all.join(" ")
         )
     }
 
@@ -254,20 +268,25 @@ impl Walk<'_> {
         if address.ends_with(STATIC_APPS) {
             return self.let_in_at_static_app(address, &subnet);
         }
-        let command = match address.ends_with(".vault.azure.net") {
-            true => format!("az keyvault network-rule add --name {name} --subnet {subnet}"),
-            false => format!(
-                "az storage account network-rule add -g {group} --account-name {name} --subnet \
-                 {subnet}"
+        let (service, command) = match address.ends_with(".vault.azure.net") {
+            true => (
+                KEY_VAULT,
+                format!("az keyvault network-rule add --name {name} --subnet {subnet}"),
+            ),
+            false => (
+                "Microsoft.Storage",
+                format!(
+                    "az storage account network-rule add -g {group} --account-name {name} \
+                     --subnet {subnet}"
+                ),
             ),
         };
-        fix(
-            Owner::Backend,
-            "Let the gateway's subnet in at the service's firewall.",
-        )
-        .run(command)
-        .risking("The subnet needs the service's endpoint; everything else in it gets in too.")
-        .verified_by(self.commands.verify_health())
+        let summary = "Let the gateway's subnet in at the service's firewall.";
+        let mut mend = fix(Owner::Backend, summary);
+        mend.commands.extend(self.give_endpoint(service));
+        mend.run(command)
+            .risking("The subnet needs the service's endpoint; everything else in it gets in too.")
+            .verified_by(self.commands.verify_health())
     }
 
     /// A static web app has no firewall that a command writes: its own configuration has.

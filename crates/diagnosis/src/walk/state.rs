@@ -180,55 +180,6 @@ impl Walk<'_> {
         )))
     }
 
-    /// What refers to something that is not there, by the service's sentence.
-    fn mend_referrer(&self, message: &str) -> Option<crate::finding::Fix> {
-        let (missing, rest) = message.split_once(" referenced by resource ")?;
-        let mut missing = missing.rsplit('/');
-        let (missing, of) = (missing.next()?, missing.next()?);
-        let referrer = rest.split_whitespace().next()?;
-        let mut parts = referrer.rsplit('/');
-        let (name, collection) = (parts.next()?, parts.next()?);
-        let verb = part_in(collection)?.verb;
-        let summary = format!("Have {name} refer to something else than {missing}, or make that.");
-        let show = self.commands.part(&format!("{verb} show"), name, "");
-        let mend = fix(Owner::Gateway, summary).run(show);
-        Some(match part_in(of) {
-            Some(Part { verb, made_by, .. }) if !made_by.is_empty() => {
-                let verb = format!("{verb} create");
-                mend.run(self.commands.part(&verb, missing, made_by))
-            }
-            _ => mend,
-        })
-    }
-
-    /// A command for the part of the gateway that a message names.
-    fn mend_named(&self, message: &str, cause: Cause) -> Option<crate::finding::Fix> {
-        let import = self.import_into_vault(message);
-        if let Some(import) = import.filter(|_| cause == Cause::PutFailedCert) {
-            return Some(import);
-        }
-        let found = PARTS.iter().find_map(|part| {
-            let (_, rest) = message.split_once(&format!("/{}/", part.collection))?;
-            let ends = |letter: char| letter.is_whitespace() || "'\"/.,".contains(letter);
-            let name = rest.split(ends).next().filter(|name| !name.is_empty())?;
-            let verb = match part.renewed_by {
-                "" => "show",
-                _ => "update",
-            };
-            let verb = format!("{} {verb}", part.verb);
-            Some((
-                self.commands.part(&verb, name, part.renewed_by),
-                name.to_owned(),
-            ))
-        });
-        let (command, name) = found?;
-        let summary = match cause {
-            Cause::PutFailedCert => format!("Give {name} a certificate that is acceptable."),
-            _ => format!("See what {name} has, and mend what the error says of it."),
-        };
-        Some(fix(Owner::Gateway, summary).run(command))
-    }
-
     fn retry(&self) -> crate::finding::Fix {
         fix(
             Owner::Gateway,
@@ -251,6 +202,16 @@ impl Walk<'_> {
             .map(|(code, _)| code.as_str())
             .unwrap_or_default();
         let title = match cause {
+            Cause::PutFailedKeyVaultDenied
+                if let Some(vault) = self.vault_that_keeps_out(message) =>
+            {
+                format!(
+                    "The last change of {} failed: the vault {} did not give the certificate's \
+                     secret; its identity may read it, and the vault's firewall does not name the \
+                     gateway's subnet.",
+                    self.evidence.gateway.name, vault.name
+                )
+            }
             Cause::PutFailedKeyVaultDenied => format!(
                 "The last change of {} failed: its identity may not read the certificate's \
                  secret{}.",
@@ -267,7 +228,7 @@ impl Walk<'_> {
         let mut found = finding(cause, Confidence::Certain, title)
             .because([self.because(&failure.place, "the error of the last change")]);
         if cause == Cause::PutFailedKeyVaultDenied {
-            found = found.fixed_by(self.grant(message));
+            found = found.fixed_by(self.let_read(message));
         }
         if cause == Cause::ListenerCertificateUnreachable {
             let vault = secret_of(message)
@@ -291,69 +252,16 @@ impl Walk<'_> {
                 referrer.or_else(|| self.mend_named(text, cause))
             });
             let mend = mends.next();
-            found = mend
+            let texts = failure.errors.iter().rev().map(|(_, message)| message);
+            let mut annotations = texts.filter_map(|text| self.mend_annotation(text));
+            found = annotations
+                .next()
                 .into_iter()
+                .chain(mend)
                 .fold(found, |found, fix| found.fixed_by(fix));
         }
         found.fixed_by(self.retry())
     }
-}
-
-/// A kind of part of a gateway, as an error names it.
-struct Part {
-    collection: &'static str,
-    /// az's word for it.
-    verb: &'static str,
-    /// What az needs to make one; nothing where that takes more than an error tells.
-    made_by: &'static str,
-    /// What mends one that is refused for what it holds; nothing where it is to be looked at first.
-    renewed_by: &'static str,
-}
-
-const fn part(
-    collection: &'static str,
-    verb: &'static str,
-    made_by: &'static str,
-    renewed_by: &'static str,
-) -> Part {
-    Part {
-        collection,
-        verb,
-        made_by,
-        renewed_by,
-    }
-}
-
-/// Those that hold a certificate first: an error that names one is mostly about that.
-const PARTS: [Part; 10] = [
-    part("sslCertificates", "ssl-cert", PFX, PFX),
-    part("trustedRootCertificates", "root-cert", ROOT, ROOT),
-    part("authenticationCertificates", "auth-cert", SERVER, SERVER),
-    part(
-        "probes",
-        "probe",
-        "--protocol Http --host HOST --path /PATH",
-        "",
-    ),
-    part("httpListeners", "http-listener", "", ""),
-    part("backendHttpSettingsCollection", "http-settings", "", ""),
-    part(
-        "backendAddressPools",
-        "address-pool",
-        "--servers ADDRESS",
-        "",
-    ),
-    part("requestRoutingRules", "rule", "", ""),
-    part("urlPathMaps", "url-path-map", "", ""),
-    part("frontendPorts", "frontend-port", "--port 443", ""),
-];
-
-const PFX: &str = "--cert-file FILE.pfx --cert-password PASSWORD";
-const ROOT: &str = "--cert-file root.cer";
-const SERVER: &str = "--cert-file server.cer";
-
-fn part_in(collection: &str) -> Option<&'static Part> {
-    PARTS.iter().find(|part| part.collection == collection)
 }
 
 /// By the innermost code, then by what the texts have in common.

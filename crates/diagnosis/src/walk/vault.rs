@@ -4,6 +4,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::{HttpListener, ProvisioningState, SslCertificate};
 
 use super::live_paths::is_host_of;
+use super::restrictions::KEY_VAULT;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Vault, is_alert};
@@ -157,15 +158,8 @@ impl Walk<'_> {
     fn denied_by_policies(&self, vault: &Vault, name: &str) -> Option<Finding> {
         let principals = self.principals();
         let permissions = vault.permissions.as_ref()?;
-        let may_read = |principal: &String| {
-            let mut own = permissions.iter();
-            own.any(|(object, secrets)| {
-                let mut secrets = secrets.iter();
-                object.eq_ignore_ascii_case(principal)
-                    && secrets.any(|one| one == "get" || one == "all")
-            })
-        };
-        if principals.is_empty() || principals.iter().any(may_read) || self.is_one_served() {
+        let is_allowed = principals.iter().any(|own| may_read(permissions, own));
+        if principals.is_empty() || is_allowed || self.is_one_served() {
             return None;
         }
         let title = format!(
@@ -245,30 +239,33 @@ impl Walk<'_> {
     }
 
     pub(super) fn open_vault(&self, vault: &str) -> Fix {
-        let mut vaults = self.evidence.vaults.iter();
-        let is_private = vaults.any(|one| {
-            let is_own = one.name.is_empty() || one.name.eq_ignore_ascii_case(vault);
-            is_own && one.is_private()
-        });
-        if is_private {
+        let vaults = self.evidence.vaults.iter();
+        let own = vaults.filter(|one| one.name.is_empty() || one.name.eq_ignore_ascii_case(vault));
+        if own.clone().any(Vault::is_private) {
             return self.lead_to_vault(vault);
         }
+        let lets_services_by = own.clone().any(Vault::lets_services_by);
         let subnet = self.subnet_id();
-        fix(
-            Owner::Platform,
-            "Let the gateway's subnet in, or the platform's trusted services.",
-        )
-        .run(format!(
+        let or_services = match lets_services_by {
+            true => "",
+            false => ", or the platform's trusted services",
+        };
+        let summary = format!("Let the gateway's subnet in at the vault {vault}{or_services}.");
+        let mut mend = fix(Owner::Platform, summary);
+        mend.commands.extend(self.give_endpoint(KEY_VAULT));
+        mend = mend.run(format!(
             "az keyvault network-rule add --name {} --subnet {}",
             word(vault),
             word(&subnet)
-        ))
-        .run(format!(
-            "az keyvault update --name {} --bypass AzureServices",
-            word(vault)
-        ))
-        .run(self.commands.gateway("update"))
-        .risking("The subnet needs the service endpoint Microsoft.KeyVault for the first.")
+        ));
+        if !lets_services_by {
+            mend = mend.run(format!(
+                "az keyvault update --name {} --bypass AzureServices",
+                word(vault)
+            ));
+        }
+        mend.run(self.commands.gateway("update"))
+            .risking("The subnet needs the service endpoint Microsoft.KeyVault for the first.")
     }
 
     /// Rules do not help where a vault takes nothing but what comes over a private endpoint: then
@@ -303,8 +300,40 @@ impl Walk<'_> {
         .risking("The subnet needs the service endpoint Microsoft.KeyVault for that.")
     }
 
+    /// What lets the gateway read the secret that a message names.
+    pub(super) fn let_read(&self, message: &str) -> Fix {
+        let Some(vault) = self.vault_that_keeps_out(message) else {
+            return self.grant(message);
+        };
+        let mut open = self.open_vault(&vault.name);
+        // Whoever asks has the gateway written again at the end.
+        let update = self.commands.gateway("update");
+        open.commands.retain(|command| *command != update);
+        open
+    }
+
+    /// The vault of the secret that a message names, where the gateway's identity may read it, and
+    /// its firewall does not name the gateway's subnet.
+    pub(super) fn vault_that_keeps_out(&self, message: &str) -> Option<&Vault> {
+        let name = secret_of(message).and_then(vault_of);
+        let subnet = self.subnet_id();
+        let principals = self.principals();
+        let mut vaults = self.evidence.vaults.iter();
+        vaults.find(|vault| {
+            let is_it = name
+                .as_ref()
+                .is_none_or(|name| vault.name.eq_ignore_ascii_case(name));
+            let is_allowed = vault
+                .permissions
+                .as_ref()
+                .is_some_and(|all| principals.iter().any(|own| may_read(all, own)));
+            let is_kept_out = vault.is_shut_to(&subnet) || vault.names_others_than(&subnet);
+            is_it && is_allowed && is_kept_out
+        })
+    }
+
     /// Lets the gateway's identity read the vault's secrets.
-    pub(super) fn grant(&self, message: &str) -> Fix {
+    fn grant(&self, message: &str) -> Fix {
         let vault = secret_of(message)
             .and_then(vault_of)
             .or_else(|| self.vault_in_use());
@@ -324,7 +353,11 @@ impl Walk<'_> {
             .iter()
             .flat_map(|one| one.permissions.iter().flatten());
         let others = others.filter(|(object, _)| object.eq_ignore_ascii_case(&principal));
-        secrets.extend(others.flat_map(|(_, own)| own.clone()));
+        secrets.extend(
+            others
+                .flat_map(|(_, own)| own.clone())
+                .filter(|own| own != "get"),
+        );
         let policy = format!(
             "az keyvault set-policy --name {vault} --object-id {principal} --secret-permissions {}",
             secrets.join(" ")
@@ -384,6 +417,14 @@ impl Walk<'_> {
         let secrets = certificates.filter_map(|one| one.properties.key_vault_secret_id.as_deref());
         secrets.filter_map(vault_of).collect()
     }
+}
+
+/// Whether policies let a principal get secrets.
+fn may_read(permissions: &[(String, Vec<String>)], principal: &str) -> bool {
+    permissions.iter().any(|(object, secrets)| {
+        let mut secrets = secrets.iter();
+        object.eq_ignore_ascii_case(principal) && secrets.any(|one| one == "get" || one == "all")
+    })
 }
 
 /// What a vault says of a secret that is disabled, or is not there.

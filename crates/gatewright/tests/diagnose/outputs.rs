@@ -399,7 +399,7 @@ fn colour_is_for_terminals_or_on_demand() {
         "{coloured}"
     );
     assert!(
-        coloured.contains("\n  \u{1b}[36maz network nsg rule create"),
+        coloured.contains("\n  \u{1b}[36maz network nsg rule update"),
         "{coloured}"
     );
     for form in ["json", "sarif", "junit", "markdown"] {
@@ -460,6 +460,6 @@ fn text_says_each_thing_once_and_keeps_to_a_screen() {
         text.contains("\n  how long it waits: 25 s (gateway.json "),
         "{text}"
     );
-    let text = printed(&[], &case("b-probe-timeout"));
+    let text = printed(&[], &case("f-expired-near"));
     assert!(text.contains(" more: -o json lists all\n"), "{text}");
 }
