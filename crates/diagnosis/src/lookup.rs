@@ -97,8 +97,14 @@ pub(crate) fn has_whole(text: &str, word: &str, joining: &str) -> bool {
         && windows.any(|(at, own)| own.eq_ignore_ascii_case(word.as_bytes()) && is_whole(at))
 }
 
-/// How many characters must be put in, taken away or replaced to make one text of the other.
+/// How many characters must be put in, taken away or replaced to make one text of the other. Texts
+/// that no name is as long as are taken to have nothing in common.
 pub(crate) fn edits(one: &str, other: &str) -> usize {
+    /// Bytes of the longest name of a host.
+    const NAME_MAX: usize = 253;
+    if one.len().max(other.len()) > NAME_MAX {
+        return one.len().max(other.len());
+    }
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (index, own) in one.chars().enumerate() {

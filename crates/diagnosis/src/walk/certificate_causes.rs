@@ -140,8 +140,7 @@ impl Walk<'_> {
         match cause {
             Cause::V1SniIsPoolFqdn if !names.is_empty() => format!(
                 "A v1 gateway asks for {expected}, the name in the pool, and gets a certificate \
-                for \
-                 {names}, which is not the one that was uploaded."
+                 for {names}, which is not the one that was uploaded."
             ),
             Cause::CnSanMismatch | Cause::V1SniIsPoolFqdn => format!(
                 "The certificate of {address} is for {names}, and the gateway asks for {expected}."

@@ -141,37 +141,40 @@ impl<'e> Walk<'e> {
 
     /// Whether the folder's chain was presented by another server, as somebody wrote down.
     fn is_of_another(&self, target: &Target<'_>) -> bool {
-        let is_it = |one: &&'e Tls| one.chain_file == PRESENTED;
-        let mut others = self.site.targets.iter();
-        !self.tls_at(target).any(|one| is_it(&one))
-            && others.any(|other| self.tls_at(other).any(|one| is_it(&one)))
+        let tls = self.evidence.observations.tls.iter();
+        let mut told = tls.filter(|one| one.chain_file == PRESENTED);
+        let is_own = told.clone().any(|one| self.is_made_with(one, target));
+        !is_own && told.any(|one| self.is_of_a_server(one))
     }
 
     /// Whether a handshake was made with a server, and not with the gateway.
     pub(super) fn is_of_a_server(&self, tls: &Tls) -> bool {
         let mut targets = self.site.targets.iter();
-        targets.any(|target| self.tls_at(target).any(|own| std::ptr::eq(own, tls)))
+        targets.any(|target| self.is_made_with(tls, target))
     }
 
-    /// The handshakes that somebody made with a server: at its own address, or with its name at one
-    /// that the name stands for.
+    /// Whether a handshake was made with a server: at its own address, or with its name at one that
+    /// the name stands for.
+    fn is_made_with(&self, tls: &Tls, target: &Target<'_>) -> bool {
+        let address = &target.row.address;
+        let names_it = || {
+            let sni = tls.sni.as_ref();
+            sni.is_some_and(|sni| sni.eq_ignore_ascii_case(address))
+        };
+        let is_there = || {
+            let ip = tls.address.parse().ok();
+            ip.is_some_and(|ip| self.addresses_of(address).contains(&ip))
+        };
+        tls.address.eq_ignore_ascii_case(address) || names_it() && is_there()
+    }
+
+    /// The handshakes that somebody made with a server.
     pub(super) fn tls_at<'t>(
         &self,
         target: &'t Target<'_>,
     ) -> impl Iterator<Item = &'e Tls> + Clone {
         let tls = self.evidence.observations.tls.iter();
-        tls.filter(|one| {
-            let address = &target.row.address;
-            one.address.eq_ignore_ascii_case(address)
-                || one
-                    .sni
-                    .as_ref()
-                    .is_some_and(|sni| sni.eq_ignore_ascii_case(address))
-                    && one
-                        .address
-                        .parse()
-                        .is_ok_and(|ip| self.addresses_of(address).contains(&ip))
-        })
+        tls.filter(|one| self.is_made_with(one, target))
     }
 
     fn seen_of(&self, target: &Target<'_>) -> Option<&'e Chain> {

@@ -1,6 +1,6 @@
 //! Why does the platform not know how servers are?
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
@@ -13,7 +13,7 @@ use super::network_edits::NewRule;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
-use crate::evidence::{Place, State, Tcp, TcpResult};
+use crate::evidence::{OBSERVATIONS, Place, State, Tcp, TcpResult};
 use crate::finding::{Confidence, Fix};
 use crate::lookup::has_whole;
 use crate::message::Symptom;
@@ -84,6 +84,21 @@ impl Walk<'_> {
                 "it says which security group and route table the gateway's subnet has",
                 self.show_subnet(),
             );
+        }
+        let targets = self.site.targets.iter();
+        let mut names = targets.filter(|target| {
+            let address = &target.row.address;
+            let is_name = address.parse::<IpAddr>().is_err() && !address.is_empty();
+            is_name && target.row.state == State::Unknown
+        });
+        let name = names.next().map(|target| target.row.address.clone());
+        if let Some(name) = name.filter(|name| self.answers_for(name).next().is_none()) {
+            let why = format!("whether the name servers of the gateway's network know {name}");
+            let command = format!(
+                "nslookup {}   # from a machine of that network",
+                word(&name)
+            );
+            self.need(OBSERVATIONS, &why, command);
         }
         if !self.evidence.has("route-tables.json") {
             self.need(

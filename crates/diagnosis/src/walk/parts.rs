@@ -79,8 +79,8 @@ impl Walk<'_> {
         let near = self.near(of, missing)?;
         let summary = format!(
             "The ingress {namespace}/{ingress} asks for {missing}, which the gateway does not \
-            have: \
-             have it ask for {near}. Until then the gateway refuses all that the controller writes."
+             have: have it ask for {near}. Until then the gateway refuses all that the controller \
+             writes."
         );
         Some(fix(Owner::Controller, summary).run(format!(
             "kubectl annotate ingress {} -n {} {} --overwrite",

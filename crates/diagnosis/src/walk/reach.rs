@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Dns, OBSERVATIONS, State, Tcp, TcpResult};
+use crate::evidence::{Dns, OBSERVATIONS, ROUTE_TABLES, State, Tcp, TcpResult};
 use crate::finding::{Because, Confidence, Finding};
 use crate::lookup::names_host;
 use crate::message::Symptom;
@@ -316,6 +316,15 @@ impl Walk<'_> {
                 "nsgs.json",
                 &why,
                 format!("az network nsg list -g {group} -o json > nsgs.json"),
+            );
+        }
+        if !self.evidence.has(ROUTE_TABLES) {
+            let why =
+                format!("a route may lead what goes to {endpoint}, or its answers, elsewhere");
+            self.need(
+                ROUTE_TABLES,
+                &why,
+                format!("az network route-table list -g {group} -o json > {ROUTE_TABLES}"),
             );
         }
     }

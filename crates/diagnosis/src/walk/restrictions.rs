@@ -1,6 +1,6 @@
 //! Web apps that refuse the gateway, or are stopped.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use gatewright_arm::Item;
 use gatewright_arm::model::network::Subnet;
@@ -327,6 +327,23 @@ impl Walk<'_> {
                 IpAddr::V6(_) => false,
             });
             public.filter(|_| is_own(&one.name))
+        })
+        .or_else(|| self.public_address_seen())
+    }
+
+    /// The public address that somebody wrote beside what the gateway asked.
+    fn public_address_seen(&self) -> Option<IpAddr> {
+        let observations = &self.evidence.observations;
+        let http = observations.http.iter().map(|one| &one.from);
+        let tcp = observations.tcp.iter().map(|one| &one.from);
+        let mut gateways = http
+            .chain(tcp)
+            .filter(|from| from.to_lowercase().contains("gateway"));
+        gateways.find_map(|from| {
+            let words = from.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
+            let mut addresses = words.filter_map(|word| word.parse::<Ipv4Addr>().ok());
+            let public = addresses.find(|one| !one.is_private() && !one.is_loopback());
+            public.map(IpAddr::V4)
         })
     }
 

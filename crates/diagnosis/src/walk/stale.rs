@@ -193,7 +193,10 @@ impl Walk<'_> {
     fn stop_prohibiting(&self, pool: &str) -> Option<Fix> {
         let mut lines = self.refused_lines().map(|line| line.to_lowercase());
         let pool = pool.to_lowercase();
-        lines.find(|line| line.contains("blacklisted") && has_whole(line, &pool, "-_."))?;
+        lines.find(|line| {
+            let is_kept = line.contains("blacklisted") && has_whole(line, &pool, "-_.");
+            is_kept || prohibits_all(line)
+        })?;
         let summary = "The controller leaves alone what a prohibited target covers, this pool too: \
                        take the target away that has all paths (/*).";
         let list = "kubectl get azureingressprohibitedtargets -A -o yaml";
@@ -209,7 +212,10 @@ impl Walk<'_> {
             Some((namespace, name)) => mend.run(format!(
                 "kubectl delete azureingressprohibitedtarget {name} -n {namespace}"
             )),
-            None => mend,
+            None => mend.run(
+                "kubectl delete azureingressprohibitedtarget prohibit-all-targets   # what its chart \
+                 calls it; the list says what it is called here",
+            ),
         })
     }
 
@@ -357,6 +363,16 @@ impl Walk<'_> {
             port: port.parse().ok()?,
         })
     }
+}
+
+/// Whether a line of a controller's log, in lower case, tells of a prohibited target for all paths
+/// of all hosts.
+fn prohibits_all(line: &str) -> bool {
+    let targets = line.split_once("prohibited targets:");
+    let targets = targets.into_iter().flat_map(|(_, all)| all.split('}'));
+    targets
+        .filter(|one| !one.contains("hostname"))
+        .any(|one| one.contains("\"/*\""))
 }
 
 /// Whether a pool is called like a service: as a controller calls it,
