@@ -194,7 +194,7 @@ impl Evidence {
                 .transpose()?,
             failure: folder
                 .json(LAST_ERROR)?
-                .and_then(|view| Failure::read(&view)),
+                .and_then(|view| Failure::read(&view, gateway.id.as_deref())),
             metrics: folder
                 .list(METRICS)?
                 .map(|list| Metric::read_all(&list))
@@ -317,42 +317,74 @@ impl Evidence {
     }
 }
 
-/// The policy of the network documents; `None` where there are none. A document that says what no
+/// The policy of the network documents; `None` where there are none. A resource that is what no
 /// network can be is set aside, with the reason.
 fn policy(
     documents: &[(String, NetworkResources)],
     gateway: &ApplicationGateway,
 ) -> Result<(Option<CompiledNetwork>, Vec<Unreadable>), Unreadable> {
-    let mut documents: Vec<&(String, NetworkResources)> = documents.iter().collect();
+    let mut resources: Vec<NetworkResources> =
+        documents.iter().map(|(_, one)| one.clone()).collect();
     let mut aside = Vec::new();
-    while !documents.is_empty() {
-        let resources: Vec<NetworkResources> =
-            documents.iter().map(|(_, one)| one.clone()).collect();
+    if documents.is_empty() {
+        return Ok((None, aside));
+    }
+    loop {
         let findings = match compile_network(&resources, [gateway]) {
             Ok(network) => return Ok((Some(network), aside)),
             Err(findings) => findings,
         };
         let first = findings.first();
-        let position = match first.map(|finding| finding.place) {
-            Some(NetworkPlace::Document(position)) if position < documents.len() => Some(position),
+        let pointer = first.map_or("", |one| one.diagnostic.pointer.as_str());
+        let message = first.map_or("", |one| one.diagnostic.message.as_str());
+        let place = first.map(|finding| finding.place);
+        let position = match place {
+            Some(NetworkPlace::Document(position)) => Some(position),
             _ => None,
         };
-        let why = |file: &str| Unreadable {
-            file: file.to_owned(),
-            pointer: first
-                .map(|one| one.diagnostic.pointer.clone())
-                .unwrap_or_default(),
-            expected: first
-                .map(|one| one.diagnostic.message.clone())
-                .unwrap_or_default(),
-        };
-        let Some(position) = position else {
-            return Err(why(GATEWAY));
-        };
-        let (file, _) = documents.remove(position);
-        aside.push(why(file));
+        let own = position.and_then(|position| resources.get_mut(position));
+        let is_aside = own.is_some_and(|own| set_aside(own, pointer));
+        let file = position.and_then(|position| documents.get(position));
+        let file = file.map_or(GATEWAY, |(file, _)| file.as_str());
+        let why = unreadable(file, pointer, message);
+        if !is_aside {
+            return Err(why);
+        }
+        aside.push(why);
     }
-    Ok((None, aside))
+}
+
+/// Takes away the resource that a pointer lies in. Whether there was one.
+fn set_aside(resources: &mut NetworkResources, pointer: &str) -> bool {
+    let is_other = |own: &str| {
+        let rest = pointer.strip_prefix(own);
+        !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let NetworkResources {
+        virtual_networks,
+        subnets,
+        security_groups,
+        route_tables,
+        ..
+    } = resources;
+    let count = |one: usize, two: usize, three: usize, four: usize| one + two + three + four;
+    let before = count(
+        virtual_networks.len(),
+        subnets.len(),
+        security_groups.len(),
+        route_tables.len(),
+    );
+    virtual_networks.retain(|one| is_other(one.pointer()));
+    subnets.retain(|one| is_other(one.pointer()));
+    security_groups.retain(|one| is_other(one.pointer()));
+    route_tables.retain(|one| is_other(one.pointer()));
+    let after = count(
+        virtual_networks.len(),
+        subnets.len(),
+        security_groups.len(),
+        route_tables.len(),
+    );
+    after < before
 }
 
 impl Evidence {

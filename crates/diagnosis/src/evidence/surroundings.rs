@@ -26,8 +26,17 @@ const DETAILS_DEPTH_MAX: usize = 8;
 impl Failure {
     /// Reads an error envelope, an error, an operation, or the events of an activity log of which
     /// the last that failed counts. `None` where there is no error in it.
-    pub(super) fn read(view: &View<'_>) -> Option<Self> {
+    pub(super) fn read(view: &View<'_>, gateway: Option<&str>) -> Option<Self> {
         let events = view.elements();
+        // Those of the gateway itself, where there are any: a group has more resources.
+        let is_own = |event: &&View<'_>| {
+            let id = told(event, "resourceId");
+            id.zip(gateway)
+                .is_some_and(|(id, gateway)| id.eq_ignore_ascii_case(gateway))
+        };
+        let own: Vec<View<'_>> = events.iter().filter(is_own).cloned().collect();
+        let has_failed = own.iter().any(|event| Self::read_one(event).is_some());
+        let events = if has_failed { own } else { events };
         let mut failures = events
             .iter()
             .filter_map(|event| Some((event, Self::read_one(event)?)));
@@ -136,6 +145,10 @@ pub(crate) struct WebApp {
     pub(crate) default_action: Option<String>,
     pub(crate) state: Option<String>,
     pub(crate) public_access: Option<String>,
+    /// Whether the file says that no private endpoint leads to it.
+    pub(crate) has_no_endpoint: bool,
+    /// Empty where the file does not say.
+    pub(crate) id: String,
     /// The oldest version of TLS that it takes, such as `1.2`.
     pub(crate) min_tls: Option<String>,
     pub(crate) place: Place,
@@ -191,7 +204,11 @@ impl WebApp {
             restrictions,
             default_action: default_action.and_then(|action| action.as_text()),
             state: view.text("state"),
-            public_access: view.text("publicNetworkAccess"),
+            public_access: own("publicNetworkAccess").and_then(|one| one.as_text()),
+            has_no_endpoint: view
+                .get("privateEndpointConnections")
+                .is_some_and(|list| list.value().is_array() && list.elements().is_empty()),
+            id: view.text("id").unwrap_or_default(),
             min_tls: own("minTlsVersion").and_then(|one| one.as_text()),
             place: view.place(),
         }
@@ -205,7 +222,9 @@ impl WebApp {
 
     /// Whether it takes TLS 1.3 alone.
     pub(crate) fn wants_newest_tls(&self) -> bool {
-        self.min_tls.as_deref() == Some("1.3")
+        // Tools write it as `1.3`, `TLS1_3` or `TLSv1.3`.
+        let version = self.min_tls.as_deref().unwrap_or_default();
+        version.replace('_', ".").ends_with("1.3")
     }
 
     /// The restriction that decides on a caller from this subnet, of whom no address is known. What
@@ -442,6 +461,8 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     /// What commands call it: a number, or the name in a flexible set.
     pub(crate) number: String,
+    /// The name of its scale set, where the file has that by itself.
+    pub(crate) set: Option<String>,
     /// Empty where the file does not say.
     pub(crate) id: String,
     pub(crate) addresses: Vec<String>,
@@ -465,7 +486,7 @@ impl Instance {
             let (set, number) = self.name.rsplit_once('_')?;
             number.parse::<u32>().ok().map(|_| set)
         };
-        of_id().or_else(of_name)
+        self.set.as_deref().or_else(of_id).or_else(of_name)
     }
 
     /// Whether it has the address at a network interface with an id.
@@ -490,7 +511,11 @@ impl Instance {
                     .text("name")
                     .or_else(|| view.text("instanceId"))
                     .unwrap_or_default(),
-                number: view.text("instanceId").unwrap_or_default(),
+                number: number_of(view),
+                set: view
+                    .get("virtualMachineScaleSet")
+                    .and_then(|set| set.text("id"))
+                    .map(|id| last_part(&id).to_owned()),
                 id: view.text("id").unwrap_or_default(),
                 addresses: names.iter().flat_map(|name| view.texts(name)).collect(),
                 has_latest_model: view.flag("latestModelApplied"),
@@ -500,6 +525,18 @@ impl Instance {
         };
         list.iter().map(read).collect()
     }
+}
+
+/// What commands call an instance: its number, or what stands last in its id or its name.
+fn number_of(instance: &View<'_>) -> String {
+    let of_name = || {
+        let name = instance.text("name")?;
+        let (_, number) = name.rsplit_once('_')?;
+        Some(number.to_owned())
+    };
+    let of_id = || Some(last_part(&instance.text("id")?).to_owned());
+    let number = instance.text("instanceId");
+    number.or_else(of_id).or_else(of_name).unwrap_or_default()
 }
 
 /// What an instance's own profile says of gateways' pools.

@@ -82,6 +82,14 @@ impl Answered {
         keys.any(|key| is_since(&self.hosts, &key, rows))
     }
 
+    /// Whether a pool answered some page but the first one, since the first of these rows.
+    pub(super) fn has_pages(&self, pool: &str, rows: &[&LogRow]) -> bool {
+        let pool = pool.to_lowercase();
+        let since = since(rows);
+        let mut below = self.below.iter();
+        below.any(|((own, first), time)| *own == pool && !first.is_empty() && *time >= since)
+    }
+
     /// Whether a pool answered some page below the first part of a path, since the first of these
     /// rows.
     pub(super) fn has_below(&self, pool: &str, first: &str, rows: &[&LogRow]) -> bool {

@@ -79,18 +79,23 @@ impl<'e> Walk<'e> {
         }
     }
 
-    /// One of those that fail alike under the same setting. The chain of the folder is the first
-    /// one's; of others what was seen of themselves counts.
+    /// One of those that fail alike under the same setting: one of which somebody saw the chain, or
+    /// else the first, to whom the chain of the folder belongs.
     fn different(&self, failing: &[usize]) -> Vec<usize> {
         let mut known = Vec::new();
         let mut different = Vec::new();
-        for (position, index) in failing.iter().enumerate() {
+        let is_seen = |index: &&usize| {
+            let target = self.site.targets.get(**index);
+            target.is_some_and(|target| self.seen_of(target).is_some())
+        };
+        let seen = failing.iter().filter(is_seen);
+        let first = failing.iter().take(1);
+        for index in seen.chain(first) {
             let Some(target) = self.site.targets.get(*index) else {
                 continue;
             };
-            let is_told = position == 0 || self.seen_of(target).is_some();
             let is_alike = (&target.row.setting, target.symptom);
-            if is_told && !known.contains(&is_alike) {
+            if !known.contains(&is_alike) {
                 known.push(is_alike);
                 different.push(*index);
             }
@@ -412,10 +417,13 @@ impl<'e> Walk<'e> {
             return None;
         }
         let is_answered = |one: &Tls| one.chain.is_some() || !one.versions.is_empty();
-        let mut seen = self.tls_at(target);
+        let port = target.probed_port();
+        let mut seen = self
+            .tls_at(target)
+            .filter(|one| one.port.is_none() || one.port == port);
         let refused = seen
             .clone()
-            .find(|one| one.sni.is_none() && !one.error.is_empty() && !is_answered(one))?;
+            .find(|one| one.sni.is_none() && is_ended(&one.error) && !is_answered(one))?;
         let taken = seen.find(|one| one.sni.is_some() && is_answered(one))?;
         let title = format!(
             "{} ends a handshake that names no host, and the gateway names none: it asks for \
@@ -563,9 +571,14 @@ impl<'e> Walk<'e> {
     /// The versions that the server takes, where somebody tried them.
     fn protocol_mismatch(&mut self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
+        if !target.is_encrypted() {
+            return None;
+        }
         let address = target.row.address.clone();
         let seen = self.tls_at(target).find(|one| !one.versions.is_empty());
-        let app = self.app_of(target);
+        // A message about a certificate comes from a handshake that went that far.
+        let is_of_certificate = target.symptom.is_of_certificate();
+        let app = self.app_of(target).filter(|_| !is_of_certificate);
         let (versions, place) = match (seen, app.filter(|app| app.wants_newest_tls())) {
             (Some(seen), _) => (seen.versions.clone(), &seen.place),
             (None, Some(app)) => (vec!["TLSv1.3".to_owned()], &app.place),
@@ -692,4 +705,13 @@ pub(super) fn checks_of(target: &Target<'_>) -> Checks {
 /// Whether what a probe asks for is an address, of which TLS sends no name.
 pub(super) fn sends_no_name(expected: &str) -> bool {
     expected.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Whether a server ended a handshake, by what a tool said of it in lower case: no connection at
+/// all is something else.
+fn is_ended(error: &str) -> bool {
+    let is_of_connection = ["timed out", "timeout", "refused", "unreachable"];
+    let words = ["reset", "alert", "handshake", "eof", "closed"];
+    words.iter().any(|word| error.contains(word))
+        && !is_of_connection.iter().any(|word| error.contains(word))
 }

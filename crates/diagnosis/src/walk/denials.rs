@@ -140,13 +140,17 @@ impl Walk<'_> {
             _ => None,
         });
         let (why, group) = match missing.into_iter().flatten().next() {
-            Some((subnet, group)) => (
-                format!(
-                    "the security group {} of the subnet {subnet} is in no file",
-                    last_part(group)
-                ),
-                self.group_of_id(group),
-            ),
+            Some((subnet, group)) => {
+                let name = last_part(group);
+                let what = match self.security_group(name) {
+                    Some(_) => "cannot be judged as it was exported",
+                    None => "is in no file",
+                };
+                (
+                    format!("the security group {name} of the subnet {subnet} {what}"),
+                    self.group_of_id(group),
+                )
+            }
             None => (
                 "the security group of a subnet is in no file".to_owned(),
                 word(self.commands.group()),

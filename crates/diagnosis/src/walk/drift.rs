@@ -87,7 +87,10 @@ impl Walk<'_> {
             .filter(|name| !self.names_in("backendAddressPools").contains(name))
             .collect();
         let found = finding(Cause::ConfigOverwritten, Confidence::Likely, title).because(because);
-        if !lost.is_empty() {
+        // Where the controller's own parts are there still, it is the one that takes away.
+        let kept = self.names_in("backendAddressPools");
+        let has_kept = kept.iter().any(|name| is_of_a_controller(name));
+        if !lost.is_empty() && !has_kept {
             return Some((found.fixed_by(write_anew(&lost)), Weight::Change));
         }
         let found = found.fixed_by(

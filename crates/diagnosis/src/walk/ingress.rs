@@ -5,10 +5,10 @@ use std::mem;
 
 use super::Walk;
 use super::pools::is_managed;
+use super::stale::is_of_a_controller;
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Evidence, GATEWAY, Place};
 use crate::finding::{Finding, Fix};
-use crate::lookup::has_whole;
 use crate::remedy::{fix, word, words};
 
 /// What becomes of an edit of a gateway that a Kubernetes controller writes.
@@ -38,52 +38,20 @@ impl Walk<'_> {
         let parts = self.parts_of_ingresses();
         let settings = self.settings_by_place();
         for one in &mut candidates {
-            let ingress = ingress_of(&one.finding, &parts, &settings);
-            one.finding.fixes = self.at_controller(&one.finding, ingress.as_ref());
+            match parts.whose(&one.finding, &settings) {
+                Whose::OfOne(ingress) => {
+                    one.finding.fixes = at_controller(&one.finding, Some(ingress));
+                }
+                Whose::Unknown => one.finding.fixes = at_controller(&one.finding, None),
+                // The controller leaves alone what it did not make, where it shares the gateway.
+                Whose::MadeByHand => {}
+            }
         }
         self.candidates = candidates;
     }
 
-    /// The remedies of a finding where they last: what the controller writes is said to it.
-    fn at_controller(&self, finding: &Finding, ingress: Option<&Ingress>) -> Vec<Fix> {
-        let is_at_gateway = |fix: &Fix| fix.owner == Owner::Gateway;
-        let mut fixes: Vec<Fix> = Vec::new();
-        for own in &finding.fixes {
-            let said = Some(own).filter(|own| is_at_gateway(own));
-            match (said.and_then(said_to_controller), ingress) {
-                (Some(said), Some(_)) => fixes.push(said),
-                // Whose it is is to be found out first.
-                (Some(said), None) if !is_order(&said) => fixes.extend([said, own.clone()]),
-                _ => fixes.push(own.clone()),
-            }
-        }
-        if !fixes.iter().any(|fix| fix.owner == Owner::Controller) {
-            fixes.splice(0..0, to_be_completed(finding.cause));
-        }
-        if let Some(ingress) = ingress {
-            for command in fixes.iter_mut().flat_map(|fix| &mut fix.commands) {
-                *command = command.replace(SOME_INGRESS, &ingress.as_words());
-            }
-        }
-        let has_better = fixes
-            .iter()
-            .any(|fix| fix.owner == Owner::Controller && is_complete(fix));
-        if has_better {
-            fixes.retain(|fix| !is_at_gateway(fix) || !is_of_controller(fix));
-        }
-        let mut is_said = !has_better;
-        for fix in &mut fixes {
-            let note = match fix.owner {
-                Owner::Gateway if is_of_controller(fix) => REVERTED,
-                Owner::Controller if !mem::replace(&mut is_said, true) => WOULD_BE_REVERTED,
-                _ => continue,
-            };
-            fix.risk = format!("{note} {}", fix.risk).trim_end().to_owned();
-        }
-        fixes
-    }
-
-    fn parts_of_ingresses(&self) -> Vec<Part> {
+    fn parts_of_ingresses(&self) -> Parts {
+        let names = Names::of(self.evidence);
         let properties = &self.evidence.gateway.properties;
         let settings = properties.backend_http_settings_collection.iter();
         let settings = settings.map(|one| (&one.name, one.pointer()));
@@ -103,15 +71,23 @@ impl Walk<'_> {
             let listener = route.listener?;
             Some((&listener.name, listener.pointer(), setting))
         });
-        let parts = named.chain(rules).chain(listeners);
-        let parts = parts.filter_map(|(name, pointer, of)| {
-            Some(Part {
-                name: name.clone(),
-                pointer: pointer.to_owned(),
-                ingress: Ingress::of_part(of, self.evidence)?,
-            })
-        });
-        parts.collect()
+        let mut parts = Parts::default();
+        for (name, pointer, of) in named.chain(rules).chain(listeners) {
+            let name = name.to_lowercase();
+            match names.ingress_of(of) {
+                Some(ingress) => {
+                    let own = parts.by_name.entry(name).or_default();
+                    own.insert(ingress.clone());
+                    parts.by_pointer.insert(pointer.to_owned(), ingress.clone());
+                    parts.all.insert(ingress);
+                }
+                None if !of.starts_with("default") => {
+                    parts.by_hand.insert(name);
+                }
+                None => {}
+            }
+        }
+        parts
     }
 
     /// The settings that servers of the report, and rows of the log, are of.
@@ -124,56 +100,141 @@ impl Walk<'_> {
     }
 }
 
-/// A part of the gateway that the controller wrote for an ingress.
-struct Part {
-    name: String,
-    pointer: String,
-    ingress: Ingress,
+/// The remedies of a finding where they last: what the controller writes is said to it.
+fn at_controller(finding: &Finding, ingress: Option<&Ingress>) -> Vec<Fix> {
+    let is_at_gateway = |fix: &Fix| fix.owner == Owner::Gateway;
+    let mut fixes: Vec<Fix> = Vec::new();
+    for own in &finding.fixes {
+        let said = Some(own).filter(|own| is_at_gateway(own));
+        match (said.and_then(said_to_controller), ingress) {
+            (Some(said), Some(_)) => fixes.push(said),
+            // Whose it is is to be found out first.
+            (Some(said), None) if !is_order(&said) => fixes.extend([said, own.clone()]),
+            _ => fixes.push(own.clone()),
+        }
+    }
+    if !fixes.iter().any(|fix| fix.owner == Owner::Controller) {
+        fixes.splice(0..0, to_be_completed(finding.cause));
+    }
+    if let Some(ingress) = ingress {
+        for command in fixes.iter_mut().flat_map(|fix| &mut fix.commands) {
+            *command = command.replace(SOME_INGRESS, &ingress.as_words());
+        }
+        if ingress.namespace.is_none() {
+            look_for_namespace(&mut fixes, &ingress.name);
+        }
+    }
+    let has_better = fixes
+        .iter()
+        .any(|fix| fix.owner == Owner::Controller && is_complete(fix));
+    if has_better {
+        fixes.retain(|fix| !is_at_gateway(fix) || !is_of_controller(fix));
+    }
+    let mut is_said = !has_better;
+    for fix in &mut fixes {
+        let note = match fix.owner {
+            Owner::Gateway if is_of_controller(fix) => REVERTED,
+            Owner::Controller if !mem::replace(&mut is_said, true) => WOULD_BE_REVERTED,
+            _ => continue,
+        };
+        fix.risk = format!("{note} {}", fix.risk).trim_end().to_owned();
+    }
+    fixes
 }
 
-impl Part {
-    /// Whether a remedy's commands name it.
-    fn is_changed_by(&self, finding: &Finding) -> bool {
-        let mut commands = finding.fixes.iter().flat_map(|fix| &fix.commands);
-        commands.any(|one| has_whole(one, &self.name, "-_."))
-    }
-
-    fn is_of(&self, finding: &Finding, settings: &BTreeMap<&Place, &str>) -> bool {
-        let is_at = finding.because.iter().any(|one| {
-            let place = &one.place;
-            let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
-            let rest = place.pointer.strip_prefix(&self.pointer);
-            let is_part = place.file == GATEWAY && rest.is_some_and(is_below);
-            let setting = settings.get(place);
-            is_part || setting.is_some_and(|own| own.eq_ignore_ascii_case(&self.name))
-        });
-        is_at || has_whole(&finding.title, &self.name, "-_.") || self.is_changed_by(finding)
+/// Begins with what tells the namespace of an ingress, without which commands mean another.
+fn look_for_namespace(fixes: &mut [Fix], ingress: &str) {
+    let name = word(ingress);
+    let is_about = |command: &String| command.contains(&format!(" ingress {name} "));
+    for fix in fixes
+        .iter_mut()
+        .filter(|fix| fix.commands.iter().any(is_about))
+    {
+        let look = format!("kubectl get ingress -A   # the namespace of {name} is for -n");
+        fix.commands.insert(0, look);
     }
 }
 
-/// The only ingress whose parts the remedies of a finding change; else the only one that it is
-/// about, by the names of parts; the only one of the gateway, where it names none.
-fn ingress_of(
-    finding: &Finding,
-    parts: &[Part],
-    settings: &BTreeMap<&Place, &str>,
-) -> Option<Ingress> {
-    let ingresses = |is_of: &dyn Fn(&Part) -> bool| -> BTreeSet<&Ingress> {
-        let own = parts.iter().filter(|part| is_of(part));
-        own.map(|part| &part.ingress).collect()
-    };
-    let changed = ingresses(&|part| part.is_changed_by(finding));
-    if let [only] = changed.iter().collect::<Vec<_>>().as_slice() {
-        return Some((**only).clone());
+/// Parts of the gateway that the controller wrote for ingresses, and those that somebody made by
+/// hand.
+#[derive(Debug, Default)]
+struct Parts {
+    /// By their names in lower case; a listener may serve several ingresses.
+    by_name: BTreeMap<String, BTreeSet<Ingress>>,
+    by_pointer: BTreeMap<String, Ingress>,
+    by_hand: BTreeSet<String>,
+    all: BTreeSet<Ingress>,
+}
+
+/// Whose the parts are that a finding is about.
+enum Whose<'p> {
+    OfOne(&'p Ingress),
+    /// Of several, or of none that is known.
+    Unknown,
+    MadeByHand,
+}
+
+impl Parts {
+    /// The only ingress whose parts the remedies of a finding change; else the only one that it is
+    /// about, by the names of parts; the only one of the gateway, where it names none.
+    fn whose(&self, finding: &Finding, settings: &BTreeMap<&Place, &str>) -> Whose<'_> {
+        let commands = finding.fixes.iter().flat_map(|fix| &fix.commands);
+        let in_commands: BTreeSet<String> = commands.flat_map(|one| names_in(one)).collect();
+        let changed = self.named(&in_commands);
+        if let Some(only) = only_one(&changed) {
+            return Whose::OfOne(only);
+        }
+        let mut names = in_commands;
+        names.extend(names_in(&finding.title));
+        let places = finding.because.iter().map(|one| &one.place);
+        let of_places = places.clone().filter_map(|place| settings.get(place));
+        names.extend(of_places.map(|setting| setting.to_lowercase()));
+        let mut own = self.named(&names);
+        own.extend(places.filter_map(|place| self.at(place)));
+        let is_by_hand = names.iter().any(|name| self.by_hand.contains(name))
+            && !names.iter().any(|name| is_of_a_controller(name));
+        match (own.is_empty(), only_one(&own)) {
+            (_, Some(only)) => Whose::OfOne(only),
+            (true, None) if is_by_hand => Whose::MadeByHand,
+            (true, None) => match only_one(&self.all.iter().collect()) {
+                Some(only) => Whose::OfOne(only),
+                None => Whose::Unknown,
+            },
+            (false, None) => Whose::Unknown,
+        }
     }
-    let own = ingresses(&|part| part.is_of(finding, settings));
-    let mut found = if own.is_empty() {
-        ingresses(&|_| true)
-    } else {
-        own
-    };
-    let first = found.pop_first()?;
-    found.is_empty().then(|| first.clone())
+
+    fn named(&self, names: &BTreeSet<String>) -> BTreeSet<&Ingress> {
+        let known = names.iter().filter_map(|name| self.by_name.get(name));
+        known.flatten().collect()
+    }
+
+    /// That of the part which a place lies in.
+    fn at(&self, place: &Place) -> Option<&Ingress> {
+        let mut pointer = Some(place.pointer.as_str()).filter(|_| place.file == GATEWAY);
+        while let Some(own) = pointer {
+            if let Some(found) = self.by_pointer.get(own) {
+                return Some(found);
+            }
+            pointer = own.rsplit_once('/').map(|(outer, _)| outer);
+        }
+        None
+    }
+}
+
+fn only_one<'p>(ingresses: &BTreeSet<&'p Ingress>) -> Option<&'p Ingress> {
+    let mut all = ingresses.iter();
+    let first = all.next()?;
+    all.next().is_none().then_some(*first)
+}
+
+/// The words of a text that may be names of parts, in lower case.
+fn names_in(text: &str) -> impl Iterator<Item = String> {
+    let is_of_name = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+    let words = text.split(move |letter: char| !is_of_name(letter));
+    words
+        .map(|word| word.trim_end_matches('.').to_lowercase())
+        .filter(|word| !word.is_empty())
 }
 
 fn is_of_a_path(letter: char) -> bool {
@@ -190,13 +251,46 @@ fn hosts_of(evidence: &Evidence) -> Vec<&str> {
     settings.chain(probes).collect()
 }
 
-impl Ingress {
-    /// That of a setting `bp-NAMESPACE-SERVICE-PORT-PORT-INGRESS` or a probe
+/// What tells namespaces and names of ingresses apart, where parts have both in one.
+pub(super) struct Names<'e> {
+    /// Services with their namespaces, which may be empty.
+    services: Vec<(&'e str, &'e str)>,
+    /// The same of hosts inside the cluster, `SERVICE.NAMESPACE.svc`.
+    called: Vec<(&'e str, &'e str)>,
+    /// Namespaces of what a controller's log has as `NAMESPACE/NAME`, by the names.
+    logged: BTreeMap<&'e str, BTreeSet<&'e str>>,
+}
+
+impl<'e> Names<'e> {
+    pub(super) fn of(evidence: &'e Evidence) -> Self {
+        let services = evidence.endpoints.iter().flatten();
+        let called = hosts_of(evidence).into_iter().filter_map(|host| {
+            let mut labels = host.split('.');
+            let (service, namespace) = (labels.next()?, labels.next()?);
+            (labels.next() == Some("svc")).then_some((namespace, service))
+        });
+        let mut logged: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for line in evidence.controller_log.iter().flatten() {
+            let parts = line.split(|letter: char| !is_of_a_path(letter));
+            for (namespace, name) in parts.filter_map(|part| part.split_once('/')) {
+                logged.entry(name).or_default().insert(namespace);
+            }
+        }
+        Self {
+            services: services
+                .map(|one| (one.namespace.as_str(), one.service.as_str()))
+                .collect(),
+            called: called.collect(),
+            logged,
+        }
+    }
+
+    /// The ingress of a setting `bp-NAMESPACE-SERVICE-PORT-PORT-INGRESS` or a probe
     /// `pb-NAMESPACE-SERVICE-PORT-INGRESS`: what the controller calls them.
-    pub(super) fn of_part(name: &str, evidence: &Evidence) -> Option<Self> {
-        let (rest, ports) = match name.strip_prefix("bp-") {
+    pub(super) fn ingress_of(&self, part: &str) -> Option<Ingress> {
+        let (rest, ports) = match part.strip_prefix("bp-") {
             Some(rest) => (rest, 2),
-            None => (name.strip_prefix("pb-")?, 1),
+            None => (part.strip_prefix("pb-")?, 1),
         };
         let words: Vec<&str> = rest.split('-').collect();
         let is_number = |word: &&str| word.parse::<u16>().is_ok();
@@ -207,43 +301,37 @@ impl Ingress {
         })?;
         let name = words.get(at + ports..)?.join("-");
         let before = words.get(..at)?.join("-");
-        let mut services = evidence.endpoints.iter().flatten();
-        let known = services.find_map(|one| {
-            let namespace = before.strip_suffix(one.service.as_str())?;
-            namespace.strip_suffix('-').map(str::to_owned)
-        });
-        // Inside the cluster, a service is called SERVICE.NAMESPACE.svc.
-        let hosts = hosts_of(evidence);
-        let called = hosts.iter().find_map(|host| {
-            let mut labels = host.split('.');
-            let (service, namespace) = (labels.next()?, labels.next()?);
-            let is_inside = labels.next() == Some("svc");
-            (is_inside && before == format!("{namespace}-{service}")).then(|| namespace.to_owned())
-        });
-        // What speaks of an ingress in words has NAMESPACE/NAME.
-        let mut log = evidence.controller_log.iter().flatten();
-        let logged = log.find_map(|line| {
-            let mut parts = line.split(|letter: char| !is_of_a_path(letter));
-            parts.find_map(|part| {
-                let (namespace, own) = part.split_once('/')?;
-                let is_it = own == name && before.starts_with(&format!("{namespace}-"));
-                is_it.then(|| namespace.to_owned())
-            })
-        });
-        let only = match words.get(..at)? {
+        let namespace = match words.get(..at)? {
             [namespace, _] => Some((*namespace).to_owned()),
-            _ => None,
+            _ => self.namespace_in(&before, &name),
         };
-        (!name.is_empty()).then(|| Self {
-            namespace: known
-                .or(called)
-                .or(logged)
-                .or(only)
-                .filter(|one| !one.is_empty()),
+        (!name.is_empty()).then(|| Ingress {
+            namespace: namespace.filter(|one| !one.is_empty()),
             name,
         })
     }
 
+    /// The namespace at the beginning of `NAMESPACE-SERVICE`.
+    fn namespace_in(&self, both: &str, ingress: &str) -> Option<String> {
+        let split = |service: &str| both.strip_suffix(service)?.strip_suffix('-');
+        let known = self.services.iter().chain(&self.called);
+        let known = known.filter_map(|(namespace, service)| {
+            let own = split(service)?;
+            (namespace.is_empty() || own == *namespace).then_some((own, service.len()))
+        });
+        // Of `api` and `my-api`, it is of the longer one.
+        let known = known.max_by_key(|(_, length)| *length);
+        let logged = self.logged.get(ingress).into_iter().flatten();
+        let mut logged = logged.filter(|namespace| {
+            let rest = both.strip_prefix(**namespace);
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        });
+        let found = known.map(|(namespace, _)| namespace);
+        found.or_else(|| logged.next().copied()).map(str::to_owned)
+    }
+}
+
+impl Ingress {
     pub(super) fn as_words(&self) -> String {
         let name = word(&self.name);
         match &self.namespace {
@@ -420,7 +508,7 @@ mod tests {
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         });
-        assert_eq!(Ingress::of_part(part, &evidence), expected, "{part}");
+        assert_eq!(Names::of(&evidence).ingress_of(part), expected, "{part}");
     }
 
     #[test]

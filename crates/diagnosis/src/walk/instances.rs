@@ -7,6 +7,7 @@ use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Instance, State};
 use crate::finding::{Because, Confidence, Finding};
+use crate::message::Symptom;
 use crate::remedy::{fix, word};
 use crate::site::{Target, in_gateway};
 
@@ -85,31 +86,43 @@ impl<'e> Walk<'e> {
         if targets().filter(fails).any(|one| is_of(one, &behind.new)) {
             return None;
         }
-        let well = targets()
+        // A rule that denies just them says more.
+        let positions = targets().enumerate().filter(|(_, one)| fails(one));
+        let mut positions = positions.filter(|(_, one)| is_of(one, &behind.old));
+        if positions.any(|(index, _)| self.denying(index).is_some()) {
+            return None;
+        }
+        let well: Vec<_> = targets()
             .filter(|one| one.row.state == State::Healthy)
-            .find(|one| is_of(one, &behind.new));
+            .filter(|one| is_of(one, &behind.new))
+            .collect();
         let are_all = behind.old.iter().all(|one| {
             let mut own = targets().filter(|target| is_at(one, target)).peekable();
             own.peek().is_none() || own.any(|target| fails(&target))
         });
         let mut because = vec![self.because(&first.row.place, "an instance without it fails")];
         because.extend(
-            well.map(|one| self.because(&one.row.place, "an instance that has it is well")),
+            well.iter()
+                .take(1)
+                .map(|one| self.because(&one.row.place, "an instance that has it is well")),
         );
         Some(Harm {
             title: format!(
                 "Instances of the scale set{} do not have its latest model, and fail: {}{}.",
                 named(behind.set),
                 listed(&names(&behind.old)),
-                match well {
-                    Some(_) => "; those that have it are well",
-                    None => "",
+                match well.is_empty() {
+                    false => "; those that have it are well",
+                    true => "",
                 }
             ),
             because,
-            confidence: match well.is_some() && are_all {
-                true => Confidence::Certain,
-                false => Confidence::Likely,
+            // One machine of several may fail by itself; and without others to compare with, its
+            // age says nothing.
+            confidence: match (are_all, failing.len().min(well.len())) {
+                (_, 0) | (false, _) => Confidence::Possible,
+                (true, 1) => Confidence::Likely,
+                (true, _) => Confidence::Certain,
             },
         })
     }
@@ -125,13 +138,19 @@ impl<'e> Walk<'e> {
             .iter();
         let mut pools = pools.filter(|pool| {
             let has = |instances: &[&Instance]| instances.iter().any(|one| is_member(pool, one));
-            let mut targets = self.site.targets.iter();
-            has(&behind.new)
-                && !has(&behind.old)
-                && targets.any(|target| {
-                    target.row.pool.eq_ignore_ascii_case(&pool.name)
-                        && target.row.state != State::Healthy
-                })
+            let of_pool = self.site.targets.iter();
+            let of_pool = of_pool.filter(|one| one.row.pool.eq_ignore_ascii_case(&pool.name));
+            let mut failing = of_pool
+                .filter(|one| one.row.state != State::Healthy)
+                .peekable();
+            // Who has too much to do is slow; whatever else fails has a cause of its own.
+            let are_slow = failing.peek().is_some()
+                && failing.all(|one| matches!(one.symptom, Symptom::TimedOut | Symptom::Silent));
+            let are_known = behind
+                .old
+                .iter()
+                .all(|one| !one.id.is_empty() || one.pools.is_some());
+            are_slow && are_known && has(&behind.new) && !has(&behind.old)
         });
         let pool = pools.next()?;
         let place = in_gateway(pool.pointer_to("backendIPConfigurations"));

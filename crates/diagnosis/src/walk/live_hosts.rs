@@ -23,6 +23,9 @@ impl Walk<'_> {
         let own = app.map(|app| app.group.as_str());
         let group = own.filter(|group| !group.is_empty());
         let name = app.map_or("APP", |app| app.name.as_str());
+        if let Some(app) = app.filter(|app| !app.id.is_empty()) {
+            return (self.group_of_id(&app.id), word(name));
+        }
         (word(group.unwrap_or(self.commands.group())), word(name))
     }
 

@@ -197,10 +197,8 @@ impl Walk<'_> {
         }
         let doubled: Vec<&LogRow> = rows.iter().copied().filter(is_meant).collect();
         let pool = doubled.first().map_or("", |row| row.pool.as_str());
-        match self
-            .answered()
-            .has_below(pool, first_part(&below), &doubled)
-        {
+        // Who asks for other pages gets them: the path is put before what lacks it.
+        match self.answered().has_pages(pool, &doubled) {
             true => Vec::new(),
             false => doubled,
         }

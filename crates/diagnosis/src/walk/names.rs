@@ -121,6 +121,12 @@ impl Walk<'_> {
                     false => self.link(zone),
                 },
             );
+        } else if let Some(zone) = self.zone_of(name).filter(|zone| {
+            // The zone is linked, and the network's own servers do not ask the platform.
+            self.asks_own_servers() && !is_of_platform(&zone.zone)
+        }) {
+            because.push(self.because(&zone.place, "the zone that has it"));
+            found = found.fixed_by(self.forward(zone, name));
         } else {
             found = found.fixed_by(
                 fix(
@@ -341,6 +347,12 @@ impl Walk<'_> {
     }
 
     /// The private zone of a name that is not linked to the gateway's network.
+    /// A private zone that a name is in.
+    fn zone_of(&self, name: &str) -> Option<&ZoneLink> {
+        let mut zones = self.evidence.zone_links.iter().flatten();
+        zones.find(|zone| !zone.zone.is_empty() && is_below(name, &zone.zone))
+    }
+
     pub(super) fn unlinked_zone(&self, name: &str) -> Option<&ZoneLink> {
         let name = name.to_lowercase();
         let network = self.network_id()?.to_lowercase();

@@ -6,9 +6,11 @@ use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
 use gatewright_snapshot::Generation;
 use gatewright_snapshot::network::{
-    Access, AddressTerm, Direction, ManagementPorts, NextHop, Rule, SecurityGroup,
+    Access, AddressTerm, Direction, ManagementPorts, NextHop, PortSet, Protocol, Rule,
+    SecurityGroup,
 };
 
+use super::live_paths::is_host_of;
 use super::network_edits::NewRule;
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
@@ -21,6 +23,9 @@ use crate::remedy::{fix, word};
 
 /// The priority of a rule of one's own that is tried last.
 const LAST_RULE: u32 = 4_096;
+
+/// As many routes are written out one by one.
+const ROUTES_MAX: usize = 20;
 
 /// A resource, and the file that holds its document.
 type Held<'e, T> = (&'e str, &'e Item<T>);
@@ -42,7 +47,11 @@ impl Walk<'_> {
         let is_unknown = count > 0;
         let denied = denied.or_else(|| {
             let denied = self.denied_management(Who::LoadBalancer)?;
-            (is_unknown || self.client_shut_out().is_some()).then_some(denied)
+            let is_shut_out = || {
+                let client = self.client_shut_out();
+                client.is_some_and(|one| denied.lets_in(one))
+            };
+            (is_unknown || is_shut_out()).then_some(denied)
         });
         let elsewhere = self.default_elsewhere();
         let therefore = match (denied.is_some(), elsewhere.is_some()) {
@@ -180,7 +189,8 @@ impl Walk<'_> {
             ),
         };
         let shut_out = self.client_shut_out();
-        let shut_out = shut_out.filter(|_| denied.who == Who::LoadBalancer);
+        let shut_out =
+            shut_out.filter(|one| denied.who == Who::LoadBalancer && denied.lets_in(one));
         let effect = match (unknown.is_empty(), shut_out.is_some()) {
             (false, _) => ", so the health of its servers is Unknown",
             (true, true) => ", so it leads no client there",
@@ -229,10 +239,25 @@ impl Walk<'_> {
     fn correct_manager(&self, group: &SecurityGroup, before: u32) -> Option<Fix> {
         let mut rules = group.rules(Direction::Inbound).iter();
         let rule = rules.find(|one| {
-            let is_manager = one.source.terms().contains(&AddressTerm::GatewayManager);
-            is_manager && one.access == Access::Allow && one.priority < before && !one.is_default
+            // What is for others too stays as it is for them.
+            let is_manager = one.source.terms() == [AddressTerm::GatewayManager];
+            let is_tcp = one.protocol.is_none_or(|own| own == Protocol::Tcp);
+            let is_any_port = one.source_ports == PortSet::all();
+            is_manager
+                && is_tcp
+                && is_any_port
+                && one.access == Access::Allow
+                && one.priority < before
+                && !one.is_default
         })?;
         let (first, last) = self.generation().management_ports();
+        let is_whole = rule.destination.terms() == [AddressTerm::Any]
+            && [first, last]
+                .iter()
+                .all(|port| rule.destination_ports.contains(*port));
+        if is_whole {
+            return None;
+        }
         let ports = format!("{first}-{last}");
         let summary = format!(
             "Let {} be for the ports {ports}, and lead everywhere: the service takes neither fewer \
@@ -254,23 +279,34 @@ impl Walk<'_> {
             text.parse()
                 .is_ok_and(|ip: Ipv4Addr| !ip.is_private() && !ip.is_loopback())
         };
+        let listeners = self.evidence.gateway.properties.http_listeners.iter();
+        let hosts: Vec<&str> = listeners.flat_map(|one| one.properties.hosts()).collect();
+        // The address of a name that is none of the listeners' is another's.
+        let is_of_another = |host: &str| {
+            let mut dns = self.evidence.observations.dns.iter();
+            let is_own = |name: &str| hosts.iter().any(|own| is_host_of(own, name));
+            dns.any(|one| one.answers.iter().any(|own| own == host) && !is_own(&one.name))
+        };
         let is_of_server = |host: &str| {
             let mut targets = self.site.targets.iter();
             targets.any(|target| target.row.address.eq_ignore_ascii_case(host))
+        };
+        // Where another client gets through, something in between keeps the one out.
+        let is_open = |own: &Tcp| {
+            let mut tcp = self.evidence.observations.tcp.iter();
+            tcp.any(|one| {
+                one.host == own.host && one.port == own.port && one.result == TcpResult::Open
+            })
         };
         let mut tcp = self.evidence.observations.tcp.iter();
         tcp.find(|one| {
             one.result == TcpResult::TimedOut
                 && is_public(&one.host)
-                && is_public(
-                    one.from
-                        .split_whitespace()
-                        .last()
-                        .unwrap_or_default()
-                        .trim_matches(['(', ')']),
-                )
+                && is_public(client_of(one))
                 && one.port.is_some_and(|port| ports.contains(&port))
                 && !is_of_server(&one.host)
+                && !is_of_another(&one.host)
+                && !is_open(one)
         })
     }
 
@@ -505,7 +541,9 @@ impl Walk<'_> {
         others.retain(|one| !one.eq_ignore_ascii_case(&subnet.resource_id));
         let other = others.first().map(|one| last_part(one))?;
         let routes = table.routes().iter().map(|one| {
-            let hop = match one.name == route.route {
+            // Two halves make a default route, too.
+            let is_default = one.name == route.route || one.prefix.length() <= 1;
+            let hop = match is_default {
                 true => NextHop::Internet,
                 false => one.next_hop.clone(),
             };
@@ -518,7 +556,28 @@ impl Walk<'_> {
         );
         let mend = fix(Owner::Network, summary);
         let routes: Vec<_> = routes.collect();
-        let mend = self.with_routes_at(mend, &self.subnet_id(), None, &routes);
+        let mut mend = self.with_routes_at(mend, &self.subnet_id(), None, &routes);
+        let no_learnt = Place::new(file, document.pointer_to("disableBgpRoutePropagation"));
+        if self.evidence.value_at(&no_learnt).as_bool() == Some(true)
+            && let Some(create) = mend.commands.first_mut()
+        {
+            create.push_str(" --disable-bgp-route-propagation true");
+        }
+        // Routes for tags are no prefixes; and nobody types a hundred.
+        let count = document.properties.routes.len();
+        if count != routes.len() || count > ROUTES_MAX {
+            let copy = format!(
+                "az network route-table route list -g {} --route-table-name {} -o table   # its \
+                 other routes are for the new table too",
+                self.group_of_id(&table.resource_id),
+                word(&table.name)
+            );
+            let is_of_default = |one: &String| {
+                !one.contains(" route create ") || one.contains(" --next-hop-type Internet")
+            };
+            mend.commands.retain(is_of_default);
+            mend.commands.insert(0, copy);
+        }
         Some(
             mend.risking("What the appliance inspected of the gateway's traffic goes past it.")
                 .verified_by(self.commands.verify_health()),
@@ -591,6 +650,34 @@ fn denied(ports: ManagementPorts<'_>, who: Who) -> Option<Denied> {
         rule: rule.clone(),
         is_certain: undecided.count() == 0,
     })
+}
+
+impl Denied {
+    /// Whether a rule before the one that denies lets a client in, who gets no connection.
+    fn lets_in(&self, client: &Tcp) -> bool {
+        let source: Option<IpAddr> = client_of(client).parse().ok();
+        let (Some(source), Some(port)) = (source, client.port) else {
+            return false;
+        };
+        let is_source = |term: &AddressTerm| match term {
+            AddressTerm::Any | AddressTerm::Internet => true,
+            AddressTerm::Prefix(prefix) => prefix.contains(source),
+            _ => false,
+        };
+        let rules = self.group.rules(Direction::Inbound).iter();
+        let mut before = rules.take_while(|rule| rule.priority < self.rule.priority);
+        before.any(|rule| {
+            rule.access == Access::Allow
+                && rule.destination_ports.contains(port)
+                && rule.source.terms().iter().any(is_source)
+        })
+    }
+}
+
+/// Where a connection comes from: `203.0.113.9`, or `office (203.0.113.9)`.
+fn client_of(tcp: &Tcp) -> &str {
+    let last = tcp.from.split_whitespace().last().unwrap_or_default();
+    last.trim_matches(['(', ')'])
 }
 
 struct Denied {

@@ -354,21 +354,31 @@ impl Walk<'_> {
             Via::Path(_, path) => path.is_named(&meant.name),
             _ => false,
         });
-        let listener = own.find_map(|route| route.listener);
-        let host = listener.and_then(|one| one.properties.hosts().next());
+        let listener = own.find_map(|route| route.listener)?;
+        // An ingress without a secret has its paths on HTTP alone.
+        let secret = match listener.properties.ssl_certificate.as_ref() {
+            Some(one) => {
+                let name = last_part(&one.id);
+                let own = name.strip_prefix(&format!("cert-{}-", service.namespace))?;
+                format!(",tls={own}")
+            }
+            None => String::new(),
+        };
+        let mut hosts: Vec<&str> = listener.properties.hosts().collect();
+        if hosts.is_empty() {
+            hosts.push("");
+        }
         let paths = &meant.properties.paths;
-        let rules = paths.iter().map(|path| {
-            let rule = format!(
-                "{}{path}={}:{}",
-                host.unwrap_or_default(),
-                service.name,
-                service.port
-            );
-            format!(" --rule={}", word(&rule))
+        let rules = hosts.iter().flat_map(|host| {
+            let (service, secret) = (&service, &secret);
+            paths.iter().map(move |path| {
+                let rule = format!("{host}{path}={}:{}{secret}", service.name, service.port);
+                format!(" --rule={}", word(&rule))
+            })
         });
         let summary = format!(
-            "The controller orders path rules by the names of their ingresses: give {} one of its \
-             own that comes before that of {}, and take the path out of the old one.",
+            "The controller orders path rules by the namespaces and names of their ingresses: give \
+             {} one of its own that comes before that of {}, and take the path out of the old one.",
             listed(paths),
             listed(&earlier.properties.paths)
         );
@@ -381,6 +391,7 @@ impl Walk<'_> {
                     rules.collect::<String>()
                 ))
                 .run(format!("kubectl get ingress -n {namespace} -o yaml"))
+                .risking("It needs the annotations that the old one has, too.")
                 .verified_by(vec![self.commands.gateway("show")]),
         )
     }

@@ -16,7 +16,9 @@ impl Walk<'_> {
         let mut parts = referrer.rsplit('/');
         let (name, collection) = (parts.next()?, parts.next()?);
         let verb = part_in(collection)?.verb;
-        let near = self.near(of, missing);
+        // What a refused change was to make cannot be changed.
+        let is_there = self.names_in(collection).iter().any(|own| own == name);
+        let near = self.near(of, missing).filter(|_| is_there);
         let option = OPTIONS.iter().find(|(own, _)| *own == of);
         let said = match &near {
             Some(near) => format!("to {near}"),
@@ -38,11 +40,13 @@ impl Walk<'_> {
         })
     }
 
-    /// Of the gateway's parts of a kind, the one that a name may well mean: the only one, or one
-    /// that is written much alike.
+    /// Of the gateway's parts of a kind, the one that a name may well mean: one that is written much
+    /// alike, or the only certificate.
     fn near(&self, collection: &str, name: &str) -> Option<String> {
         let known = self.names_in(collection);
-        if let [only] = known.as_slice() {
+        if collection == "sslCertificates"
+            && let [only] = known.as_slice()
+        {
             return Some(only.clone());
         }
         let distance = |own: &String| lookup::edits(own, name);
@@ -63,11 +67,11 @@ impl Walk<'_> {
         };
         let mut lines = self.evidence.controller_log.iter().flatten();
         let ingress = lines.find_map(|line| {
-            let (_, rest) = line.split_once(" ingress ")?;
+            let (before, rest) = line.split_once(" ingress ")?;
             let rest = rest
                 .split_whitespace()
                 .next()
-                .filter(|_| line.contains(missing))?;
+                .filter(|_| lookup::has_whole(before, missing, "-_."))?;
             let (namespace, ingress) = rest.split_once('/')?;
             let is_end = |letter: char| !(letter.is_alphanumeric() || "-.".contains(letter));
             Some((
@@ -168,8 +172,8 @@ const PARTS: [Part; 10] = [
     part("frontendPorts", "frontend-port", "--port 443", ""),
 ];
 
-/// What az calls a reference to a part of a kind.
-const OPTIONS: [(&str, &str); 9] = [
+/// What az calls a reference to a part of a kind; of lists of them, none.
+const OPTIONS: [(&str, &str); 7] = [
     ("sslCertificates", "--ssl-cert"),
     ("frontendPorts", "--frontend-port"),
     ("httpListeners", "--http-listener"),
@@ -177,8 +181,6 @@ const OPTIONS: [(&str, &str); 9] = [
     ("backendHttpSettingsCollection", "--http-settings"),
     ("urlPathMaps", "--url-path-map"),
     ("probes", "--probe"),
-    ("trustedRootCertificates", "--root-certs"),
-    ("authenticationCertificates", "--auth-certs"),
 ];
 
 const PFX: &str = "--cert-file FILE.pfx --cert-password PASSWORD";

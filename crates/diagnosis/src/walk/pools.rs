@@ -9,7 +9,7 @@ use super::answered::first_part;
 use super::edits::{Given, Set};
 use super::{Walk, Weight, finding, live};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{HEALTH, Place};
+use crate::evidence::{HEALTH, KubernetesEndpoints, Place};
 use crate::finding::Fix;
 use crate::finding::{Because, Confidence};
 use crate::lookup::edits;
@@ -266,11 +266,19 @@ impl Walk<'_> {
             owned.collect()
         };
         let log = || self.evidence.controller_log.iter().flatten();
-        let missing = log().find_map(|line| {
-            let is_missing = MISSING_SERVICE.iter().any(|words| line.contains(words));
-            names(line).into_iter().next().filter(|_| is_missing)
+        // The last of them: what was mended meanwhile is not told any more.
+        let missing = log().filter_map(|line| {
+            let mut told = MISSING_SERVICE.iter();
+            let (_, rest) = told.find_map(|words| line.split_once(words))?;
+            names(rest).into_iter().next()
         });
-        let (namespace, service) = missing?;
+        let (namespace, service) = missing.last()?;
+        let is_there = |one: &KubernetesEndpoints| {
+            one.service == service && (one.namespace.is_empty() || one.namespace == namespace)
+        };
+        if self.evidence.endpoints.iter().flatten().any(is_there) {
+            return None;
+        }
         let ingress = log().find_map(|line| {
             let (before, after) = line.split_once(" of ingress ")?;
             let is_it = before.contains(&format!("{namespace}/{service}"));
@@ -280,7 +288,7 @@ impl Walk<'_> {
         let near = endpoints
             .filter(|one| one.namespace.is_empty() || one.namespace == namespace)
             .min_by_key(|one| edits(&one.service, &service))
-            .filter(|one| edits(&one.service, &service) <= service.len());
+            .filter(|one| edits(&one.service, &service) * 2 <= service.len());
         let instead = near.map(|one| format!(": let it name {}", one.service));
         let summary = format!(
             "An ingress names the service {service} in {namespace}, which is not there{}.",
@@ -342,5 +350,7 @@ const MISSING_SERVICE: [&str; 2] = ["Service does not exist", "Unable to get the
 fn is_scan(failed: &[(Place, String)]) -> bool {
     const PAGES_MIN: usize = 3;
     let parts: BTreeSet<&str> = failed.iter().map(|(_, uri)| first_part(uri)).collect();
-    failed.len() >= PAGES_MIN && parts.len() == failed.len()
+    // Most such pages are files: scripts, settings, what a version control keeps.
+    let files = failed.iter().filter(|(_, uri)| uri.contains('.')).count();
+    failed.len() >= PAGES_MIN && parts.len() == failed.len() && files >= 2
 }

@@ -1,5 +1,6 @@
 //! Web apps that refuse the gateway, or are stopped.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gatewright_arm::Item;
@@ -9,12 +10,20 @@ use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Place, Restriction, WebApp};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 use crate::site::Target;
 
 /// App Services know a subnet by it.
 const WEB: &str = "Microsoft.Web";
 pub(super) const KEY_VAULT: &str = "Microsoft.KeyVault";
+
+/// Whether an address is one of those that carriers share among customers (RFC 6598), which networks
+/// take for private ones.
+fn is_shared(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    first == 100 && (64..128).contains(&second)
+}
 
 /// The service endpoints that a subnet has.
 struct Endpoints {
@@ -101,7 +110,7 @@ impl Walk<'_> {
     fn has_private_address(&self, target: &Target<'_>) -> bool {
         let mut addresses = self.addresses_of(&target.row.address).into_iter();
         addresses.any(|one| match one {
-            IpAddr::V4(one) => one.is_private(),
+            IpAddr::V4(one) => one.is_private() || is_shared(one),
             IpAddr::V6(_) => false,
         })
     }
@@ -110,8 +119,8 @@ impl Walk<'_> {
     fn private_app(&self, target: &Target<'_>, app: &WebApp) -> Finding {
         let address = &target.row.address;
         let title = format!(
-            "The App Service {} takes requests at its private endpoint alone, and the gateway does \
-             not ask there: it gets 403.",
+            "The App Service {} takes no requests from public addresses, and answers the gateway \
+             403: it is not asked at a private endpoint.",
             app.name
         );
         let confidence = match self.addresses_of(address).is_empty() {
@@ -136,24 +145,28 @@ impl Walk<'_> {
             .run(self.commands.gateway("update"))
             .verified_by(self.commands.verify_health()),
         };
-        let open = self.let_in(app);
-        let summary = "Or switch its public access on, for the gateway's subnet alone.";
-        let mut open_too = fix(Owner::Backend, summary).run(format!(
-            "az webapp update -g {group} -n {name} --set publicNetworkAccess=Enabled"
-        ));
-        open_too.commands.extend(open.commands);
+        let give = |find: Fix| match app.has_no_endpoint {
+            true => {
+                let summary = "Give it a private endpoint in the gateway's network, in a subnet of \
+                               its own, and a link of its zone.";
+                let id = if app.id.is_empty() { "APP-ID" } else { &app.id };
+                let create = format!(
+                    "az network private-endpoint create -g {group} -n {name} --subnet SUBNET \
+                     --private-connection-resource-id {} --group-id sites --connection-name {name}",
+                    word(id)
+                );
+                let mut both = fix(Owner::Platform, summary).run(create);
+                both.commands.extend(find.commands);
+                both.verified_by(find.verify)
+            }
+            false => find,
+        };
         finding(Cause::AppServiceAccessRestriction, confidence, title)
             .because([
                 self.because(&target.row.place, "the probe gets 403"),
                 self.because(&app.place, "publicNetworkAccess is Disabled"),
             ])
-            .fixed_by(find)
-            .fixed_by(
-                open_too
-                    .risking(open.risk)
-                    .weakening()
-                    .verified_by(open.verify),
-            )
+            .fixed_by(give(find))
     }
 
     /// An App Service that lets the gateway's subnet in, which says nothing of itself: only with
@@ -315,20 +328,31 @@ impl Walk<'_> {
     fn public_address(&self) -> Option<IpAddr> {
         let listeners = self.evidence.gateway.properties.http_listeners.iter();
         let hosts: Vec<&str> = listeners.flat_map(|one| one.properties.hosts()).collect();
+        let gateway = self.evidence.gateway.name.to_lowercase();
+        // The platform's names begin with what their owner called them.
         let is_own = |name: &str| {
-            name.ends_with(".cloudapp.azure.com")
+            let label = name.split('.').next().unwrap_or_default().to_lowercase();
+            let is_named = has_whole(&label, &gateway, "") || has_whole(&gateway, &label, "");
+            name.ends_with(".cloudapp.azure.com") && is_named
                 || hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
         };
-        let mut dns = self.evidence.observations.dns.iter();
-        dns.find_map(|one| {
-            let mut answers = one.answers.iter().filter_map(|one| one.parse().ok());
-            let public = answers.find(|own| match own {
-                IpAddr::V4(own) => !own.is_private() && !own.is_loopback(),
-                IpAddr::V6(_) => false,
-            });
-            public.filter(|_| is_own(&one.name))
-        })
-        .or_else(|| self.public_address_seen())
+        let dns = self.evidence.observations.dns.iter();
+        let found: BTreeSet<IpAddr> = dns
+            .filter_map(|one| {
+                let mut answers = one.answers.iter().filter_map(|one| one.parse().ok());
+                let public = answers.find(|own| match own {
+                    IpAddr::V4(own) => !own.is_private() && !own.is_loopback(),
+                    IpAddr::V6(_) => false,
+                });
+                public.filter(|_| is_own(&one.name))
+            })
+            .collect();
+        // Of several, some are those of what stands before the gateway.
+        match found.iter().collect::<Vec<_>>().as_slice() {
+            [] => self.public_address_seen(),
+            [only] => Some(**only),
+            _ => None,
+        }
     }
 
     /// The public address that somebody wrote beside what the gateway asked.

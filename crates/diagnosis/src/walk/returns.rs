@@ -202,7 +202,9 @@ impl Walk<'_> {
         };
         let (end, begin) = (policy.subnet(end), policy.subnet(begin));
         let prefixes = end.prefixes.iter().filter(|one| one.is_ipv4());
-        let is_wider = !prefixes.clone().any(|one| *one == route.prefix);
+        let is_wider = prefixes
+            .clone()
+            .all(|one| route.prefix.length() < one.length());
         if end.network != begin.network || !is_wider {
             return take_away();
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gatewright_arm::Item;
 
-use super::ingress::Ingress;
+use super::ingress::Names;
 use super::{Candidate, Walk, finding, listed};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{KubernetesEndpoints, Place, State};
@@ -182,7 +182,8 @@ impl Walk<'_> {
         let line = lines.find(|line| line.contains("Failure sending request"))?;
         let is_break = |letter: char| !(letter.is_alphanumeric() || "-.".contains(letter));
         let mut words = line.split(is_break);
-        let ingress = words.find_map(|word| Ingress::of_part(word, self.evidence))?;
+        let names = Names::of(self.evidence);
+        let ingress = words.find_map(|word| names.ingress_of(word))?;
         let summary = "Mend the ingress of which the gateway refuses a part, or take it away: \
                        until then it refuses all that the controller writes.";
         let describe = format!("kubectl describe{}", ingress.as_words());
@@ -205,7 +206,7 @@ impl Walk<'_> {
         let known = self.refused_lines().find_map(|line| {
             let mut words = line.split_whitespace();
             let (namespace, name) = (words.next()?, words.next()?);
-            let is_it = name.starts_with("prohibit-all") && words.next().is_some();
+            let is_it = ALL_TARGETS.contains(&name) && words.next().is_some();
             is_it.then(|| (word(namespace), word(name)))
         });
         Some(match known {
@@ -332,6 +333,9 @@ impl Walk<'_> {
     }
 }
 
+/// What charts call the target that keeps a controller off everything.
+const ALL_TARGETS: [&str; 2] = ["prohibit-all-targets", "prohibit-all-target"];
+
 /// What a controller made a pool of.
 pub(super) struct Service {
     pub(super) namespace: String,
@@ -345,18 +349,17 @@ impl Walk<'_> {
     /// each.
     pub(super) fn service_of_pool(&self, pool: &str) -> Option<Service> {
         let (names, port) = of_a_controller(pool)?.rsplit_once('-')?;
-        let mut known = self.evidence.endpoints.iter().flatten();
-        let known = known.find_map(|one| {
+        let known = self.evidence.endpoints.iter().flatten();
+        let known = known.filter_map(|one| {
             let namespace = names.strip_suffix(&one.service)?.strip_suffix('-')?;
             let is_own = one.namespace.is_empty() || one.namespace == namespace;
             is_own.then_some((namespace, one.service.as_str()))
         });
-        let words = || {
-            names
-                .split_once('-')
-                .filter(|(_, name)| !name.contains('-'))
-        };
-        let (namespace, name) = known.or_else(words)?;
+        let words = names.split_once('-');
+        let words = words.filter(|(_, name)| !name.contains('-'));
+        // Of `api` and `my-api`, the pool is of the longer one.
+        let known = known.max_by_key(|(_, service)| service.len());
+        let (namespace, name) = words.or(known)?;
         Some(Service {
             namespace: namespace.to_owned(),
             name: name.to_owned(),

@@ -118,18 +118,18 @@ impl Walk<'_> {
         let again = match is_disabled {
             true => again.run(format!(
                 "az keyvault secret set-attributes --vault-name {} -n {} --enabled true",
-                word(&vault),
+                self.named_vault(&vault),
                 word(name)
             )),
             false => again.run(format!(
                 "az keyvault secret recover --vault-name {} -n {}   # where it was deleted",
-                word(&vault),
+                self.named_vault(&vault),
                 word(name)
             )),
         };
         let list = format!(
             "az keyvault certificate list --vault-name {} -o table",
-            word(&vault)
+            self.named_vault(&vault)
         );
         let refer = self.commands.part(
             "ssl-cert update",
@@ -255,13 +255,13 @@ impl Walk<'_> {
         mend.commands.extend(self.give_endpoint(KEY_VAULT));
         mend = mend.run(format!(
             "az keyvault network-rule add --name {} --subnet {}",
-            word(vault),
+            self.named_vault(vault),
             word(&subnet)
         ));
         if !lets_services_by {
             mend = mend.run(format!(
                 "az keyvault update --name {} --bypass AzureServices",
-                word(vault)
+                self.named_vault(vault)
             ));
         }
         mend.run(self.commands.gateway("update"))
@@ -289,11 +289,11 @@ impl Walk<'_> {
         )
         .run(format!(
             "az keyvault update --name {} --public-network-access Enabled --default-action Deny",
-            word(vault)
+            self.named_vault(vault)
         ))
         .run(format!(
             "az keyvault network-rule add --name {} --subnet {}",
-            word(vault),
+            self.named_vault(vault),
             word(&self.subnet_id())
         ))
         .run(self.commands.gateway("update"))
@@ -318,11 +318,14 @@ impl Walk<'_> {
         let name = secret_of(message).and_then(vault_of);
         let subnet = self.subnet_id();
         let principals = self.principals();
+        let used = self.vaults_in_use();
         let mut vaults = self.evidence.vaults.iter();
         vaults.find(|vault| {
-            let is_it = name
-                .as_ref()
-                .is_none_or(|name| vault.name.eq_ignore_ascii_case(name));
+            let is_named = |name: &String| vault.name.eq_ignore_ascii_case(name);
+            let is_it = match &name {
+                Some(name) => is_named(name),
+                None => used.iter().any(is_named),
+            };
             let is_allowed = vault
                 .permissions
                 .as_ref()
@@ -340,10 +343,25 @@ impl Walk<'_> {
         self.grant_in(vault.as_deref().unwrap_or("VAULT"))
     }
 
+    /// A vault as commands name it: with its subscription, where that is another than the gateway's.
+    fn named_vault(&self, vault: &str) -> String {
+        let mut vaults = self.evidence.vaults.iter();
+        let known = vaults.find(|one| one.name.eq_ignore_ascii_case(vault));
+        let group = known.map(|one| self.group_of_id(&one.id));
+        let subscription = group
+            .as_deref()
+            .and_then(|group| group.split_once(" --subscription "));
+        match subscription {
+            Some((_, subscription)) => format!("{} --subscription {subscription}", word(vault)),
+            None => word(vault),
+        }
+    }
+
     fn grant_in(&self, vault: &str) -> Fix {
         let principal = self.principals().into_iter().next();
         let summary = format!("Let the gateway's identity get secrets of the vault {vault}.");
         let principal = principal.unwrap_or_else(|| "PRINCIPAL-ID".to_owned());
+        let named = self.named_vault(vault);
         let vault = word(vault);
         let mut vaults = self.evidence.vaults.iter();
         let known = vaults.find(|one| word(&one.name).eq_ignore_ascii_case(&vault));
@@ -359,12 +377,12 @@ impl Walk<'_> {
                 .filter(|own| own != "get"),
         );
         let policy = format!(
-            "az keyvault set-policy --name {vault} --object-id {principal} --secret-permissions {}",
+            "az keyvault set-policy --name {named} --object-id {principal} --secret-permissions {}",
             secrets.join(" ")
         );
         let scope = match known.map(|one| one.id.as_str()).filter(|id| !id.is_empty()) {
             Some(id) => word(id),
-            None => format!("\"$(az keyvault show --name {vault} --query id -o tsv)\""),
+            None => format!("\"$(az keyvault show --name {named} --query id -o tsv)\""),
         };
         let role = format!(
             "az role assignment create --role 'Key Vault Secrets User' --assignee-object-id \
@@ -397,7 +415,7 @@ impl Walk<'_> {
         );
         Some(fix(Owner::Certificate, summary).run(format!(
             "az keyvault certificate import --vault-name {} -n {} --file FILE.pfx",
-            word(&vault),
+            self.named_vault(&vault),
             word(name)
         )))
     }

@@ -93,7 +93,7 @@ fn what_is_suppressed_is_no_root_cause_and_is_listed() {
     let text = printed(&both, &folder);
     let sentence = "Nothing is wrong with what this evidence shows but what is suppressed.\n";
     assert!(text.starts_with(sentence), "{text}");
-    let listed = "\nSuppressed:\n  GW-N03 vmss-model-not-applied (certain, by --suppress GW-N03): ";
+    let listed = "\nSuppressed:\n  GW-N03 vmss-model-not-applied (likely, by --suppress GW-N03): ";
     assert!(text.contains(listed), "{text}");
     let sarif = printed(&[&["-o", "sarif"], &both[..]].concat(), &folder);
     let sarif: Value = serde_json::from_str(&sarif).unwrap();
