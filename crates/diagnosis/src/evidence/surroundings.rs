@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) time: Option<i64>,
     /// Whether the same was done without an error after it.
     pub(crate) is_overcome: bool,
+    /// Whether the log has successes of the same, and none after it.
+    pub(crate) is_newest: bool,
     /// Of the innermost error.
     pub(crate) place: Place,
 }
@@ -47,9 +49,11 @@ impl Failure {
                 true => next,
                 false => last,
             });
-        last.is_overcome = events
-            .iter()
-            .any(|other| is_success(other) && is_same(other, event) && time_of(other) > last.time);
+        let successes = events.iter();
+        let successes = successes.filter(|other| is_success(other) && is_same(other, event));
+        let last_success = successes.map(time_of).max();
+        last.is_overcome = last_success.is_some_and(|time| time > last.time);
+        last.is_newest = last_success.is_some() && !last.is_overcome;
         Some(last)
     }
 
@@ -71,6 +75,7 @@ impl Failure {
             errors,
             time: time_of(view),
             is_overcome: false,
+            is_newest: false,
             place,
         })
     }
@@ -699,6 +704,18 @@ impl Metric {
             others.any(|one| one.time.is_some() && one.time == point.time && one.value == 0.0)
         };
         other.most().is_some_and(|most| most > 0.0) && own.any(is_without)
+    }
+
+    /// The most of it at points that lie this near to one of some moments, which are in order; `None`
+    /// where no point does.
+    pub(crate) fn most_near(&self, moments: &[i64], seconds: i64) -> Option<f64> {
+        let is_near = |time: i64| {
+            let from = moments.partition_point(|one| *one < time - seconds);
+            moments.get(from).is_some_and(|one| *one <= time + seconds)
+        };
+        let points = self.points.iter();
+        let near = points.filter(|point| point.time.is_some_and(is_near));
+        near.map(|point| point.value).max_by(f64::total_cmp)
     }
 
     pub(super) fn read_all(list: &[View<'_>]) -> Vec<Self> {

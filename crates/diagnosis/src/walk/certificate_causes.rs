@@ -215,7 +215,9 @@ impl Walk<'_> {
         };
         // Earlier releases said the same where the chain is not whole, or not in order.
         let is_old_wording = target.row.log.to_lowercase().contains("whitelist");
-        let confidence = match cause == Cause::RootMismatch && is_old_wording {
+        // That an issuer is not found may be the fault of what is sent or of what is trusted.
+        let is_of_issuer = matches!(target.symptom, Symptom::CertificateOther(Some(20 | 21)));
+        let confidence = match cause == Cause::RootMismatch && is_old_wording || is_of_issuer {
             true => Confidence::Possible,
             false => Confidence::Likely,
         };

@@ -45,7 +45,10 @@ pub(super) fn failures(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
 }
 
 fn is_failure(row: &LogRow) -> bool {
-    row.status.is_some_and(|status| status >= 500)
+    // That a method or a version of HTTP is not known is who asks for it to mend.
+    const OF_CLIENTS: [u16; 2] = [501, 505];
+    let failed = row.status.filter(|status| *status >= 500);
+    failed.is_some_and(|status| !OF_CLIENTS.contains(&status))
 }
 
 pub(super) fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {

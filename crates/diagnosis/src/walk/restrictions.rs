@@ -191,9 +191,15 @@ impl Walk<'_> {
             app.name, decides.name
         );
         // Which address that is stands nowhere here.
-        let confidence = match may_let_in {
-            true => Confidence::Possible,
-            false => Confidence::Certain,
+        // Somebody whom it lets in gets the page, so that the application itself refuses nobody.
+        let is_answered = self.evidence.observations.http.iter().any(|one| {
+            let host = one.host().unwrap_or_default();
+            one.status.is_some_and(|status| status < 400) && app.answers_to(host)
+        });
+        let confidence = match (may_let_in, is_answered) {
+            (true, true) => Confidence::Likely,
+            (true, false) => Confidence::Possible,
+            (false, _) => Confidence::Certain,
         };
         let mut all = endpoints.services;
         all.push(WEB.to_owned());

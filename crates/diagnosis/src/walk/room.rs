@@ -16,6 +16,9 @@ const INSTANCES_MAX: i32 = 125;
 /// Of all requests, and in all: fewer that failed are nobody's trouble.
 const FAILED_PART: f64 = 0.01;
 const FAILED_MIN: f64 = 10.0;
+/// What was measured so much before or after a failure was measured with it: metrics have a point
+/// for five minutes or more.
+const NEAR_SECONDS: i64 = 900;
 /// From which part of the ceiling on a gateway has no room.
 const FULL: f64 = 0.9;
 
@@ -29,7 +32,9 @@ impl Walk<'_> {
         let units = ["CapacityUnits", "ComputeUnits"]
             .iter()
             .find_map(|name| named(name));
-        let Some((units, most)) = units.and_then(|one| Some((one, one.most()?))) else {
+        let failing = self.failing_moments();
+        let most_of = |one: &Metric| one.most_near(&failing, NEAR_SECONDS).or_else(|| one.most());
+        let Some((units, most)) = units.and_then(|one| Some((one, most_of(one)?))) else {
             return self.step(asked, "nobody measured", "it cannot be judged");
         };
         let place = units.place.clone();
@@ -82,6 +87,20 @@ impl Walk<'_> {
             .fixed_by(self.give_room(instances, option, member));
         self.step(asked, seen, "requests are shed");
         self.find(Weight::Requests, usize::MAX, found);
+    }
+
+    /// When requests failed, by the metric and by the log.
+    fn failing_moments(&self) -> Vec<i64> {
+        let metrics = self.evidence.metrics.iter();
+        let failed = metrics.filter(|one| one.name.eq_ignore_ascii_case("FailedRequests"));
+        let points = failed.flat_map(|one| &one.points);
+        let counted = points.filter(|point| point.value > 0.0);
+        let counted = counted.filter_map(|point| point.time);
+        let logged = live::failures(self.evidence).filter_map(|row| row.time);
+        let mut all: Vec<i64> = counted.chain(logged).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Whether requests failed that are more than the odd one: one in a hundred, or, where nobody

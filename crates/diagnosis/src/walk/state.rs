@@ -129,7 +129,10 @@ impl Walk<'_> {
             .time
             .is_some_and(|time| time + LATER_SECONDS < self.now);
         match state {
-            Some(ProvisioningState::Succeeded) => is_old || failure.is_overcome,
+            // A change that is refused at once leaves the state as it was.
+            Some(ProvisioningState::Succeeded) => {
+                failure.is_overcome || is_old && !failure.is_newest
+            }
             None => failure.is_overcome,
             Some(_) => false,
         }
