@@ -15,9 +15,10 @@ use gatewright_arm::{
 use gatewright_compile::{Options, compile_validated};
 use gatewright_control::Judged;
 use gatewright_snapshot::Snapshot;
-use gatewright_template::{read_printed, read_text};
+use gatewright_template::read_printed;
 use serde_json::Value;
 
+use crate::evidence_source::joined;
 use crate::findings::{Finding, Level, has_errors};
 use crate::network::NetworkFolder;
 use crate::templates::{self, Deployed, Parameters};
@@ -38,26 +39,22 @@ pub(crate) fn read_json(text: &[u8]) -> Result<Value, ReadError> {
         let ReadError::Malformed { line, column, .. } = strict else {
             return Err(strict);
         };
-        let printed =
-            read_printed(text).and_then(|documents| match <[Value; 1]>::try_from(documents) {
-                Ok([only]) => Ok(only),
-                // It says where the second one begins.
-                Err(_) => read_text(text),
-            });
-        printed.map_err(|lenient| match lenient {
-            gatewright_template::ReadError::Malformed {
-                line: other_line,
-                column: other_column,
-                reason,
-            } if (other_line as usize, other_column as usize) > (line, column) => {
-                ReadError::Malformed {
-                    line: other_line as usize,
-                    column: other_column as usize,
+        read_printed(text)
+            .map(joined)
+            .map_err(|lenient| match lenient {
+                gatewright_template::ReadError::Malformed {
+                    line: other_line,
+                    column: other_column,
                     reason,
+                } if (other_line as usize, other_column as usize) > (line, column) => {
+                    ReadError::Malformed {
+                        line: other_line as usize,
+                        column: other_column as usize,
+                        reason,
+                    }
                 }
-            }
-            _ => strict,
-        })
+                _ => strict,
+            })
     })
 }
 

@@ -223,7 +223,7 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// What several commands, or pages, printed into one file is one list.
-fn joined(mut documents: Vec<Value>) -> Value {
+pub(crate) fn joined(mut documents: Vec<Value>) -> Value {
     if documents.len() == 1 {
         return documents.pop().unwrap_or_default();
     }

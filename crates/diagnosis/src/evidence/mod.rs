@@ -15,6 +15,7 @@ use gatewright_arm::{
 };
 use gatewright_compile::{CompiledNetwork, NetworkPlace, compile_network};
 use gatewright_snapshot::GatewayIndex;
+use gatewright_snapshot::network::SecurityGroup;
 use serde_json::Value;
 
 use crate::patch::Patch;
@@ -388,6 +389,12 @@ fn set_aside(resources: &mut NetworkResources, pointer: &str) -> bool {
 }
 
 impl Evidence {
+    /// The security groups that are known, wherever they hold.
+    pub(crate) fn security_groups(&self) -> &[SecurityGroup] {
+        let network = self.network.as_ref();
+        network.map_or(&[], |network| network.policy.groups())
+    }
+
     /// The policy of the gateway's network, and the gateway's subnet in it.
     pub(crate) fn policy(
         &self,

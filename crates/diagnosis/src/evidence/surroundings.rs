@@ -706,8 +706,8 @@ impl Metric {
         other.most().is_some_and(|most| most > 0.0) && own.any(is_without)
     }
 
-    /// The most of it at points that lie this near to one of some moments, which are in order; `None`
-    /// where no point does.
+    /// The most of it at points that lie this near to one of some moments, which are in order;
+    /// `None` where no point does.
     pub(crate) fn most_near(&self, moments: &[i64], seconds: i64) -> Option<f64> {
         let is_near = |time: i64| {
             let from = moments.partition_point(|one| *one < time - seconds);

@@ -142,7 +142,11 @@ impl Walk<'_> {
                 "A v1 gateway asks for {expected}, the name in the pool, and gets a certificate \
                  for {names}, which is not the one that was uploaded."
             ),
-            Cause::CnSanMismatch | Cause::V1SniIsPoolFqdn => format!(
+            Cause::V1SniIsPoolFqdn => format!(
+                "The certificate of {address} is not for {expected}, the name in the pool, which \
+                 a v1 gateway asks for."
+            ),
+            Cause::CnSanMismatch => format!(
                 "The certificate of {address} is for {names}, and the gateway asks for {expected}."
             ),
             Cause::MissingTrustedRoot => format!(

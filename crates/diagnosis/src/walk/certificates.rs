@@ -86,7 +86,10 @@ impl<'e> Walk<'e> {
         let mut different = Vec::new();
         let is_seen = |index: &&usize| {
             let target = self.site.targets.get(**index);
-            target.is_some_and(|target| self.seen_of(target).is_some())
+            target.is_some_and(|target| {
+                let mut tls = self.tls_at(target);
+                self.seen_of(target).is_some() || tls.any(|one| one.chain_file == PRESENTED)
+            })
         };
         let seen = failing.iter().filter(is_seen);
         let first = failing.iter().take(1);
@@ -300,9 +303,13 @@ impl<'e> Walk<'e> {
             because.push(self.because(&root.place, format!("a root that is uploaded: {subject}")));
         }
         let is_said = said_by(target.symptom, cause);
-        let confidence = match self.is_of_probe(target, &expected) {
-            true => Confidence::Certain,
-            false => Confidence::Likely,
+        // A certificate that is refused is told as such, and not as a connection that was not made.
+        let is_of_another =
+            target.symptom == Symptom::NotConnected && cause == Cause::MissingTrustedRoot;
+        let confidence = match (is_of_another, self.is_of_probe(target, &expected)) {
+            (true, _) => Confidence::Possible,
+            (false, true) => Confidence::Certain,
+            (false, false) => Confidence::Likely,
         };
         Some(Judged {
             cause,

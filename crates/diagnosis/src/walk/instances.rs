@@ -2,6 +2,7 @@
 
 use gatewright_arm::Item;
 use gatewright_arm::model::BackendAddressPool;
+use gatewright_snapshot::network::{Access, AddressTerm, Direction};
 
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
@@ -89,7 +90,7 @@ impl<'e> Walk<'e> {
         // A rule that denies just them says more.
         let positions = targets().enumerate().filter(|(_, one)| fails(one));
         let mut positions = positions.filter(|(_, one)| is_of(one, &behind.old));
-        if positions.any(|(index, _)| self.denying(index).is_some()) {
+        if positions.any(|(index, one)| self.denying(index).is_some() || self.is_denied(one)) {
             return None;
         }
         let well: Vec<_> = targets()
@@ -124,6 +125,22 @@ impl<'e> Walk<'e> {
                 (true, 1) => Confidence::Likely,
                 (true, _) => Confidence::Certain,
             },
+        })
+    }
+
+    /// Whether a rule of some group that is known denies just the address of a server.
+    fn is_denied(&self, target: &Target<'_>) -> bool {
+        let addresses = self.addresses_of(&target.row.address);
+        let names_it = |term: &AddressTerm| match term {
+            AddressTerm::Prefix(prefix) => addresses
+                .iter()
+                .any(|one| prefix.contains(*one) && prefix.first() == prefix.last()),
+            _ => false,
+        };
+        let groups = self.evidence.security_groups().iter();
+        let mut rules = groups.flat_map(|group| group.rules(Direction::Inbound));
+        rules.any(|rule| {
+            rule.access == Access::Deny && rule.destination.terms().iter().any(names_it)
         })
     }
 

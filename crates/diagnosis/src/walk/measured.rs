@@ -251,6 +251,22 @@ impl Walk<'_> {
         if let Some(probe) = own.filter(|_| target.port() != Some(port)) {
             return self.wrong_probe_port(found, probe, right);
         }
+        // A setting has one port for all of its servers.
+        let mut others = self.site.targets.iter();
+        let well = others.find(|other| {
+            other.row.state == State::Healthy && other.row.setting == target.row.setting
+        });
+        if let Some(well) = well.filter(|_| !self.is_managed()) {
+            let address = &target.row.address;
+            let summary = format!(
+                "Have {address} listen on port {port}, as {} does: the setting has one port for \
+                 both.",
+                well.row.address
+            );
+            let look = format!("sudo ss -ltnp 'sport = :{port}'   # on {address}");
+            let listen = fix(Owner::Backend, summary).run(look);
+            return found.fixed_by(listen.verified_by(self.commands.verify_health()));
+        }
         found.fixed_by(
             fix(Owner::Gateway, format!("Use port {right}."))
                 .edit(self.update_setting(

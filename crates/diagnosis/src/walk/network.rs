@@ -6,7 +6,7 @@ use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
 use gatewright_snapshot::Generation;
 use gatewright_snapshot::network::{
-    Access, AddressTerm, Direction, ManagementPorts, NextHop, PortSet, Protocol, Rule,
+    Access, AddressTerm, Attachment, Direction, ManagementPorts, NextHop, PortSet, Protocol, Rule,
     SecurityGroup,
 };
 
@@ -80,10 +80,17 @@ impl Walk<'_> {
         );
         let group = self.commands.group().to_owned();
         let group = word(&group);
-        if !self.evidence.has("nsgs.json") {
+        let (own_group, own_table) = self.missing_of_subnet();
+        if own_group.is_some() || !self.evidence.has("nsgs.json") {
+            let which = own_group.as_deref().map(last_part);
+            let why = format!(
+                "a security rule{} may keep the platform from the management ports",
+                which.map(|own| format!(" of {own}")).unwrap_or_default()
+            );
+            let group = own_group.map_or(group.clone(), |id| self.group_of_id(&id));
             self.need(
                 "nsgs.json",
-                "a security rule may keep the platform from the management ports",
+                &why,
                 format!("az network nsg list -g {group} -o json > nsgs.json"),
             );
         }
@@ -109,13 +116,37 @@ impl Walk<'_> {
             );
             self.need(OBSERVATIONS, &why, command);
         }
-        if !self.evidence.has("route-tables.json") {
+        if own_table.is_some() || !self.evidence.has("route-tables.json") {
+            let which = own_table.as_deref().map(last_part);
+            let why = format!(
+                "a default route{} that does not lead to the Internet keeps the platform out",
+                which.map(|own| format!(" of {own}")).unwrap_or_default()
+            );
+            let group = own_table.map_or(group, |id| self.group_of_id(&id));
             self.need(
                 "route-tables.json",
-                "a default route that does not lead to the Internet keeps the platform out",
+                &why,
                 format!("az network route-table list -g {group} -o json > route-tables.json"),
             );
         }
+    }
+
+    /// The ids of the gateway's subnet's own security group and route table, where no file has
+    /// them.
+    fn missing_of_subnet(&self) -> (Option<String>, Option<String>) {
+        let Some((policy, subnet)) = self.evidence.policy() else {
+            return (None, None);
+        };
+        let subnet = policy.subnet(subnet);
+        let group = match &subnet.security_group {
+            Attachment::Missing(id) => Some(id.clone()),
+            _ => None,
+        };
+        let table = match &subnet.route_table {
+            Attachment::Missing(id) => Some(id.clone()),
+            _ => None,
+        };
+        (group, table)
     }
 
     /// The documents of networks, each with its file.

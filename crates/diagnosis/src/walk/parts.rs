@@ -30,7 +30,9 @@ impl Walk<'_> {
             let more = format!("{option} {}", word(&near));
             self.commands.part(&format!("{verb} update"), name, &more)
         });
-        let mend = fix(Owner::Gateway, summary).run(refer.unwrap_or(show));
+        let mend = fix(Owner::Gateway, summary);
+        let first = refer.or_else(|| is_there.then_some(show));
+        let mend = first.into_iter().fold(mend, Fix::run);
         Some(match part_in(of) {
             Some(Part { verb, made_by, .. }) if !made_by.is_empty() => {
                 let verb = format!("{verb} create");
@@ -40,8 +42,8 @@ impl Walk<'_> {
         })
     }
 
-    /// Of the gateway's parts of a kind, the one that a name may well mean: one that is written much
-    /// alike, or the only certificate.
+    /// Of the gateway's parts of a kind, the one that a name may well mean: one that is written
+    /// much alike, or the only certificate.
     fn near(&self, collection: &str, name: &str) -> Option<String> {
         let known = self.names_in(collection);
         if collection == "sslCertificates"

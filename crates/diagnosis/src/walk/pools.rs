@@ -267,12 +267,12 @@ impl Walk<'_> {
         };
         let log = || self.evidence.controller_log.iter().flatten();
         // The last of them: what was mended meanwhile is not told any more.
-        let missing = log().filter_map(|line| {
+        let missing = log().rev().find_map(|line| {
             let mut told = MISSING_SERVICE.iter();
             let (_, rest) = told.find_map(|words| line.split_once(words))?;
             names(rest).into_iter().next()
         });
-        let (namespace, service) = missing.last()?;
+        let (namespace, service) = missing?;
         let is_there = |one: &KubernetesEndpoints| {
             one.service == service && (one.namespace.is_empty() || one.namespace == namespace)
         };

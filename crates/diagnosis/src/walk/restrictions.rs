@@ -18,8 +18,8 @@ use crate::site::Target;
 const WEB: &str = "Microsoft.Web";
 pub(super) const KEY_VAULT: &str = "Microsoft.KeyVault";
 
-/// Whether an address is one of those that carriers share among customers (RFC 6598), which networks
-/// take for private ones.
+/// Whether an address is one of those that carriers share among customers (RFC 6598), which
+/// networks take for private ones.
 fn is_shared(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     first == 100 && (64..128).contains(&second)

@@ -214,8 +214,8 @@ impl Walk<'_> {
                 "kubectl delete azureingressprohibitedtarget {name} -n {namespace}"
             )),
             None => mend.run(
-                "kubectl delete azureingressprohibitedtarget prohibit-all-targets   # what its chart \
-                 calls it; the list says what it is called here",
+                "kubectl delete azureingressprohibitedtarget prohibit-all-targets   # what its \
+                 chart calls it; the list says what it is called here",
             ),
         })
     }

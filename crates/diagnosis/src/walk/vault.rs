@@ -343,7 +343,8 @@ impl Walk<'_> {
         self.grant_in(vault.as_deref().unwrap_or("VAULT"))
     }
 
-    /// A vault as commands name it: with its subscription, where that is another than the gateway's.
+    /// A vault as commands name it: with its subscription, where that is another than the
+    /// gateway's.
     fn named_vault(&self, vault: &str) -> String {
         let mut vaults = self.evidence.vaults.iter();
         let known = vaults.find(|one| one.name.eq_ignore_ascii_case(vault));
