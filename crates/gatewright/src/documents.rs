@@ -15,7 +15,7 @@ use gatewright_arm::{
 use gatewright_compile::{Options, compile_validated};
 use gatewright_control::Judged;
 use gatewright_snapshot::Snapshot;
-use gatewright_template::read_printed;
+use gatewright_template::{read_printed, read_text};
 use serde_json::Value;
 
 use crate::evidence_source::joined;
@@ -39,22 +39,30 @@ pub(crate) fn read_json(text: &[u8]) -> Result<Value, ReadError> {
         let ReadError::Malformed { line, column, .. } = strict else {
             return Err(strict);
         };
-        read_printed(text)
-            .map(joined)
-            .map_err(|lenient| match lenient {
-                gatewright_template::ReadError::Malformed {
-                    line: other_line,
-                    column: other_column,
+        let printed = read_printed(text).and_then(|documents| {
+            // What is no gateway behind one is a mistake: it says where the second one begins.
+            match documents
+                .iter()
+                .all(|one| one.is_object() || one.is_array())
+            {
+                true => Ok(joined(documents)),
+                false => read_text(text),
+            }
+        });
+        printed.map_err(|lenient| match lenient {
+            gatewright_template::ReadError::Malformed {
+                line: other_line,
+                column: other_column,
+                reason,
+            } if (other_line as usize, other_column as usize) > (line, column) => {
+                ReadError::Malformed {
+                    line: other_line as usize,
+                    column: other_column as usize,
                     reason,
-                } if (other_line as usize, other_column as usize) > (line, column) => {
-                    ReadError::Malformed {
-                        line: other_line as usize,
-                        column: other_column as usize,
-                        reason,
-                    }
                 }
-                _ => strict,
-            })
+            }
+            _ => strict,
+        })
     })
 }
 

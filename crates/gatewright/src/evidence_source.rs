@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use gatewright_diagnosis::{Content, Evidence, File, Patch, Unreadable};
-use gatewright_template::read_printed;
+use gatewright_template::{MAX_TEXT_BYTES, read_printed};
 use reqwest::Url;
 use serde_json::Value;
 
@@ -249,6 +249,11 @@ fn content(name: &str, bytes: Vec<u8>) -> Result<Content, Unreadable> {
             Ok(text) => Content::Text(text),
             Err(error) => Content::Bytes(error.into_bytes()),
         });
+    }
+    // Most are plain JSON, which a plain reader is quicker with; a log may be long.
+    let plain = Some(&bytes).filter(|bytes| bytes.len() <= MAX_TEXT_BYTES);
+    if let Some(Ok(value)) = plain.map(|bytes| serde_json::from_slice(bytes)) {
+        return Ok(Content::Json(value));
     }
     match read_printed(&bytes) {
         Ok(documents) => Ok(Content::Json(joined(documents))),

@@ -182,11 +182,7 @@ impl Evidence {
             .keys()
             .filter(|name| !is_known(name) && !is_named(name));
         let mut ignored: Vec<String> = unknown.cloned().collect();
-        ignored.extend(
-            aside
-                .iter()
-                .map(|one| format!("{one} It decides nothing here.")),
-        );
+        ignored.extend(aside.iter().map(|one| format!("{one} It is not judged.")));
         let mut evidence = Self {
             previous: folder.gateway(PREVIOUS)?,
             health: folder
@@ -348,12 +344,16 @@ fn policy(
         let file = position.and_then(|position| documents.get(position));
         let file = file.map_or(GATEWAY, |(file, _)| file.as_str());
         let why = unreadable(file, pointer, message);
-        if !is_aside {
+        // Where all is wrong, something else was exported.
+        if !is_aside || aside.len() >= ASIDE_MAX {
             return Err(why);
         }
         aside.push(why);
     }
 }
+
+/// As many resources of networks are set aside, and no more.
+const ASIDE_MAX: usize = 20;
 
 /// Takes away the resource that a pointer lies in. Whether there was one.
 fn set_aside(resources: &mut NetworkResources, pointer: &str) -> bool {

@@ -2,6 +2,7 @@
 //! really behind its pools, its metrics.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use gatewright_snapshot::network::Prefix;
 
@@ -31,11 +32,20 @@ impl Failure {
     pub(super) fn read(view: &View<'_>, gateway: Option<&str>) -> Option<Self> {
         let events = view.elements();
         // Those of the gateway itself, where there are any: a group has more resources.
-        let is_own = |event: &&View<'_>| {
-            let id = told(event, "resourceId");
-            id.zip(gateway)
-                .is_some_and(|(id, gateway)| id.eq_ignore_ascii_case(gateway))
+        let is_of_gateway = |id: &str| gateway.is_some_and(|own| id.eq_ignore_ascii_case(own));
+        let is_own =
+            |event: &&View<'_>| told(event, "resourceId").is_some_and(|id| is_of_gateway(&id));
+        // Reads change nothing; and other gateways are not this one's matter.
+        let is_meant = |event: &View<'_>| {
+            let id = told(event, "resourceId").unwrap_or_default();
+            let is_gateway = id.to_lowercase().contains("/applicationgateways/");
+            let operation = told(event, "operationName")
+                .unwrap_or_default()
+                .to_lowercase();
+            let is_read = operation.ends_with("/read") || operation.contains("backendhealth");
+            !is_read && (!is_gateway || gateway.is_none() || is_of_gateway(&id))
         };
+        let events: Vec<View<'_>> = events.into_iter().filter(is_meant).collect();
         let own: Vec<View<'_>> = events.iter().filter(is_own).cloned().collect();
         let has_failed = own.iter().any(|event| Self::read_one(event).is_some());
         let events = if has_failed { own } else { events };
@@ -51,9 +61,11 @@ impl Failure {
             });
         let successes = events.iter();
         let successes = successes.filter(|other| is_success(other) && is_same(other, event));
-        let last_success = successes.map(time_of).max();
-        last.is_overcome = last_success.is_some_and(|time| time > last.time);
-        last.is_newest = last_success.is_some() && !last.is_overcome;
+        let last_success = successes.filter_map(time_of).max();
+        last.is_overcome = last_success.is_some_and(|time| Some(time) > last.time);
+        // Of such as are refused at once, and leave the gateway as it was.
+        let is_dated = last_success.is_some() && last.time.is_some();
+        last.is_newest = is_dated && !last.is_overcome && last.is_refusal();
         Some(last)
     }
 
@@ -78,6 +90,21 @@ impl Failure {
             is_newest: false,
             place,
         })
+    }
+
+    /// Whether the change was refused for what it says, before anything was done.
+    fn is_refusal(&self) -> bool {
+        const WORDS: [&str; 7] = [
+            "invalid",
+            "notfound",
+            "mustmatch",
+            "cannot",
+            "notallowed",
+            "incompatible",
+            "blocked",
+        ];
+        let mut codes = self.codes().map(str::to_lowercase);
+        codes.any(|code| WORDS.iter().any(|word| code.contains(word)))
     }
 
     pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
@@ -109,14 +136,10 @@ fn is_success(event: &View<'_>) -> bool {
     told(event, "status").is_some_and(|status| status.to_lowercase().starts_with("succe"))
 }
 
-/// Whether two events are of the same operation on the same resource.
+/// Whether two events are of the same resource.
 fn is_same(event: &View<'_>, other: &View<'_>) -> bool {
-    ["operationName", "resourceId"].iter().all(|name| {
-        match (told(event, name), told(other, name)) {
-            (Some(own), Some(other)) => own.eq_ignore_ascii_case(&other),
-            _ => false,
-        }
-    })
+    let ids = told(event, "resourceId").zip(told(other, "resourceId"));
+    ids.is_some_and(|(own, other)| own.eq_ignore_ascii_case(&other))
 }
 
 fn gather(view: &View<'_>, depth: usize, errors: &mut Vec<(String, String)>, place: &mut Place) {
@@ -277,8 +300,28 @@ impl WebApp {
         let mut before = self
             .restrictions
             .iter()
-            .filter(|one| one.subnet.is_empty() && one.priority < other.priority);
+            .filter(|one| one.subnet.is_empty() && one.priority <= other.priority);
         before.any(|one| one.action.eq_ignore_ascii_case("Allow"))
+    }
+
+    /// Whether it lets in who comes from an address, where rules for subnets do not decide.
+    pub(crate) fn lets_in_address(&self, address: IpAddr) -> bool {
+        let text = address.to_string();
+        let is_any =
+            |one: &Restriction| matches!(one.address.as_str(), "Any" | "any" | "0.0.0.0/0");
+        let is_it = |one: &&Restriction| {
+            let (own, bits) = one.address.split_once('/').unwrap_or((&one.address, "32"));
+            one.subnet.is_empty() && (own == text && bits == "32" || is_any(one))
+        };
+        let first = self.restrictions.iter().find(is_it);
+        first.is_some_and(|one| one.action.eq_ignore_ascii_case("Allow"))
+    }
+
+    /// Whether it lets nobody in: it has no restriction, and what decides without one denies.
+    pub(crate) fn denies_all(&self) -> bool {
+        let default = self.default_action.as_deref();
+        let denies = default.is_some_and(|one| one.eq_ignore_ascii_case("Deny"));
+        denies && self.restrictions.is_empty()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -706,12 +749,25 @@ impl Metric {
         other.most().is_some_and(|most| most > 0.0) && own.any(is_without)
     }
 
+    /// The least time between two points, in seconds; of less than two, five minutes.
+    fn interval(&self) -> i64 {
+        const USUAL: i64 = 300;
+        let mut times: Vec<i64> = self.points.iter().filter_map(|one| one.time).collect();
+        times.sort_unstable();
+        times.dedup();
+        let pairs = times.iter().zip(times.iter().skip(1));
+        pairs.map(|(one, next)| next - one).min().unwrap_or(USUAL)
+    }
+
     /// The most of it at points that lie this near to one of some moments, which are in order;
     /// `None` where no point does.
     pub(crate) fn most_near(&self, moments: &[i64], seconds: i64) -> Option<f64> {
+        let interval = self.interval();
+        // A point is for the time from its own moment to the next one's.
         let is_near = |time: i64| {
             let from = moments.partition_point(|one| *one < time - seconds);
-            moments.get(from).is_some_and(|one| *one <= time + seconds)
+            let until = time + interval + seconds;
+            moments.get(from).is_some_and(|one| *one <= until)
         };
         let points = self.points.iter();
         let near = points.filter(|point| point.time.is_some_and(is_near));

@@ -87,7 +87,10 @@ impl Answered {
         let pool = pool.to_lowercase();
         let since = since(rows);
         let mut below = self.below.iter();
-        below.any(|((own, first), time)| *own == pool && !first.is_empty() && *time >= since)
+        // A browser asks for files beside pages, such as `favicon.ico`.
+        below.any(|((own, first), time)| {
+            *own == pool && !first.is_empty() && !first.contains('.') && *time >= since
+        })
     }
 
     /// Whether a pool answered some page below the first part of a path, since the first of these

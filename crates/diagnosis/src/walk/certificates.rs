@@ -56,13 +56,20 @@ impl<'e> Walk<'e> {
             return self.step(asked, "no server says otherwise", "it does");
         };
         let mut told = Vec::new();
-        for index in self.different(&failing) {
+        let mut known = Vec::new();
+        for index in self.shown_first(&failing) {
+            let alike = self.site.targets.get(index);
+            let alike = alike.map(|target| (target.row.setting.clone(), target.symptom));
+            if known.contains(&alike) {
+                continue;
+            }
             let found = self
                 .protocol_mismatch(index)
                 .or_else(|| self.refused_without_name(index))
                 .or_else(|| self.certificate(index));
             if let Some(found) = found {
                 told.push(found.title.clone());
+                known.push(alike);
                 self.find(Weight::Servers, count, found);
             }
         }
@@ -79,11 +86,11 @@ impl<'e> Walk<'e> {
         }
     }
 
-    /// One of those that fail alike under the same setting: one of which somebody saw the chain, or
-    /// else the first, to whom the chain of the folder belongs.
-    fn different(&self, failing: &[usize]) -> Vec<usize> {
-        let mut known = Vec::new();
-        let mut different = Vec::new();
+    /// Those of which somebody saw the chain, as far as they are not too many, and then the first,
+    /// to whom the chain of the folder belongs: of such as fail alike, one that tells why is
+    /// enough.
+    fn shown_first(&self, failing: &[usize]) -> Vec<usize> {
+        const SEEN_MAX: usize = 50;
         let is_seen = |index: &&usize| {
             let target = self.site.targets.get(**index);
             target.is_some_and(|target| {
@@ -91,19 +98,11 @@ impl<'e> Walk<'e> {
                 self.seen_of(target).is_some() || tls.any(|one| one.chain_file == PRESENTED)
             })
         };
-        let seen = failing.iter().filter(is_seen);
-        let first = failing.iter().take(1);
-        for index in seen.chain(first) {
-            let Some(target) = self.site.targets.get(*index) else {
-                continue;
-            };
-            let is_alike = (&target.row.setting, target.symptom);
-            if !known.contains(&is_alike) {
-                known.push(is_alike);
-                different.push(*index);
-            }
-        }
-        different
+        let seen = failing.iter().filter(is_seen).take(SEEN_MAX);
+        let mut shown: Vec<usize> = seen.copied().collect();
+        let first = failing.first().filter(|first| !shown.contains(first));
+        shown.extend(first);
+        shown
     }
 
     /// Whether somebody tried which versions of TLS the server takes.
@@ -153,6 +152,15 @@ impl<'e> Walk<'e> {
         let mut told = tls.filter(|one| one.chain_file == PRESENTED);
         let is_own = told.clone().any(|one| self.is_made_with(one, target));
         !is_own && told.any(|one| self.is_of_a_server(one))
+    }
+
+    /// Whether somebody wrote down that the folder's chain comes from an address of no server's.
+    fn is_of_stranger(&self, target: &Target<'_>, chain: &Chain) -> bool {
+        let tls = self.evidence.observations.tls.iter();
+        let mut told = tls.filter(|one| one.chain_file == PRESENTED).peekable();
+        chain.place.file == PRESENTED
+            && told.peek().is_some()
+            && !told.any(|one| self.is_made_with(one, target))
     }
 
     /// Whether a handshake was made with a server, and not with the gateway.
@@ -306,7 +314,8 @@ impl<'e> Walk<'e> {
         // A certificate that is refused is told as such, and not as a connection that was not made.
         let is_of_another =
             target.symptom == Symptom::NotConnected && cause == Cause::MissingTrustedRoot;
-        let confidence = match (is_of_another, self.is_of_probe(target, &expected)) {
+        let is_its_own = self.is_of_probe(target, &expected) && !self.is_of_stranger(target, chain);
+        let confidence = match (is_of_another, is_its_own) {
             (true, _) => Confidence::Possible,
             (false, true) => Confidence::Certain,
             (false, false) => Confidence::Likely,

@@ -81,10 +81,12 @@ impl Walk<'_> {
                     parts.by_pointer.insert(pointer.to_owned(), ingress.clone());
                     parts.all.insert(ingress);
                 }
-                None if !of.starts_with("default") => {
+                None if is_by_hand(of) => {
                     parts.by_hand.insert(name);
                 }
-                None => {}
+                None => {
+                    parts.of_unknown.insert(name);
+                }
             }
         }
         parts
@@ -163,7 +165,23 @@ struct Parts {
     by_name: BTreeMap<String, BTreeSet<Ingress>>,
     by_pointer: BTreeMap<String, Ingress>,
     by_hand: BTreeSet<String>,
+    /// Those of a controller of which no ingress can be told.
+    of_unknown: BTreeSet<String>,
     all: BTreeSet<Ingress>,
+}
+
+/// Whether a setting or a probe is none of a controller's: neither one that it has for all, nor one
+/// that is called as it calls those of ingresses, be it with a prefix of its own.
+fn is_by_hand(name: &str) -> bool {
+    const OF_ALL: [&str; 3] = [
+        "defaulthttpsetting",
+        "defaultprobe-http",
+        "defaultprobe-https",
+    ];
+    let name = name.to_lowercase();
+    let marks = ["bp-", "pb-"];
+    let is_marked = |mark: &&str| name.starts_with(*mark) || name.contains(&format!("-{mark}"));
+    !OF_ALL.contains(&name.as_str()) && !marks.iter().any(is_marked)
 }
 
 /// Whose the parts are that a finding is about.
@@ -196,6 +214,10 @@ impl Parts {
         match (own.is_empty(), only_one(&own)) {
             (_, Some(only)) => Whose::OfOne(only),
             (true, None) if is_by_hand => Whose::MadeByHand,
+            (true, None) if !self.by_hand.is_empty() => Whose::Unknown,
+            (true, None) if names.iter().any(|name| self.of_unknown.contains(name)) => {
+                Whose::Unknown
+            }
             (true, None) => match only_one(&self.all.iter().collect()) {
                 Some(only) => Whose::OfOne(only),
                 None => Whose::Unknown,
@@ -251,6 +273,9 @@ fn hosts_of(evidence: &Evidence) -> Vec<&str> {
     settings.chain(probes).collect()
 }
 
+/// Bytes of the longest name that a controller gives a part.
+const NAME_MAX: usize = 80;
+
 /// What tells namespaces and names of ingresses apart, where parts have both in one.
 pub(super) struct Names<'e> {
     /// Services with their namespaces, which may be empty.
@@ -292,6 +317,10 @@ impl<'e> Names<'e> {
             Some(rest) => (rest, 2),
             None => (part.strip_prefix("pb-")?, 1),
         };
+        // A name that is too long is cut, and ends with a hash.
+        if part.len() >= NAME_MAX {
+            return None;
+        }
         let words: Vec<&str> = rest.split('-').collect();
         let is_number = |word: &&str| word.parse::<u16>().is_ok();
         // A service may have a number in its name, too.

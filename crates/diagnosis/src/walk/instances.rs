@@ -2,7 +2,7 @@
 
 use gatewright_arm::Item;
 use gatewright_arm::model::BackendAddressPool;
-use gatewright_snapshot::network::{Access, AddressTerm, Direction};
+use gatewright_snapshot::network::{Access, AddressTerm, Direction, Prefix, Protocol};
 
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
@@ -128,7 +128,8 @@ impl<'e> Walk<'e> {
         })
     }
 
-    /// Whether a rule of some group that is known denies just the address of a server.
+    /// Whether a rule of some group that is known denies just the address of a server to the
+    /// gateway.
     fn is_denied(&self, target: &Target<'_>) -> bool {
         let addresses = self.addresses_of(&target.row.address);
         let names_it = |term: &AddressTerm| match term {
@@ -137,10 +138,22 @@ impl<'e> Walk<'e> {
                 .any(|one| prefix.contains(*one) && prefix.first() == prefix.last()),
             _ => false,
         };
+        let own = self.own_prefixes();
+        let own: Vec<Prefix> = own.iter().filter_map(|one| one.parse().ok()).collect();
+        let is_gateway = |term: &AddressTerm| match term {
+            AddressTerm::Any | AddressTerm::VirtualNetwork => true,
+            AddressTerm::Prefix(prefix) => own.iter().any(|one| prefix.contains(one.first())),
+            _ => false,
+        };
+        let port = target.probed_port();
         let groups = self.evidence.security_groups().iter();
         let mut rules = groups.flat_map(|group| group.rules(Direction::Inbound));
         rules.any(|rule| {
-            rule.access == Access::Deny && rule.destination.terms().iter().any(names_it)
+            rule.access == Access::Deny
+                && rule.protocol.is_none_or(|one| one == Protocol::Tcp)
+                && port.is_some_and(|port| rule.destination_ports.contains(port))
+                && rule.source.terms().iter().any(is_gateway)
+                && rule.destination.terms().iter().any(names_it)
         })
     }
 

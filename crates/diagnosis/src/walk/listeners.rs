@@ -94,6 +94,8 @@ impl Walk<'_> {
         let mut found = finding(Cause::ListenerPort, Confidence::Certain, title).because(because);
         if let Some(mend) = self.have_the_controller_listen(port, &ports) {
             found = found.fixed_by(mend);
+        } else if let Some(mend) = self.have_the_ingress_encrypt(port, host) {
+            found = found.fixed_by(mend);
         }
         Some(
             found.fixed_by(
@@ -109,6 +111,29 @@ impl Walk<'_> {
                     .verified_by(vec![self.commands.gateway("show")]),
             ),
         )
+    }
+
+    /// A controller listens on the port of HTTPS where an ingress has a certificate.
+    fn have_the_ingress_encrypt(&self, asked: u16, host: &str) -> Option<Fix> {
+        let listeners = self.evidence.gateway.properties.http_listeners.iter();
+        let mut encrypted = listeners.filter(|one| one.properties.ssl_certificate.is_some());
+        if !self.is_managed() || asked != 443 || encrypted.next().is_some() {
+            return None;
+        }
+        let of_host = match host.is_empty() {
+            true => String::new(),
+            false => format!(" for {host}"),
+        };
+        let summary = format!(
+            "Give the ingress a section tls{of_host} with the name of a secret, or the annotation \
+             appgw-ssl-certificate: the controller listens on 443 where there is a certificate."
+        );
+        let tls = serde_json::json!({"spec": {"tls": [{"hosts": [host], "secretName": "SECRET"}]}});
+        let mend = fix(Owner::Controller, summary).run(format!(
+            "kubectl patch ingress INGRESS --type=merge -p {}",
+            word(&tls.to_string())
+        ));
+        Some(mend.verified_by(vec![self.commands.gateway("show")]))
     }
 
     /// What keeps a controller from the ports of the web: an annotation that asks for others, or a

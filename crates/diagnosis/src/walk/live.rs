@@ -41,14 +41,19 @@ const GAVE_UP: f64 = 0.95;
 /// Rows of requests that the gateway, or its backend, failed.
 pub(super) fn failures(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {
     let rows = evidence.rows();
-    rows.filter(|row| is_failure(row))
+    // That a method or a version of HTTP is not known is who asks for it to mend, unless it is most
+    // of what is asked.
+    let of_clients = rows.clone().filter(|row| is_of_client(row)).count();
+    let are_most = of_clients * 2 > rows.clone().count();
+    rows.filter(move |row| is_failure(row) && (are_most || !is_of_client(row)))
 }
 
 fn is_failure(row: &LogRow) -> bool {
-    // That a method or a version of HTTP is not known is who asks for it to mend.
-    const OF_CLIENTS: [u16; 2] = [501, 505];
-    let failed = row.status.filter(|status| *status >= 500);
-    failed.is_some_and(|status| !OF_CLIENTS.contains(&status))
+    row.status.is_some_and(|status| status >= 500)
+}
+
+fn is_of_client(row: &LogRow) -> bool {
+    matches!(row.status, Some(501 | 505))
 }
 
 pub(super) fn refusals(evidence: &Evidence) -> impl Iterator<Item = &LogRow> {

@@ -96,6 +96,39 @@ impl Walk<'_> {
         Some((told, rows.len()))
     }
 
+    /// A shared host that does not know the name which probes ask for, and has the page for its
+    /// own.
+    pub(super) fn probed_by_an_unbound_name(
+        &self,
+        target: &Target<'_>,
+        status: Option<u16>,
+    ) -> Option<Finding> {
+        let (address, asked) = (&target.row.address, target.probed_host());
+        let is_shared = is_shared_host(&address.to_lowercase());
+        if status != Some(404) || !is_shared || asked.eq_ignore_ascii_case(address) {
+            return None;
+        }
+        let path = target.probed_path();
+        let mut http = self.evidence.observations.http.iter();
+        let answered = http.find(|one| {
+            let is_own = one
+                .host()
+                .is_some_and(|host| host.eq_ignore_ascii_case(address));
+            let is_good = one.status.is_some_and(|status| status < 400);
+            is_own && is_good && one.path.as_deref() == Some(&*path)
+        })?;
+        let title = format!(
+            "{address} is asked for the host {asked}, which is not bound to it: it answers 404, \
+             and has the page {path} for its own name."
+        );
+        let found = finding(Cause::AppServiceHostHeader, Confidence::Certain, title).because([
+            self.because(&target.row.place, "what the probe gets"),
+            self.because(&answered.place, "the same page by its own name"),
+        ]);
+        let mends = self.have_the_name_known(target, &asked).into_iter();
+        Some(mends.fold(found, Finding::fixed_by))
+    }
+
     fn have_the_name_known(&self, target: &Target<'_>, asked: &str) -> [Fix; 2] {
         let app = self.app_of(target);
         let has_own_name = is_shared_host(&target.row.address.to_lowercase()) || app.is_some();

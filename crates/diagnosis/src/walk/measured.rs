@@ -231,6 +231,22 @@ impl Walk<'_> {
             let says = format!("requests go to port {}", target.port().unwrap_or(port));
             found = found.because([self.because(&place, says)]);
         }
+        // A setting has one port for all of its servers.
+        let mut others = self.site.targets.iter();
+        let well = others.find(|other| {
+            other.row.state == State::Healthy && other.row.setting == target.row.setting
+        });
+        if let Some(well) = well {
+            let servers = listed(&self.alike(index));
+            let summary = format!(
+                "Have {servers} listen on port {port}, as {} does: the setting has one port for \
+                 all.",
+                well.row.address
+            );
+            let look = format!("sudo ss -ltnp 'sport = :{port}'   # on {servers}");
+            let listen = fix(Owner::Backend, summary).run(look);
+            return found.fixed_by(listen.verified_by(self.commands.verify_health()));
+        }
         let service = self.service_of(&target.row.address);
         if self.is_managed() {
             found = found.fixed_by(
@@ -250,22 +266,6 @@ impl Walk<'_> {
         let own = target.probe.filter(|probe| probe.properties.port.is_some());
         if let Some(probe) = own.filter(|_| target.port() != Some(port)) {
             return self.wrong_probe_port(found, probe, right);
-        }
-        // A setting has one port for all of its servers.
-        let mut others = self.site.targets.iter();
-        let well = others.find(|other| {
-            other.row.state == State::Healthy && other.row.setting == target.row.setting
-        });
-        if let Some(well) = well.filter(|_| !self.is_managed()) {
-            let address = &target.row.address;
-            let summary = format!(
-                "Have {address} listen on port {port}, as {} does: the setting has one port for \
-                 both.",
-                well.row.address
-            );
-            let look = format!("sudo ss -ltnp 'sport = :{port}'   # on {address}");
-            let listen = fix(Owner::Backend, summary).run(look);
-            return found.fixed_by(listen.verified_by(self.commands.verify_health()));
         }
         found.fixed_by(
             fix(Owner::Gateway, format!("Use port {right}."))

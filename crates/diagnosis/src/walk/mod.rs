@@ -322,7 +322,7 @@ impl<'e> Walk<'e> {
         let is_served = self.site.is_all_healthy();
         let has_failures =
             live::failures(self.evidence).next().is_some() || self.has_a_client_seen_it_fail();
-        let has_failures = has_failures || self.client_shut_out().is_some();
+        let has_failures = has_failures || !self.clients_shut_out().is_empty();
         let has_failures = has_failures || self.do_metrics_tell_of_failures();
         let draining = self
             .site

@@ -6,8 +6,8 @@ use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
 use gatewright_snapshot::Generation;
 use gatewright_snapshot::network::{
-    Access, AddressTerm, Attachment, Direction, ManagementPorts, NextHop, PortSet, Protocol, Rule,
-    SecurityGroup,
+    Access, AddressTerm, Attachment, Direction, ManagementPorts, NextHop, PortSet, Prefix,
+    Protocol, Rule, SecurityGroup,
 };
 
 use super::live_paths::is_host_of;
@@ -47,11 +47,8 @@ impl Walk<'_> {
         let is_unknown = count > 0;
         let denied = denied.or_else(|| {
             let denied = self.denied_management(Who::LoadBalancer)?;
-            let is_shut_out = || {
-                let client = self.client_shut_out();
-                client.is_some_and(|one| denied.lets_in(one))
-            };
-            (is_unknown || is_shut_out()).then_some(denied)
+            let is_shut_out = is_unknown || self.client_let_in(&denied).is_some();
+            is_shut_out.then_some(denied)
         });
         let elsewhere = self.default_elsewhere();
         let therefore = match (denied.is_some(), elsewhere.is_some()) {
@@ -219,9 +216,10 @@ impl Walk<'_> {
                 own.name, own.priority
             ),
         };
-        let shut_out = self.client_shut_out();
-        let shut_out =
-            shut_out.filter(|one| denied.who == Who::LoadBalancer && denied.lets_in(one));
+        let shut_out = match denied.who {
+            Who::LoadBalancer => self.client_let_in(&denied),
+            Who::Manager => None,
+        };
         let effect = match (unknown.is_empty(), shut_out.is_some()) {
             (false, _) => ", so the health of its servers is Unknown",
             (true, true) => ", so it leads no client there",
@@ -302,20 +300,28 @@ impl Walk<'_> {
         Some(correct)
     }
 
-    /// A client, out in the Internet, that gets no connection to a port that a listener has.
-    pub(super) fn client_shut_out(&self) -> Option<&Tcp> {
-        let listeners = self.evidence.gateway.properties.http_listeners.iter();
-        let ports: Vec<u16> = listeners.filter_map(|one| self.port_of(one)).collect();
-        let is_public = |text: &str| {
-            text.parse()
-                .is_ok_and(|ip: Ipv4Addr| !ip.is_private() && !ip.is_loopback())
-        };
-        let listeners = self.evidence.gateway.properties.http_listeners.iter();
-        let hosts: Vec<&str> = listeners.flat_map(|one| one.properties.hosts()).collect();
+    /// Clients, out in the Internet, that get no connection to a port that a listener has.
+    pub(super) fn clients_shut_out(&self) -> Vec<&Tcp> {
+        let listeners = &self.evidence.gateway.properties.http_listeners;
+        let ports: Vec<u16> = listeners
+            .iter()
+            .filter_map(|one| self.port_of(one))
+            .collect();
+        let has_basic = listeners
+            .iter()
+            .any(|one| one.properties.hosts().next().is_none());
+        let hosts: Vec<&str> = listeners
+            .iter()
+            .flat_map(|one| one.properties.hosts())
+            .collect();
+        let gateway = self.evidence.gateway.name.to_lowercase();
         // The address of a name that is none of the listeners' is another's.
         let is_of_another = |host: &str| {
             let mut dns = self.evidence.observations.dns.iter();
-            let is_own = |name: &str| hosts.iter().any(|own| is_host_of(own, name));
+            let is_own = |name: &str| {
+                name.to_lowercase().starts_with(&gateway)
+                    || hosts.iter().any(|own| is_host_of(own, name))
+            };
             dns.any(|one| one.answers.iter().any(|own| own == host) && !is_own(&one.name))
         };
         let is_of_server = |host: &str| {
@@ -323,22 +329,32 @@ impl Walk<'_> {
             targets.any(|target| target.row.address.eq_ignore_ascii_case(host))
         };
         // Where another client gets through, something in between keeps the one out.
+        let tcp = &self.evidence.observations.tcp;
         let is_open = |own: &Tcp| {
-            let mut tcp = self.evidence.observations.tcp.iter();
+            let mut tcp = tcp.iter();
             tcp.any(|one| {
                 one.host == own.host && one.port == own.port && one.result == TcpResult::Open
             })
         };
-        let mut tcp = self.evidence.observations.tcp.iter();
-        tcp.find(|one| {
+        let shut_out = tcp.iter().filter(|one| {
             one.result == TcpResult::TimedOut
-                && is_public(&one.host)
-                && is_public(client_of(one))
+                && one.host.parse().is_ok_and(is_public)
+                && client_of(one).is_some()
                 && one.port.is_some_and(|port| ports.contains(&port))
                 && !is_of_server(&one.host)
-                && !is_of_another(&one.host)
+                && (has_basic || !is_of_another(&one.host))
                 && !is_open(one)
-        })
+        });
+        shut_out.collect()
+    }
+
+    /// One of those whom a rule before the one that denies lets in.
+    fn client_let_in(&self, denied: &Denied) -> Option<&Tcp> {
+        let own = self.own_prefixes();
+        let own: Vec<Prefix> = own.iter().filter_map(|one| one.parse().ok()).collect();
+        let clients = self.clients_shut_out().into_iter();
+        let mut clients = clients.filter(|one| denied.lets_in(one, &own));
+        clients.next()
     }
 
     /// What the group that a message names would deny: its association with the subnet was refused.
@@ -684,31 +700,45 @@ fn denied(ports: ManagementPorts<'_>, who: Who) -> Option<Denied> {
 }
 
 impl Denied {
-    /// Whether a rule before the one that denies lets a client in, who gets no connection.
-    fn lets_in(&self, client: &Tcp) -> bool {
-        let source: Option<IpAddr> = client_of(client).parse().ok();
-        let (Some(source), Some(port)) = (source, client.port) else {
+    /// Whether a rule before the one that denies lets a client in, who gets no connection. `own`
+    /// are the prefixes of the gateway's subnet.
+    fn lets_in(&self, client: &Tcp, own: &[Prefix]) -> bool {
+        let (Some(source), Some(port)) = (client_of(client), client.port) else {
             return false;
         };
         let is_source = |term: &AddressTerm| match term {
             AddressTerm::Any | AddressTerm::Internet => true,
-            AddressTerm::Prefix(prefix) => prefix.contains(source),
+            AddressTerm::Prefix(prefix) => prefix.contains(IpAddr::V4(source)),
+            _ => false,
+        };
+        let is_own = |term: &AddressTerm| match term {
+            AddressTerm::Any | AddressTerm::VirtualNetwork => true,
+            AddressTerm::Prefix(prefix) => own.iter().any(|one| prefix.contains(one.first())),
             _ => false,
         };
         let rules = self.group.rules(Direction::Inbound).iter();
         let mut before = rules.take_while(|rule| rule.priority < self.rule.priority);
-        before.any(|rule| {
-            rule.access == Access::Allow
+        let first = before.find(|rule| {
+            rule.protocol.is_none_or(|one| one == Protocol::Tcp)
                 && rule.destination_ports.contains(port)
                 && rule.source.terms().iter().any(is_source)
-        })
+                && rule.destination.terms().iter().any(is_own)
+        });
+        first.is_some_and(|rule| rule.access == Access::Allow)
     }
 }
 
-/// Where a connection comes from: `203.0.113.9`, or `office (203.0.113.9)`.
-fn client_of(tcp: &Tcp) -> &str {
-    let last = tcp.from.split_whitespace().last().unwrap_or_default();
-    last.trim_matches(['(', ')'])
+/// The public address that a connection comes from: `203.0.113.9`, or `office (203.0.113.9)`.
+fn client_of(tcp: &Tcp) -> Option<Ipv4Addr> {
+    let words = tcp
+        .from
+        .split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
+    let mut addresses = words.filter_map(|word| word.parse().ok());
+    addresses.find(|one| is_public(*one))
+}
+
+fn is_public(address: Ipv4Addr) -> bool {
+    !address.is_private() && !address.is_loopback() && !address.is_link_local()
 }
 
 struct Denied {

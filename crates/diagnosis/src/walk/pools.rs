@@ -334,13 +334,19 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a Kubernetes controller writes a gateway: by its tag, or by rules that are called as it
+/// calls them, `rr-` and a hash.
 pub(super) fn is_managed(gateway: &ApplicationGateway) -> bool {
-    let tags = gateway.tags.as_ref();
-    tags.is_some_and(|tags| {
-        tags.keys()
-            .any(|key| key.starts_with("managed-by-k8s-ingress"))
-    })
+    let mut tags = gateway.tags.iter().flat_map(|tags| tags.keys());
+    let has_tag = tags.any(|key| key.starts_with("managed-by-k8s-ingress"));
+    let is_hash =
+        |name: &str| name.len() == HASH_LENGTH && name.chars().all(|one| one.is_ascii_hexdigit());
+    let mut rules = gateway.properties.request_routing_rules.iter();
+    has_tag || rules.any(|rule| rule.name.strip_prefix("rr-").is_some_and(is_hash))
 }
+
+/// Digits of the hashes in the names of a controller's rules.
+const HASH_LENGTH: usize = 32;
 
 /// What a controller's log says of a service that an ingress names and that is not there.
 const MISSING_SERVICE: [&str; 2] = ["Service does not exist", "Unable to get the service"];

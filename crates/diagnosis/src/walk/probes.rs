@@ -94,6 +94,9 @@ impl Walk<'_> {
         if let Some(found) = self.default_host(target, status) {
             return Some(found);
         }
+        if let Some(found) = self.probed_by_an_unbound_name(target, status) {
+            return Some(found);
+        }
         let cause = match status? {
             401 | 407 => Cause::Probe401,
             403 => Cause::Probe403,

@@ -8,9 +8,8 @@ use gatewright_arm::model::network::Subnet;
 
 use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Place, Restriction, WebApp};
+use crate::evidence::{Http, Place, Restriction, WebApp};
 use crate::finding::{Confidence, Finding, Fix};
-use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 use crate::site::Target;
 
@@ -60,7 +59,16 @@ impl Walk<'_> {
             if app.is_private() && !self.has_private_address(target) {
                 return Some(self.private_app(target, app));
             }
+            if app.denies_all() {
+                return Some(self.closed_app(target, app));
+            }
             let (lets_in, decides) = app.decides_on(&self.subnet_id())?;
+            // Who comes without the service's endpoint comes from a public address.
+            let has_endpoint = self.endpoints_of_subnet().is_some_and(|own| own.has(WEB));
+            let public = self.public_address().filter(|_| !has_endpoint);
+            if !lets_in && public.is_some_and(|own| app.lets_in_address(own)) {
+                return None;
+            }
             if lets_in {
                 return self.without_endpoint(target, app, decides);
             }
@@ -115,6 +123,25 @@ impl Walk<'_> {
         })
     }
 
+    /// An App Service that lets nobody in.
+    fn closed_app(&self, target: &Target<'_>, app: &WebApp) -> Finding {
+        let title = format!(
+            "The App Service {} has no restriction that lets anybody in, and denies whom none is \
+             for: it answers 403.",
+            app.name
+        );
+        finding(
+            Cause::AppServiceAccessRestriction,
+            Confidence::Certain,
+            title,
+        )
+        .because([
+            self.because(&target.row.place, "the probe gets 403"),
+            self.because(&app.place, "ipSecurityRestrictionsDefaultAction is Deny"),
+        ])
+        .fixed_by(self.let_in(app))
+    }
+
     /// An App Service whose public access is switched off, asked at its public address.
     fn private_app(&self, target: &Target<'_>, app: &WebApp) -> Finding {
         let address = &target.row.address;
@@ -150,13 +177,30 @@ impl Walk<'_> {
                 let summary = "Give it a private endpoint in the gateway's network, in a subnet of \
                                its own, and a link of its zone.";
                 let id = if app.id.is_empty() { "APP-ID" } else { &app.id };
+                let network = self.network_id().unwrap_or_default();
+                let group = self.group_of_id(&network);
                 let create = format!(
-                    "az network private-endpoint create -g {group} -n {name} --subnet SUBNET \
+                    "az network private-endpoint create -g {group} -n {name} --subnet SUBNET-ID \
                      --private-connection-resource-id {} --group-id sites --connection-name {name}",
                     word(id)
                 );
-                let mut both = fix(Owner::Platform, summary).run(create);
-                both.commands.extend(find.commands);
+                let zone = format!(
+                    "az network private-dns zone create -g {group} -n privatelink.azurewebsites.net"
+                );
+                let link = format!(
+                    "az network private-dns link vnet create -g {group} -z \
+                     privatelink.azurewebsites.net -n appgw -v {} -e false",
+                    word(&network)
+                );
+                let record = format!(
+                    "az network private-endpoint dns-zone-group create -g {group} --endpoint-name \
+                     {name} -n default --private-dns-zone privatelink.azurewebsites.net \
+                     --zone-name web"
+                );
+                let update = self.commands.gateway("update");
+                let all = [create, zone, link, record, update];
+                let both = fix(Owner::Platform, summary);
+                let both = all.into_iter().fold(both, Fix::run);
                 both.verified_by(find.verify)
             }
             false => find,
@@ -192,10 +236,18 @@ impl Walk<'_> {
         );
         // Which address that is stands nowhere here.
         // Somebody whom it lets in gets the page, so that the application itself refuses nobody.
-        let is_answered = self.evidence.observations.http.iter().any(|one| {
+        let path = target.probed_path();
+        let answered = self.evidence.observations.http.iter().filter(|one| {
             let host = one.host().unwrap_or_default();
-            one.status.is_some_and(|status| status < 400) && app.answers_to(host)
+            let is_page = one.path.as_deref() == Some(&*path);
+            one.status.is_some_and(|status| status < 400) && app.answers_to(host) && is_page
         });
+        let (inside, outside): (Vec<&Http>, Vec<&Http>) =
+            answered.partition(|one| self.is_from_gateway(&one.from));
+        if !inside.is_empty() {
+            return None;
+        }
+        let is_answered = !outside.is_empty();
         let confidence = match (may_let_in, is_answered) {
             (true, true) => Confidence::Likely,
             (true, false) => Confidence::Possible,
@@ -338,7 +390,7 @@ impl Walk<'_> {
         // The platform's names begin with what their owner called them.
         let is_own = |name: &str| {
             let label = name.split('.').next().unwrap_or_default().to_lowercase();
-            let is_named = has_whole(&label, &gateway, "") || has_whole(&gateway, &label, "");
+            let is_named = label == gateway || label.starts_with(&format!("{gateway}-"));
             name.ends_with(".cloudapp.azure.com") && is_named
                 || hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
         };
@@ -366,14 +418,22 @@ impl Walk<'_> {
         let observations = &self.evidence.observations;
         let http = observations.http.iter().map(|one| &one.from);
         let tcp = observations.tcp.iter().map(|one| &one.from);
-        let mut gateways = http
-            .chain(tcp)
-            .filter(|from| from.to_lowercase().contains("gateway"));
+        // Neither machines of its subnet nor other gateways.
+        const OTHERS: [&str; 6] = ["subnet", "vm", "nat", "vpn", "agent", "not"];
+        let mut gateways = http.chain(tcp).filter(|from| {
+            let from = from.to_lowercase();
+            from.starts_with("gateway") && !OTHERS.iter().any(|word| from.contains(word))
+        });
         gateways.find_map(|from| {
             let words = from.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
-            let mut addresses = words.filter_map(|word| word.parse::<Ipv4Addr>().ok());
-            let public = addresses.find(|one| !one.is_private() && !one.is_loopback());
-            public.map(IpAddr::V4)
+            let addresses = words.filter_map(|word| word.parse::<Ipv4Addr>().ok());
+            let public: Vec<_> = addresses
+                .filter(|one| !one.is_private() && !one.is_loopback())
+                .collect();
+            match public.as_slice() {
+                [only] => Some(IpAddr::V4(*only)),
+                _ => None,
+            }
         })
     }
 

@@ -9,7 +9,7 @@ use gatewright_snapshot::network::{Direction, EffectiveRoute, Flow, NextHop};
 use super::reach::WELL_MAX;
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
-use crate::evidence::{Dns, State, TcpResult};
+use crate::evidence::{Dns, Http, State, TcpResult};
 use crate::finding::{Confidence, Finding, Fix};
 use crate::lookup::names_host;
 use crate::message::Symptom;
@@ -275,6 +275,9 @@ impl Walk<'_> {
         }
         let target = self.site.targets.get(index)?;
         let address: IpAddr = target.row.address.parse().ok()?;
+        if let Some(found) = self.answered_inside_alone(index, address) {
+            return Some(found);
+        }
         let node = self.node_of(address).filter(|node| node.is_windows)?;
         let mut tcp = self.connections_to([&target.row.address]).into_iter();
         let open = tcp.find(|one| {
@@ -306,6 +309,50 @@ impl Walk<'_> {
                 .because([
                     self.because(&open.place, "from elsewhere, the pod takes connections"),
                     self.because(&node.place, "the node of the pod has Windows"),
+                ])
+                .fixed_by(self.without_outbound_nat()),
+        )
+    }
+
+    /// A pod of a cluster with Windows nodes, of which no file says on which node it is: a node
+    /// gets its answer and the gateway none, while others are well.
+    fn answered_inside_alone(&self, index: usize, address: IpAddr) -> Option<Finding> {
+        let target = self.site.targets.get(index)?;
+        let nodes: Vec<_> = self.evidence.nodes.iter().flatten().collect();
+        let is_node = |text: &str| {
+            nodes
+                .iter()
+                .any(|node| node.addresses.iter().any(|own| own == text))
+        };
+        let is_mixed =
+            nodes.iter().any(|node| node.is_windows) && nodes.iter().any(|node| !node.is_windows);
+        if !is_mixed || self.node_of(address).is_some() || is_node(&target.row.address) {
+            return None;
+        }
+        let port = target.probed_port();
+        let tcp = self.connections_to([&target.row.address]);
+        let own = || tcp.iter().filter(|one| one.port == port);
+        let open = own().find(|one| one.result == TcpResult::Open && is_node(one.from.trim()))?;
+        let shut = own()
+            .find(|one| one.result == TcpResult::TimedOut && self.is_from_gateway(&one.from))?;
+        let mut others = self.site.targets.iter();
+        others.find(|other| {
+            other.row.state == State::Healthy && other.row.address.parse::<IpAddr>().is_ok()
+        })?;
+        let windows = nodes.iter().find(|node| node.is_windows)?;
+        let title = format!(
+            "{address} answers the cluster's nodes and not the gateway, which others answer: pods \
+             on Windows nodes, as {} is one, give what they send to another network the node's \
+             address.",
+            windows.name
+        );
+        Some(
+            finding(Cause::ReturnPathSnat, Confidence::Likely, title)
+                .because(self.reported(index))
+                .because([
+                    self.because(&shut.place, "the gateway gets no answer"),
+                    self.because(&open.place, "a node of the cluster does"),
+                    self.because(&windows.place, "a node that has Windows"),
                 ])
                 .fixed_by(self.without_outbound_nat()),
         )
@@ -422,7 +469,8 @@ impl Walk<'_> {
         let http = observations
             .http
             .iter()
-            .filter(|one| self.is_from_gateway(&one.from) && one.status.is_none());
+            .filter(|one| self.is_from_gateway(&one.from))
+            .filter(|one| one.status.is_none() || is_of_firewall(one));
         let tcp = tcp.map(|one| (one.host.clone(), &one.place));
         let http = http.filter_map(|one| {
             let host = one.request.split('/').nth(2)?;
@@ -547,4 +595,11 @@ impl Walk<'_> {
                 ),
         )
     }
+}
+
+/// Whether a firewall on the way answered a request: that of the platform says so with a status of
+/// its own.
+fn is_of_firewall(one: &Http) -> bool {
+    const DENIED: u16 = 470;
+    one.status == Some(DENIED) || one.error.contains("action: deny")
 }

@@ -1,5 +1,7 @@
 //! Does the gateway have room for what it is asked?
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{Walk, Weight, finding, live};
@@ -16,9 +18,10 @@ const INSTANCES_MAX: i32 = 125;
 /// Of all requests, and in all: fewer that failed are nobody's trouble.
 const FAILED_PART: f64 = 0.01;
 const FAILED_MIN: f64 = 10.0;
-/// What was measured so much before or after a failure was measured with it: metrics have a point
-/// for five minutes or more.
-const NEAR_SECONDS: i64 = 900;
+/// What was measured so many seconds before or after a failure was measured with it.
+const NEAR_SECONDS: i64 = 300;
+/// As few failures, of the most that there were in such a time, are stray ones.
+const STRAY_PART: f64 = 0.1;
 /// From which part of the ceiling on a gateway has no room.
 const FULL: f64 = 0.9;
 
@@ -33,7 +36,8 @@ impl Walk<'_> {
             .iter()
             .find_map(|name| named(name));
         let failing = self.failing_moments();
-        let most_of = |one: &Metric| one.most_near(&failing, NEAR_SECONDS).or_else(|| one.most());
+        let near = |one: &Metric| one.most_near(&failing, NEAR_SECONDS);
+        let most_of = |one: &Metric| near(one).or_else(|| one.most());
         let Some((units, most)) = units.and_then(|one| Some((one, most_of(one)?))) else {
             return self.step(asked, "nobody measured", "it cannot be judged");
         };
@@ -75,9 +79,13 @@ impl Walk<'_> {
             "The gateway is full: {most} capacity units, with {instances} instances at most."
         );
         let at = self.evidence.gateway.source.pointer_to(member);
-        let confidence = match is_of_instances {
-            true => Confidence::Likely,
-            false => Confidence::Certain,
+        // Of another day than the failures, it shows that it may be so.
+        let has_times = units.points.iter().any(|point| point.time.is_some());
+        let is_of_other_time = has_times && !failing.is_empty() && near(units).is_none();
+        let confidence = match (is_of_other_time, is_of_instances) {
+            (true, _) => Confidence::Possible,
+            (false, true) => Confidence::Likely,
+            (false, false) => Confidence::Certain,
         };
         let found = finding(cause, confidence, title)
             .because([
@@ -93,11 +101,20 @@ impl Walk<'_> {
     fn failing_moments(&self) -> Vec<i64> {
         let metrics = self.evidence.metrics.iter();
         let failed = metrics.filter(|one| one.name.eq_ignore_ascii_case("FailedRequests"));
-        let points = failed.flat_map(|one| &one.points);
-        let counted = points.filter(|point| point.value > 0.0);
+        let points: Vec<_> = failed.flat_map(|one| &one.points).collect();
+        let most = points.iter().map(|point| point.value).fold(0.0, f64::max);
+        // A stray one is not what is asked about.
+        let many = |value: f64| value > 0.0 && value >= most * STRAY_PART;
+        let counted = points.iter().filter(|point| many(point.value));
         let counted = counted.filter_map(|point| point.time);
-        let logged = live::failures(self.evidence).filter_map(|row| row.time);
-        let mut all: Vec<i64> = counted.chain(logged).collect();
+        let mut logged: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for time in live::failures(self.evidence).filter_map(|row| row.time) {
+            logged.entry(time / NEAR_SECONDS).or_default().push(time);
+        }
+        let most = logged.values().map(Vec::len).max().unwrap_or_default() as f64;
+        let logged = logged.into_values();
+        let logged = logged.filter(|times| times.len() as f64 >= most * STRAY_PART);
+        let mut all: Vec<i64> = counted.chain(logged.flatten()).collect();
         all.sort_unstable();
         all.dedup();
         all

@@ -76,7 +76,12 @@ impl Walk<'_> {
                 found.title.clone(),
                 "the configuration before it goes on",
             );
-            return self.find(Weight::Change, usize::MAX, found);
+            // What was refused long ago explains nothing that is seen now.
+            let weight = match failure.is_newest && self.is_past(failure) {
+                true => Weight::Beside,
+                false => Weight::Change,
+            };
+            return self.find(weight, usize::MAX, found);
         }
         match state {
             Some(ProvisioningState::Failed) => {
@@ -118,6 +123,14 @@ impl Walk<'_> {
                 self.step(asked, "no sign of it", "the configuration is live");
             }
         }
+    }
+
+    /// Whether a failure lies days behind.
+    fn is_past(&self, failure: &Failure) -> bool {
+        const DAYS_SECONDS: i64 = 2 * 86_400;
+        failure
+            .time
+            .is_some_and(|time| time + DAYS_SECONDS < self.now)
     }
 
     /// Whether a later change has succeeded: it is in the log of activities, or the failure lies so

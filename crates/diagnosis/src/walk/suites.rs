@@ -31,7 +31,18 @@ impl Walk<'_> {
     /// servers too.
     pub(super) fn has_no_suite_for_server(&self, index: usize) -> Option<Finding> {
         let target = self.site.targets.get(index)?;
-        if !self.evidence.gateway.is_v1() {
+        let is_v1 = self.evidence.gateway.is_v1();
+        // Of the second generation nothing says that it does so: only where the server takes what
+        // the policy has not, and nothing else is left.
+        let is_left = || {
+            let mut tls = self.tls_at(target);
+            let takes_old = tls.any(|one| {
+                let is_new = |version: &String| version.contains("1.3");
+                !one.versions.is_empty() && !one.versions.iter().any(is_new)
+            });
+            takes_old && target.symptom.is_of_certificate()
+        };
+        if !is_v1 && !is_left() {
             return None;
         }
         let policy = self.own_policy()?;
@@ -41,9 +52,13 @@ impl Walk<'_> {
         if policy.has_suite_for(key, true) {
             return None;
         }
+        let same = match is_v1 {
+            true => ": a v1 gateway asks its servers for the same suites as it offers to clients",
+            false => "; its certificate is in order",
+        };
         let title = format!(
             "{} has a certificate with {} key, and the gateway's TLS policy has no cipher suite \
-             for such: a v1 gateway asks its servers for the same suites as it offers to clients.",
+             for such{same}.",
             target.row.address,
             name_of(key)
         );
