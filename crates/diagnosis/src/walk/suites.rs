@@ -194,24 +194,17 @@ impl Walk<'_> {
             minimum.unwrap_or_default(),
             suites.join(" ")
         );
-        let edit = match policy.profile {
-            Some(profile) => self.put_at(
-                &policy.place,
-                "cipherSuites",
-                json!(suites),
-                self.commands
-                    .part("ssl-profile update", &profile.name, &arguments),
-            ),
-            None => {
-                let name = word(&self.evidence.gateway.name);
-                let group = word(self.commands.group());
-                let command = format!(
-                    "az network application-gateway ssl-policy set -g {group} --gateway-name \
-                     {name} {arguments}"
-                );
-                self.put_at(&policy.place, "cipherSuites", json!(suites), command)
-            }
+        let verb = match policy.profile {
+            // Of all parts, az takes no short option for the name of this one.
+            Some(profile) => format!("ssl-profile update --name {}", word(&profile.name)),
+            None => "ssl-policy set".to_owned(),
         };
+        let name = word(&self.evidence.gateway.name);
+        let group = word(self.commands.group());
+        let command = format!(
+            "az network application-gateway {verb} -g {group} --gateway-name {name} {arguments}"
+        );
+        let edit = self.put_at(&policy.place, "cipherSuites", json!(suites), command);
         let summary = format!(
             "Add suites for {} key to the policy; or take a certificate with a key that it has \
              suites for.",

@@ -22,6 +22,7 @@ mod logins;
 mod lookups;
 mod neighbours;
 mod parts;
+mod remedies;
 mod sdk;
 mod stage;
 mod tour;
