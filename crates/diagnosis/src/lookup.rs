@@ -1,5 +1,7 @@
 //! Causes by what somebody types.
 
+use std::net::Ipv4Addr;
+
 use crate::cause::Cause;
 
 /// More of what is typed is not looked at, in characters: no code or name is nearly as long.
@@ -74,6 +76,12 @@ pub(crate) fn hosts_named(text: &str) -> impl Iterator<Item = &str> {
     let runs = names.chain(addresses);
     runs.map(|run| run.trim_end_matches('.'))
         .filter(|run| !run.is_empty())
+}
+
+/// The addresses of version 4 that a text has: `203.0.113.9`, or `office (203.0.113.9)`.
+pub(crate) fn addresses_in(text: &str) -> impl Iterator<Item = Ipv4Addr> {
+    let words = text.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
+    words.filter_map(|word| word.parse().ok())
 }
 
 /// Whether a text has a word, in any letter case of ASCII, that no letter, digit or one of

@@ -361,31 +361,19 @@ fn set_aside(resources: &mut NetworkResources, pointer: &str) -> bool {
         let rest = pointer.strip_prefix(own);
         !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let NetworkResources {
-        virtual_networks,
-        subnets,
-        security_groups,
-        route_tables,
-        ..
-    } = resources;
-    let count = |one: usize, two: usize, three: usize, four: usize| one + two + three + four;
-    let before = count(
-        virtual_networks.len(),
-        subnets.len(),
-        security_groups.len(),
-        route_tables.len(),
-    );
-    virtual_networks.retain(|one| is_other(one.pointer()));
-    subnets.retain(|one| is_other(one.pointer()));
-    security_groups.retain(|one| is_other(one.pointer()));
-    route_tables.retain(|one| is_other(one.pointer()));
-    let after = count(
-        virtual_networks.len(),
-        subnets.len(),
-        security_groups.len(),
-        route_tables.len(),
-    );
-    after < before
+    let count = |of: &NetworkResources| {
+        let networks = of.virtual_networks.len() + of.subnets.len();
+        networks + of.security_groups.len() + of.route_tables.len()
+    };
+    let before = count(resources);
+    let networks = &mut resources.virtual_networks;
+    networks.retain(|one| is_other(one.pointer()));
+    resources.subnets.retain(|one| is_other(one.pointer()));
+    let groups = &mut resources.security_groups;
+    groups.retain(|one| is_other(one.pointer()));
+    let tables = &mut resources.route_tables;
+    tables.retain(|one| is_other(one.pointer()));
+    count(resources) < before
 }
 
 impl Evidence {

@@ -3,7 +3,7 @@
 use gatewright_arm::ApplicationGateway;
 use gatewright_arm::model::ProvisioningState;
 
-use super::stale::is_of_a_controller;
+use super::stale::{RESTART_CONTROLLER, is_of_a_controller};
 use super::{Question, Walk, Weight, finding, listed, live};
 use crate::cause::{Cause, Owner};
 use crate::evidence::Place;
@@ -78,17 +78,17 @@ impl Walk<'_> {
             let number = number + 1;
             self.because(&place, format!("line {number}: {}", line.trim()))
         }));
+        let kept = self.names_in("backendAddressPools");
         let lost: Vec<String> = previous
             .properties
             .backend_address_pools
             .iter()
             .map(|pool| pool.name.clone())
             .filter(|name| is_of_a_controller(name))
-            .filter(|name| !self.names_in("backendAddressPools").contains(name))
+            .filter(|name| !kept.contains(name))
             .collect();
         let found = finding(Cause::ConfigOverwritten, Confidence::Likely, title).because(because);
         // Where the controller's own parts are there still, it is the one that takes away.
-        let kept = self.names_in("backendAddressPools");
         let has_kept = kept.iter().any(|name| is_of_a_controller(name));
         if !lost.is_empty() && !has_kept {
             return Some((found.fixed_by(write_anew(&lost)), Weight::Change));
@@ -291,14 +291,12 @@ fn write_anew(pools: &[String]) -> crate::finding::Fix {
          them alone: in Terraform, lifecycle ignore_changes for what a controller writes.",
         listed(pools)
     );
-    fix(Owner::Controller, summary)
-        .run("kubectl rollout restart deployment -n kube-system ingress-appgw-deployment")
-        .run(
-            "grep -rn -A40 azurerm_application_gateway --include='*.tf' .   # lifecycle { \
+    fix(Owner::Controller, summary).run(RESTART_CONTROLLER).run(
+        "grep -rn -A40 azurerm_application_gateway --include='*.tf' .   # lifecycle { \
              ignore_changes = [backend_address_pool, backend_http_settings, frontend_port, \
              http_listener, probe, redirect_configuration, request_routing_rule, ssl_certificate, \
              tags, url_path_map] }",
-        )
+    )
 }
 
 /// What lets a deployment lose no request.

@@ -2,7 +2,7 @@
 
 use gatewright_arm::Item;
 use gatewright_arm::model::BackendAddressPool;
-use gatewright_snapshot::network::{Access, AddressTerm, Direction, Prefix, Protocol};
+use gatewright_snapshot::network::{Access, AddressTerm, Direction, Protocol};
 
 use super::{Walk, Weight, finding, listed};
 use crate::cause::{Cause, Owner};
@@ -138,13 +138,6 @@ impl<'e> Walk<'e> {
                 .any(|one| prefix.contains(*one) && prefix.first() == prefix.last()),
             _ => false,
         };
-        let own = self.own_prefixes();
-        let own: Vec<Prefix> = own.iter().filter_map(|one| one.parse().ok()).collect();
-        let is_gateway = |term: &AddressTerm| match term {
-            AddressTerm::Any | AddressTerm::VirtualNetwork => true,
-            AddressTerm::Prefix(prefix) => own.iter().any(|one| prefix.contains(one.first())),
-            _ => false,
-        };
         let port = target.probed_port();
         let groups = self.evidence.security_groups().iter();
         let mut rules = groups.flat_map(|group| group.rules(Direction::Inbound));
@@ -152,7 +145,7 @@ impl<'e> Walk<'e> {
             rule.access == Access::Deny
                 && rule.protocol.is_none_or(|one| one == Protocol::Tcp)
                 && port.is_some_and(|port| rule.destination_ports.contains(port))
-                && rule.source.terms().iter().any(is_gateway)
+                && self.is_own_side(rule.source.terms())
                 && rule.destination.terms().iter().any(names_it)
         })
     }

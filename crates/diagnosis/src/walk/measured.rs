@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use gatewright_arm::Item;
 use gatewright_arm::model::Probe;
-use gatewright_snapshot::network::Prefix;
 
 use super::edits::Set;
 use super::{Walk, finding, listed};
@@ -103,8 +102,7 @@ impl Walk<'_> {
         let id = self.subnet_id().to_lowercase();
         let is_named = has_whole(&from, last_part(&id), "-_.");
         let first = from.split([' ', '/', '(', ',']).next().unwrap_or_default();
-        let own = self.own_prefixes().into_iter();
-        let own: Vec<Prefix> = own.filter_map(|prefix| prefix.parse().ok()).collect();
+        let own = self.own_ranges();
         // An address tells more than what is said of it, such as "the former gateway subnet".
         match split_port(first).0.parse::<IpAddr>() {
             Ok(address) if !own.is_empty() => own.iter().any(|prefix| prefix.contains(address)),

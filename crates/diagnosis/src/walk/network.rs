@@ -6,8 +6,8 @@ use gatewright_arm::Item;
 use gatewright_arm::model::network::{NetworkSecurityGroup, RouteTable, VirtualNetwork};
 use gatewright_snapshot::Generation;
 use gatewright_snapshot::network::{
-    Access, AddressTerm, Attachment, Direction, ManagementPorts, NextHop, PortSet, Prefix,
-    Protocol, Rule, SecurityGroup,
+    Access, AddressTerm, Attachment, Direction, ManagementPorts, NextHop, PortSet, Protocol, Rule,
+    SecurityGroup,
 };
 
 use super::live_paths::is_host_of;
@@ -17,7 +17,7 @@ use crate::cause::{Cause, Owner};
 use crate::evidence::view::last_part;
 use crate::evidence::{OBSERVATIONS, Place, State, Tcp, TcpResult};
 use crate::finding::{Confidence, Fix};
-use crate::lookup::has_whole;
+use crate::lookup::{addresses_in, has_whole};
 use crate::message::Symptom;
 use crate::remedy::{fix, word};
 
@@ -350,11 +350,8 @@ impl Walk<'_> {
 
     /// One of those whom a rule before the one that denies lets in.
     fn client_let_in(&self, denied: &Denied) -> Option<&Tcp> {
-        let own = self.own_prefixes();
-        let own: Vec<Prefix> = own.iter().filter_map(|one| one.parse().ok()).collect();
-        let clients = self.clients_shut_out().into_iter();
-        let mut clients = clients.filter(|one| denied.lets_in(one, &own));
-        clients.next()
+        let mut clients = self.clients_shut_out().into_iter();
+        clients.find(|one| denied.lets_in(one, |terms| self.is_own_side(terms)))
     }
 
     /// What the group that a message names would deny: its association with the subnet was refused.
@@ -700,9 +697,9 @@ fn denied(ports: ManagementPorts<'_>, who: Who) -> Option<Denied> {
 }
 
 impl Denied {
-    /// Whether a rule before the one that denies lets a client in, who gets no connection. `own`
-    /// are the prefixes of the gateway's subnet.
-    fn lets_in(&self, client: &Tcp, own: &[Prefix]) -> bool {
+    /// Whether a rule before the one that denies lets a client in, who gets no connection.
+    /// `is_own` says whether a side of a rule holds addresses of the gateway.
+    fn lets_in(&self, client: &Tcp, is_own: impl Fn(&[AddressTerm]) -> bool) -> bool {
         let (Some(source), Some(port)) = (client_of(client), client.port) else {
             return false;
         };
@@ -711,18 +708,13 @@ impl Denied {
             AddressTerm::Prefix(prefix) => prefix.contains(IpAddr::V4(source)),
             _ => false,
         };
-        let is_own = |term: &AddressTerm| match term {
-            AddressTerm::Any | AddressTerm::VirtualNetwork => true,
-            AddressTerm::Prefix(prefix) => own.iter().any(|one| prefix.contains(one.first())),
-            _ => false,
-        };
         let rules = self.group.rules(Direction::Inbound).iter();
         let mut before = rules.take_while(|rule| rule.priority < self.rule.priority);
         let first = before.find(|rule| {
             rule.protocol.is_none_or(|one| one == Protocol::Tcp)
                 && rule.destination_ports.contains(port)
                 && rule.source.terms().iter().any(is_source)
-                && rule.destination.terms().iter().any(is_own)
+                && is_own(rule.destination.terms())
         });
         first.is_some_and(|rule| rule.access == Access::Allow)
     }
@@ -730,11 +722,7 @@ impl Denied {
 
 /// The public address that a connection comes from: `203.0.113.9`, or `office (203.0.113.9)`.
 fn client_of(tcp: &Tcp) -> Option<Ipv4Addr> {
-    let words = tcp
-        .from
-        .split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
-    let mut addresses = words.filter_map(|word| word.parse().ok());
-    addresses.find(|one| is_public(*one))
+    addresses_in(&tcp.from).find(|one| is_public(*one))
 }
 
 fn is_public(address: Ipv4Addr) -> bool {

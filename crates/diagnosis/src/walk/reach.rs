@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use gatewright_snapshot::network::{AddressTerm, Prefix};
+
 use super::{Walk, Weight, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Dns, OBSERVATIONS, ROUTE_TABLES, State, Tcp, TcpResult};
@@ -265,13 +267,28 @@ impl Walk<'_> {
         Some(found.fixed_by(mend.verified_by(self.commands.verify_health())))
     }
 
-    /// The prefixes of the gateway's subnet.
+    /// The prefixes of the gateway's subnet, as commands write them.
     pub(super) fn own_prefixes(&self) -> Vec<String> {
-        let Some((policy, subnet)) = self.evidence.policy() else {
-            return vec!["GATEWAY-SUBNET".to_owned()];
-        };
-        let prefixes = policy.subnet(subnet).prefixes.iter();
-        prefixes.map(ToString::to_string).collect()
+        match self.evidence.policy() {
+            Some(_) => self.own_ranges().iter().map(ToString::to_string).collect(),
+            None => vec!["GATEWAY-SUBNET".to_owned()],
+        }
+    }
+
+    /// The prefixes of the gateway's subnet; none, where its network is not known.
+    pub(super) fn own_ranges(&self) -> &[Prefix] {
+        let known = self.evidence.policy();
+        known.map_or(&[], |(policy, subnet)| &policy.subnet(subnet).prefixes)
+    }
+
+    /// Whether a side of a rule holds addresses of the gateway's subnet.
+    pub(super) fn is_own_side(&self, terms: &[AddressTerm]) -> bool {
+        let own = self.own_ranges();
+        terms.iter().any(|term| match term {
+            AddressTerm::Any | AddressTerm::VirtualNetwork => true,
+            AddressTerm::Prefix(prefix) => own.iter().any(|one| prefix.contains(one.first())),
+            _ => false,
+        })
     }
 
     /// The prefixes of the gateway's network; of its subnet, where the network is not known.

@@ -10,6 +10,7 @@ use super::{Walk, finding};
 use crate::cause::{Cause, Owner};
 use crate::evidence::{Http, Place, Restriction, WebApp};
 use crate::finding::{Confidence, Finding, Fix};
+use crate::lookup::addresses_in;
 use crate::remedy::{fix, word};
 use crate::site::Target;
 
@@ -425,9 +426,7 @@ impl Walk<'_> {
             from.starts_with("gateway") && !OTHERS.iter().any(|word| from.contains(word))
         });
         gateways.find_map(|from| {
-            let words = from.split(|letter: char| !(letter.is_ascii_digit() || letter == '.'));
-            let addresses = words.filter_map(|word| word.parse::<Ipv4Addr>().ok());
-            let public: Vec<_> = addresses
+            let public: Vec<_> = addresses_in(from)
                 .filter(|one| !one.is_private() && !one.is_loopback())
                 .collect();
             match public.as_slice() {

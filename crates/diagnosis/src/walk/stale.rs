@@ -12,6 +12,10 @@ use crate::finding::{Confidence, Finding, Fix};
 use crate::lookup::has_whole;
 use crate::remedy::{fix, word};
 
+/// Has the controller of an AKS add-on write the gateway anew.
+pub(super) const RESTART_CONTROLLER: &str =
+    "kubectl rollout restart deployment -n kube-system ingress-appgw-deployment";
+
 /// What is really behind a pool.
 #[derive(Clone, Debug)]
 pub(super) struct Behind {
@@ -44,10 +48,7 @@ impl Walk<'_> {
                 target.row.pool,
                 listed(&behind.ready)
             );
-            found =
-                found.fixed_by(fix(Owner::Controller, summary).run(
-                    "kubectl rollout restart deployment -n kube-system ingress-appgw-deployment",
-                ));
+            found = found.fixed_by(fix(Owner::Controller, summary).run(RESTART_CONTROLLER));
             let first = self.allow_controller().or_else(|| self.mend_ingress());
             let first = first.or_else(|| self.stop_prohibiting(&target.row.pool));
             found.fixes.splice(0..0, first);
@@ -96,7 +97,6 @@ impl Walk<'_> {
         };
         let seen = failed.first();
         let seen = seen.map(|row| self.because(&row.place, "what the other service answers"));
-        let restart = "kubectl rollout restart deployment -n kube-system ingress-appgw-deployment";
         let list = format!(
             "kubectl get pods -A -o wide --field-selector status.podIP={address}   # one that has \
              ended and still has the address is to be deleted"
@@ -115,7 +115,7 @@ impl Walk<'_> {
                      anew.",
                 )
                 .run(list)
-                .run(restart),
+                .run(RESTART_CONTROLLER),
             );
         if let Some(pool) = target.pool {
             let update = self.set_servers(pool, own.addresses.clone());
